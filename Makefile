@@ -1,0 +1,54 @@
+# Two commands do everything on a fresh Debian machine: `make demo` and `make test`.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+DEMO_ARGS ?=
+TEST_ARGS ?=
+
+.PHONY: help demo test lint format docs lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+demo: $(VENV)/.runtime ## run the exporter against a simulated enterprise, no account needed
+	$(BIN)/python -m exporter demo $(DEMO_ARGS)
+
+test: lint ## check and test everything, with the real Prometheus, Alertmanager and Chromium
+	scripts/debian-packages.sh test
+	$(BIN)/python -m pytest $(TEST_ARGS)
+
+lint: $(VENV)/.dev ## ruff, mypy and generated files
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/.dev ## let ruff mend what it can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+docs: $(VENV)/.dev ## make docs/metrics.md and docs/configuration.md anew from the code
+	$(BIN)/python scripts/make_docs.py
+
+lock: $(VENV)/.dev ## pin every dependency anew, with hashes
+	scripts/lock.sh $(BIN)/uv
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	scripts/debian-packages.sh python
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.lock | $(VENV)/bin/python
+	$(PIP) install --require-hashes -r requirements.lock
+	touch $@
+
+$(VENV)/.dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --require-hashes -r requirements-dev.lock
+	$(PIP) install --no-deps --no-build-isolation -e .
+	touch $@ $(VENV)/.runtime

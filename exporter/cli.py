@@ -1,0 +1,230 @@
+"""The commands, their flags and exit codes; what they do is done elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from exporter import __version__, logs
+from exporter.clock import SystemClock
+from exporter.config.faults import ConfigError
+from exporter.config.loader import Settings, load
+from exporter.daemon import Daemon
+from exporter.demo import demo_settings, demo_simulator
+from exporter.durations import parse_duration
+from exporter.listing import Output, rows, write
+from exporter.oneshot import Outcome, sweep_once
+from exporter.process import Signals, run
+from exporter.web.listen import ListenAddress, ListenError, address_of, listen
+
+if TYPE_CHECKING:
+    import socket
+
+_PREFIX = "YUNXIAO_TOKEN_EXPORTER_"
+_DEFAULT_ADDRESS = ":10097"
+_REFUSED = 1
+_FOUND = 1
+_SWEEP_FAILED = 2
+_MOST_FAILURES_TOLD = 20
+
+app = typer.Typer(
+    name="yunxiao-token-exporter",
+    help="Prometheus exporter for the personal access tokens of a Yunxiao / Lingma enterprise.",
+    no_args_is_help=True,
+    add_completion=False,
+    # Typer's own tracebacks can show local variables, secrets among them.
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+)
+
+
+def _env(name: str) -> str:
+    return _PREFIX + name
+
+
+ConfigFile = Annotated[
+    Path,
+    typer.Option(
+        "--config.file", envvar=_env("CONFIG_FILE"), help="Configuration file; config.example.yaml explains each key."
+    ),
+]
+ListenAddresses = Annotated[
+    list[str],
+    typer.Option(
+        "--web.listen-address",
+        envvar=_env("WEB_LISTEN_ADDRESS"),
+        help="Address to listen on, such as :10097, 127.0.0.1:10097 or [::1]:10097. May be given several times.",
+    ),
+]
+Lifecycle = Annotated[
+    bool,
+    typer.Option(
+        "--web.enable-lifecycle", envvar=_env("WEB_ENABLE_LIFECYCLE"), help="Allow POST /-/reload to load the configuration anew."
+    ),
+]
+LogLevel = Annotated[logs.Level, typer.Option("--log.level", envvar=_env("LOG_LEVEL"), help="How much to log.")]
+LogFormat = Annotated[logs.Format, typer.Option("--log.format", envvar=_env("LOG_FORMAT"), help="How log lines look.")]
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it so
+    if wanted:
+        typer.echo(f"yunxiao-token-exporter {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    version: Annotated[  # noqa: ARG001 - its callback does the work
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def serve(
+    config_file: ConfigFile,
+    listen_addresses: ListenAddresses = [_DEFAULT_ADDRESS],  # noqa: B006 - Typer copies it
+    enable_lifecycle: Lifecycle = False,  # noqa: FBT002 - a flag
+    log_level: LogLevel = logs.Level.INFO,
+    log_format: LogFormat = logs.Format.LOGFMT,
+) -> None:
+    """Watch the configured organizations and answer scrapes, until SIGTERM or SIGINT. SIGHUP reloads."""
+    signals = Signals()
+    logs.configure(log_level, log_format)
+
+    def load_again() -> Settings:
+        return load(config_file, os.environ)
+
+    settings = _loaded(config_file)
+    daemon = Daemon(settings, load_again, _opened(listen_addresses), SystemClock(), lifecycle=enable_lifecycle)
+    run(daemon, signals)
+
+
+@app.command()
+def demo(
+    users: Annotated[int, typer.Option("--users", min=0, max=100_000, envvar=_env("DEMO_USERS"), help="Simulated users.")] = 25,
+    seed: Annotated[int, typer.Option("--seed", envvar=_env("DEMO_SEED"), help="The same seed makes the same people.")] = 1,
+    listen_addresses: ListenAddresses = [_DEFAULT_ADDRESS],  # noqa: B006 - Typer copies it
+    log_level: LogLevel = logs.Level.INFO,
+    log_format: LogFormat = logs.Format.LOGFMT,
+) -> None:
+    """Run the same daemon against a simulated enterprise on loopback: no account needed, nothing leaves the machine."""
+    signals = Signals()
+    logs.configure(log_level, log_format)
+    clock = SystemClock()
+    sockets = _opened(listen_addresses)
+    with demo_simulator(users, seed, clock) as simulator:
+        settings = demo_settings(simulator)
+        daemon = Daemon(settings, lambda: settings, sockets, clock, lifecycle=False)
+        typer.echo(f"Simulated enterprise with {users} users: {simulator.url}")
+        typer.echo(f"Exporter: {address_of(sockets[0])}/  (metrics at {address_of(sockets[0])}/metrics, Ctrl-C ends)")
+        run(daemon, signals)
+
+
+@app.command("check-config")
+def check_config(config_file: ConfigFile) -> None:
+    """Check a configuration with everything it points at. Exit code 0 if it is sound, 1 if not."""
+    settings = _loaded(config_file)
+    users = sum(len(one.users) for one in settings.organizations)
+    typer.echo(f"{config_file}: sound; {len(settings.organizations)} organization(s), {users} user(s)")
+
+
+def _window(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+@app.command()
+def tokens(
+    config_file: ConfigFile,
+    expires_within: Annotated[
+        float | None,
+        typer.Option(
+            "--expires-within",
+            parser=_window,
+            metavar="DURATION",
+            envvar=_env("EXPIRES_WITHIN"),
+            help="List only tokens that expire within this time, such as 14d, or have expired, or whose expiry cannot "
+            "be read; exit with 1 if there are any.",
+        ),
+    ] = None,
+    ignore_expired: Annotated[
+        bool, typer.Option("--ignore-expired", envvar=_env("IGNORE_EXPIRED"), help="Leave out tokens that have expired.")
+    ] = False,  # noqa: FBT002 - a flag
+    output: Annotated[Output, typer.Option("--output", "-o", envvar=_env("OUTPUT"), help="Form of the list.")] = Output.TABLE,
+    log_level: LogLevel = logs.Level.ERROR,
+    log_format: LogFormat = logs.Format.LOGFMT,
+) -> None:
+    """Sweep once and list the tokens, soonest expiry first.
+
+    Exit code 0: nothing falls in the window. 1: something does. 2: the sweep failed, in part or whole.
+    """
+    logs.configure(log_level, log_format)
+    settings = _loaded(config_file)
+    clock = SystemClock()
+    try:
+        outcome = _sweep_with_progress(settings, clock)
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        raise typer.Exit(_SWEEP_FAILED) from None
+    now = clock.now()
+    listed = rows(outcome.view, now, within=expires_within, expired=not ignore_expired)
+    try:
+        write(listed, output, now, sys.stdout)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader, such as head, has seen enough; what is still buffered goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for failure in outcome.failures[:_MOST_FAILURES_TOLD]:
+        typer.echo(failure, err=True)
+    if len(outcome.failures) > _MOST_FAILURES_TOLD:
+        typer.echo(f"and {len(outcome.failures) - _MOST_FAILURES_TOLD} more users failed", err=True)
+    if outcome.failures:
+        raise typer.Exit(_SWEEP_FAILED)
+    if expires_within is not None and listed:
+        raise typer.Exit(_FOUND)
+
+
+def _sweep_with_progress(settings: Settings, clock: SystemClock) -> Outcome:
+    total = sum(len(one.users) for one in settings.organizations)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("users", total=total)
+        return sweep_once(settings, clock, lambda _: progress.advance(task))
+
+
+def _loaded(config_file: Path) -> Settings:
+    try:
+        return load(config_file, os.environ)
+    except ConfigError as error:
+        _refuse(str(error))
+
+
+def _opened(addresses: list[str]) -> list[socket.socket]:
+    try:
+        return [opened for text in addresses for opened in listen(ListenAddress.parse(text))]
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--web.listen-address") from None
+    except ListenError as error:
+        _refuse(str(error))
+
+
+def _refuse(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(_REFUSED)
+
+
+def main() -> None:
+    """The console script."""
+    app()

@@ -1,0 +1,255 @@
+"""From a path to checked settings: everything that has to be right before the first request is looked at here."""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from requests.utils import get_environ_proxies, should_bypass_proxies
+
+from exporter.config.check import checked, in_order, keys_of
+from exporter.config.faults import ConfigError, Fault
+from exporter.config.schema import Config, FilePath, Organization, StaticUser, VariableName
+from exporter.config.secrets import SecretError, SecretFile, SecretSource, SecretValue, clean_secret
+from exporter.config.userlists import Stamp, UserFiles, joined, repeated_ids
+from exporter.config.yamlfile import Document, read_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from exporter.model import User
+
+_CONFIG: TypeAdapter[Config] = TypeAdapter(Config)
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationSettings:
+    """One organization, with all that its configuration points at.
+
+    Attributes:
+        config: the section of the file.
+        token: where the administrator's token comes from.
+        users: whom to watch, as the files stood when they were read.
+        user_files: the files to look at again.
+        users_stamp: the state of those files before they were read.
+        ca_file: the private authorities' file as an absolute path.
+        ca_digest: what is in it, so that a reload sees that it has changed.
+        proxies: proxy by scheme, from the configuration or the environment; may hold a password.
+    """
+
+    config: Organization
+    token: SecretSource
+    users: tuple[User, ...]
+    user_files: UserFiles
+    users_stamp: Stamp
+    ca_file: Path | None
+    ca_digest: str
+    proxies: _Proxies
+
+    def same_client(self, other: OrganizationSettings) -> bool:
+        """Whether requests would be made in just the same way, whoever is watched."""
+        return (
+            self.config.model_copy(update={"users": other.config.users}) == other.config
+            and self.ca_digest == other.ca_digest
+            and self.proxies == other.proxies
+            and (isinstance(self.token, SecretFile) or self.token.current() == other.token.current())
+        )
+
+
+class _Proxies(dict[str, str]):
+    """Proxies by scheme; its repr shows no password."""
+
+    def __repr__(self) -> str:
+        return f"<proxies for {', '.join(self)}>" if self else "<no proxies>"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A configuration that has been checked whole."""
+
+    config: Config
+    organizations: tuple[OrganizationSettings, ...]
+
+
+def load(file: Path, environ: Mapping[str, str]) -> Settings:
+    """Read and check a configuration with everything it points at.
+
+    Args:
+        file: the configuration file; paths in it are relative to its folder.
+        environ: the environment, for `token_env`.
+
+    Raises:
+        ConfigError: with every fault of the file, and those of the files it names.
+    """
+    return settle(read_yaml(file, str(file)), file.parent, environ)
+
+
+def settle(document: Document, folder: Path, environ: Mapping[str, str]) -> Settings:
+    """Check a configuration that has been read already; `load` says the rest."""
+    try:
+        config = checked(_CONFIG, document, lambda path: keys_of(Config, path))
+    except ConfigError as error:
+        raise ConfigError(in_order((*error.faults, *_pointed_at_faults(document, folder, environ)))) from None
+    faults: list[Fault] = []
+    names: dict[str, int] = {}
+    for index, organization in enumerate(config.organizations):
+        path = ("organizations", index)
+        if organization.name in names:
+            message = f"organization {organization.name} is given twice"
+            faults.append(document.fault((*path, "name"), message, "give each a name of its own"))
+        names.setdefault(organization.name, index)
+        faults.extend(repeated_ids(document, organization.users.static, (*path, "users", "static")))
+    settled = []
+    for index, organization in enumerate(config.organizations):
+        try:
+            settled.append(_settle_organization(document, index, organization, folder, environ))
+        except ConfigError as error:
+            faults.extend(error.faults)
+    if faults:
+        raise ConfigError(in_order(faults))
+    return Settings(config, tuple(settled))
+
+
+def _pointed_at_faults(document: Document, folder: Path, environ: Mapping[str, str]) -> list[Fault]:
+    """The faults of files and variables that a faulty configuration points at, as far as it can be followed."""
+    faults: list[Fault] = []
+    data = document.data if isinstance(document.data, dict) else {}
+    organizations = data.get("organizations")
+    for index, raw in enumerate(organizations if isinstance(organizations, list) else []):
+        try:
+            pointers = _POINTERS.validate_python(raw)
+        except ValidationError:
+            continue  # the schema's own faults speak for it
+        try:
+            _follow(document, index, pointers, folder, environ)
+        except ConfigError as error:
+            faults.extend(error.faults)
+    return faults
+
+
+def _settle_organization(
+    document: Document, index: int, organization: Organization, folder: Path, environ: Mapping[str, str]
+) -> OrganizationSettings:
+    pointers = _POINTERS.validate_python(organization, from_attributes=True)
+    found = _follow(document, index, pointers, folder, environ)
+    if found.token is None:  # the schema sees to it that there is a source
+        raise ConfigError((document.fault(("organizations", index), "has no token", "add token_file"),))
+    return OrganizationSettings(
+        config=organization,
+        token=found.token,
+        users=joined(organization.users.static, found.file_entries),
+        user_files=found.user_files,
+        users_stamp=found.users_stamp,
+        ca_file=found.ca_file,
+        ca_digest=found.ca_digest,
+        proxies=_proxies(organization),
+    )
+
+
+class _TlsPointers(BaseModel):
+    ca_file: FilePath | None = None
+
+
+class _UsersPointers(BaseModel):
+    files: tuple[FilePath, ...] = ()
+
+
+class _Pointers(BaseModel):
+    """The keys of an organization that point at something outside the file, and nothing else."""
+
+    token_file: FilePath | None = None
+    token_env: VariableName | None = None
+    tls: _TlsPointers = _TlsPointers()
+    users: _UsersPointers = _UsersPointers()
+
+
+_POINTERS: TypeAdapter[_Pointers] = TypeAdapter(_Pointers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the pointers of an organization lead to."""
+
+    token: SecretSource | None
+    file_entries: tuple[StaticUser, ...]
+    user_files: UserFiles
+    users_stamp: Stamp
+    ca_file: Path | None
+    ca_digest: str
+
+
+def _follow(document: Document, index: int, pointers: _Pointers, folder: Path, environ: Mapping[str, str]) -> _Found:
+    path = ("organizations", index)
+    faults: list[Fault] = []
+
+    def complain(key: tuple[str, ...], error: Exception) -> None:
+        message, _, hint = str(error).partition("; ")
+        faults.append(document.fault((*path, *key), message, hint))
+
+    token: SecretSource | None = None
+    key = "token_file" if pointers.token_file is not None else "token_env"
+    try:
+        token = _token(pointers, folder, environ)
+    except SecretError as error:
+        complain((key,), error)
+
+    user_files = UserFiles(folder, pointers.users.files)
+    stamp = user_files.stamp()
+    entries: tuple[StaticUser, ...] = ()
+    try:
+        entries = user_files.read()
+    except ConfigError as error:
+        faults.extend(error.faults)
+
+    ca_file = None if pointers.tls.ca_file is None else folder / pointers.tls.ca_file
+    ca_digest = ""
+    if ca_file is not None:
+        try:
+            ca_digest = _check_ca(ca_file)
+        except ValueError as error:
+            complain(("tls", "ca_file"), error)
+    if faults:
+        raise ConfigError(tuple(faults))
+    return _Found(token, entries, user_files, stamp, ca_file, ca_digest)
+
+
+def _token(pointers: _Pointers, folder: Path, environ: Mapping[str, str]) -> SecretSource | None:
+    if pointers.token_file is not None:
+        source = SecretFile(folder / pointers.token_file)
+        source.current()
+        return source
+    variable = pointers.token_env
+    if variable is None:
+        return None
+    if variable not in environ:
+        raise SecretError(f"the environment variable {variable} is not set; set it to the token")
+    # surrogateescape gives back the bytes as they stand in the environment
+    raw = environ[variable].encode("utf-8", "surrogateescape")
+    return SecretValue(clean_secret(raw, f"the environment variable {variable}"))
+
+
+def _check_ca(file: Path) -> str:
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{file} cannot be read: {error.strerror}; check the path, owner and mode") from None
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cadata=content.decode("ascii"))
+        if not context.get_ca_certs():
+            raise ValueError
+    except (ssl.SSLError, ValueError):
+        raise ValueError(f"{file} holds no certificate in PEM form; export the authority's certificate as PEM") from None
+    return hashlib.sha256(content).hexdigest()
+
+
+def _proxies(organization: Organization) -> _Proxies:
+    if organization.proxy_url is not None:
+        return _Proxies(http=organization.proxy_url, https=organization.proxy_url)
+    if should_bypass_proxies(organization.endpoint, no_proxy=None):
+        return _Proxies()
+    return _Proxies(get_environ_proxies(organization.endpoint))

@@ -1,0 +1,157 @@
+"""Secrets from files and environment: read anew when the file changes, shown nowhere."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import Protocol
+
+_BYTE_LIMIT = 64 * 1024
+
+
+class SecretError(Exception):
+    """A secret cannot be had. The message names the source and never holds any of its content."""
+
+
+class Secret:
+    """A secret text. Only `reveal` gives it away: neither str, repr, format nor a traceback does."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself, for the one place that sends it."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __reduce__(self) -> str:
+        raise TypeError("a Secret is not to be pickled or copied")
+
+
+class SecretSource(Protocol):
+    """Where a secret comes from, and may come from anew."""
+
+    def current(self) -> Secret:
+        """The secret as it is now.
+
+        Raises:
+            SecretError: it cannot be had.
+        """
+        ...
+
+    @property
+    def problem(self) -> str | None:
+        """Why the source no longer gives a newer secret; None if all is well."""
+        ...
+
+
+def clean_secret(raw: bytes, source: str) -> Secret:
+    """The secret in the content of a file or variable.
+
+    A byte order mark and white space at the ends (the newline that editors leave, with or without a carriage return)
+    are dropped. What is left must be one word of printable ASCII, for it goes into an HTTP header.
+
+    Raises:
+        SecretError: nothing is left, or what is left cannot be a token.
+    """
+    text = raw.removeprefix(b"\xef\xbb\xbf").strip()
+    if not text:
+        raise SecretError(f"{source} is empty; put the token into it")
+    if b"\n" in text or b"\r" in text:
+        raise SecretError(f"{source} holds more than one line; keep the token alone on one line")
+    if not all(0x21 <= byte <= 0x7E for byte in text):  # noqa: PLR2004 - the printable part of ASCII
+        raise SecretError(
+            f"{source} holds a character that no token has (a blank, a control character or one outside ASCII); "
+            "paste the token again"
+        )
+    return Secret(text.decode("ascii"))
+
+
+class SecretValue:
+    """A secret that does not change as long as the process lives, such as one from the environment."""
+
+    def __init__(self, secret: Secret) -> None:
+        self._secret = secret
+
+    def current(self) -> Secret:
+        """The secret."""
+        return self._secret
+
+    @property
+    def problem(self) -> str | None:
+        """None: what does not change does not go bad."""
+        return None
+
+
+class SecretFile:
+    """A secret in a file, read again whenever the file is another one or has changed.
+
+    Kubernetes swaps a mounted secret by pointing a symbolic link elsewhere: then the path leads to another inode, which
+    is seen like any other change. Once a secret has been had, a file that has gone bad leaves it in force and is told
+    of by `problem`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        # Guards the fields below: worker threads ask at the same time.
+        self._lock = threading.Lock()
+        self._seen: tuple[int, int, int, int] | None = None
+        self._secret: Secret | None = None
+        self._problem: str | None = None
+
+    def current(self) -> Secret:
+        """The secret as the file has it now, or as it last had it in good shape.
+
+        Raises:
+            SecretError: the file cannot be read, is empty, or holds what cannot be a token, and never was better.
+        """
+        with self._lock:
+            try:
+                self._look()
+            except SecretError as error:
+                self._problem = str(error)
+                if self._secret is None:
+                    raise
+            else:
+                self._problem = None
+            if self._secret is None:
+                raise SecretError(f"{self._path} has not been read")
+            return self._secret
+
+    @property
+    def problem(self) -> str | None:
+        """Why the file's present content is not in force; None if it is."""
+        with self._lock:
+            return self._problem
+
+    def _look(self) -> None:
+        try:
+            stat = self._path.stat()
+            stamp = (stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size)
+            if stamp != self._seen:
+                self._secret = clean_secret(_read(self._path), str(self._path))
+                self._seen = stamp
+        except OSError as error:
+            raise SecretError(
+                f"{self._path} cannot be read: {error.strerror}; "
+                f"check that it exists and that uid {os.geteuid()} may read it"
+            ) from None
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        raw = stream.read(_BYTE_LIMIT + 1)
+    if len(raw) > _BYTE_LIMIT:
+        raise SecretError(f"{path} is larger than 64 KiB; it cannot be a token file")
+    return raw

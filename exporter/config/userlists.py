@@ -1,0 +1,108 @@
+"""Whom to watch: the users of the configuration joined with those of the user files, read anew when a file changes."""
+
+from __future__ import annotations
+
+import glob
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
+
+from exporter.config.check import checked, keys_of
+from exporter.config.faults import ConfigError, Fault
+from exporter.config.schema import StaticUser
+from exporter.config.yamlfile import Document, read_yaml
+from exporter.model import User
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Stamp = tuple[tuple[str, int, int, int], ...]
+"""What tells that a set of files is another one: name, inode, change time and size of each."""
+
+_ENTRIES: TypeAdapter[tuple[StaticUser, ...]] = TypeAdapter(tuple[StaticUser, ...])
+_WILDCARDS = frozenset("*?[")
+
+
+@dataclass(frozen=True, slots=True)
+class UserFiles:
+    """The user files of one organization: where to look, relative to which folder."""
+
+    folder: Path
+    patterns: tuple[str, ...]
+
+    def stamp(self) -> Stamp:
+        """The present state of the files, cheap enough to ask for every few seconds."""
+        found = []
+        for name in self._names():
+            try:
+                stat = (self.folder / name).stat()
+            except OSError:
+                found.append((name, 0, 0, 0))
+            else:
+                found.append((name, stat.st_ino, stat.st_mtime_ns, stat.st_size))
+        return tuple(found)
+
+    def read(self) -> tuple[StaticUser, ...]:
+        """The entries of all files, in the order of the patterns, then of the names.
+
+        Raises:
+            ConfigError: with every fault of every file.
+        """
+        entries: list[StaticUser] = []
+        faults: list[Fault] = []
+        for name in self._names():
+            try:
+                entries.extend(_read_entries(self.folder / name, name))
+            except ConfigError as error:
+                faults.extend(error.faults)
+        if faults:
+            raise ConfigError(tuple(faults))
+        return tuple(entries)
+
+    def _names(self) -> list[str]:
+        names: dict[str, None] = {}
+        for pattern in self.patterns:
+            if not _WILDCARDS.intersection(pattern):
+                names[pattern] = None  # a file named outright must be there
+                continue
+            for name in sorted(glob.glob(pattern, root_dir=self.folder, recursive=True)):  # noqa: PTH207
+                if (self.folder / name).is_file():
+                    names[name] = None
+        return list(names)
+
+
+def _read_entries(file: Path, name: str) -> tuple[StaticUser, ...]:
+    document = read_yaml(file, name)
+    if document.data is None and not document.faults:
+        raise ConfigError((Fault(name, None, "", "is empty", "write [] if nobody is meant"),))
+    entries = checked(_ENTRIES, document, lambda path: keys_of(StaticUser, path[1:]))
+    if faults := repeated_ids(document, entries, ()):
+        raise ConfigError(faults)
+    return entries
+
+
+def repeated_ids(
+    document: Document, entries: tuple[StaticUser, ...], path: tuple[str | int, ...]
+) -> tuple[Fault, ...]:
+    """A fault for each entry whose id the same list has already had."""
+    first: dict[str, int] = {}
+    faults = []
+    for index, entry in enumerate(entries):
+        if entry.id in first:
+            line = document.line((*path, first[entry.id]))
+            message = f"user {entry.id} is listed twice, first on line {line}"
+            faults.append(document.fault((*path, index, "id"), message, "keep one"))
+        first.setdefault(entry.id, index)
+    return tuple(faults)
+
+
+def joined(*lists: Iterable[StaticUser]) -> tuple[User, ...]:
+    """The users of several lists, each id once; what an earlier list says of it wins."""
+    users: dict[str, User] = {}
+    for entries in lists:
+        for entry in entries:
+            if entry.id not in users:
+                users[entry.id] = User(entry.id, entry.name or entry.id)
+    return tuple(users.values())

@@ -1,0 +1,143 @@
+"""Builds the parts, wires them, runs and stops them: the one room that knows all others."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import structlog
+
+from exporter import __version__
+from exporter.clock import Stop
+from exporter.config.faults import ConfigError
+from exporter.metrics.collector import StateCollector
+from exporter.metrics.telemetry import Telemetry
+from exporter.polling.scheduler import Scheduler
+from exporter.store import Store
+from exporter.watcher import Watcher
+from exporter.web.app import Served, create_app
+from exporter.web.server import WebServer
+from exporter.yunxiao.transport import Watchdog
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Sequence
+
+    from exporter.clock import Clock
+    from exporter.config.loader import OrganizationSettings, Settings
+
+_log = structlog.get_logger(__name__)
+
+
+class Daemon:
+    """The exporter as a long-running process.
+
+    Args:
+        settings: the configuration to start with.
+        load: loads the configuration anew for a reload; raises `ConfigError`.
+        sockets: open listening sockets for the HTTP side.
+        clock: where time comes from.
+        lifecycle: whether a reload may be asked for over HTTP.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        load: Callable[[], Settings],
+        sockets: Sequence[socket.socket],
+        clock: Clock,
+        *,
+        lifecycle: bool,
+    ) -> None:
+        self._settings = settings
+        self._load = load
+        self._clock = clock
+        self._stop = Stop()
+        # One reload after the other, and none while starting or stopping.
+        self._lock = threading.Lock()
+        self._watchers: dict[str, Watcher] = {}
+        self._telemetry = Telemetry()
+        self._store = Store()
+        self._watchdog = Watchdog(clock)
+        self._scheduler = Scheduler()
+        self._telemetry.registry.register(StateCollector(self._store, lambda: self._settings.config.metrics, clock))
+        served = Served(
+            registry=self._telemetry.registry,
+            store=self._store,
+            stale_after=lambda: self._settings.config.poll.stale_after,
+            reload=self.reload if lifecycle else None,
+            clock=clock,
+        )
+        self._web = WebServer(create_app(served), sockets)
+
+    def start(self) -> None:
+        """Begin to poll and to answer."""
+        with self._lock:
+            _log.info("starting", version=__version__, organizations=len(self._settings.organizations))
+            self._watchdog.start()
+            self._put_in_force(self._settings)
+            self._web.start()
+            self._scheduler.start()
+
+    def reload(self) -> None:
+        """Load the configuration anew and put it in force, all or nothing.
+
+        Raises:
+            ConfigError: it is not sound; the old one stays in force.
+        """
+        with self._lock:
+            if self._stop.is_set():
+                return
+            try:
+                settings = self._load()
+            except ConfigError as error:
+                self._telemetry.reload_failed()
+                _log.error("reload refused, the old configuration stays in force", faults=str(error))
+                raise
+            self._put_in_force(settings)
+            _log.info("configuration reloaded", organizations=len(settings.organizations))
+
+    def stop(self) -> None:
+        """Stop polling, finish answering, end all threads; takes a few seconds at most, whatever hangs."""
+        self._stop.set()
+        with self._lock:
+            self._scheduler.stop()
+            for watcher in self._watchers.values():
+                watcher.end()
+            self._watchdog.stop()
+            self._web.stop()
+        _log.info("stopped")
+
+    def _put_in_force(self, settings: Settings) -> None:
+        """Swap the watchers for those of other settings; an organization asked in the same way keeps its watcher."""
+        old = self._watchers
+        new = {
+            one.config.name: self._watcher(one, settings, old.get(one.config.name)) for one in settings.organizations
+        }
+        self._settings = settings
+        self._watchers = new
+        self._store.replace(watcher.ledger for watcher in new.values())
+        self._telemetry.reloaded(self._clock.now())
+        for name, watcher in old.items():
+            if new.get(name) is not watcher:
+                watcher.retire(self._scheduler)
+            if name not in new:
+                self._telemetry.forget(name)
+        for name, watcher in new.items():
+            if old.get(name) is not watcher:
+                watcher.start(self._scheduler)
+
+    def _watcher(self, organization: OrganizationSettings, settings: Settings, old: Watcher | None) -> Watcher:
+        poll = settings.config.poll
+        if old is not None and old.poll == poll and old.settings.same_client(organization):
+            old.adopt(organization)
+            return old
+        return Watcher(
+            organization,
+            poll,
+            None if old is None else old.ledger.view(),
+            self._telemetry.organization(organization.config.name),
+            self._watchdog,
+            self._stop,
+            self._clock,
+        )

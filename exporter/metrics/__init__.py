@@ -1,0 +1,1 @@
+"""What is exposed: the table of families, the samples of the state, and the exporter's own counters."""

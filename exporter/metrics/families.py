@@ -1,0 +1,450 @@
+"""Every family that the exporter exposes, in one table: name, type, labels, help, and where its samples come from.
+
+Both writers, the collector and `docs/metrics.md` read from here; nothing else names a family.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from exporter.model import NEVER, Reason, UserState, permission_expiry, permission_tokens, state_counts
+from exporter.model import token_series as distinct_tokens
+from exporter.store import SweepResult
+from exporter.yunxiao.client import OPERATIONS
+from exporter.yunxiao.wire import PARSE_FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from exporter.config.schema import Metrics
+    from exporter.store import OrganizationView
+
+Sample = tuple[tuple[str, ...], float]
+"""The values of a family's labels, in their order, and the value."""
+
+
+class Kind(StrEnum):
+    """The type of a family, as Prometheus names it."""
+
+    GAUGE = "gauge"
+    COUNTER = "counter"
+    HISTOGRAM = "histogram"
+
+
+class Detail(StrEnum):
+    """The switch of the section `metrics` that a family can be turned off with."""
+
+    PER_TOKEN = "per_token"
+    PER_PERMISSION = "per_permission"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What is said of a family, whichever part of the exporter fills it.
+
+    Attributes:
+        name: the full name; a counter's ends in `_total`.
+        kind: the type.
+        labels: label names in order.
+        help: what the value means, with its unit.
+        present: when it has samples.
+        query: a PromQL query that uses it, and what for.
+        detail: the switch that turns it off, if one does.
+        relative: whether the value changes with time alone.
+    """
+
+    name: str
+    kind: Kind
+    labels: tuple[str, ...]
+    help: str
+    present: str
+    query: tuple[str, str]
+    detail: Detail | None = None
+    relative: bool = False
+
+    def enabled(self, switches: Metrics) -> bool:
+        """Whether the configuration has it exposed."""
+        if self.relative and not switches.relative:
+            return False
+        return self.detail is None or bool(getattr(switches, self.detail.value))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserFamily(Family):
+    """A family with samples for each user.
+
+    Attributes:
+        samples: organization's name, a user's state and the time in epoch seconds, to that user's samples.
+    """
+
+    samples: Callable[[str, UserState, float], Iterable[Sample]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrganizationFamily(Family):
+    """A family with samples for each organization.
+
+    Attributes:
+        samples: an organization to its samples.
+    """
+
+    samples: Callable[[OrganizationView], Iterable[Sample]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnFamily(Family):
+    """A family that the exporter fills about itself.
+
+    Attributes:
+        known: for each label but `organization`, the values it can take, so that all series start at 0.
+        buckets: upper bounds of a histogram, in seconds.
+    """
+
+    known: tuple[tuple[str, ...], ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+_USER = ("organization", "user_id", "user")
+_TOKEN = (*_USER, "token_id", "token")
+_OWN_CLOCK = (
+    "Tokens are polled on the exporter's own clock, not at the scrape: see yunxiao_user_last_success_timestamp_seconds."
+)
+
+
+def _who(organization: str, state: UserState) -> tuple[str, str, str]:
+    return (organization, state.user.user_id, state.user.name)
+
+
+def _user_tokens(organization: str, state: UserState, now: float) -> Iterable[Sample]:
+    if state.last_success is None:
+        return
+    who = _who(organization, state)
+    for token_state, count in state_counts(state.tokens, now).items():
+        yield (*who, token_state.value), count
+
+
+def _permission_tokens(organization: str, state: UserState, now: float) -> Iterable[Sample]:
+    who = _who(organization, state)
+    for permission, count in permission_tokens(state.tokens, now).items():
+        yield (*who, permission), count
+
+
+def _permission_expiry(organization: str, state: UserState, now: float) -> Iterable[Sample]:
+    who = _who(organization, state)
+    for permission, expires_at in permission_expiry(state.tokens, now).items():
+        yield (*who, permission), expires_at
+
+
+def _permission_expires_in(organization: str, state: UserState, now: float) -> Iterable[Sample]:
+    return ((labels, expires_at - now) for labels, expires_at in _permission_expiry(organization, state, now))
+
+
+def _token_expiry(organization: str, state: UserState, now: float) -> Iterable[Sample]:  # noqa: ARG001 - one signature
+    who = _who(organization, state)
+    for token in distinct_tokens(state.tokens):
+        if token.expires_at is not None:
+            yield (*who, token.token_id, token.name), token.expires_at
+
+
+def _token_expires_in(organization: str, state: UserState, now: float) -> Iterable[Sample]:
+    return ((labels, expires_at - now) for labels, expires_at in _token_expiry(organization, state, now))
+
+
+def _token_created(organization: str, state: UserState, now: float) -> Iterable[Sample]:  # noqa: ARG001 - one signature
+    who = _who(organization, state)
+    for token in distinct_tokens(state.tokens):
+        if token.created_at is not None and token.created_at != NEVER:
+            yield (*who, token.token_id, token.name), token.created_at
+
+
+def _user_up(organization: str, state: UserState, now: float) -> Iterable[Sample]:  # noqa: ARG001 - one signature
+    if state.polled:
+        yield _who(organization, state), float(state.failure is None)
+
+
+def _last_success(organization: str, state: UserState, now: float) -> Iterable[Sample]:  # noqa: ARG001 - one signature
+    if state.last_success is not None:
+        yield _who(organization, state), state.last_success
+
+
+def _user_failure(organization: str, state: UserState, now: float) -> Iterable[Sample]:  # noqa: ARG001 - one signature
+    if state.failure is not None:
+        yield (*_who(organization, state), state.failure.reason.value), 1
+
+
+USER_FAMILIES: tuple[UserFamily, ...] = (
+    UserFamily(
+        "yunxiao_user_tokens",
+        Kind.GAUGE,
+        (*_USER, "state"),
+        f"Tokens listed for the user, by state at the time of the scrape; each token is in one state. {_OWN_CLOCK}",
+        "From the first successful poll of the user; all four states, 0 included.",
+        ('sum by (organization) (yunxiao_user_tokens{state="never_expires"})', "tokens that nobody will ever renew"),
+        samples=_user_tokens,
+    ),
+    UserFamily(
+        "yunxiao_user_permission_tokens",
+        Kind.GAUGE,
+        (*_USER, "permission"),
+        "Tokens not known to have expired that grant the permission; 0 where all that grant it have expired.",
+        "For each permission that a listed token of the user grants.",
+        ("sum by (organization, permission) (yunxiao_user_permission_tokens)", "how far each permission is spread"),
+        detail=Detail.PER_PERMISSION,
+        samples=_permission_tokens,
+    ),
+    UserFamily(
+        "yunxiao_user_permission_expiry_timestamp_seconds",
+        Kind.GAUGE,
+        (*_USER, "permission"),
+        "When the permission runs out, in seconds since the epoch: the soonest expiry among the unexpired tokens that "
+        "grant it; the latest if all have expired; +Inf if only never-expiring ones grant it.",
+        "For each permission that a listed token with a readable expiry grants.",
+        (
+            "yunxiao_user_permission_expiry_timestamp_seconds - time() < 7 * 86400",
+            "permissions that somebody loses within a week",
+        ),
+        detail=Detail.PER_PERMISSION,
+        samples=_permission_expiry,
+    ),
+    UserFamily(
+        "yunxiao_user_permission_expires_in_seconds",
+        Kind.GAUGE,
+        (*_USER, "permission"),
+        "Seconds until the permission runs out, worked out at the scrape; negative once it has, +Inf if never. "
+        "Rules should use yunxiao_user_permission_expiry_timestamp_seconds.",
+        "As `yunxiao_user_permission_expiry_timestamp_seconds`, unless `metrics.relative` is off.",
+        ("sort(yunxiao_user_permission_expires_in_seconds)", "what runs out first"),
+        detail=Detail.PER_PERMISSION,
+        relative=True,
+        samples=_permission_expires_in,
+    ),
+    UserFamily(
+        "yunxiao_token_expiry_timestamp_seconds",
+        Kind.GAUGE,
+        _TOKEN,
+        f"When the token expires, in seconds since the epoch; +Inf if never. {_OWN_CLOCK}",
+        "For each listed token whose expiry can be read, expired ones too.",
+        (
+            "0 < yunxiao_token_expiry_timestamp_seconds - time() < 14 * 86400",
+            "tokens that expire within two weeks and have not yet",
+        ),
+        detail=Detail.PER_TOKEN,
+        samples=_token_expiry,
+    ),
+    UserFamily(
+        "yunxiao_token_expires_in_seconds",
+        Kind.GAUGE,
+        _TOKEN,
+        "Seconds until the token expires, worked out at the scrape; negative once it has, +Inf if never. "
+        f"Rules should use yunxiao_token_expiry_timestamp_seconds. {_OWN_CLOCK}",
+        "As `yunxiao_token_expiry_timestamp_seconds`, unless `metrics.relative` is off.",
+        ("bottomk(10, yunxiao_token_expires_in_seconds > 0)", "the ten that die next"),
+        detail=Detail.PER_TOKEN,
+        relative=True,
+        samples=_token_expires_in,
+    ),
+    UserFamily(
+        "yunxiao_token_created_timestamp_seconds",
+        Kind.GAUGE,
+        _TOKEN,
+        f"When the token was created, in seconds since the epoch. {_OWN_CLOCK}",
+        "For each listed token whose creation date can be read.",
+        ("time() - yunxiao_token_created_timestamp_seconds > 365 * 86400", "tokens older than a year"),
+        detail=Detail.PER_TOKEN,
+        samples=_token_created,
+    ),
+    UserFamily(
+        "yunxiao_user_up",
+        Kind.GAUGE,
+        _USER,
+        "1 if the last poll of the user worked, 0 if it failed. After a failure the tokens last seen stay exposed.",
+        "From the end of the first poll of the user, good or bad.",
+        ("yunxiao_user_up == 0", "users whose numbers are not current"),
+        samples=_user_up,
+    ),
+    UserFamily(
+        "yunxiao_user_last_success_timestamp_seconds",
+        Kind.GAUGE,
+        _USER,
+        "When the tokens of the user were last read from the platform, in seconds since the epoch.",
+        "From the first successful poll of the user; stays while polls fail.",
+        ("time() - yunxiao_user_last_success_timestamp_seconds > 3600", "users whose data is older than an hour"),
+        samples=_last_success,
+    ),
+    UserFamily(
+        "yunxiao_user_failure",
+        Kind.GAUGE,
+        (*_USER, "reason"),
+        "1 while polls of the user fail, with the reason of the last failure.",
+        "Only while the last poll of the user failed.",
+        ("count by (organization, reason) (yunxiao_user_failure)", "why users fail"),
+        samples=_user_failure,
+    ),
+)
+
+ORGANIZATION_FAMILIES: tuple[OrganizationFamily, ...] = (
+    OrganizationFamily(
+        "yunxiao_users",
+        Kind.GAUGE,
+        ("organization",),
+        "Users watched.",
+        "Always.",
+        ("yunxiao_users", "whether the list of users is what you think it is"),
+        samples=lambda view: [((view.name,), len(view.users))],
+    ),
+    OrganizationFamily(
+        "yunxiao_users_pending",
+        Kind.GAUGE,
+        ("organization",),
+        "Users watched that have not been polled yet since the start or since they joined.",
+        "Always; 0 once every user has been polled.",
+        ("yunxiao_users_pending > 0", "whether numbers are still coming in after a start"),
+        samples=lambda view: [((view.name,), sum(not state.polled for state in view.users))],
+    ),
+    OrganizationFamily(
+        "yunxiao_sweep_duration_seconds",
+        Kind.GAUGE,
+        ("organization",),
+        "How long the last completed sweep over the users took, in seconds. With poll.spread that is most of the interval.",
+        "From the first completed sweep.",
+        ("yunxiao_sweep_duration_seconds", "whether a sweep fits into poll.interval"),
+        samples=lambda view: [] if view.sweep is None else [((view.name,), view.sweep.duration)],
+    ),
+    OrganizationFamily(
+        "yunxiao_sweep_last_completed_timestamp_seconds",
+        Kind.GAUGE,
+        ("organization",),
+        "When the last sweep that gave every user an outcome ended, in seconds since the epoch.",
+        "From the first completed sweep.",
+        ("time() - yunxiao_sweep_last_completed_timestamp_seconds", "age of the last sweep"),
+        samples=lambda view: [] if view.sweep is None else [((view.name,), view.sweep.completed_at)],
+    ),
+)
+
+SWEEPS = OwnFamily(
+    "yunxiao_sweeps_total",
+    Kind.COUNTER,
+    ("organization", "result"),
+    "Sweeps ended, by result: success, every user worked; partial, some failed; failed, none worked or the token was "
+    "refused; cancelled, by shutdown or reload.",
+    "Always.",
+    ('increase(yunxiao_sweeps_total{result="failed"}[1h])', "sweeps that brought nothing"),
+    known=(tuple(SweepResult),),
+)
+SWEEPS_SKIPPED = OwnFamily(
+    "yunxiao_sweeps_skipped_total",
+    Kind.COUNTER,
+    ("organization",),
+    "Sweeps that were due while the one before was still going, and were left out.",
+    "Always.",
+    ("increase(yunxiao_sweeps_skipped_total[1d])", "whether poll.interval is too short for the allowed rate"),
+)
+API_REQUESTS = OwnFamily(
+    "yunxiao_api_requests_total",
+    Kind.COUNTER,
+    ("organization", "operation", "code"),
+    'Requests to the platform, retries included, by HTTP status; code "error" where no whole answer came.',
+    "Always for code 200; others from their first time.",
+    ("sum by (organization, code) (rate(yunxiao_api_requests_total[5m]))", "load on the platform and how it answers"),
+    known=(OPERATIONS, ("200",)),
+)
+API_DURATION = OwnFamily(
+    "yunxiao_api_request_duration_seconds",
+    Kind.HISTOGRAM,
+    ("organization", "operation"),
+    "How long requests to the platform took, in seconds, from sending to the last byte or the failure.",
+    "Always.",
+    (
+        "histogram_quantile(0.95, sum by (organization, le) (rate(yunxiao_api_request_duration_seconds_bucket[5m])))",
+        "how slow the platform is for one in twenty requests",
+    ),
+    known=(OPERATIONS,),
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+)
+API_RETRIES = OwnFamily(
+    "yunxiao_api_retries_total",
+    Kind.COUNTER,
+    ("organization",),
+    "Requests made again after a failure that may pass.",
+    "Always.",
+    ("rate(yunxiao_api_retries_total[5m])", "trouble that retries still hide"),
+)
+API_ERRORS = OwnFamily(
+    "yunxiao_api_errors_total",
+    Kind.COUNTER,
+    ("organization", "reason"),
+    "Requests to the platform that failed, by reason.",
+    "Always; each reason starts at 0.",
+    ("increase(yunxiao_api_errors_total[1h]) > 0", "what has been going wrong"),
+    known=(tuple(reason for reason in Reason if reason is not Reason.INTERNAL),),
+)
+PARSE_ERRORS = OwnFamily(
+    "yunxiao_parse_errors_total",
+    Kind.COUNTER,
+    ("organization", "field"),
+    "Fields of listed tokens that could not be read; token and token_id mean that the whole entry was left out.",
+    "Always; each field starts at 0.",
+    ('increase(yunxiao_parse_errors_total{field="expired_at"}[1d]) > 0', "tokens whose expiry nobody watches"),
+    known=(PARSE_FIELDS,),
+)
+FILE_ERRORS = OwnFamily(
+    "yunxiao_exporter_file_errors_total",
+    Kind.COUNTER,
+    ("organization", "kind"),
+    "Times that a token file or user file went bad while running; what it last said stays in force.",
+    "Always.",
+    ("increase(yunxiao_exporter_file_errors_total[1h]) > 0", "a secret or list that was not replaced as it should"),
+    known=(("token_file", "users_file"),),
+)
+INTERNAL_ERRORS = OwnFamily(
+    "yunxiao_exporter_internal_errors_total",
+    Kind.COUNTER,
+    ("where",),
+    "Defects of the exporter that it met and survived, by the part that caught them; the log has the traceback.",
+    "Always.",
+    ("increase(yunxiao_exporter_internal_errors_total[1d]) > 0", "defects to report"),
+    known=(("poll", "sweep", "watch", "reload"),),
+)
+BUILD_INFO = OwnFamily(
+    "yunxiao_exporter_build_info",
+    Kind.GAUGE,
+    ("version", "python_version"),
+    "1, with the versions of the exporter and of Python.",
+    "Always.",
+    ("count by (version) (yunxiao_exporter_build_info)", "which versions run"),
+)
+RELOAD_SUCCESSFUL = OwnFamily(
+    "yunxiao_exporter_config_last_reload_successful",
+    Kind.GAUGE,
+    (),
+    "1 if the last attempt to load the configuration worked, 0 if an older one is still in force.",
+    "Always.",
+    ("yunxiao_exporter_config_last_reload_successful == 0", "a configuration file that is not in force"),
+)
+RELOAD_TIME = OwnFamily(
+    "yunxiao_exporter_config_last_reload_success_timestamp_seconds",
+    Kind.GAUGE,
+    (),
+    "When the configuration in force was loaded, in seconds since the epoch.",
+    "Always.",
+    ("time() - yunxiao_exporter_config_last_reload_success_timestamp_seconds", "age of the configuration in force"),
+)
+
+OWN_FAMILIES: tuple[OwnFamily, ...] = (
+    SWEEPS,
+    SWEEPS_SKIPPED,
+    API_REQUESTS,
+    API_DURATION,
+    API_RETRIES,
+    API_ERRORS,
+    PARSE_ERRORS,
+    FILE_ERRORS,
+    INTERNAL_ERRORS,
+    BUILD_INFO,
+    RELOAD_SUCCESSFUL,
+    RELOAD_TIME,
+)
+
+ALL_FAMILIES: tuple[Family, ...] = (*USER_FAMILIES, *ORGANIZATION_FAMILIES, *OWN_FAMILIES)

@@ -1,0 +1,176 @@
+"""What the exporter counts about itself."""
+
+from __future__ import annotations
+
+import itertools
+import platform
+import threading
+from typing import TYPE_CHECKING
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    GCCollector,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
+
+from exporter import __version__
+from exporter.metrics.families import (
+    API_DURATION,
+    API_ERRORS,
+    API_REQUESTS,
+    API_RETRIES,
+    BUILD_INFO,
+    FILE_ERRORS,
+    INTERNAL_ERRORS,
+    PARSE_ERRORS,
+    RELOAD_SUCCESSFUL,
+    RELOAD_TIME,
+    SWEEPS,
+    SWEEPS_SKIPPED,
+    OwnFamily,
+)
+
+if TYPE_CHECKING:
+    from exporter.model import Reason
+    from exporter.store import SweepResult
+
+
+class Telemetry:
+    """The exporter's own counters in a registry of their own, with the usual process and Python families."""
+
+    def __init__(self) -> None:
+        # Prometheus would store a `_created` series beside each counter and nobody asks for it.
+        disable_created_metrics()
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self._sweeps = self._counter(SWEEPS)
+        self._sweeps_skipped = self._counter(SWEEPS_SKIPPED)
+        self._requests = self._counter(API_REQUESTS)
+        self._durations = Histogram(
+            API_DURATION.name, API_DURATION.help, API_DURATION.labels, registry=self.registry, buckets=API_DURATION.buckets
+        )
+        self._retries = self._counter(API_RETRIES)
+        self._errors = self._counter(API_ERRORS)
+        self._parse_errors = self._counter(PARSE_ERRORS)
+        self._file_errors = self._counter(FILE_ERRORS)
+        self._internal_errors = self._counter(INTERNAL_ERRORS)
+        for (where,) in itertools.product(*INTERNAL_ERRORS.known):
+            self._internal_errors.labels(where)
+        self._gauge(BUILD_INFO).labels(__version__, platform.python_version()).set(1)
+        self._reload_successful = self._gauge(RELOAD_SUCCESSFUL)
+        self._reload_time = self._gauge(RELOAD_TIME)
+
+    def _counter(self, family: OwnFamily) -> Counter:
+        return Counter(family.name, family.help, family.labels, registry=self.registry)
+
+    def _gauge(self, family: OwnFamily) -> Gauge:
+        return Gauge(family.name, family.help, family.labels, registry=self.registry)
+
+    def organization(self, name: str) -> OrganizationTelemetry:
+        """The counters of one organization, every known series at 0 if they are new."""
+        return OrganizationTelemetry(name, self)
+
+    def forget(self, organization: str) -> None:
+        """Drop the series of an organization that is no longer configured."""
+        by_organization = (
+            self._sweeps,
+            self._sweeps_skipped,
+            self._requests,
+            self._durations,
+            self._retries,
+            self._errors,
+            self._parse_errors,
+            self._file_errors,
+        )
+        for metric in by_organization:
+            metric.remove_by_labels({"organization": organization})
+
+    def internal_error(self, where: str) -> None:
+        """A defect was caught and survived."""
+        self._internal_errors.labels(where).inc()
+
+    def reloaded(self, at: float) -> None:
+        """A configuration came into force."""
+        self._reload_successful.set(1)
+        self._reload_time.set(at)
+
+    def reload_failed(self) -> None:
+        """A configuration was refused."""
+        self._reload_successful.set(0)
+
+
+class OrganizationTelemetry:
+    """The counters of one organization, for its client, its sweeper and its files."""
+
+    def __init__(self, name: str, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+        self._sweeps = _children(telemetry._sweeps, SWEEPS, name)  # noqa: SLF001 - two halves of one thing
+        self._skipped = telemetry._sweeps_skipped.labels(name)  # noqa: SLF001
+        self._retries = telemetry._retries.labels(name)  # noqa: SLF001
+        self._errors = _children(telemetry._errors, API_ERRORS, name)  # noqa: SLF001
+        self._parse_errors = _children(telemetry._parse_errors, PARSE_ERRORS, name)  # noqa: SLF001
+        self._file_errors = _children(telemetry._file_errors, FILE_ERRORS, name)  # noqa: SLF001
+        self._requests = _children(telemetry._requests, API_REQUESTS, name)  # noqa: SLF001
+        self._durations = {
+            values: telemetry._durations.labels(name, *values)  # noqa: SLF001
+            for values in itertools.product(*API_DURATION.known)
+        }
+        self._request_family = telemetry._requests  # noqa: SLF001
+        self._name = name
+        # Guards _requests, which grows with each new HTTP status, and _retired.
+        self._lock = threading.Lock()
+        self._retired = False
+
+    def retire(self) -> None:
+        """Make no new series from now on: a request that ends after its organization was dropped must not revive it."""
+        with self._lock:
+            self._retired = True
+
+    def request(self, operation: str, code: str, seconds: float) -> None:
+        """A request ended with an HTTP status, or with ``error`` where none came."""
+        with self._lock:
+            if (child := self._requests.get((operation, code))) is None:
+                if self._retired:
+                    return
+                child = self._requests[operation, code] = self._request_family.labels(self._name, operation, code)
+        child.inc()
+        self._durations[(operation,)].observe(seconds)
+
+    def retry(self) -> None:
+        """A request is about to be made again."""
+        self._retries.inc()
+
+    def error(self, reason: Reason) -> None:
+        """A request failed."""
+        self._errors[(reason.value,)].inc()
+
+    def parse_errors(self, field: str, count: int) -> None:
+        """Fields of an answer could not be read."""
+        self._parse_errors[(field,)].inc(count)
+
+    def internal_error(self, where: str) -> None:
+        """A defect was caught and survived."""
+        self._telemetry.internal_error(where)
+
+    def swept(self, result: SweepResult) -> None:
+        """A sweep ended."""
+        self._sweeps[(result.value,)].inc()
+
+    def skipped(self) -> None:
+        """A sweep was left out since the one before was still going."""
+        self._skipped.inc()
+
+    def file_error(self, kind: str) -> None:
+        """A token file or user file went bad."""
+        self._file_errors[(kind,)].inc()
+
+
+def _children(metric: Counter, family: OwnFamily, organization: str) -> dict[tuple[str, ...], Counter]:
+    return {values: metric.labels(organization, *values) for values in itertools.product(*family.known)}

@@ -1,0 +1,193 @@
+"""What the product knows: users, their tokens, and how the last poll of each went. Frozen values, no I/O."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+NEVER = math.inf
+"""The expiry of a token that never expires, in epoch seconds."""
+
+
+class TokenState(StrEnum):
+    """The one state that a token is in at a given time."""
+
+    ACTIVE = "active"
+    EXPIRED = "expired"
+    NEVER_EXPIRES = "never_expires"
+    UNKNOWN = "unknown"
+
+
+class Reason(StrEnum):
+    """Why a poll failed: the closed list that errors, metrics, logs, the page and the docs share."""
+
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    UNSUPPORTED = "unsupported"
+    RATE_LIMITED = "rate_limited"
+    SERVER_ERROR = "server_error"
+    TIMEOUT = "timeout"
+    CONNECTION = "connection"
+    TLS = "tls"
+    REDIRECT = "redirect"
+    INVALID_RESPONSE = "invalid_response"
+    INTERNAL = "internal"
+
+    @property
+    def meaning(self) -> str:
+        """What the reason means to an operator, and what to do about it."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    Reason.UNAUTHORIZED: "the exporter's own token is wrong, revoked or has expired; put a new one into its token file",
+    Reason.FORBIDDEN: (
+        "the exporter's token lacks the permission base_user_read or its owner is no enterprise administrator, "
+        "or the user is outside the organization"
+    ),
+    Reason.NOT_FOUND: "the platform knows no such user, or the endpoint has no such call; check the user id",
+    Reason.UNSUPPORTED: "this edition of the platform, or this kind of token, does not offer the call",
+    Reason.RATE_LIMITED: "the platform asked to slow down; lower limits.requests_per_second or raise poll.interval",
+    Reason.SERVER_ERROR: "the platform failed by itself (HTTP 5xx); it is asked again with the next sweep",
+    Reason.TIMEOUT: "no whole answer came within poll.timeout",
+    Reason.CONNECTION: "no connection, or it broke off; check address, DNS, firewall and proxy",
+    Reason.TLS: "the TLS handshake failed; check the certificate, tls.ca_file and tls.server_name",
+    Reason.REDIRECT: "the endpoint redirects elsewhere; redirects are refused, for they would carry the token along",
+    Reason.INVALID_RESPONSE: "the answer is not the API's (a login page, a proxy's page, broken JSON); check endpoint",
+    Reason.INTERNAL: "a defect of the exporter; please report it with the log's traceback",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A personal access token as the platform lists it; the secret itself is never known.
+
+    Attributes:
+        token_id: the part of the secret before ``_``; may come masked with ``*``.
+        name: what its owner called it; not unique; the id where the platform gives none.
+        permissions: what it grants, sorted, each once.
+        created_at: epoch seconds; None where the platform gives no readable date.
+        expires_at: epoch seconds; `NEVER` if it never expires; None where the date cannot be read.
+    """
+
+    token_id: str
+    name: str
+    permissions: tuple[str, ...] = ()
+    created_at: float | None = None
+    expires_at: float | None = NEVER
+
+    def state(self, now: float) -> TokenState:
+        """The state at the time ``now``; the moment of expiry itself counts as expired."""
+        if self.expires_at is None:
+            return TokenState.UNKNOWN
+        if self.expires_at == NEVER:
+            return TokenState.NEVER_EXPIRES
+        return TokenState.EXPIRED if self.expires_at <= now else TokenState.ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user to watch: the id that the token call needs, and the name to show."""
+
+    user_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a poll failed, in words that are safe to show: they never hold a secret or a body."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserState:
+    """The latest knowledge about one user. A failed poll keeps the tokens last seen.
+
+    Attributes:
+        tokens: the tokens of the last successful poll.
+        last_success: epoch seconds of that poll; None before the first.
+        polled: whether a poll has ended, well or badly.
+        failure: why the last poll failed; None if it worked.
+        failing_since: epoch seconds of the first failure of the current run of failures.
+    """
+
+    user: User
+    tokens: tuple[Token, ...] = ()
+    last_success: float | None = None
+    polled: bool = False
+    failure: Failure | None = None
+    failing_since: float | None = None
+
+    def about(self, user: User) -> UserState:
+        """The same knowledge under the user's new name."""
+        return replace(self, user=user)
+
+    def succeeded(self, tokens: tuple[Token, ...], at: float) -> UserState:
+        """The state after a poll that worked."""
+        return UserState(user=self.user, tokens=tokens, last_success=at, polled=True)
+
+    def failed(self, failure: Failure, at: float) -> UserState:
+        """The state after a poll that did not."""
+        since = at if self.failing_since is None else self.failing_since
+        return replace(self, polled=True, failure=failure, failing_since=since)
+
+
+def permission_expiry(tokens: tuple[Token, ...], now: float) -> dict[str, float]:
+    """When each permission runs out, in epoch seconds.
+
+    The soonest expiry among the unexpired tokens that grant it; if all of them have expired, the latest; `NEVER` if
+    only never-expiring ones grant it. A token whose expiry could not be read has no say.
+    """
+    soonest: dict[str, float] = {}
+    latest: dict[str, float] = {}
+    for token in tokens:
+        expires_at = token.expires_at
+        if expires_at is None:
+            continue
+        best, pick = (latest, max) if expires_at <= now else (soonest, min)
+        for permission in token.permissions:
+            best[permission] = pick(best.get(permission, expires_at), expires_at)
+    return latest | soonest
+
+
+def permission_tokens(tokens: tuple[Token, ...], now: float) -> dict[str, int]:
+    """How many tokens that have not expired grant each permission; 0 where all that grant it have expired.
+
+    A never-expiring token counts, and so does one whose expiry could not be read: it may well be alive.
+    """
+    counts: dict[str, int] = {}
+    for token in tokens:
+        alive = token.state(now) is not TokenState.EXPIRED
+        for permission in token.permissions:
+            counts[permission] = counts.get(permission, 0) + alive
+    return counts
+
+
+def state_counts(tokens: tuple[Token, ...], now: float) -> dict[TokenState, int]:
+    """How many tokens are in each state; every state has a number."""
+    counts = dict.fromkeys(TokenState, 0)
+    for token in tokens:
+        counts[token.state(now)] += 1
+    return counts
+
+
+def token_series(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
+    """The tokens that can be told apart by their id and name: what may become one series each.
+
+    Masked ids can coincide. Where two tokens share both, the one that expires first stands for them.
+    """
+    by_label: dict[tuple[str, str], Token] = {}
+    for token in tokens:
+        key = (token.token_id, token.name)
+        twin = by_label.get(key)
+        if twin is None or _expiry_order(token) < _expiry_order(twin):
+            by_label[key] = token
+    return tuple(by_label.values())
+
+
+def _expiry_order(token: Token) -> float:
+    return NEVER if token.expires_at is None else token.expires_at

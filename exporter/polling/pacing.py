@@ -1,0 +1,92 @@
+"""How fast an organization's platform may be asked: a steady rate that gives way when the platform says so."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from exporter.clock import Clock, Stop
+
+_SLOWEST = 1 / 30
+"""Requests a second below which the rate never falls: a platform that refuses everything is still asked."""
+_PAUSE_UNTOLD = 1.0
+"""Seconds without requests after a 429 that names no time."""
+_CREEP = 0.02
+"""Share of the configured rate by which an accepted request raises a lowered one."""
+
+
+class Pacer:
+    """Spaces an organization's requests evenly, and slows down on 429: rate halved at once, crept up again.
+
+    Several refusals of requests that went out before the first one was heard count as one.
+
+    Args:
+        rate: highest number of requests a second; None for no limit.
+        clock: where time comes from.
+    """
+
+    def __init__(self, rate: float | None, clock: Clock) -> None:
+        self._highest = rate
+        self._clock = clock
+        # Guards the fields below: all workers of the organization pass through here.
+        self._lock = threading.Lock()
+        self._rate = rate
+        self._next = clock.monotonic()
+        self._closed_until = self._next
+        self._recent: deque[float] = deque(maxlen=256)
+
+    def acquire(self, stop: Stop) -> None:
+        """Wait for the next request's turn.
+
+        Raises:
+            StoppedError: the wait was called off.
+        """
+        with self._lock:
+            now = self._clock.monotonic()
+            turn = max(now, self._next, self._closed_until)
+            if self._rate is not None:
+                self._next = turn + 1 / self._rate
+        while True:
+            stop.check()
+            now = self._clock.monotonic()
+            with self._lock:
+                # A pause that began while waiting holds this request back too.
+                due = max(turn, self._closed_until)
+                if due <= now:
+                    self._recent.append(now)
+                    return
+            stop.wait(due - now)
+
+    def throttled(self, retry_after: float | None) -> None:
+        """The platform refused a request for its rate; pause for so many seconds and go on at half the rate."""
+        with self._lock:
+            now = self._clock.monotonic()
+            if now >= self._closed_until:
+                lowered = (self._measured(now) if self._rate is None else self._rate) / 2
+                self._rate = max(_SLOWEST, lowered)
+            pause = _PAUSE_UNTOLD if retry_after is None else retry_after
+            self._closed_until = max(self._closed_until, now + pause)
+            self._next = max(self._next, self._closed_until)
+
+    def relaxed(self) -> None:
+        """The platform accepted a request; a lowered rate creeps up."""
+        with self._lock:
+            if self._rate is None or self._rate == self._highest:
+                return
+            raised = self._rate + _CREEP * max(self._rate, self._highest or 0.0)
+            self._rate = raised if self._highest is None else min(self._highest, raised)
+
+    @property
+    def rate(self) -> float | None:
+        """Requests a second allowed at present; None for no limit."""
+        with self._lock:
+            return self._rate
+
+    def _measured(self, now: float) -> float:
+        """The rate of the latest requests, for where none is configured."""
+        seen = [at for at in self._recent if at > now - 10]
+        if len(seen) < 2:  # noqa: PLR2004 - one moment has no rate
+            return 1.0
+        return len(seen) / max(1.0, now - seen[0])

@@ -1,0 +1,279 @@
+"""One pass over the users of an organization: bounded concurrency, one outcome for every user."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+
+from exporter.clock import Clock, Stop, StoppedError
+from exporter.model import Failure, Reason, Token, User
+from exporter.store import Ledger, Sweep, SweepResult
+from exporter.yunxiao.errors import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+_log = structlog.get_logger(__name__)
+
+_SPREAD_SHARE = 0.8
+"""Part of the interval over which a spread sweep sends its requests; the rest is left for slow answers and retries."""
+
+
+class TokenLister(Protocol):
+    """The part of the API client that a sweep needs."""
+
+    def list_tokens(self, user_id: str, stop: Stop) -> tuple[Token, ...]:
+        """The tokens of one user; raises `ApiError` or `StoppedError`."""
+        ...
+
+
+class SweepObserver(Protocol):
+    """Counts what sweeps do."""
+
+    def internal_error(self, where: str) -> None:
+        """A defect was caught and survived."""
+        ...
+
+    def swept(self, result: SweepResult) -> None:
+        """A sweep ended."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A user, and how many seconds after the sweep's start the turn comes."""
+
+    user: User
+    offset: float
+
+
+def schedule(users: Sequence[User], over: float) -> list[Due]:
+    """Whom to ask when, soonest first, with the users spread over so many seconds; 0 asks them in their order.
+
+    A user's offset comes from the id alone, so it is the same in every sweep and after every restart, and each user is
+    asked once an interval whoever joins or leaves. Prometheus places its targets in the same way.
+    """
+    if over <= 0:
+        return [Due(user, 0.0) for user in users]
+    return sorted((Due(user, over * _fraction(user.user_id)) for user in users), key=lambda due: due.offset)
+
+
+def _fraction(user_id: str) -> float:
+    digest = hashlib.blake2b(user_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64
+
+
+class Sweeper:
+    """Sweeps one organization.
+
+    Args:
+        ledger: whom to watch, and where the outcomes go.
+        client: the API.
+        concurrency: requests under way at once.
+        interval: seconds between the starts of two sweeps.
+        spread: whether later sweeps are spread over the interval.
+        observer: counts.
+        stop: ends the sweep.
+        clock: where time comes from.
+        progress: called after each user, from the worker's thread.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        client: TokenLister,
+        observer: SweepObserver,
+        stop: Stop,
+        clock: Clock,
+        *,
+        concurrency: int,
+        interval: float,
+        spread: bool,
+        progress: Callable[[User], None] | None = None,
+    ) -> None:
+        self._ledger = ledger
+        self._client = client
+        self._observer = observer
+        self._stop = stop
+        self._clock = clock
+        self._concurrency = concurrency
+        self._over = interval * _SPREAD_SHARE if spread else 0.0
+        self._progress = progress
+        self._cold = True
+        # Guards _under_way: a catch-up and a sweep may go on at the same time, but not about the same user.
+        self._lock = threading.Lock()
+        self._under_way: set[str] = set()
+        self._log = _log.bind(organization=ledger.name)
+
+    def sweep(self) -> SweepResult:
+        """Ask for every user once; the first time as fast as the limits allow."""
+        dues = schedule(self._ledger.users(), 0.0 if self._cold else self._over)
+        self._log.debug("sweep starts", users=len(dues))
+        started = self._clock.monotonic()
+        run = _Run(self, dues, self._stop, self._clock)
+        run.work(min(self._concurrency, len(dues)))
+        duration = self._clock.monotonic() - started
+        if self._stop.is_set():
+            self._observer.swept(SweepResult.CANCELLED)
+            return SweepResult.CANCELLED
+        if run.unauthorized is not None:
+            self._ledger.all_failed(run.unauthorized, self._clock.now())
+            self._log.error("sweep ended early", reason=run.unauthorized.reason.value, **_advice(run.unauthorized))
+        result = run.result()
+        self._cold = False
+        self._ledger.swept(Sweep(result, duration, self._clock.now()))
+        self._observer.swept(result)
+        failures = {reason.value: count for reason, count in run.failures.items()}
+        self._log.info(
+            "sweep completed", result=result.value, users=len(dues), seconds=round(duration, 3), failures=failures or None
+        )
+        return result
+
+    def catch_up(self) -> None:
+        """Ask at once for users that joined after the first sweep, instead of leaving them to the next one."""
+        if self._cold:
+            return
+        pending = [Due(state.user, 0.0) for state in self._ledger.view().users if not state.polled]
+        if not pending:
+            return
+        self._log.debug("catching up", users=len(pending))
+        run = _Run(self, pending, self._stop, self._clock)
+        run.work(min(self._concurrency, len(pending)))
+        if run.unauthorized is not None and not self._stop.is_set():
+            self._ledger.all_failed(run.unauthorized, self._clock.now())
+
+    def claim(self, user: User) -> bool:
+        """Take a user on for a poll, unless one is under way already."""
+        with self._lock:
+            if user.user_id in self._under_way:
+                return False
+            self._under_way.add(user.user_id)
+            return True
+
+    def release(self, user: User) -> None:
+        """The poll of a user has ended."""
+        with self._lock:
+            self._under_way.discard(user.user_id)
+
+    def poll(self, user: User, stop: Stop) -> Failure | None:
+        """Ask for one user and note the outcome; the failure, if it was one.
+
+        Raises:
+            StoppedError: called off; nothing is noted.
+        """
+        try:
+            tokens = self._client.list_tokens(user.user_id, stop)
+        except ApiError as error:
+            failure = error.failure
+        except StoppedError:
+            raise
+        except Exception:
+            # A defect met with one user must cost neither the other users nor the next sweep.
+            self._observer.internal_error("poll")
+            self._log.exception("poll crashed", user_id=user.user_id)
+            failure = Failure(Reason.INTERNAL, "the exporter met a defect of its own; the log has the traceback")
+        else:
+            self._note_recovery(user)
+            self._ledger.succeeded(user.user_id, tokens, self._clock.now())
+            return None
+        if failure.reason is not Reason.UNAUTHORIZED:
+            self._note_failure(user, failure)
+            self._ledger.failed(user.user_id, failure, self._clock.now())
+        return failure
+
+    def progressed(self, user: User) -> None:
+        """Tell whoever looks on that a user is done."""
+        if self._progress is not None:
+            self._progress(user)
+
+    def _note_recovery(self, user: User) -> None:
+        before = self._ledger.state(user.user_id)
+        if before is not None and before.failure is not None:
+            self._log.info("poll works again", user_id=user.user_id, user=user.name)
+
+    def _note_failure(self, user: User, failure: Failure) -> None:
+        before = self._ledger.state(user.user_id)
+        known = before is not None and before.failure is not None and before.failure.reason is failure.reason
+        # Told once when it begins; a sweep's summary counts it from then on.
+        log = self._log.debug if known else self._log.warning
+        log("poll failed", user_id=user.user_id, user=user.name, reason=failure.reason.value, **_advice(failure))
+
+
+def _advice(failure: Failure) -> dict[str, str]:
+    return {"detail": failure.message, "meaning": failure.reason.meaning}
+
+
+class _Run:
+    """The workers of one sweep, and what they have seen."""
+
+    def __init__(self, sweeper: Sweeper, dues: Sequence[Due], parent: Stop, clock: Clock) -> None:
+        self._sweeper = sweeper
+        self._clock = clock
+        self._started = clock.monotonic()
+        self._users = len(dues)
+        # Calls the other workers off when one learns that the token is dead.
+        self._off = Stop(parent)
+        # Set by the last worker, or by the parent: then nobody waits for a worker that a name look-up holds.
+        self._finished = Stop(parent)
+        # Guards the fields below: every worker takes and notes.
+        self._lock = threading.Lock()
+        self._dues: Iterator[Due] = iter(dues)
+        self._working = 0
+        self.failures: Counter[Reason] = Counter()
+        self.unauthorized: Failure | None = None
+
+    def work(self, workers: int) -> None:
+        """Go over all users with so many threads; returns when they are done or the sweep is called off."""
+        self._working = workers
+        # Daemon threads: a name look-up that hangs cannot be called off and must not hold up the exit.
+        for number in range(workers):
+            threading.Thread(target=self._worker, name=f"poll-{number}", daemon=True).start()
+        if workers:
+            self._finished.wait(None)
+        self._off.release()
+        self._finished.release()
+
+    def result(self) -> SweepResult:
+        """How the sweep ended, seen from its failures."""
+        failed = self.failures.total()
+        if self.unauthorized is not None or (failed and failed == self._users):
+            return SweepResult.FAILED
+        return SweepResult.PARTIAL if failed else SweepResult.SUCCESS
+
+    def _worker(self) -> None:
+        try:
+            while (due := self._take()) is not None:
+                if self._off.wait(self._started + due.offset - self._clock.monotonic()):
+                    return
+                if not self._sweeper.claim(due.user):
+                    continue
+                try:
+                    self._note(self._sweeper.poll(due.user, self._off))
+                finally:
+                    self._sweeper.release(due.user)
+                self._sweeper.progressed(due.user)
+        except StoppedError:
+            return
+        finally:
+            with self._lock:
+                self._working -= 1
+                if self._working == 0:
+                    self._finished.set()
+
+    def _take(self) -> Due | None:
+        with self._lock:
+            return next(self._dues, None)
+
+    def _note(self, failure: Failure | None) -> None:
+        if failure is None:
+            return
+        with self._lock:
+            self.failures[failure.reason] += 1
+            if failure.reason is Reason.UNAUTHORIZED:
+                self.unauthorized = failure
+                self._off.set()

@@ -1,0 +1,62 @@
+"""The process around the daemon: its signals and its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from exporter.config.faults import ConfigError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from exporter.daemon import Daemon
+
+_LAST_RESORT = 4.0
+"""Seconds from the request to stop until the process ends whatever a thread may still wait for."""
+
+
+class Signals:
+    """SIGTERM, SIGINT and SIGHUP as a queue. Made first of all, so that none is lost while the daemon starts.
+
+    As PID 1 of a container the process has no default handlers: what is not handled here would be ignored.
+    """
+
+    def __init__(self) -> None:
+        self._arrived: queue.SimpleQueue[signal.Signals] = queue.SimpleQueue()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        self._arrived.put(signal.Signals(number))
+
+    def next(self) -> signal.Signals:
+        """Wait for the next signal."""
+        return self._arrived.get()
+
+
+def run(daemon: Daemon, signals: Signals) -> None:
+    """Run the daemon until it is told to stop: SIGHUP reloads, SIGTERM and SIGINT stop."""
+    daemon.start()
+    while signals.next() is signal.SIGHUP:
+        with contextlib.suppress(ConfigError):  # told of in the log and by a metric
+            daemon.reload()
+    _end_soon()
+    daemon.stop()
+
+
+def _end_soon() -> None:
+    """See to the end of the process even if a name look-up, which nothing can call off, holds a thread."""
+
+    def end() -> None:
+        sys.stderr.flush()
+        os._exit(0)
+
+    timer = threading.Timer(_LAST_RESORT, end)
+    timer.daemon = True
+    timer.start()

@@ -1,0 +1,140 @@
+"""The latest state of every user, and a consistent view of it for those who read."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from exporter.model import Failure, Token, User, UserState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class SweepResult(StrEnum):
+    """How a sweep ended."""
+
+    SUCCESS = "success"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """The last sweep of an organization that went over all its users.
+
+    Attributes:
+        result: how it ended.
+        duration: seconds.
+        completed_at: epoch seconds.
+    """
+
+    result: SweepResult
+    duration: float
+    completed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationView:
+    """One organization as it stands: its users' states, and its last sweep if there was one."""
+
+    name: str
+    users: tuple[UserState, ...]
+    sweep: Sweep | None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All organizations at one moment. Each user is wholly as before a poll or wholly as after it."""
+
+    organizations: tuple[OrganizationView, ...]
+
+    @property
+    def ready(self) -> bool:
+        """Whether each organization has been swept once."""
+        return all(organization.sweep is not None for organization in self.organizations)
+
+
+class Ledger:
+    """The states of one organization's users. Pollers write, readers take views; both from any thread.
+
+    What is written about somebody who is not watched (any more) is dropped.
+    """
+
+    def __init__(self, name: str, users: Iterable[User], known: OrganizationView | None = None) -> None:
+        self.name = name
+        # Guards the fields below.
+        self._lock = threading.Lock()
+        self._states: dict[str, UserState] = {}
+        self._sweep: Sweep | None = None
+        if known is not None:
+            self._states = {state.user.user_id: state for state in known.users}
+            self._sweep = known.sweep
+        self.watch(users)
+
+    def watch(self, users: Iterable[User]) -> None:
+        """Set whom to watch. Who stays keeps what is known, under the name given now; who is gone is forgotten."""
+        with self._lock:
+            states = {}
+            for user in users:
+                old = self._states.get(user.user_id)
+                if old is None:
+                    states[user.user_id] = UserState(user)
+                else:
+                    states[user.user_id] = old if old.user == user else old.about(user)
+            self._states = states
+
+    def users(self) -> tuple[User, ...]:
+        """Whom to watch, in their order."""
+        with self._lock:
+            return tuple(state.user for state in self._states.values())
+
+    def succeeded(self, user_id: str, tokens: tuple[Token, ...], at: float) -> None:
+        """Note a poll that worked."""
+        with self._lock:
+            if (state := self._states.get(user_id)) is not None:
+                self._states[user_id] = state.succeeded(tokens, at)
+
+    def failed(self, user_id: str, failure: Failure, at: float) -> None:
+        """Note a poll that did not work; the tokens last seen stay."""
+        with self._lock:
+            if (state := self._states.get(user_id)) is not None:
+                self._states[user_id] = state.failed(failure, at)
+
+    def all_failed(self, failure: Failure, at: float) -> None:
+        """Note that nobody can be polled."""
+        with self._lock:
+            self._states = {user_id: state.failed(failure, at) for user_id, state in self._states.items()}
+
+    def swept(self, sweep: Sweep) -> None:
+        """Note a sweep that went over all users."""
+        with self._lock:
+            self._sweep = sweep
+
+    def state(self, user_id: str) -> UserState | None:
+        """What is known of one user; None if nobody watches them."""
+        with self._lock:
+            return self._states.get(user_id)
+
+    def view(self) -> OrganizationView:
+        """The organization at this moment."""
+        with self._lock:
+            return OrganizationView(self.name, tuple(self._states.values()), self._sweep)
+
+
+class Store:
+    """The ledgers in force. A reload swaps them all at once; what an old ledger is told from then on is seen by nobody."""
+
+    def __init__(self) -> None:
+        self._ledgers: tuple[Ledger, ...] = ()
+
+    def replace(self, ledgers: Iterable[Ledger]) -> None:
+        """Put other ledgers in force."""
+        self._ledgers = tuple(ledgers)
+
+    def view(self) -> View:
+        """All organizations at this moment."""
+        return View(tuple(ledger.view() for ledger in self._ledgers))

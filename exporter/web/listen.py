@@ -1,0 +1,112 @@
+"""Listen addresses as Prometheus' tools take them, and the sockets behind them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import socket
+from dataclasses import dataclass
+
+_ADDRESS = re.compile(r"(?:\[(?P<six>[^\]]*)\]|(?P<host>[^:\[\]]*)):(?P<port>\d{1,5})")
+_BACKLOG = 1024
+_HIGHEST_PORT = 65535
+
+
+class ListenError(Exception):
+    """An address cannot be listened on; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListenAddress:
+    """Where to listen.
+
+    Attributes:
+        host: a name or address; "" for all addresses of the machine, IPv4 and IPv6.
+        port: 0 for a free one.
+    """
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> ListenAddress:
+        """Read ``:10097``, ``127.0.0.1:10097``, ``localhost:10097`` or ``[::1]:10097``.
+
+        Raises:
+            ValueError: not of that form.
+        """
+        match = _ADDRESS.fullmatch(text)
+        if match is None or int(match["port"]) > _HIGHEST_PORT:
+            raise ValueError(f"{text!r} is no listen address; write :10097, 127.0.0.1:10097 or [::1]:10097")
+        return cls(match["six"] or match["host"] or "", int(match["port"]))
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def listen(address: ListenAddress) -> list[socket.socket]:
+    """Open the listening sockets for an address: one, or one for each address that a name stands for.
+
+    Raises:
+        ListenError: the port is taken or not allowed, or the address is not this machine's.
+    """
+    if not address.host:
+        return [_listen_everywhere(address)]
+    try:
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError):
+        raise ListenError(f"cannot listen on {address}: no such host; name an address of this machine") from None
+    sockets: list[socket.socket] = []
+    try:
+        for family, place in dict.fromkeys((family, place) for family, _, _, _, place in found):
+            port = sockets[0].getsockname()[1] if sockets else address.port
+            sockets.append(_open(family, (place[0], port, *place[2:]), address))
+    except ListenError:
+        for opened in sockets:
+            opened.close()
+        raise
+    return sockets
+
+
+def _listen_everywhere(address: ListenAddress) -> socket.socket:
+    if socket.has_dualstack_ipv6():
+        try:
+            return _open(socket.AF_INET6, ("::", address.port), address, both=True)
+        except ListenError as error:
+            if not isinstance(error.__cause__, OSError) or error.__cause__.errno in {errno.EADDRINUSE, errno.EACCES}:
+                raise
+    # A machine without IPv6.
+    return _open(socket.AF_INET, ("0.0.0.0", address.port), address)  # noqa: S104 - that is what ":port" means
+
+
+def _open(family: int, place: tuple[object, ...], address: ListenAddress, *, both: bool = False) -> socket.socket:
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if both else 1)
+        opened.bind(place)
+        opened.listen(_BACKLOG)
+    except OSError as error:
+        opened.close()
+        raise ListenError(f"cannot listen on {address}: {_why(error)}") from error
+    return opened
+
+
+def _why(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "the port is taken; stop what uses it or choose another with --web.listen-address"
+    if error.errno == errno.EACCES:
+        return "not allowed; ports below 1024 need privileges, choose a higher one with --web.listen-address"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return "not an address of this machine; name one of its own, or :port for all"
+    return os.strerror(error.errno or 0)
+
+
+def address_of(opened: socket.socket) -> str:
+    """The address of a listening socket as one types it into a browser on this machine."""
+    host, port = opened.getsockname()[:2]
+    if host in {"::", "0.0.0.0"}:  # noqa: S104 - recognised, not bound
+        host = "localhost"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,90 @@
+"""The landing page: what is watched, how it stands, and where to look further."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from exporter import __version__
+from exporter.model import TokenState, state_counts
+from exporter.wording import expiry_words, rough, utc
+
+if TYPE_CHECKING:
+    from exporter.model import Token, UserState
+    from exporter.store import OrganizationView, View
+
+_SOONEST_SHOWN = 10
+_FAILING_SHOWN = 20
+_TEMPLATES = Environment(
+    loader=PackageLoader("exporter.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One organization as a line of the page's table."""
+
+    name: str
+    users: int
+    pending: int
+    failing: int
+    stale: int
+    states: dict[str, int]
+    swept: str
+
+
+def landing_page(view: View, now: float, stale_after: float) -> str:
+    """The page as HTML.
+
+    Args:
+        view: the state to show.
+        now: epoch seconds.
+        stale_after: seconds from which a user's data counts as stale.
+    """
+    failing = [
+        (one.name, state) for one in view.organizations for state in one.users if state.failure is not None
+    ]
+    return _TEMPLATES.get_template("index.html").render(
+        version=__version__,
+        ready=view.ready,
+        states=[state.value for state in TokenState],
+        rows=[_row(organization, now, stale_after) for organization in view.organizations],
+        soonest=[
+            (name, state.user, token, expiry_words(token.expires_at, now), utc(token.expires_at))
+            for name, state, token in _soonest(view, now)
+        ],
+        failing=failing[:_FAILING_SHOWN],
+        more_failing=max(0, len(failing) - _FAILING_SHOWN),
+        since=lambda at: "" if at is None else rough(now - at),
+    )
+
+
+def _row(organization: OrganizationView, now: float, stale_after: float) -> _Row:
+    states = dict.fromkeys((state.value for state in TokenState), 0)
+    for user in organization.users:
+        for state, count in state_counts(user.tokens, now).items():
+            states[state.value] += count
+    return _Row(
+        name=organization.name,
+        users=len(organization.users),
+        pending=sum(not user.polled for user in organization.users),
+        failing=sum(user.failure is not None for user in organization.users),
+        stale=sum(user.last_success is not None and now - user.last_success > stale_after for user in organization.users),
+        states=states,
+        swept="not yet" if organization.sweep is None else f"{rough(now - organization.sweep.completed_at)} ago",
+    )
+
+
+def _soonest(view: View, now: float) -> list[tuple[str, UserState, Token]]:
+    """The tokens that die next."""
+    alive = [
+        (organization.name, state, token)
+        for organization in view.organizations
+        for state in organization.users
+        for token in state.tokens
+        if token.state(now) is TokenState.ACTIVE
+    ]
+    alive.sort(key=lambda row: (row[2].expires_at or 0, row[0], row[2].token_id))
+    return alive[:_SOONEST_SHOWN]

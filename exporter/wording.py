@@ -1,0 +1,36 @@
+"""How remaining time reads to a person: the past and the future have words of their own."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from exporter.model import NEVER
+
+_STEPS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+_LAST_DAY_OF_DATETIME = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+
+
+def rough(seconds: float) -> str:
+    """A span in its largest whole unit, rounded down: ``55d``, ``23h``, ``55m``, ``0s``."""
+    for size, unit in _STEPS:
+        if seconds >= size:
+            return f"{int(seconds // size)}{unit}"
+    return "0s"
+
+
+def expiry_words(expires_at: float | None, now: float) -> str:
+    """When a token dies, as a sentence's end: ``expires in 55m``, ``expired 55d ago``, ``never expires``."""
+    if expires_at is None:
+        return "expiry unknown"
+    if expires_at == NEVER:
+        return "never expires"
+    if expires_at <= now:
+        return f"expired {rough(now - expires_at)} ago"
+    return f"expires in {rough(expires_at - now)}"
+
+
+def utc(epoch: float | None) -> str | None:
+    """An epoch time as RFC 3339 in UTC, to the second; None for none, never and what no calendar holds."""
+    if epoch is None or not 0 <= epoch < _LAST_DAY_OF_DATETIME:
+        return None
+    return datetime.fromtimestamp(epoch, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

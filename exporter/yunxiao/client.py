@@ -1,0 +1,354 @@
+"""The client for the platform's API: one method a call, errors as reasons, retries within limits."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+import threading
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
+
+import requests
+import tenacity
+import urllib3
+from requests.cookies import RequestsCookieJar
+
+from exporter import __version__
+from exporter.clock import StoppedError
+from exporter.model import Reason, Token
+from exporter.yunxiao.errors import ApiError, reason_of_status
+from exporter.yunxiao.transport import Call, GuardedAdapter, Watchdog
+from exporter.yunxiao.wire import WireError, error_code, parse_tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from zoneinfo import ZoneInfo
+
+    from exporter.clock import Clock, Stop
+    from exporter.config.secrets import Secret, SecretSource
+
+LIST_TOKENS = "list_tokens"
+OPERATIONS = (LIST_TOKENS,)
+"""The calls, as the label `operation` names them."""
+
+_TOKENS_PATH = "/oapi/v1/platform/users/admin/personalAccessTokens"
+_TOKEN_HEADER = "x-yunxiao-token"  # noqa: S105 - the name of a header
+_BODY_LIMIT = 32 * 1024 * 1024
+_ERROR_BODY_LIMIT = 64 * 1024
+_CHUNK = 64 * 1024
+_OK = 200
+_NO_STATUS = "error"
+_ATTEMPTS = 3
+
+
+class Gate(Protocol):
+    """Decides when the next request may go out."""
+
+    def acquire(self, stop: Stop) -> None:
+        """Wait for the next request's turn.
+
+        Raises:
+            StoppedError: the wait was called off.
+        """
+        ...
+
+    def throttled(self, retry_after: float | None) -> None:
+        """The platform asked to slow down, for so many seconds if it said."""
+        ...
+
+    def relaxed(self) -> None:
+        """A request was not refused for its rate."""
+        ...
+
+
+class Observer(Protocol):
+    """Counts what the client does."""
+
+    def request(self, operation: str, code: str, seconds: float) -> None:
+        """A request ended with an HTTP status, or with ``error`` where none came."""
+        ...
+
+    def retry(self) -> None:
+        """A request is about to be made again."""
+        ...
+
+    def error(self, reason: Reason) -> None:
+        """A request failed."""
+        ...
+
+    def parse_errors(self, field: str, count: int) -> None:
+        """Fields of an answer could not be read."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the API is, and how to get there.
+
+    Attributes:
+        endpoint: the platform's address, without trailing slash.
+        host_header: `Host` to send instead of the address' own.
+        server_name: name to expect in the certificate instead of the address' own.
+        ca_file: private authorities to trust instead of the public ones.
+        insecure_skip_verify: do not check the certificate.
+        proxies: proxy by scheme; may hold a password, so it is not shown.
+        timezone: where dates without a zone were written.
+        timeout: seconds that one request may take, all in all.
+        concurrency: requests that may be under way at once.
+        max_retry_after: seconds, the longest pause taken on the platform's word.
+    """
+
+    endpoint: str
+    timezone: ZoneInfo
+    timeout: float
+    concurrency: int
+    max_retry_after: float
+    host_header: str | None = None
+    server_name: str | None = None
+    ca_file: Path | None = None
+    insecure_skip_verify: bool = False
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class YunxiaoClient:
+    """The API of one platform with one administrator's token. Threads may share it.
+
+    Only what the configuration says is in force: `.netrc` and `REQUESTS_CA_BUNDLE` are not looked at, redirects are
+    refused (requests would send the token along), cookies are dropped.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        token: SecretSource,
+        gate: Gate,
+        observer: Observer,
+        watchdog: Watchdog,
+        clock: Clock,
+    ) -> None:
+        self._target = target
+        self._token = token
+        self._gate = gate
+        self._observer = observer
+        self._watchdog = watchdog
+        self._clock = clock
+        self._thread = threading.local()
+        self._closed = False
+        self._session = self._make_session()
+
+    def _make_session(self) -> requests.Session:
+        target = self._target
+        session = requests.Session()
+        session.trust_env = False
+        session.proxies = dict(target.proxies)
+        session.verify = str(target.ca_file) if target.ca_file is not None else not target.insecure_skip_verify
+        if target.insecure_skip_verify:
+            session.verify = False
+        session.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+        session.headers["User-Agent"] = f"yunxiao-token-exporter/{__version__}"
+        session.headers["Accept"] = "application/json"
+        if target.host_header is not None:
+            session.headers["Host"] = target.host_header
+        adapter = GuardedAdapter(self._current_call, target.concurrency, target.server_name)
+        session.mount("http://", adapter)
+        session.mount("https://", adapter)
+        return session
+
+    def _current_call(self) -> Call:
+        call: Call = self._thread.call
+        return call
+
+    def close(self) -> None:
+        """End the requests under way and close the connections; nothing can be asked for afterwards."""
+        self._closed = True
+        self._watchdog.end_calls_of(self)
+        self._session.close()
+
+    def list_tokens(self, user_id: str, stop: Stop) -> tuple[Token, ...]:
+        """The personal access tokens of one user; ``()`` if there are none.
+
+        Args:
+            user_id: the user's id on the platform.
+            stop: calls the request off.
+
+        Raises:
+            ApiError: the call failed, after retries where they made sense.
+            StoppedError: the call was called off.
+        """
+        body = self._get(LIST_TOKENS, _TOKENS_PATH, {"userId": user_id}, stop)
+        try:
+            parsed = parse_tokens(body, self._target.timezone)
+        except WireError as error:
+            self._observer.error(Reason.INVALID_RESPONSE)
+            raise ApiError(Reason.INVALID_RESPONSE, f"the answer is {error}") from None
+        for name, count in parsed.errors.items():
+            self._observer.parse_errors(name, count)
+        return parsed.tokens
+
+    def _get(self, operation: str, path: str, query: dict[str, str], stop: Stop) -> bytes:
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(_ATTEMPTS),
+            retry=tenacity.retry_if_exception(_worth_another_try),
+            wait=tenacity.wait_random_exponential(multiplier=0.5, max=10),
+            sleep=stop.wait,
+            before_sleep=lambda _: self._observer.retry(),
+            reraise=True,
+        )
+        return retrying(self._authorized, operation, path, query, stop)
+
+    def _authorized(self, operation: str, path: str, query: dict[str, str], stop: Stop) -> bytes:
+        token = self._token.current()
+        try:
+            return self._attempt(operation, path, query, token, stop)
+        except ApiError as error:
+            # The token file may have been replaced between reading it and the refusal.
+            if error.reason is not Reason.UNAUTHORIZED or self._token.current() == token:
+                raise
+        self._observer.retry()
+        return self._attempt(operation, path, query, self._token.current(), stop)
+
+    def _attempt(self, operation: str, path: str, query: dict[str, str], token: Secret, stop: Stop) -> bytes:
+        self._gate.acquire(stop)
+        if self._closed:
+            raise StoppedError
+        started = self._clock.monotonic()
+        code = _NO_STATUS
+        try:
+            with self._watchdog.call(self._target.timeout, self) as call:
+                self._thread.call = call
+                try:
+                    status, body = self._exchange(call, path, query, token)
+                except ApiError as error:
+                    code = str(error.status or _NO_STATUS)
+                    raise
+                code = str(status)
+        except ApiError as error:
+            if self._closed:
+                raise StoppedError from None
+            self._observer.error(error.reason)
+            if error.reason is Reason.RATE_LIMITED:
+                self._gate.throttled(error.retry_after)
+            raise
+        finally:
+            self._observer.request(operation, code, self._clock.monotonic() - started)
+        self._gate.relaxed()
+        return body
+
+    def _exchange(self, call: Call, path: str, query: dict[str, str], token: Secret) -> tuple[int, bytes]:
+        """Send one request and read the whole answer, with every library's error turned into an `ApiError`."""
+        try:
+            with self._session.get(
+                self._target.endpoint + path,
+                params=query,
+                headers={_TOKEN_HEADER: token.reveal()},
+                timeout=self._target.timeout,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                if response.status_code != _OK:
+                    raise self._refusal(response)
+                body = _read(response, _BODY_LIMIT)
+        except requests.RequestException as error:
+            raise self._broken(call, error) from None
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise self._broken(call, error) from None
+        if call.over:
+            # A body without a length looks whole when its connection is shut down.
+            raise self._out_of_time()
+        if len(body) > _BODY_LIMIT:
+            raise ApiError(Reason.INVALID_RESPONSE, "the answer is larger than 32 MiB", status=_OK)
+        return response.status_code, body
+
+    def _refusal(self, response: requests.Response) -> ApiError:
+        status = response.status_code
+        reason = reason_of_status(status)
+        detail = f"HTTP {status}"
+        if reason is Reason.REDIRECT:
+            host = _host_of(response.headers.get("Location", ""))
+            return ApiError(reason, f"{detail} to {host or 'elsewhere'}, redirect refused", status=status)
+        with contextlib.suppress(requests.RequestException, urllib3.exceptions.HTTPError, OSError):
+            if code := error_code(_read(response, _ERROR_BODY_LIMIT)):
+                detail += f" {code}"
+        retry_after = self._retry_after(response.headers.get("Retry-After"))
+        return ApiError(reason, detail, status=status, retry_after=retry_after)
+
+    def _retry_after(self, header: str | None) -> float | None:
+        """The pause that the platform asks for, capped: seconds or a date (RFC 9110, 10.2.3)."""
+        if header is None:
+            return None
+        try:
+            seconds = float(int(header))
+        except ValueError:
+            try:
+                seconds = parsedate_to_datetime(header).timestamp() - self._clock.now()
+            except (ValueError, TypeError, OverflowError):
+                return None
+        return min(max(0.0, seconds), self._target.max_retry_after)
+
+    def _out_of_time(self) -> ApiError:
+        return ApiError(Reason.TIMEOUT, f"no whole answer within {self._target.timeout:g} s")
+
+    def _broken(self, call: Call, error: Exception) -> ApiError:
+        """A fault below HTTP. Its own text is not passed on: it may hold a header or a proxy's password."""
+        causes = list(_causes(error))
+        if call.over or any(isinstance(cause, (requests.Timeout, TimeoutError)) for cause in causes):
+            return self._out_of_time()
+        kind = type(error).__name__
+        if any(isinstance(cause, (requests.exceptions.SSLError, ssl.SSLError)) for cause in causes):
+            verify = next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None)
+            why = verify.verify_message if verify is not None else "handshake failed"
+            return ApiError(Reason.TLS, f"TLS: {why}")
+        if isinstance(error, (requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError)):
+            return ApiError(Reason.INVALID_RESPONSE, "the answer cannot be decompressed")
+        if any(isinstance(cause, urllib3.exceptions.NameResolutionError) for cause in causes):
+            return ApiError(Reason.CONNECTION, "the host name cannot be resolved")
+        if any(isinstance(cause, requests.exceptions.ProxyError) for cause in causes):
+            return ApiError(Reason.CONNECTION, "the proxy cannot be reached or refuses")
+        if any(isinstance(cause, (urllib3.exceptions.IncompleteRead, requests.exceptions.ChunkedEncodingError))
+               for cause in causes):  # fmt: skip
+            return ApiError(Reason.CONNECTION, "the connection broke off in mid-answer")
+        why = next((cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror), kind)
+        return ApiError(Reason.CONNECTION, f"no connection: {why}")
+
+
+def _worth_another_try(error: BaseException) -> bool:
+    return isinstance(error, ApiError) and error.worth_another_try
+
+
+def _read(response: requests.Response, limit: int) -> bytes:
+    """The body, or a little more than the limit of it."""
+    parts = []
+    size = 0
+    for part in response.iter_content(_CHUNK):
+        parts.append(part)
+        size += len(part)
+        if size > limit:
+            break
+    return b"".join(parts)
+
+
+def _host_of(location: str) -> str:
+    try:
+        return urlsplit(location).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """An error with all that it came from, whichever way the libraries noted that."""
+    seen: list[BaseException] = []
+    todo: list[object] = [error]
+    while todo:
+        cause = todo.pop()
+        if not isinstance(cause, BaseException) or cause in seen:
+            continue
+        seen.append(cause)
+        todo.extend((cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args))
+    return seen
+
+
+__all__ = ["LIST_TOKENS", "OPERATIONS", "Gate", "Observer", "StoppedError", "Target", "YunxiaoClient"]

@@ -1,0 +1,120 @@
+"""What can be wrong with a simulated platform: whom it happens to, how often, and what it looks like."""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class FaultKind(StrEnum):
+    """What happens to a request instead of a good answer."""
+
+    STATUS = "status"
+    HTML = "html"
+    EMPTY = "empty"
+    TRUNCATED = "truncated"
+    SLOW = "slow"
+    SLOW_HEADERS = "slow_headers"
+    HANG = "hang"
+    RESET = "reset"
+    REDIRECT = "redirect"
+    BODY = "body"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One kind of fault.
+
+    Attributes:
+        kind: what happens.
+        argument: the status, the address to redirect to, or the body to send.
+    """
+
+    kind: FaultKind
+    argument: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Fault:
+        """Read ``kind`` or ``kind:argument``, such as ``status:500``.
+
+        Raises:
+            ValueError: no such kind.
+        """
+        kind, _, argument = text.partition(":")
+        if re.fullmatch(r"[1-5]\d\d", kind):
+            return cls(FaultKind.STATUS, kind)
+        try:
+            return cls(FaultKind(kind), argument)
+        except ValueError:
+            known = ", ".join(FaultKind)
+            raise ValueError(f"no fault {kind!r}; known are a status such as 500, {known}") from None
+
+
+class Faults:
+    """The faults in force. Tests and the command line set them, request handlers ask."""
+
+    def __init__(self, seed: int = 1) -> None:
+        self._random = random.Random(seed)  # noqa: S311 - which requests fail need not be a secret
+        # Guards the fields below: set from one thread, read from many.
+        self._lock = threading.Lock()
+        self._by_user: dict[str, Fault] = {}
+        self._by_rate: list[tuple[float, Fault]] = []
+        self._latency = 0.0
+        self._retry_after: str | None = "1"
+        self._per_second: float | None = None
+
+    def for_user(self, user_id: str, fault: Fault | None) -> None:
+        """Have all requests about a user fail in this way; None heals."""
+        with self._lock:
+            if fault is None:
+                self._by_user.pop(user_id, None)
+            else:
+                self._by_user[user_id] = fault
+
+    def at_rate(self, share: float, fault: Fault) -> None:
+        """Have this share of all requests (0 to 1) fail in this way, beside the other faults."""
+        with self._lock:
+            self._by_rate.append((share, fault))
+
+    def heal(self) -> None:
+        """End all faults."""
+        with self._lock:
+            self._by_user.clear()
+            self._by_rate.clear()
+
+    def pick(self, user_id: str) -> Fault | None:
+        """The fault that a request about the user meets, if any."""
+        with self._lock:
+            if (fault := self._by_user.get(user_id)) is not None:
+                return fault
+            return next((fault for share, fault in self._by_rate if self._random.random() < share), None)
+
+    @property
+    def latency(self) -> float:
+        """Seconds that each answer takes."""
+        return self._latency
+
+    @latency.setter
+    def latency(self, seconds: float) -> None:
+        self._latency = seconds
+
+    @property
+    def retry_after(self) -> str | None:
+        """The `Retry-After` that goes with a 429; None for none."""
+        return self._retry_after
+
+    @retry_after.setter
+    def retry_after(self, value: str | None) -> None:
+        self._retry_after = value
+
+    @property
+    def per_second(self) -> float | None:
+        """Requests a second above which the platform answers 429; None for no limit."""
+        return self._per_second
+
+    @per_second.setter
+    def per_second(self, limit: float | None) -> None:
+        self._per_second = limit

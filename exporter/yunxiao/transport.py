@@ -1,0 +1,215 @@
+"""Requests with a limit on their total time, which can be called off from another thread.
+
+requests limits the time to connect and the time between two bytes, not the whole: a server that sends one byte a second
+holds a request for ever. Here a watchdog shuts the socket of a call down when its time is over, whatever the call is
+doing then: handshake, proxy tunnel, headers or body.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from urllib3 import PoolManager
+
+    from exporter.clock import Clock
+
+
+class Call:
+    """One request under way: until when it may take, and the socket to shut down if it takes longer."""
+
+    def __init__(self, clock: Clock, limit: float, owner: object) -> None:
+        self.owner = owner
+        self.deadline = clock.monotonic() + limit
+        self.over = False
+        self._clock = clock
+        # Guards _socket and over: the watchdog ends calls from its own thread.
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+
+    def remaining(self) -> float:
+        """Seconds left; 0 once the call has been ended."""
+        return 0.0 if self.over else max(0.0, self.deadline - self._clock.monotonic())
+
+    def attach(self, switch: socket.socket) -> None:
+        """Name the socket that the call uses now."""
+        with self._lock:
+            self._socket = switch
+            if self.over:
+                _shut_down(switch)
+
+    def detach(self) -> None:
+        """The call has ended by itself: its socket may serve another one from now on."""
+        with self._lock:
+            self._socket = None
+
+    def end(self) -> None:
+        """End the call now; whatever waits on its socket wakes up with an error or an early end."""
+        with self._lock:
+            self.over = True
+            if self._socket is not None:
+                _shut_down(self._socket)
+
+
+def _shut_down(switch: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # the peer may have been faster
+        switch.shutdown(socket.SHUT_RDWR)
+
+
+class Watchdog:
+    """Ends the calls whose time is over. One thread for all clients, started and stopped by whoever owns it."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        # Guards _calls, _wakes_at and _stopping, and wakes the thread when the next deadline comes sooner.
+        self._changed = threading.Condition()
+        self._calls: set[Call] = set()
+        self._wakes_at = float("inf")
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End all calls and the thread."""
+        with self._changed:
+            self._stopping = True
+            for call in self._calls:
+                call.end()
+            self._changed.notify()
+        self._thread.join()
+
+    @contextlib.contextmanager
+    def call(self, limit: float, owner: object) -> Iterator[Call]:
+        """A call that may take so many seconds."""
+        call = Call(self._clock, limit, owner)
+        with self._changed:
+            self._calls.add(call)
+            if self._stopping:
+                call.end()
+            elif call.deadline < self._wakes_at:
+                self._changed.notify()
+        try:
+            yield call
+        finally:
+            call.detach()
+            with self._changed:
+                self._calls.discard(call)
+
+    def end_calls_of(self, owner: object) -> None:
+        """End the calls that one owner has under way."""
+        with self._changed:
+            for call in self._calls:
+                if call.owner is owner:
+                    call.end()
+
+    def _run(self) -> None:
+        with self._changed:
+            while not self._stopping:
+                now = self._clock.monotonic()
+                self._wakes_at = float("inf")
+                for call in self._calls:
+                    if call.deadline <= now:
+                        call.end()
+                    else:
+                        self._wakes_at = min(self._wakes_at, call.deadline)
+                self._changed.wait(None if self._wakes_at == float("inf") else self._wakes_at - now)
+
+
+class GuardedAdapter(HTTPAdapter):
+    """A requests adapter whose connections tell the current call of their thread which socket they use.
+
+    Args:
+        current_call: gives the calling thread's call.
+        concurrency: connections to keep, and requests that may be under way at once.
+        server_name: name to send as SNI and to expect in the certificate; None for the host of the address.
+    """
+
+    def __init__(self, current_call: Callable[[], Call], concurrency: int, server_name: str | None) -> None:
+        self._pool_classes = _guarded_pools(current_call)
+        self._server_name = server_name
+        super().__init__(pool_connections=1, pool_maxsize=concurrency, max_retries=0, pool_block=True)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """As in requests, with guarded connections."""
+        super().init_poolmanager(*args, **kwargs, **self._server_name_options())  # type: ignore[no-untyped-call]
+        self.poolmanager.pool_classes_by_scheme = self._pool_classes
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> PoolManager:
+        """As in requests, with guarded connections."""
+        manager: PoolManager = super().proxy_manager_for(proxy, **kwargs, **self._server_name_options())  # type: ignore[no-untyped-call]
+        manager.pool_classes_by_scheme = self._pool_classes
+        return manager
+
+    def _server_name_options(self) -> dict[str, str]:
+        if self._server_name is None:
+            return {}
+        return {"server_hostname": self._server_name, "assert_hostname": self._server_name}
+
+
+def _guarded_pools(current_call: Callable[[], Call]) -> dict[str, type[HTTPConnectionPool]]:
+    class Guarded(HTTPConnection):
+        """Keeps a second handle to its socket: shutting that down works even in the middle of a TLS handshake."""
+
+        _switch: socket.socket | None = None
+
+        def _new_conn(self) -> socket.socket:
+            call = current_call()
+            host, limit = self._dns_host, self.timeout
+            try:
+                addresses = socket.getaddrinfo(host, self.port, type=socket.SOCK_STREAM)
+            except (socket.gaierror, UnicodeError) as error:
+                failure = error if isinstance(error, socket.gaierror) else socket.gaierror(*error.args[:2])
+                raise NameResolutionError(host, self, failure) from error
+            try:
+                # One address after the other, all within the call's time; urllib3 would give each the whole.
+                for left, (_, _, _, _, address) in zip(range(len(addresses) - 1, -1, -1), addresses, strict=True):
+                    if (remaining := call.remaining()) <= 0:
+                        raise ConnectTimeoutError(self, "out of time")
+                    self._dns_host, self.timeout = str(address[0]), remaining / (left + 1)
+                    try:
+                        sock = super()._new_conn()
+                    except Exception:
+                        if left == 0:
+                            raise
+                        continue
+                    self._switch = sock.dup()
+                    call.attach(self._switch)
+                    return sock
+            finally:
+                self._dns_host, self.timeout = host, limit
+            raise ConnectTimeoutError(self, "no address")
+
+        def request(self, *args: Any, **kwargs: Any) -> None:
+            if self._switch is not None:
+                current_call().attach(self._switch)
+            super().request(*args, **kwargs)
+
+        def close(self) -> None:
+            super().close()
+            if self._switch is not None:
+                self._switch.close()
+                self._switch = None
+
+    class GuardedTls(Guarded, HTTPSConnection):
+        pass
+
+    class Pool(HTTPConnectionPool):
+        ConnectionCls = Guarded
+
+    class TlsPool(HTTPSConnectionPool):
+        ConnectionCls = GuardedTls
+
+    return {"http": Pool, "https": TlsPool}

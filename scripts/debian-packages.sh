@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that are missing, when root; says which ones to install otherwise.
+# usage: debian-packages.sh python | test
+set -euo pipefail
+
+missing=()
+need() { # need COMMAND PACKAGE
+    command -v "$1" >/dev/null 2>&1 || missing+=("$2")
+}
+
+case "${1:-}" in
+python)
+    need python3 python3
+    # Debian's python3 comes without what makes virtual environments.
+    "${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+    ;;
+test)
+    need prometheus prometheus
+    need promtool prometheus
+    need prometheus-alertmanager prometheus-alertmanager
+    need amtool prometheus-alertmanager
+    need chromium chromium
+    ;;
+*)
+    echo "usage: $0 python | test" >&2
+    exit 2
+    ;;
+esac
+
+if ((${#missing[@]} == 0)); then
+    exit 0
+fi
+mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
+if [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null; then
+    echo "installing Debian packages: ${missing[*]}" >&2
+    apt-get update -qq >&2
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+    exit 0
+fi
+echo "missing Debian packages: ${missing[*]}; install them as root: apt-get install ${missing[*]}" >&2
+# Without servers the tests that need them are skipped, except under CI, where nothing may be skipped.
+[[ "$1" == test && "${CI:-}" != true ]]
