@@ -26,6 +26,7 @@ lint: $(VENV)/.dev ## ruff, mypy and generated files
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/python scripts/make_docs.py --check
 
 format: $(VENV)/.dev ## let ruff mend what it can
 	$(BIN)/ruff check --fix

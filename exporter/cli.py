@@ -22,6 +22,7 @@ from exporter.listing import Output, rows, write
 from exporter.oneshot import Outcome, sweep_once
 from exporter.process import Signals, run
 from exporter.web.listen import ListenAddress, ListenError, address_of, listen
+from exporter.web.security import WebSecurity, security_of
 
 if TYPE_CHECKING:
     import socket
@@ -31,7 +32,6 @@ _DEFAULT_ADDRESS = ":10097"
 _REFUSED = 1
 _FOUND = 1
 _SWEEP_FAILED = 2
-_MOST_FAILURES_TOLD = 20
 
 app = typer.Typer(
     name="yunxiao-token-exporter",
@@ -40,6 +40,8 @@ app = typer.Typer(
     add_completion=False,
     # Typer's own tracebacks can show local variables, secrets among them.
     pretty_exceptions_enable=False,
+    # Plain help: the boxes cut the names of environment variables short.
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
 
@@ -62,10 +64,20 @@ ListenAddresses = Annotated[
         help="Address to listen on, such as :10097, 127.0.0.1:10097 or [::1]:10097. May be given several times.",
     ),
 ]
+WebConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--web.config.file",
+        envvar=_env("WEB_CONFIG_FILE"),
+        help="TLS and basic auth, in the format of Prometheus' exporter-toolkit.",
+    ),
+]
 Lifecycle = Annotated[
     bool,
     typer.Option(
-        "--web.enable-lifecycle", envvar=_env("WEB_ENABLE_LIFECYCLE"), help="Allow POST /-/reload to load the configuration anew."
+        "--web.enable-lifecycle",
+        envvar=_env("WEB_ENABLE_LIFECYCLE"),
+        help="Allow POST /-/reload to load the configuration anew.",
     ),
 ]
 LogLevel = Annotated[logs.Level, typer.Option("--log.level", envvar=_env("LOG_LEVEL"), help="How much to log.")]
@@ -81,7 +93,7 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it so
 @app.callback()
 def _root(
     *,
-    version: Annotated[  # noqa: ARG001 - its callback does the work
+    version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
@@ -92,7 +104,9 @@ def _root(
 def serve(
     config_file: ConfigFile,
     listen_addresses: ListenAddresses = [_DEFAULT_ADDRESS],  # noqa: B006 - Typer copies it
-    enable_lifecycle: Lifecycle = False,  # noqa: FBT002 - a flag
+    web_config_file: WebConfigFile = None,
+    *,
+    enable_lifecycle: Lifecycle = False,
     log_level: LogLevel = logs.Level.INFO,
     log_format: LogFormat = logs.Format.LOGFMT,
 ) -> None:
@@ -104,14 +118,19 @@ def serve(
         return load(config_file, os.environ)
 
     settings = _loaded(config_file)
-    daemon = Daemon(settings, load_again, _opened(listen_addresses), SystemClock(), lifecycle=enable_lifecycle)
-    run(daemon, signals)
+    security = _secured(web_config_file)
+    sockets = _opened(listen_addresses)
+    run(Daemon(settings, load_again, sockets, security, SystemClock(), lifecycle=enable_lifecycle), signals)
 
 
 @app.command()
 def demo(
-    users: Annotated[int, typer.Option("--users", min=0, max=100_000, envvar=_env("DEMO_USERS"), help="Simulated users.")] = 25,
-    seed: Annotated[int, typer.Option("--seed", envvar=_env("DEMO_SEED"), help="The same seed makes the same people.")] = 1,
+    users: Annotated[
+        int, typer.Option("--users", min=0, max=100_000, envvar=_env("DEMO_USERS"), help="Simulated users.")
+    ] = 25,
+    seed: Annotated[
+        int, typer.Option("--seed", envvar=_env("DEMO_SEED"), help="The same seed makes the same people.")
+    ] = 1,
     listen_addresses: ListenAddresses = [_DEFAULT_ADDRESS],  # noqa: B006 - Typer copies it
     log_level: LogLevel = logs.Level.INFO,
     log_format: LogFormat = logs.Format.LOGFMT,
@@ -123,7 +142,7 @@ def demo(
     sockets = _opened(listen_addresses)
     with demo_simulator(users, seed, clock) as simulator:
         settings = demo_settings(simulator)
-        daemon = Daemon(settings, lambda: settings, sockets, clock, lifecycle=False)
+        daemon = Daemon(settings, lambda: settings, sockets, WebSecurity.none(), clock, lifecycle=False)
         typer.echo(f"Simulated enterprise with {users} users: {simulator.url}")
         typer.echo(f"Exporter: {address_of(sockets[0])}/  (metrics at {address_of(sockets[0])}/metrics, Ctrl-C ends)")
         run(daemon, signals)
@@ -158,10 +177,14 @@ def tokens(
             "be read; exit with 1 if there are any.",
         ),
     ] = None,
+    *,
     ignore_expired: Annotated[
-        bool, typer.Option("--ignore-expired", envvar=_env("IGNORE_EXPIRED"), help="Leave out tokens that have expired.")
-    ] = False,  # noqa: FBT002 - a flag
-    output: Annotated[Output, typer.Option("--output", "-o", envvar=_env("OUTPUT"), help="Form of the list.")] = Output.TABLE,
+        bool,
+        typer.Option("--ignore-expired", envvar=_env("IGNORE_EXPIRED"), help="Leave out tokens that have expired."),
+    ] = False,
+    output: Annotated[
+        Output, typer.Option("--output", "-o", envvar=_env("OUTPUT"), help="Form of the list.")
+    ] = Output.TABLE,
     log_level: LogLevel = logs.Level.ERROR,
     log_format: LogFormat = logs.Format.LOGFMT,
 ) -> None:
@@ -185,10 +208,8 @@ def tokens(
     except BrokenPipeError:
         # The reader, such as head, has seen enough; what is still buffered goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    for failure in outcome.failures[:_MOST_FAILURES_TOLD]:
+    for failure in outcome.failures:
         typer.echo(failure, err=True)
-    if len(outcome.failures) > _MOST_FAILURES_TOLD:
-        typer.echo(f"and {len(outcome.failures) - _MOST_FAILURES_TOLD} more users failed", err=True)
     if outcome.failures:
         raise typer.Exit(_SWEEP_FAILED)
     if expires_within is not None and listed:
@@ -207,6 +228,13 @@ def _sweep_with_progress(settings: Settings, clock: SystemClock) -> Outcome:
 def _loaded(config_file: Path) -> Settings:
     try:
         return load(config_file, os.environ)
+    except ConfigError as error:
+        _refuse(str(error))
+
+
+def _secured(file: Path | None) -> WebSecurity:
+    try:
+        return security_of(file)
     except ConfigError as error:
         _refuse(str(error))
 

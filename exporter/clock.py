@@ -49,7 +49,7 @@ class Stop:
         self._children: list[Stop] = []
         self._parent = parent
         if parent is not None:
-            parent._adopt(self)
+            parent._adopt(self)  # noqa: SLF001 - the same class
 
     def _adopt(self, child: Stop) -> None:
         with self._lock:
@@ -68,7 +68,7 @@ class Stop:
     def release(self) -> None:
         """Let the parent forget this stop, once nothing waits on it any more."""
         if self._parent is not None:
-            with self._parent._lock:  # noqa: SLF001 - the same class
+            with self._parent._lock:  # noqa: SLF001
                 if self in self._parent._children:  # noqa: SLF001
                     self._parent._children.remove(self)  # noqa: SLF001
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from exporter.clock import Clock
     from exporter.config.loader import OrganizationSettings, Settings
+    from exporter.web.security import WebSecurity
 
 _log = structlog.get_logger(__name__)
 
@@ -36,6 +37,7 @@ class Daemon:
         settings: the configuration to start with.
         load: loads the configuration anew for a reload; raises `ConfigError`.
         sockets: open listening sockets for the HTTP side.
+        security: its TLS and basic auth.
         clock: where time comes from.
         lifecycle: whether a reload may be asked for over HTTP.
     """
@@ -45,6 +47,7 @@ class Daemon:
         settings: Settings,
         load: Callable[[], Settings],
         sockets: Sequence[socket.socket],
+        security: WebSecurity,
         clock: Clock,
         *,
         lifecycle: bool,
@@ -68,7 +71,7 @@ class Daemon:
             reload=self.reload if lifecycle else None,
             clock=clock,
         )
-        self._web = WebServer(create_app(served), sockets)
+        self._web = WebServer(security.guard(create_app(served)), sockets, security.tls)
 
     def start(self) -> None:
         """Begin to poll and to answer."""

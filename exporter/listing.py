@@ -134,7 +134,7 @@ def _write_table(listed: Sequence[Row], now: float, stream: TextIO) -> None:
             utc(row.token.expires_at) or "-",
             _plain(" ".join(row.token.permissions)),
         )
-    console.print(table)
+    console.print(table if listed else Text("No token to list."))
 
 
 def _plain(text: str) -> Text:

@@ -13,11 +13,15 @@ from exporter.watcher import Watcher
 from exporter.yunxiao.transport import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from exporter.clock import Clock
     from exporter.config.loader import Settings
     from exporter.model import User
+
+
+_NAMED = 5
+"""Users named in one sentence about a failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,7 @@ class Outcome:
 
     Attributes:
         view: the state after it.
-        failures: a sentence for each user that could not be polled.
+        failures: sentences that say which users could not be polled, and why.
     """
 
     view: View
@@ -76,11 +80,22 @@ def sweep_once(settings: Settings, clock: Clock, progress: Callable[[User], None
             watcher.end()
         watchdog.stop()
     view = View(tuple(watcher.ledger.view() for watcher in watchers))
-    failures = [
-        f"{one.name}: {state.user.name} ({state.user.user_id}): "
-        + ("not polled" if state.failure is None else f"{state.failure.reason.value}: {state.failure.message}")
-        for one in view.organizations
-        for state in one.users
-        if state.failure is not None or not state.polled
-    ]
-    return Outcome(view, tuple(failures))
+    return Outcome(view, tuple(_failures(view)))
+
+
+def _failures(view: View) -> Iterator[str]:
+    """A sentence for each way of failing, with the users that it hit."""
+    for organization in view.organizations:
+        hit: dict[str, list[str]] = {}
+        for state in organization.users:
+            if state.failure is not None:
+                why = f"{state.failure.reason.value}: {state.failure.message}; {state.failure.reason.meaning}"
+            elif not state.polled:
+                why = "not polled"
+            else:
+                continue
+            hit.setdefault(why, []).append(f"{state.user.name} ({state.user.user_id})")
+        for why, users in hit.items():
+            named = ", ".join(users[:_NAMED])
+            more = f" and {len(users) - _NAMED} more" if len(users) > _NAMED else ""
+            yield f"{organization.name}: {named}{more}: {why}"

@@ -126,7 +126,7 @@ class Ledger:
 
 
 class Store:
-    """The ledgers in force. A reload swaps them all at once; what an old ledger is told from then on is seen by nobody."""
+    """The ledgers in force. A reload swaps them all at once; what an old one is told from then on is seen by nobody."""
 
     def __init__(self) -> None:
         self._ledgers: tuple[Ledger, ...] = ()

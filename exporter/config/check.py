@@ -55,7 +55,9 @@ def checked(adapter: TypeAdapter[T], document: Document, known_keys: Callable[[K
     else:
         found = []
     # One sentence a place: YAML's own complaint comes before what follows from it.
-    faults = {fault.path: fault for fault in reversed(found)} | {f.path: f for f in document.faults.values()}
+    faults: dict[str, Fault] = {}
+    for fault in (*document.faults.values(), *found):
+        faults.setdefault(fault.path, fault)
     if faults:
         raise ConfigError(in_order(faults.values()))
     return result

@@ -240,10 +240,11 @@ def _check_ca(file: Path) -> str:
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(cadata=content.decode("ascii"))
-        if not context.get_ca_certs():
-            raise ValueError
+        found = context.get_ca_certs()
     except (ssl.SSLError, ValueError):
-        raise ValueError(f"{file} holds no certificate in PEM form; export the authority's certificate as PEM") from None
+        found = []
+    if not found:
+        raise ValueError(f"{file} holds no certificate in PEM form; export the authority's certificate as PEM")
     return hashlib.sha256(content).hexdigest()
 
 

@@ -22,9 +22,8 @@ _HOST_HEADER = re.compile(r"[0-9A-Za-z.\-_]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](
 def _duration(value: Any) -> float:
     if isinstance(value, str):
         return parse_duration(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        raise ValueError(f'a duration needs a unit; write "{value}s" if seconds are meant')
-    raise ValueError("must be a duration, written as Prometheus does, such as 90s, 1h30m or 14d")
+    hint = f'; write "{value}s" if seconds are meant' if type(value) is int else ""
+    raise ValueError(f"must be a duration with its unit, such as 90s, 1h30m or 14d{hint}")
 
 
 def _no_token(value: str) -> str:
@@ -108,7 +107,7 @@ class Poll(Section):
         3600.0, gt=0, description="Age of a user's data from which it counts as stale. At least `interval`."
     )
     spread: bool = Field(
-        True,  # noqa: FBT003
+        True,
         description=(
             "Spread each sweep over the interval, every user at a fixed offset, instead of asking as fast as the "
             "limits allow. The first sweep after a start is never spread."
@@ -128,13 +127,13 @@ class Poll(Section):
 class Metrics(Section):
     """Which of the detailed series are exposed."""
 
-    per_token: bool = Field(True, description="The `yunxiao_token_*` series, one set a token.")  # noqa: FBT003
+    per_token: bool = Field(True, description="The `yunxiao_token_*` series, one set a token.")
     per_permission: bool = Field(
-        True,  # noqa: FBT003
+        True,
         description="The `yunxiao_user_permission_*` series, one set a user and permission.",
     )
     relative: bool = Field(
-        True,  # noqa: FBT003
+        True,
         description="The `*_expires_in_seconds` series beside the `*_expiry_timestamp_seconds` ones.",
     )
 
@@ -152,7 +151,7 @@ class Tls(Section):
         None, description="Name to expect in the certificate and to send as SNI, where it is not the endpoint's host."
     )
     insecure_skip_verify: bool = Field(
-        False,  # noqa: FBT003
+        False,
         description="Do not check the certificate at all. Whoever sits in between can then read the token.",
     )
 
@@ -206,9 +205,7 @@ class Organization(Section):
             "Either this or `token_env`."
         ),
     )
-    token_env: VariableName | None = Field(
-        None, description="Name of the environment variable that holds the token."
-    )
+    token_env: VariableName | None = Field(None, description="Name of the environment variable that holds the token.")
     tls: Tls = Field(default_factory=Tls, description=Tls.__doc__)
     proxy_url: Annotated[str, AfterValidator(_proxy)] | None = Field(
         None,

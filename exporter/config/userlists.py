@@ -83,9 +83,7 @@ def _read_entries(file: Path, name: str) -> tuple[StaticUser, ...]:
     return entries
 
 
-def repeated_ids(
-    document: Document, entries: tuple[StaticUser, ...], path: tuple[str | int, ...]
-) -> tuple[Fault, ...]:
+def repeated_ids(document: Document, entries: tuple[StaticUser, ...], path: tuple[str | int, ...]) -> tuple[Fault, ...]:
     """A fault for each entry whose id the same list has already had."""
     first: dict[str, int] = {}
     faults = []

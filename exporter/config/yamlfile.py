@@ -17,6 +17,7 @@ from exporter.config.faults import ConfigError, Fault, KeyPath, path_text
 _BYTE_LIMIT = 64 * 1024 * 1024
 # libyaml's parser is ten times faster, which a list of 100,000 users feels; wheels have it, some builds do not.
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_PLAIN_COLLECTIONS = frozenset({"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,9 @@ class _Builder:
             return None
         self._open.add(id(node))
         try:
+            if not isinstance(node, yaml.ScalarNode) and node.tag not in _PLAIN_COLLECTIONS:
+                self._complain(path, node, f"the tag {node.tag} is not understood", "use plain values only")
+                return None
             if isinstance(node, yaml.MappingNode):
                 return self._mapping(node, path)
             if isinstance(node, yaml.SequenceNode):

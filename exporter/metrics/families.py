@@ -36,7 +36,7 @@ class Kind(StrEnum):
 class Detail(StrEnum):
     """The switch of the section `metrics` that a family can be turned off with."""
 
-    PER_TOKEN = "per_token"
+    PER_TOKEN = "per_token"  # noqa: S105 - the name of a switch
     PER_PERMISSION = "per_permission"
 
 
@@ -307,7 +307,7 @@ ORGANIZATION_FAMILIES: tuple[OrganizationFamily, ...] = (
         "yunxiao_sweep_duration_seconds",
         Kind.GAUGE,
         ("organization",),
-        "How long the last completed sweep over the users took, in seconds. With poll.spread that is most of the interval.",
+        "How long the last completed sweep took, in seconds. With poll.spread that is most of the interval.",
         "From the first completed sweep.",
         ("yunxiao_sweep_duration_seconds", "whether a sweep fits into poll.interval"),
         samples=lambda view: [] if view.sweep is None else [((view.name,), view.sweep.duration)],

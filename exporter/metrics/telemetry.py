@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from prometheus_client import (
     CollectorRegistry,
     Counter,
-    GCCollector,
     Gauge,
+    GCCollector,
     Histogram,
     PlatformCollector,
     ProcessCollector,
@@ -45,7 +45,7 @@ class Telemetry:
 
     def __init__(self) -> None:
         # Prometheus would store a `_created` series beside each counter and nobody asks for it.
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -54,7 +54,11 @@ class Telemetry:
         self._sweeps_skipped = self._counter(SWEEPS_SKIPPED)
         self._requests = self._counter(API_REQUESTS)
         self._durations = Histogram(
-            API_DURATION.name, API_DURATION.help, API_DURATION.labels, registry=self.registry, buckets=API_DURATION.buckets
+            API_DURATION.name,
+            API_DURATION.help,
+            API_DURATION.labels,
+            registry=self.registry,
+            buckets=API_DURATION.buckets,
         )
         self._retries = self._counter(API_RETRIES)
         self._errors = self._counter(API_ERRORS)

@@ -130,7 +130,11 @@ class Sweeper:
         self._observer.swept(result)
         failures = {reason.value: count for reason, count in run.failures.items()}
         self._log.info(
-            "sweep completed", result=result.value, users=len(dues), seconds=round(duration, 3), failures=failures or None
+            "sweep completed",
+            result=result.value,
+            users=len(dues),
+            seconds=round(duration, 3),
+            failures=failures or None,
         )
         return result
 
@@ -172,7 +176,7 @@ class Sweeper:
             failure = error.failure
         except StoppedError:
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001 - see below, and it is counted
             # A defect met with one user must cost neither the other users nor the next sweep.
             self._observer.internal_error("poll")
             self._log.exception("poll crashed", user_id=user.user_id)

@@ -54,9 +54,7 @@ def create_app(served: Served) -> Starlette:
     """The application. Handlers that do work are plain functions, which Starlette runs off its event loop."""
 
     def metrics(request: Request) -> Response:
-        body = render(
-            served.registry, request.headers.get("accept", ""), request.headers.get("accept-encoding", "")
-        )
+        body = render(served.registry, request.headers.get("accept", ""), request.headers.get("accept-encoding", ""))
         headers = {"Content-Type": body.content_type, "Vary": "Accept, Accept-Encoding"}
         if body.encoding is not None:
             headers["Content-Encoding"] = body.encoding

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 _SOONEST_SHOWN = 10
 _FAILING_SHOWN = 20
 _TEMPLATES = Environment(
-    loader=PackageLoader("exporter.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    loader=PackageLoader("exporter.web"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
 )
 
 
@@ -43,9 +47,7 @@ def landing_page(view: View, now: float, stale_after: float) -> str:
         now: epoch seconds.
         stale_after: seconds from which a user's data counts as stale.
     """
-    failing = [
-        (one.name, state) for one in view.organizations for state in one.users if state.failure is not None
-    ]
+    failing = [(one.name, state) for one in view.organizations for state in one.users if state.failure is not None]
     return _TEMPLATES.get_template("index.html").render(
         version=__version__,
         ready=view.ready,
@@ -71,7 +73,9 @@ def _row(organization: OrganizationView, now: float, stale_after: float) -> _Row
         users=len(organization.users),
         pending=sum(not user.polled for user in organization.users),
         failing=sum(user.failure is not None for user in organization.users),
-        stale=sum(user.last_success is not None and now - user.last_success > stale_after for user in organization.users),
+        stale=sum(
+            user.last_success is not None and now - user.last_success > stale_after for user in organization.users
+        ),
         states=states,
         swept="not yet" if organization.sweep is None else f"{rough(now - organization.sweep.completed_at)} ago",
     )

@@ -9,6 +9,7 @@ import uvicorn
 
 if TYPE_CHECKING:
     import socket
+    import ssl
     from collections.abc import Sequence
 
     from starlette.types import ASGIApp
@@ -22,7 +23,7 @@ _IDLE = 75
 class WebServer:
     """Serves an application until it is stopped."""
 
-    def __init__(self, app: ASGIApp, sockets: Sequence[socket.socket]) -> None:
+    def __init__(self, app: ASGIApp, sockets: Sequence[socket.socket], tls: ssl.SSLContext | None) -> None:
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -31,6 +32,7 @@ class WebServer:
             lifespan="off",
             timeout_graceful_shutdown=_GRACE,
             timeout_keep_alive=_IDLE,
+            ssl_context_factory=None if tls is None else lambda _config, _default: tls,
         )
         self._server = uvicorn.Server(config)
         self._sockets = list(sockets)

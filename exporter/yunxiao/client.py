@@ -194,7 +194,7 @@ class YunxiaoClient:
             stop=tenacity.stop_after_attempt(_ATTEMPTS),
             retry=tenacity.retry_if_exception(_worth_another_try),
             wait=tenacity.wait_random_exponential(multiplier=0.5, max=10),
-            sleep=stop.wait,
+            sleep=lambda seconds: _wait(stop, seconds),
             before_sleep=lambda _: self._observer.retry(),
             reraise=True,
         )
@@ -313,6 +313,10 @@ class YunxiaoClient:
             return ApiError(Reason.CONNECTION, "the connection broke off in mid-answer")
         why = next((cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror), kind)
         return ApiError(Reason.CONNECTION, f"no connection: {why}")
+
+
+def _wait(stop: Stop, seconds: float) -> None:
+    stop.wait(seconds)
 
 
 def _worth_another_try(error: BaseException) -> bool:

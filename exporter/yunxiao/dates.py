@@ -32,9 +32,10 @@ _ZERO_DATE = -62_135_596_800  # 0001-01-01, what some languages write for "no da
 def parse_date(value: Any, zone: ZoneInfo) -> float:
     """Read a date that stands for a point in time or for "never".
 
-    Accepted are ISO 8601 with T or a blank, any number of fraction digits and any usual offset; the same without a zone,
-    which is read in ``zone``; a date alone, which is the start of that day in ``zone``; epoch milliseconds or seconds,
-    as number or text. Absent (None), empty, 0, the years 1 and 1970 to the second, and any year from 9999 on mean never.
+    Accepted are ISO 8601 with T or a blank, any number of fraction digits and any usual offset; the same without a
+    zone, which is read in ``zone``; a date alone, which is the start of that day in ``zone``; epoch milliseconds or
+    seconds, as number or text. Absent (None), empty, 0, the epoch itself, the year 1, and any year from 9999 on mean
+    never.
 
     Args:
         value: what the API sent.
@@ -49,11 +50,11 @@ def parse_date(value: Any, zone: ZoneInfo) -> float:
     if value is None:
         return NEVER
     if isinstance(value, bool):
-        raise ValueError("true and false are no dates")
+        raise ValueError("true and false are no dates")  # noqa: TRY004 - one error for all that is no date
     if isinstance(value, (int, float)):
         return _from_number(value)
     if not isinstance(value, str):
-        raise ValueError("neither text nor number")  # noqa: TRY004 - one error for all that is no date
+        raise ValueError("neither text nor number")  # noqa: TRY004 - the same
     text = value.strip()
     if not text:
         return NEVER

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -142,14 +142,14 @@ class GuardedAdapter(HTTPAdapter):
         self._server_name = server_name
         super().__init__(pool_connections=1, pool_maxsize=concurrency, max_retries=0, pool_block=True)
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:  # noqa: FBT001, FBT002 - as in requests
         """As in requests, with guarded connections."""
-        super().init_poolmanager(*args, **kwargs, **self._server_name_options())  # type: ignore[no-untyped-call]
+        super().init_poolmanager(connections, maxsize, block, **kwargs, **self._server_name_options())
         self.poolmanager.pool_classes_by_scheme = self._pool_classes
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> PoolManager:
         """As in requests, with guarded connections."""
-        manager: PoolManager = super().proxy_manager_for(proxy, **kwargs, **self._server_name_options())  # type: ignore[no-untyped-call]
+        manager: PoolManager = super().proxy_manager_for(proxy, **kwargs, **self._server_name_options())
         manager.pool_classes_by_scheme = self._pool_classes
         return manager
 
@@ -157,6 +157,15 @@ class GuardedAdapter(HTTPAdapter):
         if self._server_name is None:
             return {}
         return {"server_hostname": self._server_name, "assert_hostname": self._server_name}
+
+
+def _addresses(connection: HTTPConnection, host: str) -> list[str]:
+    try:
+        found = socket.getaddrinfo(host, connection.port, type=socket.SOCK_STREAM)
+    except (socket.gaierror, UnicodeError) as error:
+        failure = error if isinstance(error, socket.gaierror) else socket.gaierror(socket.EAI_NONAME, "no such name")
+        raise NameResolutionError(host, connection, failure) from error
+    return [str(place[0]) for _, _, _, _, place in found]
 
 
 def _guarded_pools(current_call: Callable[[], Call]) -> dict[str, type[HTTPConnectionPool]]:
@@ -168,29 +177,25 @@ def _guarded_pools(current_call: Callable[[], Call]) -> dict[str, type[HTTPConne
         def _new_conn(self) -> socket.socket:
             call = current_call()
             host, limit = self._dns_host, self.timeout
-            try:
-                addresses = socket.getaddrinfo(host, self.port, type=socket.SOCK_STREAM)
-            except (socket.gaierror, UnicodeError) as error:
-                failure = error if isinstance(error, socket.gaierror) else socket.gaierror(*error.args[:2])
-                raise NameResolutionError(host, self, failure) from error
+            addresses = _addresses(self, host)
             try:
                 # One address after the other, all within the call's time; urllib3 would give each the whole.
-                for left, (_, _, _, _, address) in zip(range(len(addresses) - 1, -1, -1), addresses, strict=True):
+                for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
                     if (remaining := call.remaining()) <= 0:
-                        raise ConnectTimeoutError(self, "out of time")
-                    self._dns_host, self.timeout = str(address[0]), remaining / (left + 1)
+                        break
+                    self._dns_host, self.timeout = address, remaining / left
                     try:
-                        sock = super()._new_conn()
-                    except Exception:
-                        if left == 0:
+                        opened = super()._new_conn()
+                    except HTTPError:
+                        if left == 1:
                             raise
                         continue
-                    self._switch = sock.dup()
+                    self._switch = opened.dup()
                     call.attach(self._switch)
-                    return sock
+                    return opened
             finally:
                 self._dns_host, self.timeout = host, limit
-            raise ConnectTimeoutError(self, "no address")
+            raise ConnectTimeoutError(self, "out of time")
 
         def request(self, *args: Any, **kwargs: Any) -> None:
             if self._switch is not None:

@@ -1,1 +1,1 @@
-"""A simulated enterprise that speaks the platform's API over real HTTP on loopback: for the demo, tests and benchmarks."""
+"""A simulated enterprise that speaks the platform's API over real HTTP on loopback, for demo, tests and benchmarks."""

@@ -1,4 +1,4 @@
-"""``python -m exporter.yunxiao.simulator``: the simulated platform alone, with a configuration to point the exporter at."""
+"""``python -m exporter.yunxiao.simulator``: the simulated platform alone, and a configuration that fits it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def main(
     latency: Annotated[float, typer.Option(help="Seconds that each answer takes.", min=0)] = 0.02,
     per_second: Annotated[float | None, typer.Option(help="Requests a second above which 429 is answered.")] = None,
     fail_user: Annotated[
-        list[str] | None, typer.Option(help="NUMBER=FAULT: the user of that number meets a fault, such as 3=500 or 4=hang.")
+        list[str] | None,
+        typer.Option(help="NUMBER=FAULT: the user of that number meets a fault, such as 3=500 or 4=hang."),
     ] = None,
     fail_rate: Annotated[
         list[str] | None, typer.Option(help="SHARE=FAULT: so many of all requests meet a fault, such as 0.1=reset.")

@@ -19,7 +19,26 @@ HOUR = 3600.0
 DAY = 86400.0
 
 _FAMILY = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"
-_GIVEN = ("伟", "芳", "娜", "秀英", "敏", "静", "丽", "强", "磊", "军", "洋", "勇", "艳", "杰", "涛", "明", "超", "浩然")
+_GIVEN = (
+    "伟",
+    "芳",
+    "娜",
+    "秀英",
+    "敏",
+    "静",
+    "丽",
+    "强",
+    "磊",
+    "军",
+    "洋",
+    "勇",
+    "艳",
+    "杰",
+    "涛",
+    "明",
+    "超",
+    "浩然",
+)
 _LATIN = ("li.wei", "wang.fang", "zhang.min", "chen.jie", "yang.tao", "zhao.lei", "sun.yan", "ma.chao", "lin.jing")
 _PURPOSES = ("ci", "deploy", "laptop", "backup-job", "流水线", "release-bot", "sonar", "ide", "migration", "nightly")
 _PERMISSIONS = (

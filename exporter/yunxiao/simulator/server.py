@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from exporter.yunxiao.simulator.enterprise import Enterprise, TokenRecord, iso
@@ -69,7 +69,7 @@ class Simulator:
         host = "127.0.0.1" if self._scheme == "http" else "localhost"
         return f"{self._scheme}://{host}:{self._server.server_address[1]}"
 
-    def start(self) -> Simulator:
+    def start(self) -> Self:
         """Begin to answer."""
         self._thread.start()
         return self
@@ -83,7 +83,7 @@ class Simulator:
         self._server.close_connections()
         self._server.server_close()
 
-    def __enter__(self) -> Simulator:
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
@@ -193,9 +193,9 @@ class _Handler(BaseHTTPRequestHandler):
             if simulator.stopping:
                 self.close_connection = True
                 return
-            if simulator.hosts is not None and self.headers.get("Host") not in simulator.hosts:
-                self._refuse(404)
-            elif parts.path != _TOKENS_PATH:
+            if (
+                simulator.hosts is not None and self.headers.get("Host") not in simulator.hosts
+            ) or parts.path != _TOKENS_PATH:
                 self._refuse(404)
             elif too_many:
                 self._refuse(429)
@@ -216,8 +216,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(self._head(status, len(body), headers) + body)
 
     def _head(self, status: int, length: int, headers: dict[str, str] | None = None) -> bytes:
-        fields = {"Content-Type": "application/json;charset=UTF-8", "Content-Length": str(length), **(headers or {})}
-        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{key}: {value}" for key, value in fields.items())]
+        fields = {"Content-Type": "application/json;charset=UTF-8", "Content-Length": str(length)} | (headers or {})
+        lines = [
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+            *(f"{key}: {value}" for key, value in fields.items()),
+        ]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
     def _refuse(self, status: int) -> None:

@@ -1,0 +1,203 @@
+"""TLS and basic auth for the HTTP side, from a file in the format of Prometheus' exporter-toolkit.
+
+https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md says what the keys mean. Of its
+keys those are known here that Python's TLS can honour; any other is refused rather than passed over.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import ssl
+import threading
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Self
+
+import bcrypt
+from pydantic import AfterValidator, Field, TypeAdapter, model_validator
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import PlainTextResponse
+
+from exporter.config.check import checked, keys_of
+from exporter.config.faults import ConfigError
+from exporter.config.schema import FilePath, Section
+from exporter.config.yamlfile import read_yaml
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+_REMEMBERED = 100
+
+
+class ClientAuth(StrEnum):
+    """What is asked of clients' certificates, under the names of Go's crypto/tls."""
+
+    NONE = "NoClientCert"
+    VERIFY_IF_GIVEN = "VerifyClientCertIfGiven"
+    REQUIRE = "RequireAndVerifyClientCert"
+
+
+_VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
+
+
+def _version(value: str) -> str:
+    if value not in _VERSIONS:
+        raise ValueError(f"must be one of {', '.join(_VERSIONS)}")
+    return value
+
+
+def _client_auth(value: str) -> str:
+    if value not in set(ClientAuth):
+        raise ValueError(f"must be one of {', '.join(ClientAuth)}")
+    return value
+
+
+def _bcrypt_hash(value: str) -> str:
+    try:
+        bcrypt.checkpw(b"", value.encode())
+    except ValueError:
+        raise ValueError("is no bcrypt hash; make one with: htpasswd -nBC 10 USER") from None
+    return value
+
+
+class TlsServer(Section):
+    """The section `tls_server_config`."""
+
+    cert_file: FilePath
+    key_file: FilePath
+    client_auth_type: Annotated[str, AfterValidator(_client_auth)] = ClientAuth.NONE.value
+    client_ca_file: FilePath | None = None
+    min_version: Annotated[str, AfterValidator(_version)] = "TLS12"
+    cipher_suites: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _authority_for_clients(self) -> Self:
+        if (self.client_auth_type == ClientAuth.NONE) != (self.client_ca_file is None):
+            raise ValueError("client_ca_file and a client_auth_type that verifies go together; give both or neither")
+        return self
+
+
+class WebConfig(Section):
+    """The whole file."""
+
+    tls_server_config: TlsServer | None = None
+    basic_auth_users: dict[str, Annotated[str, AfterValidator(_bcrypt_hash)]] = Field(default_factory=dict, repr=False)
+
+
+_WEB: TypeAdapter[WebConfig] = TypeAdapter(WebConfig)
+
+
+class WebSecurity:
+    """What a web configuration file asks for."""
+
+    def __init__(self, config: WebConfig, tls: ssl.SSLContext | None) -> None:
+        self.tls = tls
+        self.users = dict(config.basic_auth_users)
+
+    @classmethod
+    def none(cls) -> WebSecurity:
+        """Plain HTTP for everybody."""
+        return cls(WebConfig(), None)
+
+    @classmethod
+    def load(cls, file: Path) -> WebSecurity:
+        """Read and check a file with the certificates it names.
+
+        Raises:
+            ConfigError: with what is wrong.
+        """
+        document = read_yaml(file, str(file))
+        if document.data is None:
+            return cls.none()
+        config = checked(_WEB, document, lambda path: keys_of(WebConfig, path))
+        server = config.tls_server_config
+        if server is None:
+            return cls(config, None)
+        try:
+            return cls(config, _context(server, file.parent))
+        except (OSError, ValueError) as error:
+            fault = document.fault(
+                ("tls_server_config",),
+                f"the certificate, key, authority or ciphers cannot be loaded: {_why(error)}",
+                "check that the files exist, are PEM, belong together and may be read",
+            )
+            raise ConfigError((fault,)) from None
+
+    def guard(self, app: ASGIApp) -> ASGIApp:
+        """The application behind basic auth, or itself where no users are named."""
+        return BasicAuth(app, self.users) if self.users else app
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError):
+        return error.reason or "not understood by the TLS library"
+    return getattr(error, "strerror", None) or "not understood"
+
+
+def _context(server: TlsServer, folder: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = _VERSIONS[server.min_version]
+    context.load_cert_chain(folder / server.cert_file, folder / server.key_file)
+    if server.cipher_suites:
+        context.set_ciphers(":".join(server.cipher_suites))
+    if server.client_ca_file is not None:
+        context.load_verify_locations(folder / server.client_ca_file)
+        required = server.client_auth_type == ClientAuth.REQUIRE
+        context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
+    return context
+
+
+class BasicAuth:
+    """Lets nobody past who does not name a user and that user's password (RFC 7617)."""
+
+    def __init__(self, app: ASGIApp, users: dict[str, str]) -> None:
+        self._app = app
+        self._users = users
+        # bcrypt is slow on purpose. A password that was right once need not be worked out again at each scrape.
+        self._right: dict[bytes, None] = {}
+        # Guards _right: checks run in threads.
+        self._lock = threading.Lock()
+        self._key = bcrypt.gensalt()
+        self._stand_in = bcrypt.hashpw(b"", bcrypt.gensalt(10)).decode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI call."""
+        if scope["type"] == "http" and not await self._known(dict(scope["headers"])):
+            refusal = PlainTextResponse(
+                "Unauthorized\n", status_code=401, headers={"WWW-Authenticate": 'Basic realm="yunxiao-token-exporter"'}
+            )
+            await refusal(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    async def _known(self, headers: dict[bytes, bytes]) -> bool:
+        scheme, _, encoded = headers.get(b"authorization", b"").partition(b" ")
+        if scheme.lower() != b"basic":
+            return False
+        return await run_in_threadpool(self._check, encoded)
+
+    def _check(self, encoded: bytes) -> bool:
+        seen = hmac.digest(self._key, encoded, "sha256")
+        with self._lock:
+            if seen in self._right:
+                return True
+        try:
+            name, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return False
+        # Strangers cost as much time as a wrong password, so that names cannot be guessed by the clock.
+        known = self._users.get(name, self._stand_in)
+        right = bcrypt.checkpw(password.encode()[:72], known.encode()) and name in self._users
+        if right:
+            with self._lock:
+                if len(self._right) >= _REMEMBERED:
+                    self._right.clear()
+                self._right[seen] = None
+        return right
+
+
+def security_of(file: Path | None) -> WebSecurity:
+    """What a file asks for; plain HTTP for everybody where there is none."""
+    return WebSecurity.none() if file is None else WebSecurity.load(file)

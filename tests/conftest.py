@@ -1,0 +1,64 @@
+"""Keeps what the test run showed, so that the last test can look for secrets in all of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from support import running
+
+from exporter import logs
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+_LAST = "test_no_secret_shown"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder for all that the tests and the processes they start print, log and serve."""
+    running.EVIDENCE = tmp_path_factory.mktemp("evidence")
+    logs.configure(logs.Level.DEBUG, logs.Format.LOGFMT)
+    return running.EVIDENCE
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if running.EVIDENCE is not None:
+        shown = [report.longreprtext, *(content for _, content in report.sections)]
+        running.keep(f"report {item.nodeid} {report.when}", "\n".join(shown).encode("utf-8", "replace"))
+    return report
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The search for secrets comes last, when there is everything to search."""
+    items.sort(key=lambda item: _LAST in item.nodeid)
+
+
+@pytest.fixture
+def chromium() -> str:
+    return needed("chromium")
+
+
+@pytest.fixture
+def prometheus() -> str:
+    return needed("prometheus")
+
+
+@pytest.fixture
+def promtool() -> str:
+    return needed("promtool")
+
+
+def needed(command: str) -> str:
+    """The path of a server or tool from Debian's packages; without it a test is skipped, but fails under CI."""
+    if (path := shutil.which(command)) is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{command} is missing; scripts/debian-packages.sh test installs it")
+        pytest.skip(f"{command} is missing")
+    return path

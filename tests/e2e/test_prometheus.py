@@ -1,0 +1,130 @@
+"""The real Prometheus scrapes the daemon, and its answers are those worked out by hand."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import sync_playwright
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from support.prometheus import Prometheus
+from support.running import ROOT, Exporter, Running, a_record, a_simulator, free_port, get, wait_until, write_config
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DAY = 86400.0
+
+
+def test_queries_give_the_numbers_worked_out_by_hand(prometheus: str, tmp_path: Path) -> None:
+    tokens = {
+        "li": [
+            a_record("pt-1", expires_in=5 * DAY, permissions=["read", "write"]),
+            a_record("pt-2", expires_in=50 * DAY, permissions=["read"]),
+            a_record("pt-3", expires_in=-2 * DAY, permissions=["read", "gone"]),
+            a_record("pt-4", expires_in=-9 * DAY, permissions=["gone"]),
+        ],
+        "张三": [a_record("pt-5", expires_in=None, permissions=["read"]), a_record("pt-6", expires_in=90)],
+        "none": [],
+    }
+    start = float(int(time.time()))
+    with (
+        a_simulator(tokens) as platform,
+        Exporter(write_config(tmp_path, platform, list(tokens))).ready() as exporter,
+        Prometheus(prometheus, tmp_path, f"127.0.0.1:{exporter.port}").ready() as server,
+    ):
+        assert server.value('up{job="yunxiao"}') == 1
+        # six tokens are listed above
+        assert wait_until(lambda: server.value("count(yunxiao_token_expires_in_seconds)")) == 6
+        counts = {
+            ("li", "active"): 2,
+            ("li", "expired"): 2,
+            ("张三", "never_expires"): 1,
+            ("张三", "active"): 1,
+        }
+        by_state = {
+            (dict(series)["user"], dict(series)["state"]): value
+            for series, value in server.query("yunxiao_user_tokens").items()
+        }
+        assert {key: value for key, value in by_state.items() if value} == counts
+        assert len(by_state) == 12  # three users, four states each
+
+        # li's "read" runs out with pt-1, "gone" did with pt-3, the later of the two that granted it
+        for user, permission, expires_at in (
+            ("li", "read", start + 5 * DAY),
+            ("li", "write", start + 5 * DAY),
+            ("li", "gone", start - 2 * DAY),
+        ):
+            selector = f'{{user="{user}",permission="{permission}"}}'
+            timestamp = server.value(f"yunxiao_user_permission_expiry_timestamp_seconds{selector}")
+            assert timestamp == pytest.approx(expires_at, abs=1)
+            # at the time of the sample, not of the query
+            left = server.value(f"yunxiao_user_permission_expires_in_seconds{selector}")
+            sampled = server.value(f"timestamp(yunxiao_user_permission_expires_in_seconds{selector})")
+            assert left is not None
+            assert sampled is not None
+            assert left == pytest.approx(expires_at - sampled, abs=1)
+        assert server.value('yunxiao_user_permission_tokens{user="li",permission="read"}') == 2
+        assert server.value('yunxiao_user_permission_tokens{user="li",permission="gone"}') == 0
+        endless = server.value('yunxiao_token_expires_in_seconds{token_id="pt-5"}')
+        assert endless == float("inf")
+
+
+def test_promtool_and_the_strict_parser_find_nothing_wrong(promtool: str, tmp_path: Path) -> None:
+    with a_simulator(size=40) as platform:
+        users = [user.user_id for user in platform.enterprise.users()]
+        with Exporter(write_config(tmp_path, platform, users)).ready() as exporter:
+            text = get(f"{exporter.url}/metrics").content
+            openmetrics = get(
+                f"{exporter.url}/metrics", headers={"Accept": "application/openmetrics-text;version=1.0.0"}
+            )
+    lint = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, check=False)
+    assert (lint.returncode, lint.stdout, lint.stderr) == (0, b"", b"")
+    families = {family.name: family for family in text_string_to_metric_families(openmetrics.text)}
+    listed = sum(len(platform.enterprise.tokens(user)) for user in users)
+    assert len(families["yunxiao_token_created_timestamp_seconds"].samples) == listed
+
+
+def test_a_token_expires_and_is_renewed_before_prometheus_eyes(prometheus: str, tmp_path: Path) -> None:
+    with (
+        a_simulator({"A": [a_record(expires_in=8)]}) as platform,
+        Exporter(write_config(tmp_path, platform, ["A"])).ready() as exporter,
+        Prometheus(prometheus, tmp_path, f"127.0.0.1:{exporter.port}").ready() as server,
+    ):
+        expired = 'yunxiao_user_tokens{state="expired"}'
+        wait_until(lambda: server.value(expired) == 1)
+        assert (server.value("yunxiao_token_expires_in_seconds") or 0) <= 0
+        platform.enterprise.renew("A", "pt-1", time.time() + DAY)
+        wait_until(lambda: server.value(expired) == 0)
+        assert (server.value("yunxiao_token_expires_in_seconds") or 0) > DAY - 60
+
+
+def test_the_demo_page_in_a_real_browser(chromium: str) -> None:
+    port = free_port()
+    arguments = [sys.executable, "-m", "exporter", "demo", "--web.listen-address", f"127.0.0.1:{port}"]
+    with Running(arguments, cwd=ROOT) as demo, sync_playwright() as driver:
+        wait_until(lambda: "sweep completed" in demo.output)
+        browser = driver.chromium.launch(
+            executable_path=chromium,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
+        )
+        page = browser.new_page()
+        complaints: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(f"http://127.0.0.1:{port}/")
+        assert page.title() == "yunxiao-token-exporter"
+        organization = page.locator("table").first.locator("tr").nth(1).locator("td")
+        assert organization.nth(0).inner_text() == "demo"
+        assert organization.nth(1).inner_text() == "25"
+        assert "expires in" in page.locator("table").nth(1).inner_text()
+        page.get_by_role("link", name="Ready").click()
+        assert "is ready" in page.content()
+        page.go_back()
+        page.get_by_role("link", name="Metrics").click()
+        assert "yunxiao_user_up" in page.content()
+        assert [text for text in complaints if "favicon" not in text and "404" not in text] == []
+        browser.close()

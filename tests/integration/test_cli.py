@@ -1,0 +1,135 @@
+"""The commands as a person or a script meets them: output, errors, exit codes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from support.running import ADMIN_TOKEN, ROOT, Running, a_record, a_simulator, command, free_port, get, wait_until
+from support.running import write_config as written
+
+from exporter import __version__
+from exporter.yunxiao.simulator.faults import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from exporter.yunxiao.simulator.server import Simulator
+
+
+@pytest.fixture
+def platform() -> Iterator[Simulator]:
+    tokens = {
+        "A": [a_record("pt-soon", expires_in=2 * 86400 + 60), a_record("pt-late", expires_in=30 * 86400 + 60)],
+        "B": [a_record("pt-never", expires_in=None)],
+    }
+    with a_simulator(tokens) as simulator:
+        yield simulator
+
+
+def test_tokens_lists_everything_and_finds_nothing_wrong(platform: Simulator, tmp_path: Path) -> None:
+    result = command("tokens", "--config.file", str(written(tmp_path, platform, "AB")))
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == ["ORGANIZATION", "USER", "TOKEN", "TOKEN", "ID", "EXPIRES", "AT", "PERMISSIONS"]
+    assert [line.split()[3] for line in lines[1:]] == ["pt-soon", "pt-late", "pt-never"]
+    assert "expires in 2d" in lines[1]
+    assert result.stderr == ""
+
+
+def test_tokens_in_the_window_exit_with_1(platform: Simulator, tmp_path: Path) -> None:
+    config = str(written(tmp_path, platform, "AB"))
+    result = command("tokens", "--config.file", config, "--expires-within", "7d", "--output", "json")
+    assert result.returncode == 1
+    (token,) = json.loads(result.stdout)
+    assert (token["token_id"], token["state"]) == ("pt-soon", "active")
+    assert 2 * 86400 < token["expires_in_seconds"] <= 2 * 86400 + 60
+    assert command("tokens", "--config.file", config, "--expires-within", "1h").returncode == 0
+
+
+def test_tokens_of_users_that_failed_exit_with_2_and_say_why(platform: Simulator, tmp_path: Path) -> None:
+    platform.faults.for_user("B", Fault.parse("403"))
+    result = command("tokens", "--config.file", str(written(tmp_path, platform, "AB")), "-o", "csv")
+    assert result.returncode == 2
+    assert [record["token_id"] for record in csv.DictReader(io.StringIO(result.stdout))] == ["pt-soon", "pt-late"]
+    assert "acme: B (B): forbidden: HTTP 403 Forbidden" in result.stderr
+
+
+def test_tokens_with_a_dead_token_says_it_once(platform: Simulator, tmp_path: Path) -> None:
+    config = written(tmp_path, platform, "AB")
+    (tmp_path / "token").write_text("pt-dead_00")
+    result = command("tokens", "--config.file", str(config), "--expires-within", "7d")
+    assert result.returncode == 2
+    assert result.stderr.count("unauthorized: HTTP 401") == 1
+
+
+def test_check_config(platform: Simulator, tmp_path: Path) -> None:
+    config = written(tmp_path, platform, "AB")
+    result = command("check-config", "--config.file", str(config))
+    assert (result.returncode, result.stdout) == (0, f"{config}: sound; 1 organization(s), 2 user(s)\n")
+    (tmp_path / "token").write_bytes(f"{ADMIN_TOKEN}\n{ADMIN_TOKEN}\n".encode())
+    config.write_text(config.read_text().replace("interval: 1s", "interval: fast"))
+    result = command("check-config", "--config.file", str(config))
+    assert result.returncode == 1
+    assert "organizations[0].token_file" in result.stderr
+    assert "holds more than one line" in result.stderr
+    assert "poll.interval: 'fast' is no duration" in result.stderr
+    assert platform.requests() == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b"\xff\xfe\x00", b"a: [", b"{}", b"- 1", b"a: 2026-12-31"])
+def test_rubbish_is_an_error_and_never_a_traceback(content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_bytes(content)
+    for arguments in (["check-config"], ["serve"], ["tokens"]):
+        result = command(*arguments, "--config.file", str(file), env={"LANG": "C", "LC_ALL": "C"})
+        assert result.returncode == 1
+        assert result.stderr.startswith(f"{file}:")
+        assert "Traceback" not in result.stderr
+
+
+def test_the_example_configuration_is_sound() -> None:
+    result = command("check-config", "--config.file", "config.example.yaml", env={"YUNXIAO_TOKEN": "pt-x_y"})
+    assert result.returncode == 0, result.stderr
+
+
+def test_version_and_usage() -> None:
+    assert command("--version").stdout == f"yunxiao-token-exporter {__version__}\n"
+    assert command("serve").returncode == 2
+    assert command("nonsense").returncode == 2
+    assert command("tokens", "--config.file", "x", "--expires-within", "soon").returncode == 2
+
+
+@pytest.mark.parametrize("name", ["serve", "demo", "tokens", "check-config"])
+def test_help_names_the_environment_variable_of_every_flag(name: str) -> None:
+    text = command(name, "--help", env={"COLUMNS": "200"}).stdout
+    options = re.split(r"\n  -+", text)[1:]
+    unnamed = [option for option in options if not re.search(r"env\s+var:\s+YUNXIAO_TOKEN_EXPORTER_", option)]
+    assert len(options) > 1
+    assert [option.split()[0] for option in unnamed] == ["h,"]
+
+
+def test_a_flag_may_come_from_the_environment(platform: Simulator, tmp_path: Path) -> None:
+    config = str(written(tmp_path, platform, "AB"))
+    env = {"YUNXIAO_TOKEN_EXPORTER_CONFIG_FILE": config, "YUNXIAO_TOKEN_EXPORTER_EXPIRES_WITHIN": "7d"}
+    assert command("tokens", env=env).returncode == 1
+
+
+def test_demo_prints_its_address_and_serves(tmp_path: Path) -> None:
+    port = free_port()
+    arguments = [sys.executable, "-u", "-m", "exporter", "demo", "--web.listen-address", f"127.0.0.1:{port}"]
+    with Running(arguments, env={"TMPDIR": str(tmp_path)}) as demo:
+        wait_until(lambda: "sweep completed" in demo.output)
+        assert f"Exporter: http://127.0.0.1:{port}/" in demo.output
+        text = get(f"http://127.0.0.1:{port}/metrics").text
+        assert text.count("\nyunxiao_user_up{") == 25
+        demo.process.terminate()
+        assert demo.ended() == 0
+    assert list(tmp_path.iterdir()) == []
+    assert (ROOT / "exporter").is_dir()

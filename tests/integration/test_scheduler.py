@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from functools import partial
+
+import pytest
+from support.running import wait_until
+
+from exporter.polling.scheduler import Scheduler
+
+
+def _nothing() -> None:
+    pass
+
+
+def test_a_run_that_is_due_while_one_goes_on_is_skipped_and_told_of() -> None:
+    counts: Counter[str] = Counter()
+    lock = threading.Lock()
+    together = 0
+
+    def job() -> None:
+        nonlocal together
+        with lock:
+            together += 1
+            counts["most at once"] = max(counts["most at once"], together)
+        time.sleep(0.5)
+        with lock:
+            together -= 1
+        counts["runs"] += 1
+
+    scheduler = Scheduler()
+    scheduler.start()
+    try:
+        scheduler.add(
+            "slow", job, 0.2, skipped=lambda: counts.update(["skipped"]), crashed=lambda: counts.update(["crashed"])
+        )
+        wait_until(lambda: counts["runs"] >= 3)
+    finally:
+        scheduler.stop()
+    assert counts["skipped"] >= 2
+    assert counts["most at once"] == 1
+    assert counts["crashed"] == 0
+
+
+def test_a_crash_is_told_of_and_the_schedule_goes_on() -> None:
+    counts: Counter[str] = Counter()
+
+    def job() -> None:
+        counts["runs"] += 1
+        raise TypeError("a defect")
+
+    scheduler = Scheduler()
+    scheduler.start()
+    try:
+        scheduler.add("bad", job, 0.1, skipped=lambda: None, crashed=lambda: counts.update(["crashed"]))
+        wait_until(lambda: counts["crashed"] >= 3)
+    finally:
+        scheduler.stop()
+    assert counts["runs"] >= 3
+
+
+def test_a_removed_job_runs_no_more() -> None:
+    counts: Counter[str] = Counter()
+    scheduler = Scheduler()
+    scheduler.start()
+    try:
+        for name in ("goes", "stays"):
+            scheduler.add(name, partial(counts.update, [name]), 0.1, skipped=_nothing, crashed=_nothing)
+        wait_until(lambda: counts["goes"] >= 1)
+        scheduler.remove("goes")
+        time.sleep(0.15)
+        before = counts["goes"]
+        stays = counts["stays"]
+        wait_until(lambda: counts["stays"] >= stays + 3)
+        assert counts["goes"] == before
+    finally:
+        scheduler.stop()
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_stopping_is_possible_before_the_start_and_twice(twice: bool) -> None:  # noqa: FBT001
+    scheduler = Scheduler()
+    scheduler.stop()
+    if twice:
+        scheduler.start()
+        scheduler.stop()
+        scheduler.stop()

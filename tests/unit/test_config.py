@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from exporter.config.faults import ConfigError
+from exporter.config.loader import Settings, settle
+from exporter.config.schema import StaticUser
+from exporter.config.userlists import joined
+from exporter.config.yamlfile import parse_yaml
+from exporter.model import User
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ENVIRON = {"TOKEN": "pt-abc_def"}
+
+
+def settled(text: str, environ: Mapping[str, str] = ENVIRON) -> Settings:
+    return settle(parse_yaml(text, "c.yaml"), Path("/nowhere"), environ)
+
+
+def faults(text: str, environ: Mapping[str, str] = ENVIRON) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        settled(text, environ)
+    return [str(fault) for fault in caught.value.faults]
+
+
+def with_organization(line: str) -> str:
+    """A sound configuration with one more line, line 4, in its organization."""
+    return f"""organizations:
+  - name: acme
+    endpoint: https://acme.example.com
+    {line}
+    token_env: TOKEN
+    users: {{static: [{{id: "3001", name: li.wei}}]}}
+"""
+
+
+def test_defaults_are_those_of_the_documentation() -> None:
+    config = settled(with_organization("")).config
+    assert (config.poll.interval, config.poll.timeout, config.poll.stale_after, config.poll.spread) == (
+        900,
+        10,
+        3600,
+        True,
+    )
+    limits = config.organizations[0].limits
+    assert (limits.requests_per_second, limits.concurrency, limits.max_retry_after) == (5, 8, 300)
+    assert config.organizations[0].timezone == "Asia/Shanghai"
+
+
+def test_every_fault_is_reported_at_once_with_file_line_path_and_hint() -> None:
+    text = """poll: {interval: 90, sperad: true}
+metrics: 5
+organizations:
+  - name: acme
+    endpoint: ftp://x
+    token_env: NOT_SET
+    limits:
+      concurrency: 0
+    users:
+      static:
+        - {id: 0123456, name: on}
+"""
+    assert faults(text) == [
+        "c.yaml:1: poll.interval: must be a duration with its unit, such as 90s, 1h30m or 14d; "
+        'write "90s" if seconds are meant',
+        "c.yaml:1: poll.sperad: unknown key; did you mean spread?",
+        "c.yaml:2: metrics: must be a section with keys, not the number 5",
+        "c.yaml:5: organizations[0].endpoint: is no URL that can be used; "
+        "write http:// or https://, a host and, if need be, a port",
+        "c.yaml:6: organizations[0].token_env: the environment variable NOT_SET is not set; set it to the token",
+        "c.yaml:8: organizations[0].limits.concurrency: must be greater than or equal to 1",
+        "c.yaml:11: organizations[0].users.static[0].id: id 0123456 is not quoted, YAML reads it as 42798; "
+        'write "0123456"',
+        'c.yaml:11: organizations[0].users.static[0].name: name on is not quoted, YAML reads it as true; write "on"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "read_as"),
+    [
+        ("0123456", "42798"),
+        ("1_000", "1000"),
+        ("12:30:45", "45045"),
+        ("on", "true"),
+        ("no", "false"),
+        ("2026-12-31", "a date (2026-12-31)"),
+        ("1.5", "1.5"),
+    ],
+)
+@pytest.mark.parametrize("key", ["id", "name"])
+def test_ids_and_names_that_yaml_reads_as_something_else(key: str, written: str, read_as: str) -> None:
+    text = with_organization("").replace('id: "3001", name: li.wei', f'id: "1", name: "x", {key}: {written}')
+    text = text.replace(f'{key}: "1", ', "").replace(f'{key}: "x", ', "")
+    expected = f'{key} {written} is not quoted, YAML reads it as {read_as}; write "{written}"'
+    assert faults(text) == [f"c.yaml:6: organizations[0].users.static[0].{key}: {expected}"]
+
+
+@pytest.mark.parametrize("written", ['"0123456"', "'on'", "089", "3f2a-11", "张三"])
+def test_ids_that_are_text_are_taken_as_written(written: str) -> None:
+    text = with_organization("").replace('"3001"', written)
+    assert settled(text).organizations[0].users == (User(written.strip("\"'"), "li.wei"),)
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("tokn_file: x", "organizations[0].tokn_file: unknown key; did you mean token_file?"),
+        ("timezone: Mars/Olympus", "organizations[0].timezone: is no time zone known here; write a name"),
+        ("timezone: ../etc/passwd", "organizations[0].timezone: is no time zone"),
+        ("proxy_url: socks5://h:1", "organizations[0].proxy_url: is no URL that can be used"),
+        ("host_header: 'a b'", "organizations[0].host_header: is no host name"),
+        ('host_header: "a\\r\\nX: y"', "organizations[0].host_header: is no host name"),
+        ("limits: {requests_per_second: fast}", "limits.requests_per_second: must be a number, not text"),
+        ("limits: {max_retry_after: -1s}", "limits.max_retry_after: '-1s' is no duration"),
+        ("tls: {ca_file: ca.pem}", "organizations[0].tls.ca_file: /nowhere/ca.pem cannot be read: No such file"),
+        ("tls: {insecure_skip_verify: yes please}", "tls.insecure_skip_verify: must be true or false, not text"),
+        ("token_file: /run/secret", "organizations[0]: needs exactly one of token_file and token_env"),
+    ],
+)
+def test_faults_name_the_key_and_what_to_do(line: str, fault: str) -> None:
+    assert any(fault in found for found in faults(with_organization(line)))
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "words"),
+    [
+        ("https://user:hunter2@h", "must not hold a user or password"),
+        ("https://h?x=hunter2", "must not have a query"),
+        ("https://h/oapi/v1/", "must not end in /oapi/v1"),
+        ("https://h:hunter2", "is no URL"),
+        ("//h", "is no URL"),
+        ("https://", "is no URL"),
+    ],
+)
+def test_endpoints_that_are_refused_and_not_repeated(endpoint: str, words: str) -> None:
+    (found,) = faults(with_organization("").replace("https://acme.example.com", endpoint))
+    assert words in found
+    assert "hunter2" not in found
+
+
+def test_trailing_slashes_of_the_endpoint_are_dropped() -> None:
+    text = with_organization("").replace("acme.example.com", "acme.example.com//")
+    assert settled(text).config.organizations[0].endpoint == "https://acme.example.com"
+
+
+@pytest.mark.parametrize("key", ["token_file", "token_env"])
+def test_a_token_in_the_wrong_place_is_not_repeated(key: str) -> None:
+    text = with_organization("").replace("token_env: TOKEN", f"{key}: pt-0123_abcdef")
+    (found,) = faults(text)
+    assert "holds what looks like a token itself" in found
+    assert "abcdef" not in found
+
+
+def test_names_and_ids_may_not_come_twice() -> None:
+    text = with_organization("").replace("li.wei}", 'li.wei}, {id: "3001"}')
+    text += text.partition("\n")[2]
+    assert faults(text) == [
+        "c.yaml:6: organizations[0].users.static[1].id: user 3001 is listed twice, first on line 6; keep one",
+        "c.yaml:7: organizations[1].name: organization acme is given twice; give each a name of its own",
+        "c.yaml:11: organizations[1].users.static[1].id: user 3001 is listed twice, first on line 11; keep one",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "is empty"),
+        ("[]", "must be a section with keys, not a list"),
+        ("organizations: []", "is an empty list; name at least one"),
+        ("poll: {}", "organizations: is missing; add it"),
+        (with_organization("").replace("static", "files").replace('{id: "3001", name: li.wei}', ""), "watches nobody"),
+        ("poll: {interval: 2h}\n" + with_organization(""), "stale_after (1h) is shorter than interval (2h)"),
+        ("poll: {interval: 0s}\n" + with_organization(""), "poll.interval: must be greater than or equal to 1"),
+    ],
+)
+def test_what_is_missing_or_makes_no_sense(text: str, words: str) -> None:
+    assert any(words in fault for fault in faults(text))
+
+
+def test_yaml_faults_and_schema_faults_come_together() -> None:
+    text = "metrics: {per_token: 3, per_token: 4}\n" + with_organization("timezone: Mars")
+    assert [fault.split(": ")[1] for fault in faults(text)] == ["metrics.per_token", "organizations[0].timezone"]
+
+
+def test_nothing_shown_of_settings_holds_a_secret() -> None:
+    settings = settled(with_organization("proxy_url: http://me:hunter2@proxy:3128"))
+    for text in (repr(settings), str(settings), f"{settings.organizations}"):
+        assert "hunter2" not in text
+        assert "pt-abc_def" not in text
+    assert settings.organizations[0].proxies["https"] == "http://me:hunter2@proxy:3128"
+
+
+def test_proxies_of_the_environment_count_unless_excepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    assert settled(with_organization("")).organizations[0].proxies["https"] == "http://proxy:3128"
+    monkeypatch.setenv("NO_PROXY", "example.com")
+    assert settled(with_organization("")).organizations[0].proxies == {}
+
+
+def test_of_two_lists_the_first_wins() -> None:
+    static = [StaticUser(id="1", name="boss")]
+    file = [StaticUser(id="1", name="other"), StaticUser(id="2")]
+    assert joined(static, file) == (User("1", "boss"), User("2", "2"))

@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+from support.builders import DAY, HOUR, MINUTE, NOW, ManualClock, a_failure, a_token
+
+from exporter.config.schema import Metrics
+from exporter.metrics.collector import StateCollector
+from exporter.metrics.exposition import gzip_accepted, render
+from exporter.metrics.families import ALL_FAMILIES, Kind
+from exporter.metrics.telemetry import Telemetry
+from exporter.model import NEVER, Reason, Token, User
+from exporter.store import Ledger, Store, Sweep, SweepResult
+from exporter.wording import expiry_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+OPENMETRICS = "application/openmetrics-text;version=1.0.0"
+LI = User("3001", "li.wei")
+WHO = {"organization": "acme", "user_id": "3001", "user": "li.wei"}
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def scrape(
+    ledgers: Iterable[Ledger], *, now: float = NOW, switches: Metrics | None = None, accept: str = OPENMETRICS
+) -> Samples:
+    """What a scrape gives, read by the strict parser; fails if a label set comes twice."""
+    telemetry, store = Telemetry(), Store()
+    store.replace(ledgers)
+    telemetry.registry.register(StateCollector(store, lambda: switches or Metrics(), ManualClock(now)))
+    body = render(telemetry.registry, accept, "").content.decode()
+    families = parse_openmetrics(body) if accept else parse_text(body)
+    samples: Samples = {}
+    for family in families:
+        for sample in family.samples:
+            key = (sample.name, frozenset(sample.labels.items()))
+            assert key not in samples, key
+            samples[key] = sample.value
+    return samples
+
+
+def of(samples: Samples, name: str) -> dict[frozenset[tuple[str, str]], float]:
+    return {labels: value for (family, labels), value in samples.items() if family == name}
+
+
+def labels(**more: str) -> frozenset[tuple[str, str]]:
+    return frozenset({**WHO, **more}.items())
+
+
+def a_ledger(*tokens: Token, user: User = LI) -> Ledger:
+    ledger = Ledger("acme", [user])
+    ledger.succeeded(user.user_id, tokens, NOW)
+    return ledger
+
+
+def test_a_token_in_seconds_and_as_a_time() -> None:
+    samples = scrape([a_ledger(a_token("pt-1", expires_in=5 * DAY, name="ci", age=DAY))], now=NOW + 10)
+    token = labels(token_id="pt-1", token="ci")
+    assert of(samples, "yunxiao_token_expiry_timestamp_seconds") == {token: NOW + 432_000}
+    assert of(samples, "yunxiao_token_expires_in_seconds") == {token: 431_990}
+    assert of(samples, "yunxiao_token_created_timestamp_seconds") == {token: NOW - 86_400}
+
+
+def test_a_token_that_has_expired_stays_and_turns_negative() -> None:
+    samples = scrape([a_ledger(a_token(expires_in=-HOUR))])
+    assert list(of(samples, "yunxiao_token_expires_in_seconds").values()) == [-3600]
+
+
+def test_never_and_unreadable_expiry_are_never_zero() -> None:
+    samples = scrape([a_ledger(a_token("n", expires_in=NEVER), a_token("u", expires_in=None, age=None))])
+    assert list(of(samples, "yunxiao_token_expires_in_seconds").values()) == [math.inf]
+    assert list(of(samples, "yunxiao_token_expiry_timestamp_seconds").values()) == [math.inf]
+    assert of(samples, "yunxiao_user_tokens") == {
+        labels(state="active"): 0,
+        labels(state="expired"): 0,
+        labels(state="never_expires"): 1,
+        labels(state="unknown"): 1,
+    }
+
+
+def test_a_token_that_expires_between_scrapes_moves_without_a_poll() -> None:
+    ledger = a_ledger(a_token(expires_in=30))
+    for now, active, expired in ((NOW, 1, 0), (NOW + 30, 0, 1)):
+        counts = of(scrape([ledger], now=now), "yunxiao_user_tokens")
+        assert (counts[labels(state="active")], counts[labels(state="expired")]) == (active, expired)
+
+
+def test_deleted_tokens_go_and_no_tokens_is_zero_and_not_absent() -> None:
+    ledger = a_ledger(a_token("t1"), a_token("t2"))
+    ledger.succeeded("3001", (a_token("t2"),), NOW)
+    assert [dict(key)["token_id"] for key in of(scrape([ledger]), "yunxiao_token_expires_in_seconds")] == ["t2"]
+    ledger.succeeded("3001", (), NOW)
+    samples = scrape([ledger])
+    assert of(samples, "yunxiao_token_expires_in_seconds") == {}
+    assert list(of(samples, "yunxiao_user_tokens").values()) == [0, 0, 0, 0]
+
+
+def test_a_renamed_token_or_changed_permission_leaves_no_old_series() -> None:
+    ledger = a_ledger(a_token("t1", name="old", permissions=("read",)))
+    ledger.succeeded("3001", (a_token("t1", name="new", permissions=("read", "write")),), NOW)
+    samples = scrape([ledger])
+    assert [dict(key)["token"] for key in of(samples, "yunxiao_token_expires_in_seconds")] == ["new"]
+    assert {dict(key)["permission"] for key in of(samples, "yunxiao_user_permission_tokens")} == {"read", "write"}
+
+
+def test_tokens_that_labels_cannot_tell_apart_show_the_minimum() -> None:
+    samples = scrape([a_ledger(a_token("t", expires_in=50 * DAY), a_token("t", expires_in=5 * DAY))])
+    assert list(of(samples, "yunxiao_token_expires_in_seconds").values()) == [5 * DAY]
+    assert of(samples, "yunxiao_user_permission_expires_in_seconds") == {labels(permission="read"): 5 * DAY}
+
+
+def test_a_failed_poll_keeps_the_numbers_and_says_why() -> None:
+    ledger = a_ledger(a_token())
+    ledger.failed("3001", a_failure(Reason.TIMEOUT), NOW + 60)
+    samples = scrape([ledger], now=NOW + 3 * DAY)
+    assert of(samples, "yunxiao_user_up") == {labels(): 0}
+    assert of(samples, "yunxiao_user_failure") == {labels(reason="timeout"): 1}
+    assert of(samples, "yunxiao_user_last_success_timestamp_seconds") == {labels(): NOW}
+    assert list(of(samples, "yunxiao_token_expires_in_seconds").values()) == [2 * DAY]
+
+
+def test_a_user_that_never_answered_has_no_numbers_and_no_zero_times() -> None:
+    ledger = Ledger("acme", [LI])
+    ledger.failed("3001", a_failure(), NOW)
+    samples = scrape([ledger])
+    assert of(samples, "yunxiao_user_up") == {labels(): 0}
+    for name in ("yunxiao_user_tokens", "yunxiao_user_last_success_timestamp_seconds"):
+        assert of(samples, name) == {}
+    assert not [key for key, value in samples.items() if key[0].endswith("_timestamp_seconds") and value == 0
+                and "config" not in key[0]]  # fmt: skip
+
+
+def test_before_the_first_poll_users_are_pending_and_nothing_is_claimed() -> None:
+    samples = scrape([Ledger("acme", [LI])])
+    acme = frozenset({("organization", "acme")})
+    assert of(samples, "yunxiao_users") == {acme: 1}
+    assert of(samples, "yunxiao_users_pending") == {acme: 1}
+    assert of(samples, "yunxiao_user_up") == {}
+    assert of(samples, "yunxiao_sweep_last_completed_timestamp_seconds") == {}
+
+
+def test_the_last_sweep() -> None:
+    ledger = a_ledger()
+    ledger.swept(Sweep(SweepResult.SUCCESS, 12.5, NOW))
+    samples = scrape([ledger])
+    assert list(of(samples, "yunxiao_sweep_duration_seconds").values()) == [12.5]
+    assert list(of(samples, "yunxiao_sweep_last_completed_timestamp_seconds").values()) == [NOW]
+
+
+@pytest.mark.parametrize(
+    ("switch", "gone"),
+    [
+        ("per_token", {"yunxiao_token_expiry_timestamp_seconds", "yunxiao_token_expires_in_seconds",
+                       "yunxiao_token_created_timestamp_seconds"}),
+        ("per_permission", {"yunxiao_user_permission_tokens", "yunxiao_user_permission_expiry_timestamp_seconds",
+                            "yunxiao_user_permission_expires_in_seconds"}),
+        ("relative", {"yunxiao_token_expires_in_seconds", "yunxiao_user_permission_expires_in_seconds"}),
+    ],
+)  # fmt: skip
+def test_switches_take_their_families_away_and_no_others(switch: str, gone: set[str]) -> None:
+    every = {name for name, _ in scrape([a_ledger(a_token())])}
+    left = {name for name, _ in scrape([a_ledger(a_token())], switches=Metrics.model_validate({switch: False}))}
+    assert every - left == gone
+
+
+@pytest.mark.parametrize("name", ['a"b\\c\nd', "张三", "🔑", "x\ufffd", "\\n", "\r", "\u2028", "{}=,"])
+@pytest.mark.parametrize("accept", [OPENMETRICS, ""])
+def test_names_round_trip_through_both_formats(name: str, accept: str) -> None:
+    samples = scrape([a_ledger(a_token(name=name), user=User("3001", name))], accept=accept)
+    (key,) = of(samples, "yunxiao_token_expires_in_seconds")
+    assert (dict(key)["user"], dict(key)["token"]) == (name, name)
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6)
+
+
+@given(
+    st.lists(
+        st.builds(
+            Token,
+            texts,
+            texts,
+            st.lists(texts, max_size=2, unique=True).map(tuple),
+            st.none() | st.just(NOW),
+            st.none() | st.just(NEVER) | st.floats(min_value=0, max_value=1e11),
+        ),
+        max_size=5,
+    ),
+    st.booleans(),
+)
+def test_no_label_set_comes_twice_whatever_is_listed(tokens: list[Token], openmetrics: bool) -> None:  # noqa: FBT001
+    samples = scrape([a_ledger(*tokens)], accept=OPENMETRICS if openmetrics else "")
+    assert sum(of(samples, "yunxiao_user_tokens").values()) == len(tokens)
+
+
+def test_known_series_start_at_zero_and_go_with_their_organization() -> None:
+    telemetry = Telemetry()
+    mine = telemetry.organization("acme")
+    body = render(telemetry.registry, "", "").content.decode()
+    for line in (
+        'yunxiao_sweeps_total{organization="acme",result="success"} 0.0',
+        'yunxiao_api_errors_total{organization="acme",reason="timeout"} 0.0',
+        'yunxiao_api_requests_total{code="200",operation="list_tokens",organization="acme"} 0.0',
+        'yunxiao_parse_errors_total{field="expired_at",organization="acme"} 0.0',
+        'yunxiao_exporter_internal_errors_total{where="poll"} 0.0',
+    ):
+        assert line in body
+    mine.retire()
+    telemetry.forget("acme")
+    mine.request("list_tokens", "500", 0.1)
+    assert "acme" not in render(telemetry.registry, "", "").content.decode()
+
+
+def test_no_created_series() -> None:
+    telemetry = Telemetry()
+    telemetry.organization("acme")
+    assert "_created" not in render(telemetry.registry, OPENMETRICS, "").content.decode()
+
+
+def test_the_table_keeps_the_rules_of_naming() -> None:
+    names = [family.name for family in ALL_FAMILIES]
+    assert len(names) == len(set(names))
+    for family in ALL_FAMILIES:
+        assert re.fullmatch(r"yunxiao_[a-z_]+[a-z]", family.name)
+        assert family.name.endswith("_total") == (family.kind is Kind.COUNTER)
+        assert family.help.endswith(".")
+        assert any(family.name in part for part in family.query[:1]), family.name
+        if "timestamp" in family.name:
+            assert family.name.endswith("_timestamp_seconds")
+        if family.name.endswith("_seconds"):
+            assert "seconds" in family.help.lower()
+
+
+@pytest.mark.parametrize(
+    ("header", "accepted"),
+    [
+        ("", False),
+        ("gzip", True),
+        ("deflate, gzip;q=0.5", True),
+        ("gzip;q=0", False),
+        ("gzip;q=0.0, *", False),
+        ("*", True),
+        ("*;q=0", False),
+        ("identity", False),
+        ("GZIP", True),
+        ("gzip;q=nonsense", False),
+        ("x-gzip-not", False),
+    ],
+)
+def test_gzip_only_where_it_is_wanted(header: str, accepted: bool) -> None:  # noqa: FBT001
+    assert gzip_accepted(header) is accepted
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "words"),
+    [
+        (-55 * DAY, "expired 55d ago"),
+        (55 * MINUTE, "expires in 55m"),
+        (55 * DAY, "expires in 55d"),
+        (59, "expires in 59s"),
+        (0.5, "expires in 0s"),
+        (0, "expired 0s ago"),
+        (NEVER, "never expires"),
+        (23 * HOUR + 59 * MINUTE, "expires in 23h"),
+    ],
+)
+def test_past_and_future_have_words_of_their_own(expires_in: float, words: str) -> None:
+    assert expiry_words(NOW + expires_in, NOW) == words

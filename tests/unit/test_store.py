@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from support.builders import NOW, a_failure, a_token
+
+from exporter.model import User
+from exporter.store import Ledger, Store, Sweep, SweepResult
+
+LI, WANG = User("1", "li.wei"), User("2", "wang.fang")
+
+
+def test_who_is_gone_is_forgotten_and_who_stays_keeps_what_is_known() -> None:
+    ledger = Ledger("acme", [LI, WANG])
+    ledger.succeeded("1", (a_token(),), NOW)
+    ledger.watch([User("1", "li.wei.new")])
+    (state,) = ledger.view().users
+    assert (state.user.name, state.tokens, state.last_success) == ("li.wei.new", (a_token(),), NOW)
+
+
+def test_outcomes_of_strangers_are_dropped() -> None:
+    ledger = Ledger("acme", [LI])
+    ledger.succeeded("7", (a_token(),), NOW)
+    ledger.failed("7", a_failure(), NOW)
+    assert [state.user for state in ledger.view().users] == [LI]
+
+
+def test_a_view_does_not_change_afterwards() -> None:
+    ledger = Ledger("acme", [LI])
+    before = ledger.view()
+    ledger.succeeded("1", (a_token(),), NOW)
+    assert before.users[0].tokens == ()
+
+
+def test_a_reload_keeps_what_is_known_and_ignores_the_old_ledger_from_then_on() -> None:
+    store = Store()
+    old = Ledger("acme", [LI, WANG])
+    old.succeeded("1", (a_token(),), NOW)
+    store.replace([old])
+    new = Ledger("acme", [LI], known=old.view())
+    store.replace([new])
+    old.succeeded("1", (), NOW + 1)
+    assert store.view().organizations[0].users[0].tokens == (a_token(),)
+
+
+def test_ready_once_each_organization_has_been_swept() -> None:
+    store = Store()
+    first, second = Ledger("a", []), Ledger("b", [])
+    store.replace([first, second])
+    first.swept(Sweep(SweepResult.FAILED, 1, NOW))
+    assert not store.view().ready
+    second.swept(Sweep(SweepResult.SUCCESS, 1, NOW))
+    assert store.view().ready

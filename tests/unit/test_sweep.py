@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.builders import NOW, Counts, ManualClock, a_token
+
+from exporter.clock import Stop, StoppedError
+from exporter.model import Reason, Token, User
+from exporter.polling.sweep import Sweeper, schedule
+from exporter.store import Ledger, SweepResult
+from exporter.yunxiao.errors import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+USERS = tuple(User(f"u{number}", f"name{number}") for number in range(10))
+
+
+class Platform:
+    """Answers for users as told; `default` for the others."""
+
+    def __init__(self, answers: dict[str, Callable[[], tuple[Token, ...]]] | None = None) -> None:
+        self.answers = answers or {}
+        self.asked: list[str] = []
+
+    def list_tokens(self, user_id: str, stop: Stop) -> tuple[Token, ...]:
+        stop.check()
+        self.asked.append(user_id)
+        return self.answers.get(user_id, lambda: (a_token(),))()
+
+
+def raising(error: Exception) -> Callable[[], tuple[Token, ...]]:
+    def answer() -> tuple[Token, ...]:
+        raise error
+
+    return answer
+
+
+def a_sweeper(
+    platform: Platform, ledger: Ledger, counts: Counts, stop: Stop | None = None, concurrency: int = 1
+) -> Sweeper:
+    return Sweeper(
+        ledger,
+        platform,
+        counts,
+        stop or Stop(),
+        ManualClock(),
+        concurrency=concurrency,
+        interval=900,
+        spread=False,
+    )
+
+
+def test_every_user_gets_an_outcome() -> None:
+    ledger, counts = Ledger("acme", USERS), Counts()
+    platform = Platform({"u3": raising(ApiError(Reason.SERVER_ERROR, "HTTP 500"))})
+    assert a_sweeper(platform, ledger, counts, concurrency=4).sweep() is SweepResult.PARTIAL
+    assert sorted(platform.asked) == sorted(user.user_id for user in USERS)
+    up = {state.user.user_id: state.failure is None for state in ledger.view().users}
+    assert up == {user.user_id: user.user_id != "u3" for user in USERS}
+    sweep = ledger.view().sweep
+    assert sweep is not None
+    assert (sweep.result, sweep.completed_at) == (SweepResult.PARTIAL, NOW)
+    assert counts.of("swept") == [("swept", "partial")]
+
+
+def test_a_crash_in_one_poll_costs_that_user_only_and_is_counted() -> None:
+    ledger, counts = Ledger("acme", USERS), Counts()
+    sweeper = a_sweeper(Platform({"u0": raising(TypeError("a defect"))}), ledger, counts)
+    for _ in range(2):
+        assert sweeper.sweep() is SweepResult.PARTIAL
+    failed = [state for state in ledger.view().users if state.failure is not None]
+    assert [(state.user.user_id, state.failure and state.failure.reason) for state in failed] == [
+        ("u0", Reason.INTERNAL)
+    ]
+    assert counts.of("internal_error") == [("internal_error", "poll")] * 2
+
+
+def test_a_401_ends_the_sweep_and_marks_every_user() -> None:
+    ledger, counts = Ledger("acme", USERS), Counts()
+    platform = Platform({"u2": raising(ApiError(Reason.UNAUTHORIZED, "HTTP 401"))})
+    assert a_sweeper(platform, ledger, counts).sweep() is SweepResult.FAILED
+    assert platform.asked == ["u0", "u1", "u2"]
+    assert {state.failure and state.failure.reason for state in ledger.view().users} == {Reason.UNAUTHORIZED}
+    # What was read before the token died is kept.
+    assert [state.last_success for state in ledger.view().users][:3] == [NOW, NOW, None]
+
+
+def test_a_stop_ends_the_sweep_without_an_outcome() -> None:
+    stop = Stop()
+    ledger, counts = Ledger("acme", USERS), Counts()
+
+    def stopping() -> tuple[Token, ...]:
+        stop.set()
+        raise StoppedError
+
+    assert a_sweeper(Platform({"u1": stopping}), ledger, counts, stop).sweep() is SweepResult.CANCELLED
+    assert ledger.view().sweep is None
+    assert [state.polled for state in ledger.view().users] == [True] + [False] * 9
+
+
+def test_all_failing_is_a_failed_sweep_and_nobody_to_watch_a_success() -> None:
+    answers = {user.user_id: raising(ApiError(Reason.TIMEOUT, "slow")) for user in USERS}
+    assert a_sweeper(Platform(answers), Ledger("acme", USERS), Counts()).sweep() is SweepResult.FAILED
+    assert a_sweeper(Platform(), Ledger("acme", ()), Counts()).sweep() is SweepResult.SUCCESS
+
+
+def test_no_more_than_the_configured_number_at_once() -> None:
+    together = threading.Barrier(3, timeout=10)
+    lock = threading.Lock()
+    now, most = 0, 0
+
+    def answer() -> tuple[Token, ...]:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        together.wait()
+        with lock:
+            now -= 1
+        return ()
+
+    users = USERS[:9]
+    platform = Platform({user.user_id: answer for user in users})
+    assert a_sweeper(platform, Ledger("acme", users), Counts(), concurrency=3).sweep() is SweepResult.SUCCESS
+    assert most == 3
+
+
+def test_users_that_join_are_asked_at_once_and_only_they() -> None:
+    ledger = Ledger("acme", USERS[:2])
+    platform = Platform()
+    sweeper = a_sweeper(platform, ledger, Counts())
+    sweeper.catch_up()
+    assert platform.asked == []  # the first sweep does it
+    sweeper.sweep()
+    ledger.watch(USERS[:3])
+    sweeper.catch_up()
+    sweeper.catch_up()
+    assert platform.asked == ["u0", "u1", "u2"]
+
+
+def test_a_user_removed_during_a_sweep_leaves_no_trace() -> None:
+    ledger = Ledger("acme", USERS)
+
+    def answer() -> tuple[Token, ...]:
+        ledger.watch(USERS[1:])
+        return (a_token(),)
+
+    a_sweeper(Platform({"u0": answer}), ledger, Counts()).sweep()
+    assert "u0" not in {state.user.user_id for state in ledger.view().users}
+
+
+def test_without_spreading_users_come_in_their_order() -> None:
+    assert [due.user for due in schedule(USERS, 0)] == list(USERS)
+
+
+@given(st.sets(st.text(min_size=1, max_size=8), max_size=30), st.floats(min_value=1, max_value=86400))
+def test_each_user_has_a_fixed_place_in_the_interval(ids: set[str], over: float) -> None:
+    users = [User(user_id, user_id) for user_id in ids]
+    offsets = {due.user.user_id: due.offset for due in schedule(users, over)}
+    assert offsets.keys() == ids
+    assert all(0 <= offset < over for offset in offsets.values())
+    for user in users:  # whoever else is there
+        assert schedule([user], over)[0].offset == offsets[user.user_id]
+
+
+def test_places_are_spread_evenly() -> None:
+    offsets = [due.offset for due in schedule([User(str(n), "") for n in range(10_000)], 100)]
+    assert offsets == sorted(offsets)
+    tenths = [sum(low <= offset < low + 10 for offset in offsets) for low in range(0, 100, 10)]
+    # 1,000 expected in each; the standard deviation is 30
+    assert all(850 < count < 1150 for count in tenths)
+
+
+@pytest.mark.parametrize("reason", [Reason.RATE_LIMITED, Reason.FORBIDDEN, Reason.TLS])
+def test_a_failure_of_one_user_is_not_the_end(reason: Reason) -> None:
+    platform = Platform({"u0": raising(ApiError(reason, "x"))})
+    a_sweeper(platform, Ledger("acme", USERS), Counts()).sweep()
+    assert len(platform.asked) == 10
