@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -104,10 +104,8 @@ class SecretFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        # Guards the fields below: worker threads ask at the same time.
-        self._lock = threading.Lock()
-        self._seen: tuple[int, int, int, int] | None = None
-        self._secret: Secret | None = None
+        # Every request of every worker asks, so there is no lock: both fields are only ever replaced whole.
+        self._kept: _Kept | None = None
         self._problem: str | None = None
 
     def current(self) -> Secret:
@@ -116,42 +114,52 @@ class SecretFile:
         Raises:
             SecretError: the file cannot be read, is empty, or holds what cannot be a token, and never was better.
         """
-        with self._lock:
-            try:
-                self._look()
-            except SecretError as error:
-                self._problem = str(error)
-                if self._secret is None:
-                    raise
-            else:
-                self._problem = None
-            if self._secret is None:
-                raise SecretError(f"{self._path} has not been read")
-            return self._secret
+        try:
+            stamp = self._stamp()
+            kept = self._kept
+            if kept is None or kept.stamp != stamp:
+                kept = self._kept = _Kept(stamp, clean_secret(_read(self._path), str(self._path)))
+        except SecretError as error:
+            self._problem = str(error)
+            if self._kept is None:
+                raise
+            return self._kept.secret
+        self._problem = None
+        return kept.secret
+
+    def _stamp(self) -> tuple[int, int, int, int]:
+        try:
+            stat = self._path.stat()
+        except OSError as error:
+            raise _unreadable(self._path, error) from None
+        return (stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size)
 
     @property
     def problem(self) -> str | None:
         """Why the file's present content is not in force; None if it is."""
-        with self._lock:
-            return self._problem
+        return self._problem
 
-    def _look(self) -> None:
-        try:
-            stat = self._path.stat()
-            stamp = (stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size)
-            if stamp != self._seen:
-                self._secret = clean_secret(_read(self._path), str(self._path))
-                self._seen = stamp
-        except OSError as error:
-            raise SecretError(
-                f"{self._path} cannot be read: {error.strerror}; "
-                f"check that it exists and that uid {os.geteuid()} may read it"
-            ) from None
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The content of a file, and what the file looked like from outside just before it was read."""
+
+    stamp: tuple[int, int, int, int]
+    secret: Secret
+
+
+def _unreadable(path: Path, error: OSError) -> SecretError:
+    return SecretError(
+        f"{path} cannot be read: {error.strerror}; check that it exists and that uid {os.geteuid()} may read it"
+    )
 
 
 def _read(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        raw = stream.read(_BYTE_LIMIT + 1)
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(_BYTE_LIMIT + 1)
+    except OSError as error:
+        raise _unreadable(path, error) from None
     if len(raw) > _BYTE_LIMIT:
         raise SecretError(f"{path} is larger than 64 KiB; it cannot be a token file")
     return raw
