@@ -12,9 +12,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from exporter import __version__, logs
+from exporter.alerts.rules import rules_text
 from exporter.clock import SystemClock
+from exporter.config.alerting import Alerting
 from exporter.config.faults import ConfigError
 from exporter.config.loader import Settings, load
+from exporter.config.schema import Poll
 from exporter.daemon import Daemon
 from exporter.demo import demo_settings, demo_simulator
 from exporter.durations import parse_duration
@@ -154,6 +157,25 @@ def check_config(config_file: ConfigFile) -> None:
     settings = _loaded(config_file)
     users = sum(len(one.users) for one in settings.organizations)
     typer.echo(f"{config_file}: sound; {len(settings.organizations)} organization(s), {users} user(s)")
+    for note in settings.notes(SystemClock().now()):
+        typer.echo(f"{config_file}: note: {note}", err=True)
+
+
+@app.command()
+def rules(
+    config_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--config.file", envvar=_env("CONFIG_FILE"), help="Configuration file; without one the defaults are used."
+        ),
+    ] = None,
+) -> None:
+    """Print Prometheus rules with the thresholds, labels and ignored tokens of a configuration."""
+    if config_file is None:
+        typer.echo(rules_text(Alerting(), Poll()), nl=False)
+        return
+    settings = _loaded(config_file)
+    typer.echo(rules_text(settings.config.alerting, settings.config.poll, settings.label_names), nl=False)
 
 
 def _window(text: str) -> float:

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 import structlog
 
 from exporter import __version__
+from exporter.alerts.assembly import ALERT_NAMES, DirectAlerting
+from exporter.alerts.notifier import QUEUE_CAPACITY
 from exporter.clock import Stop
 from exporter.config.faults import ConfigError
 from exporter.metrics.collector import StateCollector
+from exporter.metrics.notifications import NotificationTelemetry
 from exporter.metrics.telemetry import Telemetry
 from exporter.polling.scheduler import Scheduler
 from exporter.store import Store
+from exporter.transport import Watchdog
 from exporter.watcher import Watcher
 from exporter.web.app import Served, create_app
 from exporter.web.server import WebServer
-from exporter.yunxiao.transport import Watchdog
 
 if TYPE_CHECKING:
     import socket
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from exporter.web.security import WebSecurity
 
 _log = structlog.get_logger(__name__)
+_NOTES_EVERY = 60.0
 
 
 class Daemon:
@@ -63,7 +67,15 @@ class Daemon:
         self._store = Store()
         self._watchdog = Watchdog(clock)
         self._scheduler = Scheduler()
-        self._telemetry.registry.register(StateCollector(self._store, lambda: self._settings.config.metrics, clock))
+        self._notifications = NotificationTelemetry(
+            self._telemetry.registry, self._telemetry.internal_error, QUEUE_CAPACITY
+        )
+        self._refused_since: float | None = None
+        self._alerting = DirectAlerting(
+            self._store, lambda: self._refused_since, self._notifications, self._watchdog, self._stop, clock
+        )
+        self._noted: frozenset[str] = frozenset()
+        self._telemetry.registry.register(StateCollector(self._store, lambda: self._settings.config, clock))
         served = Served(
             registry=self._telemetry.registry,
             store=self._store,
@@ -80,6 +92,13 @@ class Daemon:
             self._watchdog.start()
             self._put_in_force(self._settings)
             self._web.start()
+            self._scheduler.add(
+                "notes",
+                self._note,
+                _NOTES_EVERY,
+                skipped=lambda: None,
+                crashed=lambda: self._telemetry.internal_error("watch"),
+            )
             self._scheduler.start()
 
     def reload(self) -> None:
@@ -95,6 +114,7 @@ class Daemon:
                 settings = self._load()
             except ConfigError as error:
                 self._telemetry.reload_failed()
+                self._refused_since = self._refused_since or self._clock.now()
                 _log.error("reload refused, the old configuration stays in force", faults=str(error))
                 raise
             self._put_in_force(settings)
@@ -105,6 +125,7 @@ class Daemon:
         self._stop.set()
         with self._lock:
             self._scheduler.stop()
+            self._alerting.stop()
             for watcher in self._watchers.values():
                 watcher.end()
             self._watchdog.stop()
@@ -121,6 +142,7 @@ class Daemon:
         self._watchers = new
         self._store.replace(watcher.ledger for watcher in new.values())
         self._telemetry.reloaded(self._clock.now())
+        self._refused_since = None
         for name, watcher in old.items():
             if new.get(name) is not watcher:
                 watcher.retire(self._scheduler)
@@ -129,6 +151,16 @@ class Daemon:
         for name, watcher in new.items():
             if old.get(name) is not watcher:
                 watcher.start(self._scheduler)
+        self._notifications.watch([one.config.url for one in settings.alertmanagers], ALERT_NAMES)
+        self._alerting.put_in_force(settings)
+        self._note()
+
+    def _note(self) -> None:
+        """Tell, once each, of what is sound but ought to be looked at, such as a mute that has run out."""
+        notes = frozenset(self._settings.notes(self._clock.now()))
+        for note in sorted(notes - self._noted):
+            _log.warning("configuration note", note=note)
+        self._noted = notes
 
     def _watcher(self, organization: OrganizationSettings, settings: Settings, old: Watcher | None) -> Watcher:
         poll = settings.config.poll

@@ -88,11 +88,26 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnThresholds:
+    """How long before expiry a user's tokens are worth an alert, in seconds; None as for everybody."""
+
+    warning: float | None = None
+    critical: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class User:
-    """A user to watch: the id that the token call needs, and the name to show."""
+    """A user to watch: the id that the token call needs, the name to show, and what the user's alerts carry.
+
+    Attributes:
+        labels: names and values in the order of the names.
+        thresholds: the user's own; None as for everybody.
+    """
 
     user_id: str
     name: str
+    labels: tuple[tuple[str, str], ...] = ()
+    thresholds: OwnThresholds | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from exporter.clock import Stop
 from exporter.metrics.telemetry import Telemetry
 from exporter.store import View
+from exporter.transport import Watchdog
 from exporter.watcher import Watcher
-from exporter.yunxiao.transport import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

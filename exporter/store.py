@@ -39,11 +39,18 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True)
 class OrganizationView:
-    """One organization as it stands: its users' states, and its last sweep if there was one."""
+    """One organization as it stands.
+
+    Attributes:
+        users: the states of its users.
+        sweep: its last sweep; None before the first has ended.
+        since: epoch seconds from which it has been watched by this process.
+    """
 
     name: str
     users: tuple[UserState, ...]
     sweep: Sweep | None
+    since: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +71,11 @@ class Ledger:
     What is written about somebody who is not watched (any more) is dropped.
     """
 
-    def __init__(self, name: str, users: Iterable[User], known: OrganizationView | None = None) -> None:
+    def __init__(
+        self, name: str, users: Iterable[User], known: OrganizationView | None = None, *, since: float = 0.0
+    ) -> None:
         self.name = name
+        self._since = since if known is None else known.since
         # Guards the fields below.
         self._lock = threading.Lock()
         self._states: dict[str, UserState] = {}
@@ -122,7 +132,7 @@ class Ledger:
     def view(self) -> OrganizationView:
         """The organization at this moment."""
         with self._lock:
-            return OrganizationView(self.name, tuple(self._states.values()), self._sweep)
+            return OrganizationView(self.name, tuple(self._states.values()), self._sweep, self._since)
 
 
 class Store:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from exporter.model import User
     from exporter.polling.scheduler import Scheduler
     from exporter.store import OrganizationView
-    from exporter.yunxiao.transport import Watchdog
+    from exporter.transport import Watchdog
 
 _log = structlog.get_logger(__name__)
 _LOOK_EVERY = 5.0
@@ -62,7 +62,7 @@ class Watcher:
         config = settings.config
         self.settings = settings
         self.poll = poll
-        self.ledger = Ledger(config.name, settings.users, known)
+        self.ledger = Ledger(config.name, settings.users, known, since=clock.now())
         self._telemetry = telemetry
         self._stop = Stop(parent)
         self._stamp = settings.users_stamp

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from exporter.model import NEVER
 
@@ -34,3 +34,9 @@ def utc(epoch: float | None) -> str | None:
     if epoch is None or not 0 <= epoch < _LAST_DAY_OF_DATETIME:
         return None
     return datetime.fromtimestamp(epoch, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def utc_exact(epoch: float) -> str:
+    """An epoch time as RFC 3339 in UTC, to the millisecond."""
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=round(epoch * 1000))
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"

@@ -13,14 +13,17 @@ from requests.utils import get_environ_proxies, should_bypass_proxies
 
 from exporter.config.check import checked, in_order, keys_of
 from exporter.config.faults import ConfigError, Fault
-from exporter.config.schema import Config, FilePath, Organization, StaticUser, VariableName
+from exporter.config.schema import Config, Organization, StaticUser
 from exporter.config.secrets import SecretError, SecretFile, SecretSource, SecretValue, clean_secret
+from exporter.config.types import FilePath, VariableName
 from exporter.config.userlists import Stamp, UserFiles, joined, repeated_ids
 from exporter.config.yamlfile import Document, read_yaml
+from exporter.durations import format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from exporter.config.alerting import Alerting, Alertmanager
     from exporter.model import User
 
 _CONFIG: TypeAdapter[Config] = TypeAdapter(Config)
@@ -68,11 +71,42 @@ class _Proxies(dict[str, str]):
 
 
 @dataclass(frozen=True, slots=True)
+class AlertmanagerSettings:
+    """One Alertmanager, with all that its configuration points at.
+
+    Attributes:
+        config: the section of the file.
+        secret: its password or bearer token; None for neither.
+        ca_file: the authorities' file as an absolute path.
+    """
+
+    config: Alertmanager
+    secret: SecretSource | None
+    ca_file: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """A configuration that has been checked whole."""
 
     config: Config
     organizations: tuple[OrganizationSettings, ...]
+    alertmanagers: tuple[AlertmanagerSettings, ...]
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """The names of all labels that users' entries carry."""
+        users = (user for one in self.organizations for user in one.users)
+        return tuple(sorted({name for user in users for name, _ in user.labels}))
+
+    def notes(self, now: float) -> tuple[str, ...]:
+        """What is sound but ought to be looked at, as sentences."""
+        return tuple(
+            f"alerting.ignore[{index}] ({entry.reason}) ran out on {entry.until} and mutes no more; "
+            "remove it or give it another day"
+            for index, entry in enumerate(self.config.alerting.ignore)
+            if not entry.mutes(now)
+        )
 
 
 def load(file: Path, environ: Mapping[str, str]) -> Settings:
@@ -109,9 +143,59 @@ def settle(document: Document, folder: Path, environ: Mapping[str, str]) -> Sett
             settled.append(_settle_organization(document, index, organization, folder, environ))
         except ConfigError as error:
             faults.extend(error.faults)
+    alertmanagers = _settle_alertmanagers(document, config, folder, faults)
+    for index, one in enumerate(settled):
+        faults.extend(_threshold_faults(document, index, one.users, config.alerting))
     if faults:
         raise ConfigError(in_order(faults))
-    return Settings(config, tuple(settled))
+    return Settings(config, tuple(settled), alertmanagers)
+
+
+def _threshold_faults(document: Document, index: int, users: tuple[User, ...], alerting: Alerting) -> Iterator[Fault]:
+    for user in users:
+        warning, critical = alerting.in_force(user.thresholds)
+        if critical >= warning:
+            message = (
+                f"user {user.user_id}: the critical threshold ({format_duration(critical)}) must be shorter than the "
+                f"warning threshold ({format_duration(warning)})"
+            )
+            yield document.fault(("organizations", index, "users"), message, "give both in the user's entry")
+
+
+def _settle_alertmanagers(
+    document: Document, config: Config, folder: Path, faults: list[Fault]
+) -> tuple[AlertmanagerSettings, ...]:
+    settled = []
+    seen: dict[str, int] = {}
+    for index, one in enumerate(config.alerting.alertmanagers):
+        path = ("alerting", "alertmanagers", index)
+        if one.url in seen:
+            faults.append(document.fault((*path, "url"), "this Alertmanager is given twice", "keep one"))
+        seen.setdefault(one.url, index)
+        secret, ca_file = None, None if one.tls.ca_file is None else folder / one.tls.ca_file
+        named = {
+            ("basic_auth", "password_file"): None if one.basic_auth is None else one.basic_auth.password_file,
+            ("authorization", "credentials_file"): (
+                None if one.authorization is None else one.authorization.credentials_file
+            ),
+        }
+        for key, name in named.items():
+            if name is None:
+                continue
+            secret = SecretFile(folder / name)
+            try:
+                secret.current()
+            except SecretError as error:
+                message, _, hint = str(error).partition("; ")
+                faults.append(document.fault((*path, *key), message, hint))
+        if ca_file is not None:
+            try:
+                _check_ca(ca_file)
+            except ValueError as error:
+                message, _, hint = str(error).partition("; ")
+                faults.append(document.fault((*path, "tls", "ca_file"), message, hint))
+        settled.append(AlertmanagerSettings(one, secret, ca_file))
+    return tuple(settled)
 
 
 def _pointed_at_faults(document: Document, folder: Path, environ: Mapping[str, str]) -> list[Fault]:

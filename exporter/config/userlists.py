@@ -13,7 +13,7 @@ from exporter.config.check import checked, keys_of
 from exporter.config.faults import ConfigError, Fault
 from exporter.config.schema import StaticUser
 from exporter.config.yamlfile import Document, read_yaml
-from exporter.model import User
+from exporter.model import OwnThresholds, User
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -102,5 +102,16 @@ def joined(*lists: Iterable[StaticUser]) -> tuple[User, ...]:
     for entries in lists:
         for entry in entries:
             if entry.id not in users:
-                users[entry.id] = User(entry.id, entry.name or entry.id)
+                users[entry.id] = _user(entry)
     return tuple(users.values())
+
+
+def _user(entry: StaticUser) -> User:
+    own = entry.thresholds
+    return User(
+        entry.id,
+        entry.name or entry.id,
+        # An empty label is no label, to Prometheus as to Alertmanager.
+        tuple(sorted((name, value) for name, value in entry.labels.items() if value)),
+        None if own is None else OwnThresholds(own.warning, own.critical),
+    )

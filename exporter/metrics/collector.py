@@ -7,54 +7,80 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from exporter.metrics.families import ORGANIZATION_FAMILIES, USER_FAMILIES
+from exporter.metrics.families import (
+    CONFIG_FAMILIES,
+    ORGANIZATION_FAMILIES,
+    USER_FAMILIES,
+    USER_LABELS,
+    Family,
+    Sample,
+    user_label_names,
+    user_labels,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from prometheus_client.core import Metric
 
     from exporter.clock import Clock
-    from exporter.config.schema import Metrics
-    from exporter.store import Store
+    from exporter.config.schema import Config
+    from exporter.store import OrganizationView, Store
 
 
 class StateCollector(Collector):
-    """Collects the families about users and organizations, all at one time and from one view of the store.
+    """Collects the families about users, organizations and the configuration, all at one time and from one view.
 
     Args:
         store: what is known.
-        switches: the `metrics` section in force, asked for at each scrape.
+        config: the configuration in force, asked for at each scrape.
         clock: the time that relative values and states are worked out for.
     """
 
-    def __init__(self, store: Store, switches: Callable[[], Metrics], clock: Clock) -> None:
+    def __init__(self, store: Store, config: Callable[[], Config], clock: Clock) -> None:
         self._store = store
-        self._switches = switches
+        self._config = config
         self._clock = clock
 
     def describe(self) -> Iterator[Metric]:
         """The names alone, so that registering needs no view."""
-        for family in (*USER_FAMILIES, *ORGANIZATION_FAMILIES):
-            yield GaugeMetricFamily(family.name, family.help, labels=family.labels)
+        for family in (*USER_FAMILIES, USER_LABELS, *ORGANIZATION_FAMILIES, *CONFIG_FAMILIES):
+            yield _metric(family, ())
 
     def collect(self) -> Iterator[Metric]:
-        """All enabled families; those without samples are left out by the writers' callers, not here."""
-        view = self._store.view()
+        """All families that the configuration has exposed."""
+        organizations = self._store.view().organizations
         now = self._clock.now()
-        switches = self._switches()
+        config = self._config()
         for family in USER_FAMILIES:
-            if not family.enabled(switches):
-                continue
-            metric = GaugeMetricFamily(family.name, family.help, labels=family.labels)
-            for organization in view.organizations:
-                for state in organization.users:
-                    for labels, value in family.samples(organization.name, state, now):
-                        metric.add_metric(labels, value)
-            yield metric
-        for by_organization in ORGANIZATION_FAMILIES:
-            metric = GaugeMetricFamily(by_organization.name, by_organization.help, labels=by_organization.labels)
-            for organization in view.organizations:
-                for labels, value in by_organization.samples(organization):
-                    metric.add_metric(labels, value)
-            yield metric
+            if family.enabled(config.metrics):
+                yield _metric(
+                    family,
+                    (
+                        sample
+                        for organization in organizations
+                        for state in organization.users
+                        for sample in family.samples(organization.name, state, now)
+                    ),
+                )
+        yield from _user_labels(organizations)
+        for about_organization in ORGANIZATION_FAMILIES:
+            yield _metric(
+                about_organization,
+                (sample for organization in organizations for sample in about_organization.samples(organization)),
+            )
+        for about_config in CONFIG_FAMILIES:
+            yield _metric(about_config, about_config.samples(config, now))
+
+
+def _metric(family: Family, samples: Iterable[Sample], more: Iterable[str] = ()) -> Metric:
+    metric = GaugeMetricFamily(family.name, family.help, labels=[*family.labels, *more])
+    for labels, value in samples:
+        metric.add_metric(labels, value)
+    return metric
+
+
+def _user_labels(organizations: Iterable[OrganizationView]) -> Iterator[Metric]:
+    if names := user_label_names(organizations):
+        samples = (user_labels(one.name, state, names) for one in organizations for state in one.users)
+        yield _metric(USER_LABELS, samples, names)

@@ -18,7 +18,7 @@ from exporter.yunxiao.wire import PARSE_FIELDS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from exporter.config.schema import Metrics
+    from exporter.config.schema import Config, Metrics
     from exporter.store import OrganizationView
 
 Sample = tuple[tuple[str, ...], float]
@@ -91,6 +91,17 @@ class OrganizationFamily(Family):
     """
 
     samples: Callable[[OrganizationView], Iterable[Sample]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigFamily(Family):
+    """A family that says what is configured.
+
+    Attributes:
+        samples: the configuration in force and the time in epoch seconds, to the samples.
+    """
+
+    samples: Callable[[Config, float], Iterable[Sample]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +183,13 @@ def _last_success(organization: str, state: UserState, now: float) -> Iterable[S
 def _user_failure(organization: str, state: UserState, now: float) -> Iterable[Sample]:  # noqa: ARG001 - one signature
     if state.failure is not None:
         yield (*_who(organization, state), state.failure.reason.value), 1
+
+
+def _own_thresholds(organization: str, state: UserState, now: float) -> Iterable[Sample]:  # noqa: ARG001 - one signature
+    if (own := state.user.thresholds) is not None:
+        for name, value in (("warning", own.warning), ("critical", own.critical)):
+            if value is not None:
+                yield (*_who(organization, state), name), value
 
 
 USER_FAMILIES: tuple[UserFamily, ...] = (
@@ -282,7 +300,42 @@ USER_FAMILIES: tuple[UserFamily, ...] = (
         ("count by (organization, reason) (yunxiao_user_failure)", "why users fail"),
         samples=_user_failure,
     ),
+    UserFamily(
+        "yunxiao_user_alert_threshold_seconds",
+        Kind.GAUGE,
+        (*_USER, "threshold"),
+        "Time left in seconds below which the user's tokens are worth an alert, where the user's entry says so itself; "
+        "threshold is warning or critical.",
+        "For each threshold in a user's entry.",
+        ("yunxiao_user_alert_threshold_seconds", "for whom other thresholds hold"),
+        samples=_own_thresholds,
+    ),
 )
+
+USER_LABELS = Family(
+    "yunxiao_user_labels",
+    Kind.GAUGE,
+    _USER,
+    "1, with the labels that the user's entry in the configuration carries, such as team or email.",
+    "For every user, if any user's entry has `labels`. The label names are those of the entries, empty where an entry "
+    "has none of that name.",
+    (
+        'yunxiao_user_up == 0 and on (organization, user_id) yunxiao_user_labels{team="platform"}',
+        "whether a team's users are polled",
+    ),
+)
+
+
+def user_label_names(organizations: Iterable[OrganizationView]) -> list[str]:
+    """The label names of `yunxiao_user_labels` beyond those of every user, sorted."""
+    return sorted({name for one in organizations for state in one.users for name, _ in state.user.labels})
+
+
+def user_labels(organization: str, state: UserState, names: Iterable[str]) -> Sample:
+    """The sample of `yunxiao_user_labels` for one user, with these names beyond the usual ones."""
+    own = dict(state.user.labels)
+    return (*_who(organization, state), *(own.get(name, "") for name in names)), 1
+
 
 ORGANIZATION_FAMILIES: tuple[OrganizationFamily, ...] = (
     OrganizationFamily(
@@ -320,6 +373,38 @@ ORGANIZATION_FAMILIES: tuple[OrganizationFamily, ...] = (
         "From the first completed sweep.",
         ("time() - yunxiao_sweep_last_completed_timestamp_seconds", "age of the last sweep"),
         samples=lambda view: [] if view.sweep is None else [((view.name,), view.sweep.completed_at)],
+    ),
+)
+
+
+def _intervals(config: Config, now: float) -> Iterable[Sample]:  # noqa: ARG001 - one signature
+    return (((one.name,), config.poll.interval) for one in config.organizations)
+
+
+def _ignores(config: Config, now: float) -> Iterable[Sample]:
+    active = sum(entry.mutes(now) for entry in config.alerting.ignore)
+    yield ("active",), active
+    yield ("expired",), len(config.alerting.ignore) - active
+
+
+CONFIG_FAMILIES: tuple[ConfigFamily, ...] = (
+    ConfigFamily(
+        "yunxiao_sweep_interval_seconds",
+        Kind.GAUGE,
+        ("organization",),
+        "Configured time in seconds from the start of one sweep to the next.",
+        "Always.",
+        ("yunxiao_sweep_duration_seconds / yunxiao_sweep_interval_seconds", "how much of the interval a sweep needs"),
+        samples=_intervals,
+    ),
+    ConfigFamily(
+        "yunxiao_alert_ignores",
+        Kind.GAUGE,
+        ("state",),
+        "Entries of alerting.ignore that still mute (active) and that have run out (expired).",
+        "Always.",
+        ('yunxiao_alert_ignores{state="expired"} > 0', "entries to remove or renew"),
+        samples=_ignores,
     ),
 )
 
@@ -405,7 +490,7 @@ INTERNAL_ERRORS = OwnFamily(
     "Defects of the exporter that it met and survived, by the part that caught them; the log has the traceback.",
     "Always.",
     ("increase(yunxiao_exporter_internal_errors_total[1d]) > 0", "defects to report"),
-    known=(("poll", "sweep", "watch", "reload"),),
+    known=(("poll", "sweep", "watch", "alerts", "notify"),),
 )
 BUILD_INFO = OwnFamily(
     "yunxiao_exporter_build_info",
@@ -432,7 +517,76 @@ RELOAD_TIME = OwnFamily(
     ("time() - yunxiao_exporter_config_last_reload_success_timestamp_seconds", "age of the configuration in force"),
 )
 
+_ALERTMANAGER = "Only with `alerting.alertmanagers`."
+NOTIFICATIONS_SENT = OwnFamily(
+    "yunxiao_notifications_sent_total",
+    Kind.COUNTER,
+    ("alertmanager",),
+    "Alerts that Alertmanager took, re-sent and resolved ones included.",
+    _ALERTMANAGER,
+    ("rate(yunxiao_notifications_sent_total[5m])", "whether Alertmanager is being told"),
+)
+NOTIFICATIONS_ERRORS = OwnFamily(
+    "yunxiao_notifications_errors_total",
+    Kind.COUNTER,
+    ("alertmanager",),
+    "Alerts that could not be delivered; they are sent again with the next re-send.",
+    _ALERTMANAGER,
+    ("increase(yunxiao_notifications_errors_total[15m]) > 0", "an Alertmanager that cannot be reached"),
+)
+NOTIFICATIONS_DROPPED = OwnFamily(
+    "yunxiao_notifications_dropped_total",
+    Kind.COUNTER,
+    ("alertmanager",),
+    "Alerts given up: the queue was full, or Alertmanager refused them.",
+    _ALERTMANAGER,
+    ("increase(yunxiao_notifications_dropped_total[1h]) > 0", "alerts that nobody heard of"),
+)
+NOTIFICATIONS_QUEUE = OwnFamily(
+    "yunxiao_notifications_queue_length",
+    Kind.GAUGE,
+    ("alertmanager",),
+    "Alerts that wait for delivery.",
+    _ALERTMANAGER,
+    ("yunxiao_notifications_queue_length / yunxiao_notifications_queue_capacity", "how full the queue is"),
+)
+NOTIFICATIONS_CAPACITY = OwnFamily(
+    "yunxiao_notifications_queue_capacity",
+    Kind.GAUGE,
+    (),
+    "Alerts that can wait for one Alertmanager.",
+    _ALERTMANAGER,
+    ("yunxiao_notifications_queue_capacity", "the size of the queue"),
+)
+NOTIFICATIONS_LATENCY = OwnFamily(
+    "yunxiao_notifications_latency_seconds",
+    Kind.HISTOGRAM,
+    ("alertmanager",),
+    "How long the delivery of a batch took, in seconds.",
+    _ALERTMANAGER,
+    (
+        "histogram_quantile(0.95, sum by (alertmanager, le) (rate(yunxiao_notifications_latency_seconds_bucket[5m])))",
+        "how slow an Alertmanager is",
+    ),
+    buckets=(0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0),
+)
+ALERTS_FIRING = OwnFamily(
+    "yunxiao_alerts_firing",
+    Kind.GAUGE,
+    ("alertname",),
+    "Alerts that the exporter itself holds to be firing, by name.",
+    _ALERTMANAGER,
+    ("sum by (alertname) (yunxiao_alerts_firing)", "what Alertmanager should know of"),
+)
+
 OWN_FAMILIES: tuple[OwnFamily, ...] = (
+    NOTIFICATIONS_SENT,
+    NOTIFICATIONS_ERRORS,
+    NOTIFICATIONS_DROPPED,
+    NOTIFICATIONS_QUEUE,
+    NOTIFICATIONS_CAPACITY,
+    NOTIFICATIONS_LATENCY,
+    ALERTS_FIRING,
     SWEEPS,
     SWEEPS_SKIPPED,
     API_REQUESTS,
@@ -447,4 +601,10 @@ OWN_FAMILIES: tuple[OwnFamily, ...] = (
     RELOAD_TIME,
 )
 
-ALL_FAMILIES: tuple[Family, ...] = (*USER_FAMILIES, *ORGANIZATION_FAMILIES, *OWN_FAMILIES)
+ALL_FAMILIES: tuple[Family, ...] = (
+    *USER_FAMILIES,
+    USER_LABELS,
+    *ORGANIZATION_FAMILIES,
+    *CONFIG_FAMILIES,
+    *OWN_FAMILIES,
+)

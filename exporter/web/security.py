@@ -22,7 +22,7 @@ from starlette.responses import PlainTextResponse
 
 from exporter.config.check import checked, keys_of
 from exporter.config.faults import ConfigError
-from exporter.config.schema import FilePath, Section
+from exporter.config.types import FilePath, Section
 from exporter.config.yamlfile import read_yaml
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from requests.cookies import RequestsCookieJar
 from exporter import __version__
 from exporter.clock import StoppedError
 from exporter.model import Reason, Token
+from exporter.transport import Call, GuardedAdapter, Watchdog
 from exporter.yunxiao.errors import ApiError, reason_of_status
-from exporter.yunxiao.transport import Call, GuardedAdapter, Watchdog
 from exporter.yunxiao.wire import WireError, error_code, parse_tokens
 
 if TYPE_CHECKING:

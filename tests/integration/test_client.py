@@ -24,7 +24,7 @@ from exporter.polling.pacing import Pacer
 from exporter.yunxiao.client import Target, YunxiaoClient
 from exporter.yunxiao.errors import ApiError
 from exporter.yunxiao.simulator.faults import Fault
-from exporter.yunxiao.transport import Watchdog
+from exporter.transport import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,164 @@
+"""What is worth an alert now: the state, the configuration and the time in, alerts out. No I/O, no memory."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from exporter.alerts.definitions import (
+    CONFIG_RELOAD_FAILED,
+    SWEEP_STALLED,
+    TOKEN_EXPIRED,
+    TOKEN_EXPIRING_CRITICAL,
+    TOKEN_EXPIRING_WARNING,
+    TOKEN_NEVER_EXPIRES,
+    USER_DATA_STALE,
+    USER_POLL_FAILING,
+    Definition,
+)
+from exporter.alerts.timing import CRITICAL_SHARE, WARNING_SHARE, failing_after, stale_after, stalled_after
+from exporter.model import NEVER, token_series
+from exporter.wording import expiry_words, rough
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exporter.config.alerting import Alerting, Ignore
+    from exporter.config.schema import Config
+    from exporter.model import Token, User, UserState
+    from exporter.store import OrganizationView, View
+
+Labels = tuple[tuple[str, str], ...]
+"""Label names and values in the order of the names: the identity of an alert."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Something that is worth telling now.
+
+    Attributes:
+        labels: its identity, `alertname` and `severity` included; nothing in it changes while the cause lasts.
+        annotations: words for people; they may change from one time to the next.
+        since: epoch seconds at which the cause began, as far as the state tells; never in the future. The same cause
+            gives the same time after a restart.
+    """
+
+    labels: Labels
+    annotations: Labels
+    since: float
+
+
+def alerts(view: View, config: Config, refused_since: float | None, now: float) -> Iterator[Alert]:
+    """Everything that is worth an alert at the time ``now``.
+
+    Args:
+        view: what is known.
+        config: the configuration in force.
+        refused_since: epoch seconds of the first refused reload since the last good one; None if there is none.
+        now: epoch seconds.
+
+    A token is in at most one of expired, critical and warning. A failing poll changes nothing about the tokens last
+    seen, so it resolves none of their alerts.
+    """
+    maker = _Maker(config.alerting, now)
+    ignored = [entry for entry in config.alerting.ignore if entry.mutes(now)]
+    for organization in view.organizations:
+        yield from _about_organization(organization, config, maker)
+        for state in organization.users:
+            yield from _about_user(organization.name, state, config, maker)
+            for token in token_series(state.tokens):
+                if not any(_fits(entry, state.user, token) for entry in ignored):
+                    yield from _about_token(organization.name, state.user, token, config.alerting, maker)
+    if refused_since is not None:
+        yield maker.make(CONFIG_RELOAD_FAILED, {}, refused_since)
+
+
+def suited(token: Token, warning: float, critical: float) -> tuple[float, float]:
+    """The thresholds for one token: not more than a third and a tenth of its whole life, where that is known."""
+    if token.created_at is None or token.expires_at is None or token.expires_at == NEVER:
+        return warning, critical
+    life = token.expires_at - token.created_at
+    if life <= 0:
+        return warning, critical
+    return min(warning, life / WARNING_SHARE), min(critical, life / CRITICAL_SHARE)
+
+
+class _Maker:
+    """Makes alerts with the labels and words that all of them share."""
+
+    def __init__(self, alerting: Alerting, now: float) -> None:
+        self.now = now
+        self._labels = {name: value for name, value in alerting.labels.items() if value}
+        self._runbooks = alerting.runbook_base_url
+
+    def make(
+        self, definition: Definition, labels: dict[str, str], since: float, more: Labels = (), **words: str
+    ) -> Alert:
+        own = {"alertname": definition.name, "severity": definition.severity.value} | labels
+        description = definition.description.format(**labels, **words)
+        annotations = {
+            "summary": definition.summary,
+            "description": description,
+            "runbook_url": definition.runbook(self._runbooks),
+        }
+        return Alert(
+            labels=tuple(sorted((self._labels | dict(more) | own).items())),
+            annotations=tuple(annotations.items()),
+            since=min(since, self.now),
+        )
+
+
+def _about_token(organization: str, user: User, token: Token, alerting: Alerting, maker: _Maker) -> Iterator[Alert]:
+    expires_at = token.expires_at
+    if expires_at is None:
+        return
+    if expires_at == NEVER:
+        if not alerting.never_expires:
+            return
+        definition, since = TOKEN_NEVER_EXPIRES, token.created_at or maker.now
+    else:
+        warning, critical = suited(token, *alerting.in_force(user.thresholds))
+        left = expires_at - maker.now
+        if left <= 0:
+            definition, since = TOKEN_EXPIRED, expires_at
+        elif left < critical:
+            definition, since = TOKEN_EXPIRING_CRITICAL, expires_at - critical
+        elif left < warning:
+            definition, since = TOKEN_EXPIRING_WARNING, expires_at - warning
+        else:
+            return
+    labels = {**_who(organization, user), "token_id": token.token_id, "token": token.name}
+    yield maker.make(definition, labels, since, user.labels, words=expiry_words(expires_at, maker.now))
+
+
+def _about_user(organization: str, state: UserState, config: Config, maker: _Maker) -> Iterator[Alert]:
+    who = _who(organization, state.user)
+    if state.failing_since is not None:
+        since = state.failing_since + failing_after(config.poll)
+        if since <= maker.now:
+            yield maker.make(USER_POLL_FAILING, who, since, state.user.labels)
+    if state.last_success is not None:
+        since = state.last_success + stale_after(config.poll)
+        if since <= maker.now:
+            age = rough(maker.now - state.last_success)
+            yield maker.make(USER_DATA_STALE, who, since, state.user.labels, age=age)
+
+
+def _about_organization(view: OrganizationView, config: Config, maker: _Maker) -> Iterator[Alert]:
+    last = view.since if view.sweep is None else view.sweep.completed_at
+    since = last + stalled_after(config.poll)
+    if since <= maker.now:
+        yield maker.make(SWEEP_STALLED, {"organization": view.name}, since, age=rough(maker.now - last))
+
+
+def _who(organization: str, user: User) -> dict[str, str]:
+    return {"organization": organization, "user_id": user.user_id, "user": user.name}
+
+
+def _fits(entry: Ignore, user: User, token: Token) -> bool:
+    return (
+        (entry.user is None or entry.user in {user.user_id, user.name})
+        and (entry.token_id is None or entry.token_id == token.token_id)
+        and (entry.name is None or re.fullmatch(entry.name, token.name) is not None)
+    )

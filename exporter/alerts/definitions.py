@@ -1,0 +1,92 @@
+"""Every alert in one table: name, severity and words. The daemon's alerts, the rules and the runbooks share it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How soon somebody should look."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One alert.
+
+    Attributes:
+        name: CamelCase; the runbook's page has the same name.
+        severity: the label.
+        summary: one sentence that is the same for every instance.
+        description: a template with ``{organization}``, ``{user}``, ``{token}``, ``{token_id}``, ``{words}`` and
+            ``{age}``, which both the daemon and the rules fill in.
+    """
+
+    name: str
+    severity: Severity
+    summary: str
+    description: str
+
+    def runbook(self, base_url: str) -> str:
+        """The address of its runbook."""
+        return f"{base_url}/{self.name}.md"
+
+
+_TOKEN = "Token {token} ({token_id}) of {user} in {organization} {words}."  # noqa: S105 - words
+
+TOKEN_EXPIRED = Definition("YunxiaoTokenExpired", Severity.CRITICAL, "A personal access token has expired.", _TOKEN)
+TOKEN_EXPIRING_CRITICAL = Definition(
+    "YunxiaoTokenExpiringCritical", Severity.CRITICAL, "A personal access token is about to expire.", _TOKEN
+)
+TOKEN_EXPIRING_WARNING = Definition(
+    "YunxiaoTokenExpiringWarning", Severity.WARNING, "A personal access token expires soon.", _TOKEN
+)
+TOKEN_NEVER_EXPIRES = Definition(
+    "YunxiaoTokenNeverExpires", Severity.WARNING, "A personal access token never expires.", _TOKEN
+)
+USER_POLL_FAILING = Definition(
+    "YunxiaoUserPollFailing",
+    Severity.WARNING,
+    "The tokens of a user cannot be read.",
+    "Polls of {user} in {organization} fail; tokens of this user that change or expire may go unnoticed.",
+)
+USER_DATA_STALE = Definition(
+    "YunxiaoUserDataStale",
+    Severity.WARNING,
+    "What is known about a user's tokens is old.",
+    "The tokens of {user} in {organization} were last read {age} ago.",
+)
+SWEEP_STALLED = Definition(
+    "YunxiaoSweepStalled",
+    Severity.CRITICAL,
+    "Nobody's tokens are being read.",
+    "The last sweep over the users of {organization} ended {age} ago; tokens may expire unnoticed.",
+)
+CONFIG_RELOAD_FAILED = Definition(
+    "YunxiaoConfigReloadFailed",
+    Severity.WARNING,
+    "The exporter's configuration could not be loaded.",
+    "The exporter goes on with an older configuration, since the present file is faulty.",
+)
+EXPORTER_DOWN = Definition(
+    "YunxiaoExporterDown",
+    Severity.CRITICAL,
+    "No exporter answers Prometheus.",
+    "No yunxiao-token-exporter has been scraped for ten minutes; tokens may expire unnoticed.",
+)
+
+ALL_DEFINITIONS: tuple[Definition, ...] = (
+    TOKEN_EXPIRED,
+    TOKEN_EXPIRING_CRITICAL,
+    TOKEN_EXPIRING_WARNING,
+    TOKEN_NEVER_EXPIRES,
+    USER_POLL_FAILING,
+    USER_DATA_STALE,
+    SWEEP_STALLED,
+    CONFIG_RELOAD_FAILED,
+    EXPORTER_DOWN,
+)

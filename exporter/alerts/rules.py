@@ -1,0 +1,266 @@
+"""The same alerts as Prometheus rules, from the same thresholds and words.
+
+The token rules stand on recorded series without `instance` and `pod`, so that two replicas give one alert and a
+restart gives no new one, and look a few minutes back, so that a missed scrape resolves nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from exporter.alerts.definitions import (
+    CONFIG_RELOAD_FAILED,
+    EXPORTER_DOWN,
+    SWEEP_STALLED,
+    TOKEN_EXPIRED,
+    TOKEN_EXPIRING_CRITICAL,
+    TOKEN_EXPIRING_WARNING,
+    TOKEN_NEVER_EXPIRES,
+    USER_DATA_STALE,
+    USER_POLL_FAILING,
+    Definition,
+)
+from exporter.alerts.timing import CRITICAL_SHARE, GAP, WARNING_SHARE, failing_after, stale_after, stalled_after
+from exporter.durations import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exporter.config.alerting import Alerting, Ignore
+    from exporter.config.schema import Poll
+
+_USER = "organization, user_id, user"
+_TOKEN = f"{_USER}, token_id, token"
+# Seconds as the daemon's words have them: the first unit of Prometheus' own writing, without the sign.
+_ROUGH = '{{ $value | humanizeDuration | reReplaceAll "^-|[.][0-9]+| .*" "" }}'
+_WORDS = {
+    TOKEN_EXPIRED: f"expired {_ROUGH} ago",
+    TOKEN_EXPIRING_CRITICAL: f"expires in {_ROUGH}",
+    TOKEN_EXPIRING_WARNING: f"expires in {_ROUGH}",
+    TOKEN_NEVER_EXPIRES: "never expires",
+}
+_DAY = "1d"
+_DOWN_FOR = 300.0
+"""Seconds, so that a Prometheus that has just been started does not cry before its first scrape."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    name: str
+    expr: str
+
+
+def rules(alerting: Alerting, poll: Poll, label_names: Iterable[str] = ()) -> dict[str, Any]:
+    """The content of a rule file for Prometheus.
+
+    Args:
+        alerting: thresholds, labels and ignored tokens.
+        poll: how often data comes.
+        label_names: the labels that users' entries carry; the rules take them from `yunxiao_user_labels`.
+    """
+    names = sorted(set(label_names))
+    # One group: its rules are evaluated one after the other, so that alerts see what has just been recorded.
+    tokens = [*(_record(one) for one in _records(alerting, names)), *_token_rules(alerting, names)]
+    return {
+        "groups": [
+            {"name": "yunxiao-tokens", "rules": tokens},
+            {"name": "yunxiao-exporter", "rules": list(_exporter_rules(alerting, poll, names))},
+        ]
+    }
+
+
+def rules_text(alerting: Alerting, poll: Poll, label_names: Iterable[str] = ()) -> str:
+    """`rules` as YAML, expressions in blocks that people can read."""
+    text = yaml.dump(
+        rules(alerting, poll, label_names), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000
+    )
+    return (
+        "# Made by `yunxiao-token-exporter rules`; print them anew after a change of thresholds, labels or ignored\n"
+        "# tokens in the exporter's configuration.\n" + str(text)
+    )
+
+
+class _Dumper(yaml.SafeDumper):
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
+        return super().increase_indent(flow, False)
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def _record(record: _Record) -> dict[str, Any]:
+    return {"record": record.name, "expr": record.expr}
+
+
+def _latest(labels: str, family: str, selector: str = "") -> str:
+    return f"max by ({labels}) (last_over_time({family}{selector}[{GAP}]))"
+
+
+def _records(alerting: Alerting, names: list[str]) -> Iterable[_Record]:
+    yield _Record("yunxiao:token_expiry_timestamp_seconds", _latest(_TOKEN, "yunxiao_token_expiry_timestamp_seconds"))
+    yield _Record("yunxiao:token_created_timestamp_seconds", _latest(_TOKEN, "yunxiao_token_created_timestamp_seconds"))
+    for name, share in (("warning", WARNING_SHARE), ("critical", CRITICAL_SHARE)):
+        general = getattr(alerting.thresholds, name)
+        own = _latest("organization, user_id", "yunxiao_user_alert_threshold_seconds", f'{{threshold="{name}"}}')
+        expiring = "(yunxiao:token_expiry_timestamp_seconds < +Inf)"
+        yield _Record(
+            f"yunxiao:token_{name}_configured_seconds",
+            f"0 * {expiring} + on (organization, user_id) group_left ()\n  {own}\nor\n0 * {expiring} + {_seconds(general)}",
+        )
+        life = f"({expiring} - yunxiao:token_created_timestamp_seconds)"
+        configured = f"yunxiao:token_{name}_configured_seconds"
+        # The smaller of two vectors: the one where it is below the other, else the other.
+        yield _Record(
+            f"yunxiao:token_{name}_threshold_seconds",
+            f"({life} / {share} > 0) < {configured}\nor\n{configured}",
+        )
+    if names:
+        by = f"organization, user_id, {', '.join(names)}"
+        # topk leaves one series a user, even while a label is being changed, so that no join finds two.
+        yield _Record(
+            "yunxiao:user_labels",
+            f"topk by (organization, user_id) (1, max by ({by}) (yunxiao_user_labels))\n"
+            f"or on (organization, user_id)\n"
+            f"topk by (organization, user_id) (1, {_latest(by, 'yunxiao_user_labels')})",
+        )
+
+
+def _token_rules(alerting: Alerting, names: list[str]) -> Iterable[dict[str, Any]]:
+    left = "(yunxiao:token_expiry_timestamp_seconds - time())"
+    expressions = {
+        TOKEN_EXPIRED: f"{left} <= 0",
+        TOKEN_EXPIRING_CRITICAL: f"0 < {left} < yunxiao:token_critical_threshold_seconds",
+        TOKEN_EXPIRING_WARNING: (
+            f"0 < {left} < yunxiao:token_warning_threshold_seconds >= yunxiao:token_critical_threshold_seconds"
+        ),
+    }
+    if alerting.never_expires:
+        expressions[TOKEN_NEVER_EXPIRES] = "yunxiao:token_expiry_timestamp_seconds == +Inf"
+    for definition, expression in expressions.items():
+        yield _rule(definition, alerting, _owned(_unmuted(expression, alerting.ignore), names), names)
+
+
+def _unmuted(expression: str, ignored: Iterable[Ignore]) -> str:
+    for entry in ignored:
+        for selector in _selectors(entry):
+            expression += (
+                f"\nunless (yunxiao:token_expiry_timestamp_seconds{{{selector}}}"
+                f" and on () vector(time()) < {entry.ends_at:.0f})"
+            )
+    return expression
+
+
+def _selectors(entry: Ignore) -> Iterable[str]:
+    matchers = []
+    if entry.token_id is not None:
+        matchers.append(f"token_id={_quoted(entry.token_id)}")
+    if entry.name is not None:
+        matchers.append(f"token=~{_quoted(entry.name)}")
+    if entry.user is None:
+        return [", ".join(matchers)]
+    return [", ".join([f"{label}={_quoted(entry.user)}", *matchers]) for label in ("user_id", "user")]
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def _owned(expression: str, names: list[str]) -> str:
+    """The expression with the labels of the user's entry; users without any keep their alert."""
+    if not names:
+        return expression
+    return (
+        f"(\n  ({expression})\n  * on (organization, user_id) group_left ({', '.join(names)})"
+        f" yunxiao:user_labels\n)\nor on ({_USER}, token_id, token) ({expression})"
+    )
+
+
+def _exporter_rules(alerting: Alerting, poll: Poll, names: list[str]) -> Iterable[dict[str, Any]]:
+    yield _rule(
+        USER_POLL_FAILING,
+        alerting,
+        _owned(f"{_latest(_USER, 'yunxiao_user_up')} == 0", names),
+        names,
+        lasting=failing_after(poll),
+    )
+    stale = f"time() - {_latest(_USER, 'yunxiao_user_last_success_timestamp_seconds')} > {_seconds(stale_after(poll))}"
+    yield _rule(USER_DATA_STALE, alerting, _owned(stale, names), names)
+    swept = _latest("organization", "yunxiao_sweep_last_completed_timestamp_seconds")
+    yield _rule(
+        SWEEP_STALLED,
+        alerting,
+        f"time() - {swept} > {_seconds(stalled_after(poll))}\n"
+        "or\n"
+        # Never swept: as old as the process that has not managed to.
+        "(\n"
+        f"  time() - max by (organization) (\n"
+        f"    0 * last_over_time(yunxiao_users[{GAP}])\n"
+        f"    + on (job, instance) group_left () last_over_time(process_start_time_seconds[{GAP}])\n"
+        f"  ) > {_seconds(stalled_after(poll))}\n"
+        f"  unless on (organization) {swept}\n"
+        ")",
+    )
+    yield _rule(
+        CONFIG_RELOAD_FAILED,
+        alerting,
+        f"min(last_over_time(yunxiao_exporter_config_last_reload_successful[{GAP}])) == 0",
+    )
+    present = f"last_over_time(yunxiao_exporter_build_info[{GAP}])"
+    # A job that had an exporter within the last day and has none now, or none anywhere.
+    yield _rule(
+        EXPORTER_DOWN,
+        alerting,
+        f"count(\n"
+        f"  group by (job) (last_over_time(yunxiao_exporter_build_info[{_DAY}]))\n"
+        f"  unless on (job) group by (job) ({present})\n"
+        f") > 0\n"
+        f"or\n"
+        f"absent_over_time(yunxiao_exporter_build_info[{GAP}])",
+        lasting=_DOWN_FOR,
+    )
+
+
+def _rule(
+    definition: Definition, alerting: Alerting, expression: str, names: Iterable[str] = (), *, lasting: float = 0.0
+) -> dict[str, Any]:
+    rule: dict[str, Any] = {"alert": definition.name, "expr": expression}
+    if lasting:
+        rule["for"] = format_duration(lasting)
+    general = {name: _general(name, value, names) for name, value in sorted(alerting.labels.items()) if value}
+    rule["labels"] = {"severity": definition.severity.value} | general
+    rule["annotations"] = {
+        "summary": definition.summary,
+        "description": _description(definition),
+        "runbook_url": definition.runbook(alerting.runbook_base_url),
+    }
+    return rule
+
+
+def _seconds(value: float) -> str:
+    """A number as PromQL takes it, to the millisecond and without an exponent."""
+    return f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+def _description(definition: Definition) -> str:
+    places = {label: f"{{{{ $labels.{label} }}}}" for label in ("organization", "user", "token", "token_id")} | {
+        "words": _WORDS.get(definition, ""),
+        "age": _ROUGH,
+    }
+    return definition.description.format(**places)
+
+
+def _general(name: str, value: str, names: Iterable[str]) -> str:
+    """A label for every alert. A rule's label would replace the user's own of that name, which is to win."""
+    # Prometheus reads "{{" as the start of a template.
+    escaped = value.replace("{{", '{{ "{{" }}')
+    if name not in names:
+        return escaped
+    return f"{{{{ if $labels.{name} }}}}{{{{ $labels.{name} }}}}{{{{ else }}}}{escaped}{{{{ end }}}}"

@@ -1,0 +1,30 @@
+"""After how long something counts as wrong: worked out from the configuration, the same for daemon and rules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from exporter.config.schema import Poll
+
+WARNING_SHARE = 3
+"""A warning comes in the last third of a token's life at the earliest."""
+CRITICAL_SHARE = 10
+"""A critical alert comes in the last tenth of a token's life at the earliest."""
+GAP = "10m"
+"""How far back rules look for a series, so that missed scrapes and a restarting exporter go unnoticed."""
+
+
+def failing_after(poll: Poll) -> float:
+    """Seconds of failing polls that are worth an alert: two sweeps, so that one failure alone is not."""
+    return 2 * poll.interval
+
+
+def stale_after(poll: Poll) -> float:
+    """Seconds from which a user's data is stale: as configured, but never less than two whole sweeps and a bit."""
+    return max(poll.stale_after, 2 * poll.interval + poll.timeout)
+
+
+def stalled_after(poll: Poll) -> float:
+    """Seconds without a completed sweep that are worth an alert: two whole sweeps may be late, the third may not."""
+    return 3 * poll.interval + poll.timeout

@@ -1,0 +1,165 @@
+"""The shape of the section `alerting`: when a token is worth an alert, whose alerts are muted, and who is told."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Self
+
+from pydantic import Field, model_validator
+
+from exporter.config.types import (
+    AlertmanagerUrl,
+    Day,
+    Duration,
+    FilePath,
+    HostName,
+    LabelName,
+    PageUrl,
+    Regex,
+    Section,
+    Text,
+)
+from exporter.durations import format_duration
+
+if TYPE_CHECKING:
+    from exporter.model import OwnThresholds
+
+RUNBOOKS = "https://github.com/yunxiao-token-exporter/yunxiao-token-exporter/blob/main/docs/runbooks"
+_DAY = 86400.0
+
+
+class Thresholds(Section):
+    """How long before its expiry a token is worth an alert.
+
+    A short-lived token is given less: a third of its whole life for the warning, a tenth for the critical alert.
+    """
+
+    warning: Duration = Field(14 * _DAY, gt=0, description="Time left below which `YunxiaoTokenExpiringWarning` fires.")
+    critical: Duration = Field(
+        3 * _DAY, gt=0, description="Time left below which `YunxiaoTokenExpiringCritical` fires."
+    )
+
+    @model_validator(mode="after")
+    def _critical_comes_later(self) -> Self:
+        if self.critical >= self.warning:
+            raise ValueError(
+                f"critical ({format_duration(self.critical)}) must be shorter than warning "
+                f"({format_duration(self.warning)})"
+            )
+        return self
+
+
+class UserThresholds(Section):
+    """Thresholds of one user; what is left out is as in `alerting.thresholds`."""
+
+    warning: Annotated[Duration, Field(gt=0)] | None = Field(None, description="As `alerting.thresholds.warning`.")
+    critical: Annotated[Duration, Field(gt=0)] | None = Field(None, description="As `alerting.thresholds.critical`.")
+
+    @model_validator(mode="after")
+    def _critical_comes_later(self) -> Self:
+        if self.warning is not None and self.critical is not None and self.critical >= self.warning:
+            raise ValueError("critical must be shorter than warning")
+        return self
+
+
+class Ignore(Section):
+    """Tokens that are not worth an alert, until a day. All that an entry names must fit."""
+
+    user: Text | None = Field(None, description="Id or name of the user, whole.")
+    token_id: Text | None = Field(None, description="Id of the token, whole.")
+    name: Regex | None = Field(None, description="Regular expression for the token's name, whole; RE2 syntax.")
+    reason: Text = Field(description="Why; for whoever reads this later.")
+    until: Day = Field(description="Last day, in UTC. From the day after the entry mutes nothing and is reported.")
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if self.user is None and self.token_id is None and self.name is None:
+            raise ValueError("names nothing; give user, token_id or name")
+        return self
+
+    @property
+    def ends_at(self) -> float:
+        """The moment from which the entry mutes no more, in epoch seconds."""
+        after = self.until + timedelta(days=1)
+        return datetime(after.year, after.month, after.day, tzinfo=UTC).timestamp()
+
+    def mutes(self, now: float) -> bool:
+        """Whether the entry still mutes at the time ``now``."""
+        return now < self.ends_at
+
+
+class BasicAuth(Section):
+    """HTTP basic auth."""
+
+    username: Text = Field(description="User name.")
+    password_file: FilePath = Field(description="File that holds the password alone; re-read when it changes.")
+
+
+class Authorization(Section):
+    """A bearer token."""
+
+    credentials_file: FilePath = Field(description="File that holds the token alone; re-read when it changes.")
+
+
+class AlertmanagerTls(Section):
+    """How Alertmanager's certificate is checked."""
+
+    ca_file: FilePath | None = Field(
+        None, description="PEM file of the authorities to trust instead of the public ones."
+    )
+    server_name: HostName | None = Field(None, description="Name to expect in the certificate and to send as SNI.")
+    insecure_skip_verify: bool = Field(
+        False,
+        description="Do not check the certificate at all.",
+    )
+
+
+class Alertmanager(Section):
+    """One Alertmanager; each of them is told everything."""
+
+    url: AlertmanagerUrl = Field(description="Its address, with its route prefix if it has one.")
+    basic_auth: BasicAuth | None = Field(None, description=BasicAuth.__doc__)
+    authorization: Authorization | None = Field(None, description=Authorization.__doc__)
+    tls: AlertmanagerTls = Field(default_factory=AlertmanagerTls, description=AlertmanagerTls.__doc__)
+    timeout: Duration = Field(10.0, ge=0.1, le=300, description="Total time for one request.")
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if self.basic_auth is not None and self.authorization is not None:
+            raise ValueError("has both basic_auth and authorization; keep one")
+        return self
+
+
+class Alerting(Section):
+    """When to alert, and whom to tell.
+
+    The thresholds serve both ways: the rules that `yunxiao-token-exporter rules` prints for Prometheus, and the alerts
+    that the exporter itself sends to `alertmanagers`. Use one of the two ways, or the same alert comes twice.
+    """
+
+    thresholds: Thresholds = Field(default_factory=Thresholds, description=Thresholds.__doc__)
+    never_expires: bool = Field(False, description="Alert on tokens that never expire.")
+    labels: dict[LabelName, str] = Field(
+        default_factory=dict, description="Labels for every alert. A user's own labels win."
+    )
+    ignore: tuple[Ignore, ...] = Field((), description=Ignore.__doc__)
+    runbook_base_url: PageUrl = Field(
+        RUNBOOKS, description="Address of the folder with the runbooks; an alert's page is its name and `.md`."
+    )
+    alertmanagers: tuple[Alertmanager, ...] = Field((), description=Alertmanager.__doc__)
+    resend_interval: Duration = Field(
+        60.0,
+        ge=1,
+        le=3600,
+        description="How often firing alerts are sent again. They end by themselves after four times this.",
+    )
+
+    def in_force(self, own: OwnThresholds | None) -> tuple[float, float]:
+        """The seconds for warning and critical that hold for a user with such thresholds of their own."""
+        general = self.thresholds
+        if own is None:
+            return general.warning, general.critical
+        return (
+            general.warning if own.warning is None else own.warning,
+            general.critical if own.critical is None else own.critical,
+        )

@@ -1,0 +1,153 @@
+"""The kinds of values that configuration keys hold, and how each is checked."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Annotated, Any
+from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from exporter.durations import parse_duration
+
+_LOOKS_LIKE_A_TOKEN = re.compile(r"pt-[0-9A-Za-z*]+_", re.IGNORECASE)
+_VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_RESERVED_LABELS = frozenset(
+    {"alertname", "severity", "organization", "user_id", "user", "token_id", "token", "instance", "job"}
+)
+_NOT_IN_RE2 = re.compile(r"\(\?(?:[=!>(]|<[=!]|P=)|\\[1-9]|[*+?}]\+")
+_HOST_HEADER = re.compile(r"[0-9A-Za-z.\-_]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?")
+
+
+def _duration(value: Any) -> float:
+    if isinstance(value, str):
+        return parse_duration(value)
+    hint = f'; write "{value}s" if seconds are meant' if type(value) is int else ""
+    raise ValueError(f"must be a duration with its unit, such as 90s, 1h30m or 14d{hint}")
+
+
+def _no_token(value: str) -> str:
+    if _LOOKS_LIKE_A_TOKEN.search(value):
+        raise ValueError("holds what looks like a token itself; put the token into a file and name the file here")
+    return value
+
+
+def _variable(value: str) -> str:
+    _no_token(value)
+    if not _VARIABLE_NAME.fullmatch(value):
+        raise ValueError("is no name of an environment variable; give the name, not the token")
+    return value
+
+
+def _http_url(value: str) -> SplitResult:
+    try:
+        parts = urlsplit(value)
+        parts.port  # noqa: B018 - reading it is what checks it
+    except ValueError:
+        raise ValueError("is no URL; write https://host or https://host:port") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or any(char.isspace() for char in value):
+        raise ValueError("is no URL that can be used; write http:// or https://, a host and, if need be, a port")
+    return parts
+
+
+def _endpoint(value: str) -> str:
+    parts = _http_url(value)
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must not hold a user or password; the API knows its token only")
+    if parts.query or parts.fragment:
+        raise ValueError("must not have a query or fragment; write the platform's address alone")
+    address = value.rstrip("/")
+    if address.endswith("/oapi/v1"):
+        raise ValueError("must not end in /oapi/v1, which is added by itself; write the part before it")
+    return address
+
+
+def _proxy(value: str) -> str:
+    _http_url(value)
+    return value
+
+
+def _timezone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
+        raise ValueError("is no time zone; write a name such as Asia/Shanghai or UTC") from None
+    except KeyError:
+        raise ValueError("is no time zone known here; write a name such as Asia/Shanghai or UTC") from None
+    return value
+
+
+def _host(value: str) -> str:
+    if not _HOST_HEADER.fullmatch(value):
+        raise ValueError("is no host name; write it as it should stand in the Host header, such as acme.example.com")
+    return value
+
+
+def _alertmanager(value: str) -> str:
+    parts = _http_url(value)
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must not hold a user or password; use basic_auth with a password_file")
+    if parts.query or parts.fragment:
+        raise ValueError("must not have a query or fragment; write Alertmanager's address alone")
+    return value.rstrip("/").removesuffix("/api/v2/alerts")
+
+
+def _page(value: str) -> str:
+    _http_url(value)
+    return value.rstrip("/")
+
+
+def _day(value: Any) -> date:
+    if type(value) is date:
+        return value
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise ValueError("must be a date, such as 2026-12-31")
+
+
+def _label_name(value: str) -> str:
+    if not _LABEL_NAME.fullmatch(value) or value.startswith("__"):
+        raise ValueError(f"{value!r} is no label name; use letters, digits and _, such as cost_center")
+    if value in _RESERVED_LABELS:
+        raise ValueError(f"the label {value} is set by the exporter or by Prometheus itself; choose another name")
+    return value
+
+
+def _regex(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"is no regular expression: {error.msg}; check brackets and backslashes") from None
+    if _NOT_IN_RE2.search(value):
+        raise ValueError(
+            "uses look-around or back-references, which Prometheus' rules cannot express; write it without them"
+        )
+    return value
+
+
+Duration = Annotated[float, BeforeValidator(_duration), Field(json_schema_extra={"shown_as": "duration"})]
+"""Seconds, written in the file as Prometheus writes durations."""
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256)]
+VariableName = Annotated[str, AfterValidator(_variable)]
+FilePath = Annotated[str, StringConstraints(min_length=1), AfterValidator(_no_token)]
+HostName = Annotated[str, AfterValidator(_host)]
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
+ProxyUrl = Annotated[str, AfterValidator(_proxy)]
+TimeZone = Annotated[str, AfterValidator(_timezone)]
+AlertmanagerUrl = Annotated[str, AfterValidator(_alertmanager)]
+PageUrl = Annotated[str, AfterValidator(_page)]
+Day = Annotated[date, BeforeValidator(_day), Field(json_schema_extra={"shown_as": "date"})]
+LabelName = Annotated[str, AfterValidator(_label_name)]
+Regex = Annotated[str, StringConstraints(min_length=1), AfterValidator(_regex)]
+
+
+class Section(BaseModel):
+    """What all parts of the file share: no unknown keys, no conversions, no change once read."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
