@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -21,7 +22,7 @@ from exporter.config.schema import Poll
 from exporter.daemon import Daemon
 from exporter.demo import demo_settings, demo_simulator
 from exporter.durations import parse_duration
-from exporter.listing import Output, rows, write
+from exporter.listing import Output, Row, rows, write
 from exporter.oneshot import Outcome, sweep_once
 from exporter.process import Signals, run
 from exporter.web.listen import ListenAddress, ListenError, address_of, listen
@@ -129,7 +130,7 @@ def serve(
 @app.command()
 def demo(
     users: Annotated[
-        int, typer.Option("--users", min=0, max=100_000, envvar=_env("DEMO_USERS"), help="Simulated users.")
+        int, typer.Option("--users", min=1, max=100_000, envvar=_env("DEMO_USERS"), help="Simulated users.")
     ] = 25,
     seed: Annotated[
         int, typer.Option("--seed", envvar=_env("DEMO_SEED"), help="The same seed makes the same people.")
@@ -212,10 +213,12 @@ def tokens(
 ) -> None:
     """Sweep once and list the tokens, soonest expiry first.
 
-    Exit code 0: nothing falls in the window. 1: something does. 2: the sweep failed, in part or whole.
+    Exit code 0: nothing falls in the window. 1: something does. 2: the sweep failed, in part or whole, or could not
+    begin.
     """
     logs.configure(log_level, log_format)
-    settings = _loaded(config_file)
+    # 1 would say that a token expires.
+    settings = _loaded(config_file, refused=_SWEEP_FAILED)
     clock = SystemClock()
     try:
         outcome = _sweep_with_progress(settings, clock)
@@ -224,18 +227,32 @@ def tokens(
         raise typer.Exit(_SWEEP_FAILED) from None
     now = clock.now()
     listed = rows(outcome.view, now, within=expires_within, expired=not ignore_expired)
-    try:
-        write(listed, output, now, sys.stdout)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader, such as head, has seen enough; what is still buffered goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _write(listed, output, now)
     for failure in outcome.failures:
         typer.echo(failure, err=True)
     if outcome.failures:
         raise typer.Exit(_SWEEP_FAILED)
     if expires_within is not None and listed:
         raise typer.Exit(_FOUND)
+
+
+def _write(listed: list[Row], output: Output, now: float) -> None:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # names are Chinese, whatever the locale
+    try:
+        write(listed, output, now, sys.stdout)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader, such as head, has seen enough; what is still buffered goes nowhere.
+        _discard_stdout()
+    except OSError as error:
+        _discard_stdout()
+        typer.echo(f"the list cannot be written: {error.strerror}", err=True)
+        raise typer.Exit(_SWEEP_FAILED) from None
+
+
+def _discard_stdout() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _sweep_with_progress(settings: Settings, clock: SystemClock) -> Outcome:
@@ -247,11 +264,11 @@ def _sweep_with_progress(settings: Settings, clock: SystemClock) -> Outcome:
         return sweep_once(settings, clock, lambda _: progress.advance(task))
 
 
-def _loaded(config_file: Path) -> Settings:
+def _loaded(config_file: Path, refused: int = _REFUSED) -> Settings:
     try:
         return load(config_file, os.environ)
     except ConfigError as error:
-        _refuse(str(error))
+        _refuse(str(error), refused)
 
 
 def _secured(file: Path | None) -> WebSecurity:
@@ -270,9 +287,9 @@ def _opened(addresses: list[str]) -> list[socket.socket]:
         _refuse(str(error))
 
 
-def _refuse(message: str) -> NoReturn:
+def _refuse(message: str, code: int = _REFUSED) -> NoReturn:
     typer.echo(message, err=True)
-    raise typer.Exit(_REFUSED)
+    raise typer.Exit(code)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from exporter import __version__
 from exporter.alerts.assembly import ALERT_NAMES, DirectAlerting
 from exporter.alerts.notifier import QUEUE_CAPACITY
 from exporter.clock import Stop
-from exporter.config.faults import ConfigError
+from exporter.config.faults import ConfigError, ReloadError
 from exporter.metrics.collector import StateCollector
 from exporter.metrics.notifications import NotificationTelemetry
 from exporter.metrics.telemetry import Telemetry
@@ -105,7 +105,7 @@ class Daemon:
         """Load the configuration anew and put it in force, all or nothing.
 
         Raises:
-            ConfigError: it is not sound; the old one stays in force.
+            ReloadError: it is not sound; the old one stays in force.
         """
         with self._lock:
             if self._stop.is_set():
@@ -113,12 +113,21 @@ class Daemon:
             try:
                 settings = self._load()
             except ConfigError as error:
-                self._telemetry.reload_failed()
-                self._refused_since = self._refused_since or self._clock.now()
+                self._refuse()
                 _log.error("reload refused, the old configuration stays in force", faults=str(error))
-                raise
+                raise ReloadError(str(error)) from None
+            except Exception:  # noqa: BLE001 - see below, and it is counted
+                # Whatever a file holds, it must not end a daemon that works.
+                self._refuse()
+                self._telemetry.internal_error("reload")
+                _log.exception("reload crashed, the old configuration stays in force")
+                raise ReloadError("the exporter met a defect of its own; the log has the traceback") from None
             self._put_in_force(settings)
             _log.info("configuration reloaded", organizations=len(settings.organizations))
+
+    def _refuse(self) -> None:
+        self._telemetry.reload_failed()
+        self._refused_since = self._refused_since or self._clock.now()
 
     def stop(self) -> None:
         """Stop polling, finish answering, end all threads; takes a few seconds at most, whatever hangs."""
@@ -164,13 +173,13 @@ class Daemon:
 
     def _watcher(self, organization: OrganizationSettings, settings: Settings, old: Watcher | None) -> Watcher:
         poll = settings.config.poll
-        if old is not None and old.poll == poll and old.settings.same_client(organization):
+        if old is not None and old.serves(organization, poll):
             old.adopt(organization)
             return old
         return Watcher(
             organization,
             poll,
-            None if old is None else old.ledger.view(),
+            old,
             self._telemetry.organization(organization.config.name),
             self._watchdog,
             self._stop,

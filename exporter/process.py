@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import resource
 import signal
 import sys
 import threading
 from typing import TYPE_CHECKING
 
-from exporter.config.faults import ConfigError
+from exporter.config.faults import ReloadError
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -33,6 +34,9 @@ class Signals:
             signal.signal(number, self._note)
 
     def _note(self, number: int, _: FrameType | None) -> None:
+        if number != signal.SIGHUP:
+            # Here and not in the main loop, which may be busy with loading a configuration.
+            _end_soon()
         self._arrived.put(signal.Signals(number))
 
     def next(self) -> signal.Signals:
@@ -40,18 +44,25 @@ class Signals:
         return self._arrived.get()
 
 
+def raise_file_limit() -> None:
+    """Allow as many open files as the system lets this process have: each connection is one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def run(daemon: Daemon, signals: Signals) -> None:
     """Run the daemon until it is told to stop: SIGHUP reloads, SIGTERM and SIGINT stop."""
+    raise_file_limit()
     daemon.start()
     while signals.next() is signal.SIGHUP:
-        with contextlib.suppress(ConfigError):  # told of in the log and by a metric
+        with contextlib.suppress(ReloadError):  # told of in the log and by a metric
             daemon.reload()
-    _end_soon()
     daemon.stop()
 
 
 def _end_soon() -> None:
-    """See to the end of the process even if a name look-up, which nothing can call off, holds a thread."""
+    """See to the end of the process even if something that nothing can call off holds a thread, such as a look-up."""
 
     def end() -> None:
         sys.stderr.flush()

@@ -10,12 +10,17 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 
+import requests
 from requests.adapters import HTTPAdapter
+from requests.cookies import RequestsCookieJar
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError
+
+from exporter import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -126,6 +131,24 @@ class Watchdog:
                     else:
                         self._wakes_at = min(self._wakes_at, call.deadline)
                 self._changed.wait(None if self._wakes_at == float("inf") else self._wakes_at - now)
+
+
+class PlainSession(requests.Session):
+    """A session that does what it is told and nothing else.
+
+    No `.netrc`, `REQUESTS_CA_BUNDLE` or proxy of the environment, no cookies, and no look at where a redirect leads:
+    requests would read that answer's whole body and parse its `Location` even with ``allow_redirects=False``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+        self.headers["User-Agent"] = f"yunxiao-token-exporter/{__version__}"
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - as in requests
+        """None: redirects are refused."""
+        return
 
 
 class GuardedAdapter(HTTPAdapter):

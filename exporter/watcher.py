@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
     from exporter.clock import Clock
     from exporter.config.loader import OrganizationSettings
     from exporter.config.schema import Poll
+    from exporter.config.secrets import Secret
     from exporter.metrics.telemetry import OrganizationTelemetry
     from exporter.model import User
     from exporter.polling.scheduler import Scheduler
-    from exporter.store import OrganizationView
     from exporter.transport import Watchdog
 
 _log = structlog.get_logger(__name__)
@@ -34,13 +35,17 @@ _LOOK_EVERY = 5.0
 _job_numbers = itertools.count()
 
 
+def _nothing() -> None:
+    """For where nobody needs to be told."""
+
+
 class Watcher:
     """Watches one organization.
 
     Args:
         settings: the organization's configuration.
         poll: the section `poll`.
-        known: what is known of it from before, if anything.
+        before: the watcher that this one takes over from, if any: what is known, and how slow the platform wants it.
         telemetry: its counters.
         watchdog: limits its requests' time.
         parent: ends everything.
@@ -52,7 +57,7 @@ class Watcher:
         self,
         settings: OrganizationSettings,
         poll: Poll,
-        known: OrganizationView | None,
+        before: Watcher | None,
         telemetry: OrganizationTelemetry,
         watchdog: Watchdog,
         parent: Stop,
@@ -62,12 +67,17 @@ class Watcher:
         config = settings.config
         self.settings = settings
         self.poll = poll
-        self.ledger = Ledger(config.name, settings.users, known, since=clock.now())
+        known = None if before is None else before.ledger.view()
+        self.ledger: Ledger = Ledger(config.name, settings.users, known, since=clock.now())
         self._telemetry = telemetry
         self._stop = Stop(parent)
+        # Guards settings and _stamp: a look at the files must not overwrite what a reload has just put in force.
+        self._lock = threading.Lock()
         self._stamp = settings.users_stamp
+        self._refused: Secret | None = None
         self._token_problem: str | None = None
         self._log = _log.bind(organization=config.name)
+        self._sweep_soon: Callable[[], None] = _nothing
         # A name of its own for each watcher: after a reload the old one's last run may still be ending.
         self._job = f"{config.name} #{next(_job_numbers)}"
         target = Target(
@@ -82,8 +92,11 @@ class Watcher:
             insecure_skip_verify=config.tls.insecure_skip_verify,
             proxies=settings.proxies,
         )
-        pacer = Pacer(config.limits.requests_per_second, clock)
-        self._client = YunxiaoClient(target, settings.token, pacer, telemetry, watchdog, clock)
+        rate = config.limits.requests_per_second
+        # A pause or a lowered rate concerns the platform, whatever else of the configuration has changed.
+        kept = None if before is None or before.settings.config.endpoint != config.endpoint else before.pacer
+        self.pacer: Pacer = kept if kept is not None and kept.highest == rate else Pacer(rate, clock)
+        self._client = YunxiaoClient(target, settings.token, self.pacer, telemetry, watchdog, clock)
         self.sweeper = Sweeper(
             self.ledger,
             self._client,
@@ -111,18 +124,20 @@ class Watcher:
             skipped=self._skipped,
             crashed=lambda: self._telemetry.internal_error("sweep"),
         )
-        scheduler.add(
-            f"watch {self._job}",
-            self.look,
-            _LOOK_EVERY,
-            skipped=lambda: None,
-            crashed=lambda: self._telemetry.internal_error("watch"),
-        )
+        for name, job in (("watch", self.look), ("catch up", self.sweeper.catch_up)):
+            scheduler.add(
+                f"{name} {self._job}",
+                job,
+                _LOOK_EVERY,
+                skipped=_nothing,
+                crashed=lambda: self._telemetry.internal_error("watch"),
+            )
+        self._sweep_soon = lambda: scheduler.run_soon(f"sweep {self._job}")
 
     def retire(self, scheduler: Scheduler) -> None:
         """Take the jobs off the schedule and end what is under way."""
-        scheduler.remove(f"sweep {self._job}")
-        scheduler.remove(f"watch {self._job}")
+        for name in ("sweep", "watch", "catch up"):
+            scheduler.remove(f"{name} {self._job}")
         self.end()
 
     def end(self) -> None:
@@ -132,21 +147,33 @@ class Watcher:
         self._client.close()
         self._stop.release()
 
+    def serves(self, settings: OrganizationSettings, poll: Poll) -> bool:
+        """Whether requests would go out in just the same way under other settings, whoever is watched."""
+        mine = (self.poll.interval, self.poll.timeout, self.poll.spread)
+        return mine == (poll.interval, poll.timeout, poll.spread) and self.settings.same_client(settings)
+
     def adopt(self, settings: OrganizationSettings) -> None:
         """Go on with the same client and other users."""
-        self.settings = settings
-        self._stamp = settings.users_stamp
-        self.ledger.watch(settings.users)
+        with self._lock:
+            self.settings = settings
+            self._stamp = settings.users_stamp
+            self.ledger.watch(settings.users)
 
     def look(self) -> None:
-        """See whether a file has changed; poll users that joined since the first sweep."""
+        """See whether a file has changed."""
         self._look_at_token()
         self._look_at_users()
-        self.sweeper.catch_up()
 
     def _look_at_token(self) -> None:
         source = self.settings.token
-        source.current()
+        secret = source.current()
+        if self.sweeper.refused:
+            if self._refused is not None and secret != self._refused:
+                self._log.info("the token has changed since the platform refused it, sweeping now")
+                self._sweep_soon()
+            self._refused = secret
+        else:
+            self._refused = None
         problem = source.problem
         if problem is not None and problem != self._token_problem:
             self._telemetry.file_error("token_file")
@@ -156,18 +183,19 @@ class Watcher:
         self._token_problem = problem
 
     def _look_at_users(self) -> None:
-        settings = self.settings
-        stamp = settings.user_files.stamp()
-        if stamp == self._stamp:
-            return
-        self._stamp = stamp
-        try:
-            users = joined(settings.config.users.static, settings.user_files.read())
-        except ConfigError as error:
-            self._telemetry.file_error("users_file")
-            self._log.error("user files went bad, the last good list stays in force", detail=str(error))
-            return
-        self.ledger.watch(users)
+        with self._lock:
+            settings = self.settings
+            stamp = settings.user_files.stamp()
+            if stamp == self._stamp:
+                return
+            self._stamp = stamp
+            try:
+                users = joined(settings.config.users.static, settings.user_files.read())
+            except ConfigError as error:
+                self._telemetry.file_error("users_file")
+                self._log.error("user files went bad, the last good list stays in force", detail=str(error))
+                return
+            self.ledger.watch(users)
         self._log.info("user files changed", users=len(users))
 
     def _skipped(self) -> None:

@@ -5,6 +5,7 @@ With --check, says which of them are not current and exits with 1.
 
 from __future__ import annotations
 
+import inspect
 import sys
 import types
 import typing
@@ -15,17 +16,19 @@ from pydantic_core import PydanticUndefined
 from exporter.config.check import section_of
 from exporter.config.schema import Config
 from exporter.durations import format_duration
-from exporter.metrics.families import ALL_FAMILIES, Family, OrganizationFamily, OwnFamily, UserFamily
+from exporter.metrics.families import ALL_FAMILIES, ConfigFamily, Family, OrganizationFamily, OwnFamily
 from exporter.model import Reason, TokenState
 
 if typing.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from pydantic import BaseModel
     from pydantic.fields import FieldInfo
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 NOTE = "<!-- Made by `make docs` from {}; change that instead. -->\n"
+_ORGANIZATION = {OrganizationFamily, ConfigFamily}
+_ELSEWHERE = {*_ORGANIZATION, OwnFamily}
 STATES = {
     TokenState.ACTIVE: "it expires, but not yet",
     TokenState.EXPIRED: "its expiry has passed and the platform still lists it",
@@ -45,35 +48,34 @@ def metrics() -> str:
         "Tokens are polled on the exporter's own clock, because a sweep over many users takes longer than a scrape may. "
         "`yunxiao_user_last_success_timestamp_seconds` says how old the data of a user is. A failed poll keeps the "
         "tokens last seen; it never shows 0 for a time.\n",
-        *(_group("Users and their tokens", UserFamily)),
+        *_group("Users and their tokens", [one for one in ALL_FAMILIES if type(one) not in _ELSEWHERE]),
         "### Values of `state`\n",
         *(f"- `{state}`: {words}" for state, words in STATES.items()),
         "",
         "### Values of `reason`\n",
         *(f"- `{reason}`: {reason.meaning}" for reason in Reason),
         "",
-        *(_group("Organizations", OrganizationFamily)),
-        *(_group("The exporter itself", OwnFamily)),
+        *_group("Organizations and configuration", [one for one in ALL_FAMILIES if type(one) in _ORGANIZATION]),
+        *_group("The exporter itself", [one for one in ALL_FAMILIES if isinstance(one, OwnFamily)]),
         "The usual `process_*` and `python_*` families are there too.\n",
     ]
     return "\n".join(parts)
 
 
-def _group(title: str, kind: type[Family]) -> Iterator[str]:
+def _group(title: str, families: Iterable[Family]) -> Iterator[str]:
     yield f"## {title}\n"
-    for family in ALL_FAMILIES:
-        if isinstance(family, kind):
-            query, purpose = family.query
-            switches = [f"metrics.{family.detail}"] if family.detail else []
-            switches += ["metrics.relative"] if family.relative else []
-            yield f"### `{family.name}`\n"
-            yield f"{family.help}\n"
-            yield f"- Type: {family.kind}"
-            yield f"- Labels: {', '.join(f'`{label}`' for label in family.labels) or 'none'}"
-            yield f"- When: {family.present}"
-            if switches:
-                yield f"- Turned off by: {', '.join(f'`{switch}: false`' for switch in switches)}"
-            yield f"- Example, {purpose}:\n\n  ```promql\n  {query}\n  ```\n"
+    for family in families:
+        query, purpose = family.query
+        switches = [f"metrics.{family.detail}"] if family.detail else []
+        switches += ["metrics.relative"] if family.relative else []
+        yield f"### `{family.name}`\n"
+        yield f"{family.help}\n"
+        yield f"- Type: {family.kind}"
+        yield f"- Labels: {', '.join(f'`{label}`' for label in family.labels) or 'none'}"
+        yield f"- When: {family.present}"
+        if switches:
+            yield f"- Turned off by: {', '.join(f'`{switch}: false`' for switch in switches)}"
+        yield f"- Example, {purpose}:\n\n  ```promql\n  {query}\n  ```\n"
 
 
 def configuration() -> str:
@@ -103,7 +105,7 @@ def configuration() -> str:
 def _section(model: type[BaseModel], path: str) -> Iterator[str]:
     if path:
         yield f"## `{path}`\n"
-        yield f"{(model.__doc__ or '').strip()}\n"
+        yield f"{inspect.cleandoc(model.__doc__ or '')}\n"
     yield "| key | type | default | meaning |"
     yield "|---|---|---|---|"
     inner: list[tuple[type[BaseModel], str]] = []
@@ -113,7 +115,7 @@ def _section(model: type[BaseModel], path: str) -> Iterator[str]:
         below = f"{path}.{name}" if path else name
         if section is not None:
             inner.append((section, f"{below}[]" if listed else below))
-        yield f"| `{name}` | {_type(field, section, listed=listed)} | {_default(field, section)} | {field.description} |"
+        yield f"| `{name}` | {_type(field, section, listed=listed)} | {_default(field, section)} | {(field.description or '').splitlines()[0]} |"
     yield ""
     for section, below in inner:
         yield from _section(section, below)
@@ -129,6 +131,8 @@ def _type(field: FieldInfo, section: type[BaseModel] | None, *, listed: bool) ->
     extra = field.json_schema_extra
     if isinstance(extra, dict) and "shown_as" in extra:
         return str(extra["shown_as"])
+    if "shown_as" in repr(field.annotation):
+        return "duration or null"
     if listed:
         return "list of text"
     return _plain(field.annotation)
@@ -138,6 +142,8 @@ def _plain(annotation: object) -> str:
     origin = typing.get_origin(annotation)
     if origin in {typing.Union, types.UnionType}:
         return " or ".join(_plain(argument) for argument in typing.get_args(annotation))
+    if origin is dict:
+        return "names and texts"
     if origin is typing.Annotated:
         return _plain(typing.get_args(annotation)[0])
     return {str: "text", bool: "true or false", int: "whole number", float: "number", type(None): "null"}[
@@ -150,9 +156,11 @@ def _default(field: FieldInfo, section: type[BaseModel] | None) -> str:
         return "required"
     value = field.default
     if section is not None or value is PydanticUndefined:
-        return "see below" if value is PydanticUndefined else "`[]`"
+        if field.default_factory is dict:
+            return "`{}`"
+        return "see below" if value is PydanticUndefined else ("`[]`" if value == () else "`null`")
     extra = field.json_schema_extra
-    if isinstance(extra, dict) and extra.get("shown_as") == "duration":
+    if isinstance(extra, dict) and extra.get("shown_as") == "duration" and value is not None:
         return f"`{format_duration(value)}`"
     if value == ():
         return "`[]`"

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import requests
 import urllib3
 
-from exporter import __version__
-from exporter.transport import Call, GuardedAdapter, Watchdog
+from exporter.transport import Call, GuardedAdapter, PlainSession, Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,10 +65,8 @@ class AlertmanagerClient:
         self.target = target
         self._watchdog = watchdog
         self._thread = threading.local()
-        session = requests.Session()
-        session.trust_env = False
+        session = PlainSession()
         session.verify = False if target.insecure_skip_verify else str(target.ca_file or "") or True
-        session.headers["User-Agent"] = f"yunxiao-token-exporter/{__version__}"
         session.headers["Content-Type"] = "application/json"
         adapter = GuardedAdapter(self._current_call, 1, target.server_name)
         session.mount("http://", adapter)

@@ -104,15 +104,18 @@ def _latest(labels: str, family: str, selector: str = "") -> str:
 
 
 def _records(alerting: Alerting, names: list[str]) -> Iterable[_Record]:
-    yield _Record("yunxiao:token_expiry_timestamp_seconds", _latest(_TOKEN, "yunxiao_token_expiry_timestamp_seconds"))
-    yield _Record("yunxiao:token_created_timestamp_seconds", _latest(_TOKEN, "yunxiao_token_created_timestamp_seconds"))
+    for what in ("expiry", "created"):
+        yield _Record(
+            f"yunxiao:token_{what}_timestamp_seconds", _latest(_TOKEN, f"yunxiao_token_{what}_timestamp_seconds")
+        )
     for name, share in (("warning", WARNING_SHARE), ("critical", CRITICAL_SHARE)):
         general = getattr(alerting.thresholds, name)
         own = _latest("organization, user_id", "yunxiao_user_alert_threshold_seconds", f'{{threshold="{name}"}}')
         expiring = "(yunxiao:token_expiry_timestamp_seconds < +Inf)"
         yield _Record(
             f"yunxiao:token_{name}_configured_seconds",
-            f"0 * {expiring} + on (organization, user_id) group_left ()\n  {own}\nor\n0 * {expiring} + {_seconds(general)}",
+            f"0 * {expiring} + on (organization, user_id) group_left ()\n  {own}\n"
+            f"or\n0 * {expiring} + {_seconds(general)}",
         )
         life = f"({expiring} - yunxiao:token_created_timestamp_seconds)"
         configured = f"yunxiao:token_{name}_configured_seconds"

@@ -38,6 +38,10 @@ class ConfigError(Exception):
         self.faults = faults
 
 
+class ReloadError(Exception):
+    """A reload was refused; the message says why, and the old configuration stays in force."""
+
+
 KeyPath = tuple[str | int, ...]
 """The keys and list positions that lead from the top of a document to a value."""
 

@@ -323,7 +323,7 @@ def _check_ca(file: Path) -> str:
         raise ValueError(f"{file} cannot be read: {error.strerror}; check the path, owner and mode") from None
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(cadata=content.decode("ascii"))
+        context.load_verify_locations(cafile=file)
         found = context.get_ca_certs()
     except (ssl.SSLError, ValueError):
         found = []

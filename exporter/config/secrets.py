@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from typing import Protocol
 
 _BYTE_LIMIT = 64 * 1024
@@ -132,7 +133,10 @@ class SecretFile:
             stat = self._path.stat()
         except OSError as error:
             raise _unreadable(self._path, error) from None
-        return (stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        if not S_ISREG(stat.st_mode):
+            raise SecretError(f"{self._path} is no regular file; name a file that holds the token")
+        # The change time too: making a file readable changes nothing else.
+        return (stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size)
 
     @property
     def problem(self) -> str | None:

@@ -35,6 +35,13 @@ def _no_token(value: str) -> str:
     return value
 
 
+def _path(value: str) -> str:
+    _no_token(value)
+    if "\0" in value:
+        raise ValueError("holds a NUL character; write a path")
+    return value
+
+
 def _variable(value: str) -> str:
     _no_token(value)
     if not _VARIABLE_NAME.fullmatch(value):
@@ -135,7 +142,7 @@ Duration = Annotated[float, BeforeValidator(_duration), Field(json_schema_extra=
 """Seconds, written in the file as Prometheus writes durations."""
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256)]
 VariableName = Annotated[str, AfterValidator(_variable)]
-FilePath = Annotated[str, StringConstraints(min_length=1), AfterValidator(_no_token)]
+FilePath = Annotated[str, StringConstraints(min_length=1), AfterValidator(_path)]
 HostName = Annotated[str, AfterValidator(_host)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 ProxyUrl = Annotated[str, AfterValidator(_proxy)]

@@ -18,8 +18,8 @@ from exporter.model import OwnThresholds, User
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Stamp = tuple[tuple[str, int, int, int], ...]
-"""What tells that a set of files is another one: name, inode, change time and size of each."""
+Stamp = tuple[tuple[str, int, int, int, int], ...]
+"""What tells that a set of files is another one: name, inode, two times of change and size of each."""
 
 _ENTRIES: TypeAdapter[tuple[StaticUser, ...]] = TypeAdapter(tuple[StaticUser, ...])
 _WILDCARDS = frozenset("*?[")
@@ -39,20 +39,26 @@ class UserFiles:
             try:
                 stat = (self.folder / name).stat()
             except OSError:
-                found.append((name, 0, 0, 0))
+                found.append((name, 0, 0, 0, 0))
             else:
-                found.append((name, stat.st_ino, stat.st_mtime_ns, stat.st_size))
+                found.append((name, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size))
         return tuple(found)
 
     def read(self) -> tuple[StaticUser, ...]:
         """The entries of all files, in the order of the patterns, then of the names.
 
         Raises:
-            ConfigError: with every fault of every file.
+            ConfigError: with every fault of every file. A pattern that matches nothing is one: an unmounted folder
+                must not look like an organization without users.
         """
         entries: list[StaticUser] = []
         faults: list[Fault] = []
-        for name in self._names():
+        names = self._names()
+        for pattern in self.patterns:
+            if not self._matches(pattern):
+                hint = "check the pattern and the folder; a file that holds [] stands for nobody"
+                faults.append(Fault(pattern, None, "", "matches no file", hint))
+        for name in names:
             try:
                 entries.extend(_read_entries(self.folder / name, name))
             except ConfigError as error:
@@ -67,10 +73,14 @@ class UserFiles:
             if not _WILDCARDS.intersection(pattern):
                 names[pattern] = None  # a file named outright must be there
                 continue
-            for name in sorted(glob.glob(pattern, root_dir=self.folder, recursive=True)):  # noqa: PTH207
-                if (self.folder / name).is_file():
-                    names[name] = None
+            names.update(dict.fromkeys(self._matches(pattern)))
         return list(names)
+
+    def _matches(self, pattern: str) -> list[str]:
+        if not _WILDCARDS.intersection(pattern):
+            return [pattern]
+        found = sorted(glob.glob(pattern, root_dir=self.folder, recursive=True))  # noqa: PTH207
+        return [name for name in found if (self.folder / name).is_file()]
 
 
 def _read_entries(file: Path, name: str) -> tuple[StaticUser, ...]:

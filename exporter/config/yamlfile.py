@@ -58,6 +58,9 @@ def read_yaml(file: Path, name: str) -> Document:
             key that is no text and a value that YAML cannot make sense of stand in the document's faults instead.
     """
     try:
+        if not file.is_file() and file.exists():
+            # A pipe would hold the reader, and could not be read again at a reload.
+            raise ConfigError((Fault(name, None, "", "is no regular file", "name a file"),))
         with file.open("rb") as stream:
             raw = stream.read(_BYTE_LIMIT + 1)
     except OSError as error:

@@ -32,7 +32,11 @@ def render(registry: CollectorRegistry, accept: str, accept_encoding: str) -> Bo
         accept: the request's `Accept` header; "" for none.
         accept_encoding: the request's `Accept-Encoding` header; "" for none.
     """
-    encode, content_type = choose_encoder(accept)
+    try:
+        encode, content_type = choose_encoder(accept)
+    except (ValueError, TypeError):
+        # The library trips over a version that is no number; whoever sends one gets the plain format.
+        encode, content_type = choose_encoder("")
     content = encode(registry)
     if not gzip_accepted(accept_encoding):
         return Body(content, content_type, None)

@@ -35,6 +35,7 @@ class Pacer:
         self._rate = rate
         self._next = clock.monotonic()
         self._closed_until = self._next
+        self._pauses = 0
         self._recent: deque[float] = deque(maxlen=256)
 
     def acquire(self, stop: Stop) -> None:
@@ -43,21 +44,28 @@ class Pacer:
         Raises:
             StoppedError: the wait was called off.
         """
-        with self._lock:
-            now = self._clock.monotonic()
-            turn = max(now, self._next, self._closed_until)
-            if self._rate is not None:
-                self._next = turn + 1 / self._rate
+        turn, pauses = self._reserve()
         while True:
             stop.check()
-            now = self._clock.monotonic()
             with self._lock:
-                # A pause that began while waiting holds this request back too.
-                due = max(turn, self._closed_until)
-                if due <= now:
+                now = self._clock.monotonic()
+                if pauses == self._pauses and turn <= now:
                     self._recent.append(now)
                     return
-            stop.wait(due - now)
+                late = pauses != self._pauses
+            if late:
+                # A pause began while waiting: everybody who waits gets a new turn after it, or all would go at once.
+                turn, pauses = self._reserve()
+            else:
+                stop.wait(turn - now)
+
+    def _reserve(self) -> tuple[float, int]:
+        """The next free turn, and the number of the pause after which it was given."""
+        with self._lock:
+            turn = max(self._clock.monotonic(), self._next, self._closed_until)
+            if self._rate is not None:
+                self._next = turn + 1 / self._rate
+            return turn, self._pauses
 
     def throttled(self, retry_after: float | None) -> None:
         """The platform refused a request for its rate; pause for so many seconds and go on at half the rate."""
@@ -65,10 +73,11 @@ class Pacer:
             now = self._clock.monotonic()
             if now >= self._closed_until:
                 lowered = (self._measured(now) if self._rate is None else self._rate) / 2
-                self._rate = max(_SLOWEST, lowered)
+                self._rate = max(min(_SLOWEST, self._highest or _SLOWEST), lowered)
             pause = _PAUSE_UNTOLD if retry_after is None else retry_after
-            self._closed_until = max(self._closed_until, now + pause)
-            self._next = max(self._next, self._closed_until)
+            if now + pause > self._closed_until:
+                self._closed_until = self._next = now + pause
+                self._pauses += 1
 
     def relaxed(self) -> None:
         """The platform accepted a request; a lowered rate creeps up."""
@@ -77,6 +86,11 @@ class Pacer:
                 return
             raised = self._rate + _CREEP * max(self._rate, self._highest or 0.0)
             self._rate = raised if self._highest is None else min(self._highest, raised)
+
+    @property
+    def highest(self) -> float | None:
+        """The configured rate; None for no limit."""
+        return self._highest
 
     @property
     def rate(self) -> float | None:

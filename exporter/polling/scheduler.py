@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import contextlib
+import threading
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, JobEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
+
+from exporter.clock import Stop, SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from exporter.clock import Clock
+
 _log = structlog.get_logger(__name__)
 _MOST_JOBS_AT_ONCE = 1000
 """Threads are made as jobs need them; this only keeps APScheduler's default of 10 from holding organizations back."""
+
+_CLOCK_LOOKED_AT_EVERY = 1.0
+_CLOCK_STEP = 2.0
+"""Seconds by which the clock must jump to count as set, and not as slewed."""
 
 
 class Scheduler:
@@ -26,7 +37,9 @@ class Scheduler:
     slept) are made up for by one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._stop = Stop()
         self._skipped: dict[str, Callable[[], None]] = {}
         self._crashed: dict[str, Callable[[], None]] = {}
         self._scheduler = BackgroundScheduler(
@@ -39,9 +52,11 @@ class Scheduler:
     def start(self) -> None:
         """Start running jobs."""
         self._scheduler.start()
+        threading.Thread(target=self._follow_clock, name="clock", daemon=True).start()
 
     def stop(self) -> None:
         """Start no more jobs. Those under way are to be stopped by whoever owns them."""
+        self._stop.set()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
 
@@ -68,6 +83,24 @@ class Scheduler:
         now = datetime.now(UTC)
         trigger = IntervalTrigger(seconds=interval, start_date=now, timezone=UTC)
         self._scheduler.add_job(job, trigger, id=name, name=name, next_run_time=now)
+
+    def run_soon(self, name: str) -> None:
+        """Run a job now, and then at its interval from now on."""
+        with contextlib.suppress(JobLookupError):  # it has just been removed
+            self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))
+
+    def _follow_clock(self) -> None:
+        """Move all jobs along when the machine's clock is set: they are due at times of that clock."""
+        ahead = self._clock.now() - self._clock.monotonic()
+        while not self._stop.wait(_CLOCK_LOOKED_AT_EVERY):
+            step = self._clock.now() - self._clock.monotonic() - ahead
+            if abs(step) < _CLOCK_STEP:
+                continue
+            ahead += step
+            _log.warning("the clock was set, moving the schedule along", seconds=round(step, 1))
+            for job in self._scheduler.get_jobs():
+                with contextlib.suppress(JobLookupError):
+                    job.modify(next_run_time=job.next_run_time + timedelta(seconds=step))
 
     def remove(self, name: str) -> None:
         """Do not run a job again. A run under way goes on."""

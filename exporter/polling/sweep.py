@@ -24,6 +24,10 @@ _SPREAD_SHARE = 0.8
 """Part of the interval over which a spread sweep sends its requests; the rest is left for slow answers and retries."""
 
 
+_SLOT_PATIENCE = 0.2
+"""Seconds after which a worker that waits for its turn looks whether it is still wanted."""
+
+
 class TokenLister(Protocol):
     """The part of the API client that a sweep needs."""
 
@@ -105,6 +109,9 @@ class Sweeper:
         self._over = interval * _SPREAD_SHARE if spread else 0.0
         self._progress = progress
         self._cold = True
+        self._refused = False
+        # A sweep and a catch-up share the requests that may be under way at once.
+        self._slots = threading.Semaphore(concurrency)
         # Guards _under_way: a catch-up and a sweep may go on at the same time, but not about the same user.
         self._lock = threading.Lock()
         self._under_way: set[str] = set()
@@ -125,7 +132,8 @@ class Sweeper:
             self._ledger.all_failed(run.unauthorized, self._clock.now())
             self._log.error("sweep ended early", reason=run.unauthorized.reason.value, **_advice(run.unauthorized))
         result = run.result()
-        self._cold = False
+        # After a refusal nobody has been asked in earnest: the next sweep is a first one again.
+        self._cold = self._refused = run.unauthorized is not None
         self._ledger.swept(Sweep(result, duration, self._clock.now()))
         self._observer.swept(result)
         failures = {reason.value: count for reason, count in run.failures.items()}
@@ -150,6 +158,20 @@ class Sweeper:
         run.work(min(self._concurrency, len(pending)))
         if run.unauthorized is not None and not self._stop.is_set():
             self._ledger.all_failed(run.unauthorized, self._clock.now())
+
+    @property
+    def refused(self) -> bool:
+        """Whether the platform refused the token in the last sweep."""
+        return self._refused
+
+    def take_slot(self, stop: Stop) -> None:
+        """Wait for room for one more request; raises `StoppedError` if the wait is called off."""
+        while not self._slots.acquire(timeout=_SLOT_PATIENCE):
+            stop.check()
+
+    def give_slot(self) -> None:
+        """The request has ended."""
+        self._slots.release()
 
     def claim(self, user: User) -> bool:
         """Take a user on for a poll, unless one is under way already."""
@@ -257,7 +279,11 @@ class _Run:
                 if not self._sweeper.claim(due.user):
                     continue
                 try:
-                    self._note(self._sweeper.poll(due.user, self._off))
+                    self._sweeper.take_slot(self._off)
+                    try:
+                        self._note(self._sweeper.poll(due.user, self._off))
+                    finally:
+                        self._sweeper.give_slot()
                 finally:
                     self._sweeper.release(due.user)
                 self._sweeper.progressed(due.user)

@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from exporter.config.faults import ConfigError
+from exporter.config.faults import ReloadError
 from exporter.metrics.exposition import render
 from exporter.web.page import landing_page
 
@@ -39,7 +39,7 @@ class Served:
         registry: what `/metrics` exposes.
         store: the state that page and readiness look at.
         stale_after: seconds from which the page calls data stale, as configured now.
-        reload: loads the configuration anew, raising `ConfigError`; None where that is not allowed over HTTP.
+        reload: loads the configuration anew, raising `ReloadError`; None where that is not allowed over HTTP.
         clock: where time comes from.
     """
 
@@ -78,7 +78,7 @@ def create_app(served: Served) -> Starlette:
             return PlainTextResponse("Reload over HTTP is off; start with --web.enable-lifecycle.\n", status_code=403)
         try:
             served.reload()
-        except ConfigError as error:
+        except ReloadError as error:
             return PlainTextResponse(f"The old configuration stays in force:\n{error}\n", status_code=500)
         return PlainTextResponse("The new configuration is in force.\n")
 

@@ -9,7 +9,7 @@ import socket
 from dataclasses import dataclass
 
 _ADDRESS = re.compile(r"(?:\[(?P<six>[^\]]*)\]|(?P<host>[^:\[\]]*)):(?P<port>\d{1,5})")
-_BACKLOG = 1024
+_BACKLOG = 128
 _HIGHEST_PORT = 65535
 
 

@@ -13,10 +13,10 @@ import ssl
 import threading
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import bcrypt
-from pydantic import AfterValidator, Field, TypeAdapter, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, model_validator
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse
 
@@ -54,8 +54,11 @@ def _client_auth(value: str) -> str:
     return value
 
 
-def _bcrypt_hash(value: str) -> str:
+def _bcrypt_hash(value: Any) -> str:
+    # Before anything else, and without naming the value: it may be a password that somebody wrote in plain.
     try:
+        if not isinstance(value, str):
+            raise ValueError  # noqa: TRY004, TRY301 - the same complaint
         bcrypt.checkpw(b"", value.encode())
     except ValueError:
         raise ValueError("is no bcrypt hash; make one with: htpasswd -nBC 10 USER") from None
@@ -83,7 +86,7 @@ class WebConfig(Section):
     """The whole file."""
 
     tls_server_config: TlsServer | None = None
-    basic_auth_users: dict[str, Annotated[str, AfterValidator(_bcrypt_hash)]] = Field(default_factory=dict, repr=False)
+    basic_auth_users: dict[str, Annotated[str, BeforeValidator(_bcrypt_hash)]] = Field(default_factory=dict, repr=False)
 
 
 _WEB: TypeAdapter[WebConfig] = TypeAdapter(WebConfig)

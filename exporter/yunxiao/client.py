@@ -7,19 +7,16 @@ import ssl
 import threading
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 import requests
 import tenacity
 import urllib3
-from requests.cookies import RequestsCookieJar
 
-from exporter import __version__
 from exporter.clock import StoppedError
 from exporter.model import Reason, Token
-from exporter.transport import Call, GuardedAdapter, Watchdog
+from exporter.transport import Call, GuardedAdapter, PlainSession, Watchdog
 from exporter.yunxiao.errors import ApiError, reason_of_status
 from exporter.yunxiao.wire import WireError, error_code, parse_tokens
 
@@ -142,14 +139,11 @@ class YunxiaoClient:
 
     def _make_session(self) -> requests.Session:
         target = self._target
-        session = requests.Session()
-        session.trust_env = False
+        session = PlainSession()
         session.proxies = dict(target.proxies)
         session.verify = str(target.ca_file) if target.ca_file is not None else not target.insecure_skip_verify
         if target.insecure_skip_verify:
             session.verify = False
-        session.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
-        session.headers["User-Agent"] = f"yunxiao-token-exporter/{__version__}"
         session.headers["Accept"] = "application/json"
         if target.host_header is not None:
             session.headers["Host"] = target.host_header
@@ -268,8 +262,8 @@ class YunxiaoClient:
         reason = reason_of_status(status)
         detail = f"HTTP {status}"
         if reason is Reason.REDIRECT:
-            host = _host_of(response.headers.get("Location", ""))
-            return ApiError(reason, f"{detail} to {host or 'elsewhere'}, redirect refused", status=status)
+            host = _host_of(response.headers.get("Location", "")) or "another path"
+            return ApiError(reason, f"{detail} to {host}, redirect refused", status=status)
         with contextlib.suppress(requests.RequestException, urllib3.exceptions.HTTPError, OSError):
             if code := error_code(_read(response, _ERROR_BODY_LIMIT)):
                 detail += f" {code}"
@@ -281,12 +275,10 @@ class YunxiaoClient:
         if header is None:
             return None
         try:
-            seconds = float(int(header))
-        except ValueError:
-            try:
-                seconds = parsedate_to_datetime(header).timestamp() - self._clock.now()
-            except (ValueError, TypeError, OverflowError):
-                return None
+            # float, not int: any number of digits is taken, and the cap does the rest
+            seconds = float(header) if header.isdecimal() else _date_of(header) - self._clock.now()
+        except (ValueError, TypeError, OverflowError):
+            return None
         return min(max(0.0, seconds), self._target.max_retry_after)
 
     def _out_of_time(self) -> ApiError:
@@ -323,6 +315,10 @@ def _worth_another_try(error: BaseException) -> bool:
     return isinstance(error, ApiError) and error.worth_another_try
 
 
+def _date_of(header: str) -> float:
+    return parsedate_to_datetime(header).timestamp()
+
+
 def _read(response: requests.Response, limit: int) -> bytes:
     """The body, or a little more than the limit of it."""
     parts = []
@@ -337,9 +333,10 @@ def _read(response: requests.Response, limit: int) -> bytes:
 
 def _host_of(location: str) -> str:
     try:
-        return urlsplit(location).hostname or ""
+        host = urlsplit(location).hostname or ""
     except ValueError:
         return ""
+    return "".join(char for char in host if char.isascii() and char.isprintable())[:253]
 
 
 def _causes(error: BaseException) -> list[BaseException]:

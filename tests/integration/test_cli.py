@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,22 @@ def test_tokens_with_a_dead_token_says_it_once(platform: Simulator, tmp_path: Pa
     assert result.stderr.count("unauthorized: HTTP 401") == 1
 
 
+def test_a_list_that_cannot_be_written_is_an_error_of_its_own(platform: Simulator, tmp_path: Path) -> None:
+    config = written(tmp_path, platform, "AB")
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        result = subprocess.run(
+            [sys.executable, "-m", "exporter", "tokens", "--config.file", str(config), "-o", "csv"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            check=False,
+            cwd=ROOT,
+        )
+    assert (result.returncode, result.stderr) == (2, "the list cannot be written: No space left on device\n")
+    narrow = command("tokens", "--config.file", str(config), env={"PYTHONIOENCODING": "latin-1"})
+    assert narrow.returncode == 0
+
+
 def test_check_config(platform: Simulator, tmp_path: Path) -> None:
     config = written(tmp_path, platform, "AB")
     result = command("check-config", "--config.file", str(config))
@@ -89,7 +106,7 @@ def test_rubbish_is_an_error_and_never_a_traceback(content: bytes, tmp_path: Pat
     file.write_bytes(content)
     for arguments in (["check-config"], ["serve"], ["tokens"]):
         result = command(*arguments, "--config.file", str(file), env={"LANG": "C", "LC_ALL": "C"})
-        assert result.returncode == 1
+        assert result.returncode == (2 if arguments == ["tokens"] else 1)
         assert result.stderr.startswith(f"{file}:")
         assert "Traceback" not in result.stderr
 

@@ -21,10 +21,10 @@ from exporter.clock import Stop, StoppedError, SystemClock
 from exporter.config.secrets import Secret, SecretFile, SecretValue
 from exporter.model import Reason
 from exporter.polling.pacing import Pacer
+from exporter.transport import Watchdog
 from exporter.yunxiao.client import Target, YunxiaoClient
 from exporter.yunxiao.errors import ApiError
 from exporter.yunxiao.simulator.faults import Fault
-from exporter.transport import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,13 +136,15 @@ def test_a_fault_that_passes_is_retried_away(platform: Simulator) -> None:
             healer.join()
 
 
-@pytest.mark.parametrize(("retry_after", "pause"), [("1", 1.0), ("600", 0.8), (None, 1.0), ("nonsense", 1.0)])
+@pytest.mark.parametrize(
+    ("retry_after", "pause"), [("1", 1.0), ("600", 0.8), (None, 1.0), ("nonsense", 1.0), ("9" * 400, 0.8)]
+)
 def test_a_429_pauses_the_organization_for_as_long_as_the_cap_allows(
     platform: Simulator, retry_after: str | None, pause: float
 ) -> None:
     platform.faults.for_user("u1", Fault.parse("429"))
     platform.faults.retry_after = retry_after
-    with a_client(platform.url, max_retry_after=0.8 if retry_after == "600" else 300.0) as bench:
+    with a_client(platform.url, max_retry_after=0.8 if pause < 1 else 300.0) as bench:
         healer = threading.Timer(0.1, platform.faults.heal)
         healer.start()
         started = time.monotonic()
@@ -167,6 +169,13 @@ def test_redirects_are_refused_and_carry_no_token_along(platform: Simulator) -> 
             error = bench.fails()
         assert (error.reason, error.detail) == (Reason.REDIRECT, "HTTP 302 to 127.0.0.1, redirect refused")
         assert elsewhere.requests() == 0
+
+
+@pytest.mark.parametrize("location", ["http://[", "/x%zz\u00e9", "", "//", "javascript:alert(1)"])
+def test_wherever_a_redirect_leads_it_is_a_redirect(platform: Simulator, location: str) -> None:
+    platform.faults.for_user("u1", Fault.parse(f"redirect:{location}"))
+    with a_client(platform.url) as bench:
+        assert bench.fails().reason is Reason.REDIRECT
 
 
 def test_a_call_can_be_called_off(platform: Simulator) -> None:

@@ -342,6 +342,59 @@ def test_listen_addresses(platform: Simulator, tmp_path: Path, listen: str, host
                 assert get(f"http://{host}:{port}/-/healthy").status_code == 200
 
 
+def test_a_folder_of_user_files_that_vanishes_leaves_the_last_list_in_force(
+    platform: Simulator, tmp_path: Path
+) -> None:
+    users = tmp_path / "users"
+    users.mkdir()
+    (users / "a.yaml").write_text('- {id: "A"}\n')
+    config = write_config(tmp_path, platform, [], users={"files": ["users/*.yaml"]})
+    with Exporter(config).ready() as exporter:
+        users.rename(tmp_path / "elsewhere")
+        wait_until(lambda: "matches no file" in exporter.output)
+        assert exporter.samples()[USERS] == 1
+    result = command("check-config", "--config.file", str(config))
+    assert result.returncode == 1
+    assert "users/*.yaml: matches no file; check the pattern" in result.stderr
+
+
+def test_a_corrected_token_is_tried_at_once(platform: Simulator, tmp_path: Path) -> None:
+    config = write_config(tmp_path, platform, "AB", poll={"interval": "1h", "stale_after": "2h", "spread": True})
+    (tmp_path / "token").write_text("pt-dead_0000")
+    with Exporter(config) as exporter:
+        wait_until(lambda: "the exporter's own token" in exporter.output)
+        wait_until(lambda: exporter.answers("/-/ready"))
+        time.sleep(6)  # the watch must have seen which token was refused
+        (tmp_path / "token").write_text(ADMIN_TOKEN)
+        wait_until(lambda: exporter.samples()[UP.format("B")] == 1)
+
+
+def test_what_is_no_regular_file_is_refused_and_never_waited_for(platform: Simulator, tmp_path: Path) -> None:
+    config = write_config(tmp_path, platform, "A")
+    os.mkfifo(tmp_path / "pipe")
+    good = config.read_text()
+    with Exporter(config).ready() as exporter:
+        for key, value in (("token_file", "pipe"), ("users", {"files": ["pipe"]}), ("token_file", "to\0ken")):
+            data = yaml.safe_load(good)
+            data["organizations"][0][key] = value
+            config.write_text(yaml.safe_dump(data))
+            exporter.signal(signal.SIGHUP)
+            wait_until(lambda: exporter.samples()[RELOADED] == 0)
+            config.write_text(good)
+            exporter.signal(signal.SIGHUP)
+            wait_until(lambda: exporter.samples()[RELOADED] == 1)
+        assert "is no regular file" in exporter.output
+        assert "holds a NUL character" in exporter.output
+        exporter.signal(signal.SIGTERM)
+        assert exporter.ended() == 0
+
+
+def test_odd_accept_headers_get_the_plain_format(platform: Simulator, tmp_path: Path) -> None:
+    with Exporter(write_config(tmp_path, platform, "A")).ready() as exporter:
+        for accept in ("application/openmetrics-text; version=abc", "text/plain; version=x.y", '"', "*/*;q=x"):
+            assert get(f"{exporter.url}/metrics", headers={"Accept": accept}).status_code == 200
+
+
 def test_secrets_of_configuration_and_environment_show_nowhere(platform: Simulator, tmp_path: Path) -> None:
     config = write_config(
         tmp_path, "http://acme.invalid", "A", proxy_url=f"http://me:{PASSWORD}@127.0.0.1:9", token_env="THE_TOKEN"

@@ -6,6 +6,7 @@ from collections import Counter
 from functools import partial
 
 import pytest
+import time_machine
 from support.running import wait_until
 
 from exporter.polling.scheduler import Scheduler
@@ -86,4 +87,32 @@ def test_stopping_is_possible_before_the_start_and_twice(twice: bool) -> None:  
     if twice:
         scheduler.start()
         scheduler.stop()
+        scheduler.stop()
+
+
+def test_a_clock_that_is_set_back_stops_nothing() -> None:
+    counts: Counter[str] = Counter()
+    scheduler = Scheduler()
+    scheduler.start()
+    try:
+        scheduler.add("job", lambda: counts.update(["runs"]), 0.2, skipped=_nothing, crashed=_nothing)
+        wait_until(lambda: counts["runs"] >= 2)
+        with time_machine.travel(time.time() - 600, tick=True):
+            before = counts["runs"]
+            wait_until(lambda: counts["runs"] >= before + 3)
+    finally:
+        scheduler.stop()
+
+
+def test_a_job_can_be_run_ahead_of_its_time() -> None:
+    counts: Counter[str] = Counter()
+    scheduler = Scheduler()
+    scheduler.start()
+    try:
+        scheduler.add("job", lambda: counts.update(["runs"]), 3600, skipped=_nothing, crashed=_nothing)
+        wait_until(lambda: counts["runs"] == 1)
+        scheduler.run_soon("job")
+        wait_until(lambda: counts["runs"] == 2)
+        scheduler.run_soon("no such job")
+    finally:
         scheduler.stop()

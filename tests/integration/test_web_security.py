@@ -101,6 +101,7 @@ def test_tls_and_client_certificates(platform: Simulator, tmp_path: Path, author
     ("content", "words"),
     [
         ({"basic_auth_users": {"prom": "plain-text"}}, "basic_auth_users.prom: is no bcrypt hash"),
+        ({"basic_auth_users": {"prom": 12345678901}}, "basic_auth_users.prom: is no bcrypt hash"),
         ({"tls_server_config": {"cert_file": "x"}}, "tls_server_config.key_file: is missing"),
         ({"tls_server_config": {"cert_file": "x", "key_file": "y"}}, "cannot be loaded: No such file"),
         ({"http_server_config": {"http2": True}}, "http_server_config: unknown key"),
@@ -124,4 +125,5 @@ def test_faults_are_told_and_nothing_starts(
     assert result.returncode == 1
     assert words in result.stderr
     assert "plain-text" not in result.stderr
+    assert "12345678901" not in result.stderr
     assert platform.requests() == 0

@@ -11,7 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from support.builders import DAY, HOUR, MINUTE, NOW, ManualClock, a_failure, a_token
 
-from exporter.config.schema import Metrics
+from exporter.config.schema import Config, Metrics
 from exporter.metrics.collector import StateCollector
 from exporter.metrics.exposition import gzip_accepted, render
 from exporter.metrics.families import ALL_FAMILIES, Kind
@@ -35,7 +35,7 @@ def scrape(
     """What a scrape gives, read by the strict parser; fails if a label set comes twice."""
     telemetry, store = Telemetry(), Store()
     store.replace(ledgers)
-    telemetry.registry.register(StateCollector(store, lambda: switches or Metrics(), ManualClock(now)))
+    telemetry.registry.register(StateCollector(store, lambda: a_config(switches), ManualClock(now)))
     body = render(telemetry.registry, accept, "").content.decode()
     families = parse_openmetrics(body) if accept else parse_text(body)
     samples: Samples = {}
@@ -45,6 +45,12 @@ def scrape(
             assert key not in samples, key
             samples[key] = sample.value
     return samples
+
+
+def a_config(switches: Metrics | None = None) -> Config:
+    organization = {"name": "acme", "endpoint": "http://x", "token_env": "T", "users": {"files": ("x",)}}
+    config = Config.model_validate({"organizations": (organization,)})
+    return config.model_copy(update={"metrics": switches or Metrics()})
 
 
 def of(samples: Samples, name: str) -> dict[frozenset[tuple[str, str]], float]:

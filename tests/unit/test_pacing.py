@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import itertools
+import threading
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.builders import LeapingStop, ManualClock
 
-from exporter.clock import StoppedError
+from exporter.clock import Stop, StoppedError, SystemClock
 from exporter.polling.pacing import Pacer
 
 
@@ -93,7 +94,7 @@ def test_a_stop_ends_the_wait() -> None:
 
 
 @given(
-    st.floats(min_value=0.1, max_value=1000),
+    st.floats(min_value=0.001, max_value=1000),
     st.lists(st.sampled_from(["acquire", "throttled", "relaxed", "idle"]), max_size=60),
 )
 def test_the_rate_stays_within_its_limits(rate: float, steps: list[str]) -> None:
@@ -113,6 +114,35 @@ def test_the_rate_stays_within_its_limits(rate: float, steps: list[str]) -> None
             case _:
                 clock.advance(0.3)
         assert pacer.rate is not None
-        assert min(rate, 1 / 30) <= pacer.rate <= rate
+        assert min(rate, 1 / 30) - 1e-9 <= pacer.rate <= rate
     gaps = [later - earlier for earlier, later in itertools.pairwise(granted)]
     assert all(gap >= 1 / rate - 1e-6 for gap in gaps)
+
+
+def test_after_a_pause_those_who_waited_go_one_by_one() -> None:
+    clock = SystemClock()
+    pacer = Pacer(50, clock)
+    stop = Stop()
+    granted: list[float] = []
+    lock = threading.Lock()
+
+    def ask() -> None:
+        pacer.acquire(stop)
+        with lock:
+            granted.append(clock.monotonic())
+
+    workers = [threading.Thread(target=ask) for _ in range(12)]
+    for worker in workers:
+        worker.start()
+    pacer.throttled(0.3)
+    for worker in workers:
+        worker.join()
+    # the rate is 25 a second after the refusal: 11 or 12 requests need at least ten gaps of 40 ms
+    late = sorted(granted)[1:]
+    assert late[-1] - late[0] > 0.35
+
+
+def test_a_429_never_raises_a_very_low_rate() -> None:
+    pacer = Pacer(0.01, ManualClock())
+    pacer.throttled(1)
+    assert pacer.rate == 0.01

@@ -18,7 +18,7 @@ from exporter.yunxiao.simulator.server import Simulator
 def main(
     users: Annotated[int, typer.Option(help="How many users to make up.", min=0, max=100_000)] = 25,
     seed: Annotated[int, typer.Option(help="The same seed makes the same people.")] = 1,
-    port: Annotated[int, typer.Option(help="Port on loopback; 0 for a free one.")] = 0,
+    port: Annotated[int, typer.Option(help="Port on loopback; 0 for a free one.", min=0, max=65535)] = 0,
     latency: Annotated[float, typer.Option(help="Seconds that each answer takes.", min=0)] = 0.02,
     per_second: Annotated[float | None, typer.Option(help="Requests a second above which 429 is answered.")] = None,
     fail_user: Annotated[
@@ -43,7 +43,7 @@ def main(
     try:
         for text in fail_user or []:
             number, _, fault = text.partition("=")
-            simulator.faults.for_user(people[int(number)].user_id, Fault.parse(fault))
+            simulator.faults.for_user(people[_natural(number)].user_id, Fault.parse(fault))
         for text in fail_rate or []:
             share, _, fault = text.partition("=")
             simulator.faults.at_rate(float(share), Fault.parse(fault))
@@ -59,6 +59,12 @@ def main(
             signal.pause()
         except KeyboardInterrupt:
             typer.echo(f"{simulator.requests()} requests, at most {simulator.busiest_second()} in a second")
+
+
+def _natural(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(f"{text!r} is no user number; the first is 0")
+    return int(text)
 
 
 def _write(folder: Path, simulator: Simulator) -> None:

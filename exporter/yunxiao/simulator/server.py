@@ -218,7 +218,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _head(self, status: int, length: int, headers: dict[str, str] | None = None) -> bytes:
         fields = {"Content-Type": "application/json;charset=UTF-8", "Content-Length": str(length)} | (headers or {})
         lines = [
-            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+            f"HTTP/1.1 {status} {_phrase(status)}",
             *(f"{key}: {value}" for key, value in fields.items()),
         ]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
@@ -273,6 +273,13 @@ class _Handler(BaseHTTPRequestHandler):
                     return
                 self.wfile.write(byte_by_byte[position : position + 1])
                 self.server.simulator.wait(0.2)
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Simulated"
 
 
 def _wire(user_id: str, record: TokenRecord) -> dict[str, Any]:

@@ -1,0 +1,254 @@
+"""Direct notifications against an Alertmanager on loopback that takes, refuses, hangs or is not there."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Self
+
+import pytest
+from support.builders import NOW
+from support.running import PASSWORD, Exporter, a_record, a_simulator, free_port, wait_until, write_config
+
+from exporter.alerts.alertmanager import AlertmanagerClient, AlertmanagerTarget, DeliveryError
+from exporter.alerts.notifier import Sender
+from exporter.alerts.tracker import Notice
+from exporter.clock import Stop, SystemClock
+from exporter.config.secrets import SecretFile
+from exporter.transport import Watchdog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+
+def slowly(seconds: float) -> int:
+    time.sleep(seconds)
+    return 200
+
+
+class Alertmanager:
+    """Takes alerts and keeps them; `behave` gives the status for a batch and may take its time."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.posts: list[tuple[float, list[dict[str, Any]]]] = []
+        self.headers: list[dict[str, str]] = []
+        self.behave: Any = lambda _: 200
+        stub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+            def do_POST(self) -> None:
+                batch = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                assert self.path == "/api/v2/alerts"
+                status = stub.behave(batch)
+                if status == 200:
+                    stub.posts.append((time.time(), batch))
+                stub.headers.append(dict(self.headers))
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
+
+    def __enter__(self) -> Self:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+    def alerts(self, name: str = "") -> list[dict[str, Any]]:
+        every = [alert for _, batch in list(self.posts) for alert in batch]
+        return [alert for alert in every if name in alert["labels"]["alertname"]]
+
+
+@dataclass
+class Counts:
+    """What a sender counted."""
+
+    ok: int = 0
+    errors: int = 0
+    lost: int = 0
+    lengths: list[int] = field(default_factory=list)
+
+    def sent(self, _: str, count: int, seconds: float) -> None:
+        assert seconds >= 0
+        self.ok += count
+
+    def failed(self, _: str, count: int) -> None:
+        self.errors += count
+
+    def dropped(self, _: str, count: int) -> None:
+        self.lost += count
+
+    def queued(self, _: str, length: int) -> None:
+        self.lengths.append(length)
+
+    def firing(self, notices: Sequence[Notice]) -> None:
+        pass
+
+    def internal_error(self, where: str) -> None:
+        raise AssertionError(where)
+
+
+@contextmanager
+def a_sender(url: str, capacity: int = 1000, **target: Any) -> Iterator[tuple[Sender, Counts]]:
+    clock, counts = SystemClock(), Counts()
+    watchdog = Watchdog(clock)
+    watchdog.start()
+    client = AlertmanagerClient(AlertmanagerTarget(url, target.pop("timeout", 1.0), **target), watchdog)
+    sender = Sender(client, counts, Stop(), clock, capacity)
+    sender.start()
+    try:
+        yield sender, counts
+    finally:
+        sender.stop()
+        watchdog.stop()
+
+
+def notices(count: int, start: int = 0) -> list[Notice]:
+    return [Notice((("alertname", f"a{number}"),), (), NOW, NOW + 240) for number in range(start, start + count)]
+
+
+def test_batches_are_bounded_and_nothing_is_lost() -> None:
+    with Alertmanager() as stub, a_sender(stub.url) as (sender, counts):
+        sender.put(notices(150))
+        wait_until(lambda: counts.ok == 150)
+        assert max(len(batch) for _, batch in stub.posts) <= 64
+        assert {alert["labels"]["alertname"] for alert in stub.alerts()} == {f"a{number}" for number in range(150)}
+
+
+def test_one_refused_alert_does_not_take_the_batch_with_it() -> None:
+    with Alertmanager() as stub, a_sender(stub.url) as (sender, counts):
+        stub.behave = lambda batch: 400 if any(one["labels"]["alertname"] == "a7" for one in batch) else 200
+        sender.put(notices(20))
+        wait_until(lambda: counts.ok == 19)
+        wait_until(lambda: counts.lost == 1)
+        assert "a7" not in {alert["labels"]["alertname"] for alert in stub.alerts()}
+        assert counts.errors == 0
+
+
+def test_a_passing_fault_is_retried_and_a_lasting_one_counted() -> None:
+    with Alertmanager() as stub, a_sender(stub.url) as (sender, counts):
+        answers = iter([503, 500, 200])
+        stub.behave = lambda _: next(answers)
+        sender.put(notices(1))
+        wait_until(lambda: counts.ok == 1)
+        stub.behave = lambda _: 503
+        sender.put(notices(2))
+        wait_until(lambda: counts.errors == 2)
+
+
+def test_the_queue_is_bounded_and_the_oldest_are_given_up() -> None:
+    with a_sender(f"http://127.0.0.1:{free_port()}", capacity=100) as (sender, counts):
+        started = time.monotonic()
+        for start in range(0, 1000, 50):
+            sender.put(notices(50, start))
+        assert time.monotonic() - started < 1  # putting never waits
+        assert max(counts.lengths) <= 100
+        assert counts.lost > 0
+        wait_until(lambda: counts.errors > 0)
+
+
+def test_a_newer_notice_replaces_the_one_that_waits() -> None:
+    release = threading.Event()
+    with Alertmanager() as stub, a_sender(stub.url, timeout=10.0) as (sender, counts):
+        stub.behave = lambda _: 200 if release.wait(5) else 500
+        sender.put(notices(1, 900))
+        wait_until(lambda: counts.lengths[-1:] == [0])
+        sender.put(notices(1))
+        sender.put([Notice((("alertname", "a0"),), (), NOW, NOW + 999)])
+        release.set()
+        wait_until(lambda: counts.ok == 2)
+        assert [alert["endsAt"] for alert in stub.alerts("a0")] == ["2026-06-01T00:16:39.000Z"]
+
+
+@pytest.mark.parametrize("bearer", [True, False])
+def test_credentials_come_from_files_and_are_read_anew(tmp_path: Path, bearer: bool) -> None:  # noqa: FBT001
+    file = tmp_path / "secret"
+    file.write_text("first\n")
+    name = None if bearer else "exporter"
+    with Alertmanager() as stub, a_sender(stub.url, username=name, secret=SecretFile(file)) as (sender, counts):
+        sender.put(notices(1))
+        wait_until(lambda: counts.ok == 1)
+        file.write_text(PASSWORD)
+        sender.put(notices(1))
+        wait_until(lambda: counts.ok == 2)
+    expected = [
+        f"Bearer {secret}" if bearer else "Basic " + base64.b64encode(f"exporter:{secret}".encode()).decode()
+        for secret in ("first", PASSWORD)
+    ]
+    assert [headers["Authorization"] for headers in stub.headers] == expected
+
+
+def test_a_hanging_alertmanager_is_given_up_in_time() -> None:
+    clock = SystemClock()
+    watchdog = Watchdog(clock)
+    watchdog.start()
+    with Alertmanager() as stub:
+        stub.behave = lambda _: slowly(3)
+        client = AlertmanagerClient(AlertmanagerTarget(stub.url, 0.4), watchdog)
+        started = time.monotonic()
+        with pytest.raises(DeliveryError, match=r"no answer within 0\.4 s"):
+            client.send(notices(1))
+        assert time.monotonic() - started < 1.5
+        client.close()
+        watchdog.stop()
+
+
+def test_the_daemon_tells_every_alertmanager_and_a_dead_one_delays_nothing(tmp_path: Path) -> None:
+    # it lives 3,900 s, of which a tenth is 390
+    tokens = {"A": [a_record("pt-soon", expires_in=300)]}
+    dead = f"http://127.0.0.1:{free_port()}"
+    with a_simulator(tokens) as platform, Alertmanager() as stub, Alertmanager() as hanging:
+        hanging.behave = lambda _: slowly(2)
+        config = write_config(tmp_path, platform, "A")
+        alerting = {
+            "alertmanagers": [{"url": dead}, {"url": stub.url}, {"url": hanging.url, "timeout": "1s"}],
+            "resend_interval": "1s",
+            "labels": {"team": "platform"},
+        }
+        config.write_text(config.read_text() + json.dumps({"alerting": alerting})[1:-1])
+        with Exporter(config).ready() as exporter:
+            wait_until(lambda: len(stub.alerts("TokenExpiring")) >= 4)
+            polled = platform.requests("A")
+            started = time.monotonic()
+            samples = exporter.samples()
+            assert time.monotonic() - started < 1
+            wait_until(lambda: platform.requests("A") >= polled + 2, 4)
+            sent = f'yunxiao_notifications_sent_total{{alertmanager="{stub.url}"}}'
+            assert samples[sent] >= 4
+            assert samples['yunxiao_alerts_firing{alertname="YunxiaoTokenExpiringCritical"}'] == 1
+            wait_until(lambda: exporter.samples()[f'yunxiao_notifications_errors_total{{alertmanager="{dead}"}}'] > 0)
+            platform.enterprise.renew("A", "pt-soon", time.time() + 99 * 86400)
+            wait_until(lambda: stub.alerts("TokenExpiring")[-1]["endsAt"] < now_text())
+    firing = [(at, one) for at, batch in stub.posts for one in batch if one["endsAt"] > text_of(at)]
+    assert len({(json.dumps(one["labels"], sort_keys=True), one["startsAt"]) for _, one in firing}) == 1
+    gaps = [later[0] - earlier[0] for earlier, later in pairwise(firing)]
+    assert max(gaps) < 4  # the lease is four re-sends of a second
+    assert all(one["startsAt"] <= text_of(at) for at, one in firing)
+    assert firing[0][1]["labels"]["team"] == "platform"
+
+
+def now_text() -> str:
+    return text_of(time.time())
+
+
+def text_of(at: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + f".{int(at % 1 * 1000):03d}Z"

@@ -1,0 +1,115 @@
+"""The rules: current, complete, with runbooks, and readable by Prometheus' own grammar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import promql_parser
+import pytest
+import yaml
+
+from exporter.alerts.definitions import ALL_DEFINITIONS, EXPORTER_DOWN, TOKEN_NEVER_EXPIRES
+from exporter.alerts.rules import rules, rules_text
+from exporter.config.alerting import RUNBOOKS, Alerting
+from exporter.config.loader import settle
+from exporter.config.schema import Poll
+from exporter.config.yamlfile import read_yaml
+from exporter.metrics.families import ALL_FAMILIES
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def alerting_rules(alerting: Alerting) -> list[dict[str, Any]]:
+    groups = rules(alerting, Poll(), ["team"])["groups"]
+    return [rule for group in groups for rule in group["rules"] if "alert" in rule]
+
+
+def test_the_shipped_rules_are_what_the_command_prints() -> None:
+    assert (ROOT / "prometheus/rules.yaml").read_text() == rules_text(Alerting(), Poll())
+
+
+def test_the_rules_of_the_promtool_tests_are_what_the_command_prints() -> None:
+    file = ROOT / "prometheus/tests/custom.config.yaml"
+    settings = settle(read_yaml(file, "x"), file.parent, {"TOKEN": "pt-x_y"})
+    text = rules_text(settings.config.alerting, settings.config.poll, settings.label_names)
+    assert (file.parent / "custom.rules.yaml").read_text() == text
+
+
+def test_every_alert_has_severity_words_and_a_runbook_that_exists() -> None:
+    every = alerting_rules(Alerting(never_expires=True))
+    assert {rule["alert"] for rule in every} == {definition.name for definition in ALL_DEFINITIONS}
+    for rule in every:
+        assert rule["labels"]["severity"] in {"critical", "warning", "info"}
+        assert rule["annotations"]["summary"].endswith(".")
+        assert "{{" not in rule["annotations"]["summary"]
+        assert rule["annotations"]["description"].endswith(".")
+        page = rule["annotations"]["runbook_url"].removeprefix(RUNBOOKS + "/")
+        assert (ROOT / "docs/runbooks" / page).is_file()
+
+
+def test_every_runbook_belongs_to_an_alert_and_says_what_is_needed_at_night() -> None:
+    pages = {file.stem: file.read_text() for file in (ROOT / "docs/runbooks").glob("Yunxiao*.md")}
+    assert pages.keys() >= {definition.name for definition in ALL_DEFINITIONS}
+    for name, text in pages.items():
+        for heading in ("# " + name, "## Meaning", "## If ignored", "## Check", "## Fix"):
+            assert f"{heading}\n" in text, (name, heading)
+        assert "```promql" in text, name
+
+
+def test_every_expression_is_promql_and_uses_families_that_exist_and_no_counter() -> None:
+    known = {family.name for family in ALL_FAMILIES} | {"process_start_time_seconds"}
+    for alerting in (Alerting(), Alerting(never_expires=True, labels={"team": "x"})):
+        for group in rules(alerting, Poll(), ["team", "email"])["groups"]:
+            recorded = {rule["record"] for rule in group["rules"] if "record" in rule}
+            for rule in group["rules"]:
+                used = selected(promql_parser.parse(rule["expr"]))
+                assert used <= known | recorded | {"yunxiao:user_labels"}, rule
+                assert not [name for name in used if name.endswith("_total")]
+
+
+def selected(node: Any) -> set[str]:
+    """The names of all series that an expression selects."""
+    names = set()
+    if isinstance(node, promql_parser.VectorSelector):
+        names.add(str(node.name))
+    for part in ("lhs", "rhs", "expr", "arg", "vector_selector", "param"):
+        if (below := getattr(node, part, None)) is not None:
+            names |= selected(below)
+    for argument in getattr(node, "args", None) or []:
+        names |= selected(argument)
+    return names
+
+
+def test_seconds_are_written_whole() -> None:
+    text = rules_text(Alerting.model_validate({"thresholds": {"warning": "1234567s", "critical": "1500ms"}}), Poll())
+    assert "+ 1234567\n" in text
+    assert "+ 1.5\n" in text
+
+
+def test_off_by_default_is_left_out_and_the_exporter_itself_is_watched() -> None:
+    names = {rule["alert"] for rule in alerting_rules(Alerting())}
+    assert TOKEN_NEVER_EXPIRES.name not in names
+    assert EXPORTER_DOWN.name in names
+
+
+def test_label_values_that_look_like_templates_stay_text() -> None:
+    text = rules_text(Alerting(labels={"team": 'a{{b}}"'}), Poll())
+    (rule,) = {rule["labels"]["team"] for group in yaml.safe_load(text)["groups"] for rule in group["rules"]
+               if "alert" in rule}  # fmt: skip
+    assert rule == 'a{{ "{{" }}b}}"'
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("cost-center", "cost_center"), ("a.b", "no label name"), ("__x", "no label name"), ("token", "set by")],
+)
+def test_label_names_are_checked_when_the_configuration_is_loaded(name: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Alerting.model_validate({"labels": {name: "x"}})
+
+
+@pytest.mark.parametrize("value", [42, ["a"], None, True])
+def test_label_values_must_be_text(value: object) -> None:
+    with pytest.raises(ValueError, match="string"):
+        Alerting.model_validate({"labels": {"team": value}})

@@ -1,0 +1,205 @@
+"""When an alert fires, what it says, and what stays the same about it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.builders import DAY, HOUR, MINUTE, NOW, a_failure, a_token
+
+from exporter.alerts.conditions import Alert, alerts
+from exporter.config.schema import Config
+from exporter.model import NEVER, OwnThresholds, Token, User
+from exporter.store import Ledger, Sweep, SweepResult, View
+
+OLD = 100 * DAY
+LI = User("3001", "li.wei")
+
+
+def a_config(**alerting: Any) -> Config:
+    organization = {"name": "acme", "endpoint": "http://x", "token_env": "T", "users": {"files": ("x",)}}
+    return Config.model_validate({"organizations": (organization,), "alerting": alerting})
+
+
+def a_view(*tokens: Token, user: User = LI, now: float = NOW) -> View:
+    ledger = Ledger("acme", [user], since=now)
+    ledger.succeeded(user.user_id, tokens, now)
+    ledger.swept(Sweep(SweepResult.SUCCESS, 1, now))
+    return View((ledger.view(),))
+
+
+def found(view: View, config: Config | None = None, now: float = NOW, refused: float | None = None) -> list[Alert]:
+    return list(alerts(view, config or a_config(), refused, now))
+
+
+def names(view: View, config: Config | None = None, now: float = NOW) -> list[str]:
+    return [dict(alert.labels)["alertname"] for alert in found(view, config, now)]
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "name", "words"),
+    [
+        (15 * DAY, None, ""),
+        (14 * DAY, None, ""),
+        (14 * DAY - 1, "YunxiaoTokenExpiringWarning", "expires in 13d"),
+        (3 * DAY, "YunxiaoTokenExpiringWarning", "expires in 3d"),
+        (3 * DAY - 1, "YunxiaoTokenExpiringCritical", "expires in 2d"),
+        (55 * MINUTE, "YunxiaoTokenExpiringCritical", "expires in 55m"),
+        (1, "YunxiaoTokenExpiringCritical", "expires in 1s"),
+        (0, "YunxiaoTokenExpired", "expired 0s ago"),
+        (-55 * DAY, "YunxiaoTokenExpired", "expired 55d ago"),
+        (NEVER, None, ""),
+        (None, None, ""),
+    ],
+)
+def test_a_token_is_in_at_most_one_of_the_three(expires_in: float | None, name: str | None, words: str) -> None:
+    alerted = found(a_view(a_token(expires_in=expires_in, age=OLD)))
+    assert [dict(alert.labels)["alertname"] for alert in alerted] == ([name] if name else [])
+    if name:
+        assert dict(alerted[0].annotations)["description"] == f"Token ci (pt-aaaa) of li.wei in acme {words}."
+
+
+def test_labels_and_annotations_of_an_alert() -> None:
+    (alert,) = found(a_view(a_token("pt-1", expires_in=DAY, age=OLD)), a_config(runbook_base_url="https://wiki/x/"))
+    assert dict(alert.labels) == {
+        "alertname": "YunxiaoTokenExpiringCritical",
+        "severity": "critical",
+        "organization": "acme",
+        "user_id": "3001",
+        "user": "li.wei",
+        "token_id": "pt-1",
+        "token": "ci",
+    }
+    assert dict(alert.annotations) == {
+        "summary": "A personal access token is about to expire.",
+        "description": "Token ci (pt-1) of li.wei in acme expires in 1d.",
+        "runbook_url": "https://wiki/x/YunxiaoTokenExpiringCritical.md",
+    }
+    assert alert.since == NOW - 2 * DAY  # three days before the expiry
+
+
+def test_a_short_lived_token_is_given_a_third_and_a_tenth_of_its_life() -> None:
+    def two_days_old(left: float) -> Token:
+        return Token("pt-1", "ci", (), NOW + left - 2 * DAY, NOW + left)
+
+    # of 48 hours a third is 16 and a tenth 4.8
+    assert names(a_view(two_days_old(16 * HOUR))) == []
+    assert names(a_view(two_days_old(16 * HOUR - 1))) == ["YunxiaoTokenExpiringWarning"]
+    assert names(a_view(two_days_old(4.8 * HOUR))) == ["YunxiaoTokenExpiringWarning"]
+    assert names(a_view(two_days_old(4.8 * HOUR - 1))) == ["YunxiaoTokenExpiringCritical"]
+
+
+def test_a_user_may_have_thresholds_and_labels_of_their_own() -> None:
+    user = User("3001", "li.wei", (("team", "platform"),), OwnThresholds(warning=60 * DAY))
+    config = a_config(labels={"team": "security", "site": "eu-west-1", "empty": ""})
+    (alert,) = found(a_view(a_token(expires_in=50 * DAY, age=9 * OLD), user=user), config)
+    labels = dict(alert.labels)
+    assert (labels["alertname"], labels["team"], labels["site"]) == (
+        "YunxiaoTokenExpiringWarning",
+        "platform",
+        "eu-west-1",
+    )
+    assert "empty" not in labels
+
+
+def test_never_expiring_tokens_only_where_asked_for() -> None:
+    view = a_view(a_token(expires_in=NEVER))
+    assert names(view) == []
+    assert names(view, a_config(never_expires=True)) == ["YunxiaoTokenNeverExpires"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "silent"),
+    [
+        ({"user": "3001"}, True),
+        ({"user": "li.wei"}, True),
+        ({"user": "li"}, False),
+        ({"token_id": "pt-aaaa"}, True),
+        ({"token_id": "pt-aaa"}, False),
+        ({"name": "c."}, True),
+        ({"name": "c"}, False),
+        ({"user": "3001", "name": "x"}, False),
+    ],
+)
+def test_ignored_tokens_are_silent_until_the_day_is_over(entry: dict[str, str], silent: bool) -> None:  # noqa: FBT001
+    today = {"reason": "known", "until": dt.date(2026, 6, 1)}
+    yesterday = {"reason": "known", "until": dt.date(2026, 5, 31)}
+    muted, told = ([] if silent else ["YunxiaoTokenExpired"]), ["YunxiaoTokenExpired"]
+
+    def expired(until: dict[str, Any], now: float) -> list[str]:
+        view = a_view(a_token(expires_in=-DAY), now=now)
+        return names(view, a_config(ignore=(entry | until,)), now)
+
+    assert expired(today, NOW) == muted
+    assert expired(today, NOW + DAY - 1) == muted
+    assert expired(today, NOW + DAY) == told
+    assert expired(yesterday, NOW) == told
+
+
+def test_a_failing_poll_resolves_nothing_and_is_told_of_after_two_sweeps() -> None:
+    ledger = Ledger("acme", [LI], since=NOW)
+    ledger.succeeded("3001", (a_token(expires_in=DAY, age=OLD),), NOW)
+    ledger.failed("3001", a_failure(), NOW + 60)
+    ledger.swept(Sweep(SweepResult.FAILED, 1, NOW + 1800))
+    view = View((ledger.view(),))
+    assert names(view, now=NOW + 60 + 1799) == ["YunxiaoTokenExpiringCritical"]
+    later = found(view, now=NOW + 60 + 1800)
+    assert {dict(alert.labels)["alertname"]: alert.since for alert in later} == {
+        "YunxiaoUserPollFailing": NOW + 1860,
+        "YunxiaoTokenExpiringCritical": NOW - 2 * DAY,
+    }
+
+
+def test_old_data_is_told_of() -> None:
+    view = a_view()
+    assert "YunxiaoUserDataStale" not in names(view, now=NOW + 3599)
+    (stale,) = [one for one in found(view, now=NOW + 2 * HOUR) if "Stale" in dict(one.labels)["alertname"]]
+    assert dict(stale.annotations)["description"] == "The tokens of li.wei in acme were last read 2h ago."
+    assert stale.since == NOW + 3600
+
+
+def test_sweeps_that_end_no_more_or_never_ended_are_told_of() -> None:
+    never = View((Ledger("acme", [LI], since=NOW).view(),))
+    for view in (never, a_view()):
+        # three intervals of 900 s and one request's 10 s
+        assert "YunxiaoSweepStalled" not in names(view, now=NOW + 2709)
+        assert "YunxiaoSweepStalled" in names(view, now=NOW + 2710)
+
+
+def test_a_refused_configuration_is_told_of() -> None:
+    (alert,) = found(a_view(), refused=NOW - 5)
+    assert (dict(alert.labels)["alertname"], alert.since) == ("YunxiaoConfigReloadFailed", NOW - 5)
+
+
+def test_a_renewed_or_deleted_token_is_told_of_no_more() -> None:
+    assert names(a_view(a_token(expires_in=100 * DAY))) == []
+    assert names(a_view()) == []
+
+
+@given(
+    st.floats(min_value=-1e7, max_value=1e7),
+    st.none() | st.floats(min_value=0, max_value=1e8),
+    st.floats(min_value=1, max_value=1e6),
+    st.floats(min_value=1e6 + 1, max_value=1e7),
+    st.floats(min_value=0, max_value=1e6),
+)
+def test_however_the_thresholds_are_alerts_only_get_worse_with_time(
+    left: float, age: float | None, critical: float, warning: float, later: float
+) -> None:
+    ranks = {"": 0, "YunxiaoTokenExpiringWarning": 1, "YunxiaoTokenExpiringCritical": 2, "YunxiaoTokenExpired": 3}
+    token = Token("t", "ci", (), None if age is None else NOW - age, NOW + left)
+    user = User("3001", "li.wei", (), OwnThresholds(warning, critical))
+
+    def state(now: float) -> tuple[int, float]:
+        mine = found(a_view(token, user=user, now=now), now=now)
+        assert len(mine) <= 1
+        assert all(one.since <= now for one in mine)
+        return (ranks[dict(mine[0].labels)["alertname"]], mine[0].since) if mine else (0, now)
+
+    (first, since), (second, since_later) = state(NOW), state(NOW + later)
+    assert second >= first
+    if first == second > 0:
+        assert since == since_later
