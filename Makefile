@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO_ARGS ?=
 TEST_ARGS ?=
 
-.PHONY: help demo test lint format docs lock clean
+.PHONY: help demo test lint format docs dashboards lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -34,6 +34,9 @@ format: $(VENV)/.dev ## let ruff mend what it can
 
 docs: $(VENV)/.dev ## make docs/metrics.md and docs/configuration.md anew from the code
 	$(BIN)/python scripts/make_docs.py
+
+dashboards: $(VENV)/.dev ## build grafana/dashboards anew from grafana/code
+	$(BIN)/python grafana/code/build.py
 
 lock: $(VENV)/.dev ## pin every dependency anew, with hashes
 	scripts/lock.sh $(BIN)/uv

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from exporter.transport import Watchdog
 
 _log = structlog.get_logger(__name__)
-_LOOK_EVERY = 5.0
+_LOOK_EVERY = 2.0
 """Seconds between two looks at the token file and the user files."""
 _job_numbers = itertools.count()
 

@@ -55,6 +55,16 @@ def promtool() -> str:
     return needed("promtool")
 
 
+@pytest.fixture
+def alertmanager() -> str:
+    return needed("prometheus-alertmanager")
+
+
+@pytest.fixture
+def amtool() -> str:
+    return needed("amtool")
+
+
 def needed(command: str) -> str:
     """The path of a server or tool from Debian's packages; without it a test is skipped, but fails under CI."""
     if (path := shutil.which(command)) is None:

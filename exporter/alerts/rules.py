@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _USER = "organization, user_id, user"
 _TOKEN = f"{_USER}, token_id, token"
 # Seconds as the daemon's words have them: the first unit of Prometheus' own writing, without the sign.
-_ROUGH = '{{ $value | humanizeDuration | reReplaceAll "^-|[.][0-9]+| .*" "" }}'
+_ROUGH = '{{ $value | humanizeDuration | reReplaceAll "^-|[.][0-9]+| .*" "" | reReplaceAll "^[0-9]+[mun]s$" "0s" }}'
 _WORDS = {
     TOKEN_EXPIRED: f"expired {_ROUGH} ago",
     TOKEN_EXPIRING_CRITICAL: f"expires in {_ROUGH}",

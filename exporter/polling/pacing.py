@@ -36,6 +36,7 @@ class Pacer:
         self._next = clock.monotonic()
         self._closed_until = self._next
         self._pauses = 0
+        self._last = float("-inf")
         self._recent: deque[float] = deque(maxlen=256)
 
     def acquire(self, stop: Stop) -> None:
@@ -51,6 +52,7 @@ class Pacer:
                 now = self._clock.monotonic()
                 if pauses == self._pauses and turn <= now:
                     self._recent.append(now)
+                    self._last = now
                     return
                 late = pauses != self._pauses
             if late:
@@ -76,7 +78,9 @@ class Pacer:
                 self._rate = max(min(_SLOWEST, self._highest or _SLOWEST), lowered)
             pause = _PAUSE_UNTOLD if retry_after is None else retry_after
             if now + pause > self._closed_until:
-                self._closed_until = self._next = now + pause
+                self._closed_until = now + pause
+                # Turns given for before the pause are void, but not the gap to the last request that went out.
+                self._next = max(self._closed_until, self._last + (1 / self._rate if self._rate else 0.0))
                 self._pauses += 1
 
     def relaxed(self) -> None:

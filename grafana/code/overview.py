@@ -1,0 +1,236 @@
+"""The dashboard *Overview*: what expires next, what never does, who can do what, and who cannot be polled."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.models import dashboard as models
+from parts import (
+    BLUE,
+    DAY,
+    GREEN,
+    HEALTH,
+    ORANGE,
+    OVERVIEW,
+    PURPLE,
+    RED,
+    URGENT,
+    YELLOW,
+    a_dashboard,
+    arranged,
+    bars,
+    colored,
+    columns,
+    field,
+    grid,
+    lines,
+    now,
+    number,
+    query,
+    rows,
+    variable,
+)
+
+WHO = 'organization=~"$organization", user=~"$user"'
+SERIES = "organization, user_id, user, token_id, token"
+# Replicas expose the same series under other instances; max leaves one of each.
+EXPIRY = f"max by ({SERIES}) (yunxiao_token_expiry_timestamp_seconds{{{WHO}}})"
+CREATED = f"max by ({SERIES}) (yunxiao_token_created_timestamp_seconds{{{WHO}}})"
+LEFT = f"({EXPIRY} - time())"
+FAILURE = f"max by (organization, user_id, user, reason) (yunxiao_user_failure{{{WHO}}})"
+PERMISSION = f'{WHO}, permission=~"$permission"'
+WEEKS = 26
+# Weeks in which nothing expires are columns too, or the eye is misled.
+EVERY_WEEK = "\n".join(f'or on (week) label_replace(vector(0), "week", "{week}", "", "")' for week in range(WEEKS))
+STATE_COLORS = {"active": GREEN, "expired": RED, "never_expires": PURPLE, "unknown": YELLOW}
+NOTHING = ((None, GREEN), (1, RED))
+
+
+def counted(state: str) -> str:
+    """How many tokens are in a state; 0 where there are none at all."""
+    series = f'max by (organization, user_id, user) (yunxiao_user_tokens{{{WHO}, state="{state}"}})'
+    return f"sum({series}) or vector(0)"
+
+
+def build() -> dashboard.Dashboard:
+    """The dashboard."""
+    board = a_dashboard(
+        OVERVIEW,
+        "Yunxiao tokens / Overview",
+        "Personal access tokens of Yunxiao and Lingma users: what expires next, what never does, who fails.",
+        (HEALTH, "Exporter health"),
+    )
+    board.with_variable(
+        variable("user", 'label_values(yunxiao_user_tokens{organization=~"$organization"}, user)', "User")
+    ).with_variable(
+        variable(
+            "permission",
+            f"label_values(yunxiao_user_permission_tokens{{{WHO}}}, permission)",
+            "Permission",
+        )
+    )
+    board.with_row(dashboard.Row("Tokens now"))
+    numbers = (
+        number("Users watched", "Users whose tokens are polled.",
+               'sum(max by (organization) (yunxiao_users{organization=~"$organization"})) or vector(0)',
+               colors=((None, BLUE),)),
+        number("Active", "Tokens that expire, but not yet.", counted("active"), colors=((None, GREEN),)),
+        number("Within 7 days", "Tokens that expire within a week and have not yet.",
+               f"count(0 < {LEFT} < {7 * DAY}) or vector(0)", colors=((None, GREEN), (1, ORANGE))),
+        number("Expired", "Tokens whose expiry has passed and that the platform still lists.",
+               counted("expired"), colors=NOTHING),
+        number("Never expire", "Tokens without an expiry: nobody is ever reminded of them.",
+               counted("never_expires"), colors=((None, GREEN), (1, PURPLE))),
+        number("Unknown expiry", "Tokens whose expiry could not be read; nobody watches them.",
+               counted("unknown"), colors=((None, GREEN), (1, YELLOW))),
+        number("Users failing", "Users whose last poll failed. Their numbers are those last seen.",
+               f"count(max by (organization, user_id) (yunxiao_user_up{{{WHO}}}) == 0) or vector(0)", colors=NOTHING),
+        number("Oldest data", "Age of the user's data that was read longest ago.",
+               f"max(time() - max by (organization, user_id) (yunxiao_user_last_success_timestamp_seconds{{{WHO}}}))"
+               " or vector(0)", unit="s", colors=((None, GREEN), (3600, ORANGE), (4 * 3600, RED))),
+    )  # fmt: skip
+    for one in numbers:
+        board.with_panel(one.span(3))
+
+    board.with_row(dashboard.Row("Next to expire"))
+    names = {
+        "organization": "Organization",
+        "user": "User",
+        "token": "Token",
+        "token_id": "Token id",
+        "Value #A": "Time left",
+        "Value #B": "Expires at",
+    }
+    upcoming = arranged(
+        grid(
+            "Next to expire",
+            "The 100 tokens that expire next, soonest first. Colours follow the default thresholds of the alerts.",
+            rows(f"bottomk(100, {LEFT} > 0 < +Inf)", "A"),
+            rows(f"{EXPIRY} * 1000 and bottomk(100, {LEFT} > 0 < +Inf)", "B"),
+        ),
+        names,
+        order="Time left",
+    )
+    upcoming.override_by_name("Time left", [field("unit", "s"), field("decimals", 1), *colored(URGENT)])
+    upcoming.override_by_name("Expires at", [field("unit", "dateTimeAsIso")])
+    upcoming.override_by_name("Token id", [field("custom.width", 140)])
+    board.with_panel(upcoming.span(14).height(11))
+    calendar = columns(
+        "Expiring by week",
+        "Tokens by the number of whole weeks that they have left; 0 is within seven days. Half a year ahead.",
+        rows(f'count_values("week", floor({LEFT} / {7 * DAY}) >= 0 < {WEEKS})\n{EVERY_WEEK}'),
+        "Weeks left",
+    )
+    for identifier, options in (
+        (
+            "organize",
+            {
+                "excludeByName": {"Time": True},
+                "indexByName": {},
+                "renameByName": {"week": "Weeks left", "Value": "Tokens"},
+            },
+        ),
+        ("convertFieldType", {"conversions": [{"targetField": "Weeks left", "destinationType": "number"}]}),
+        ("sortBy", {"fields": {}, "sort": [{"field": "Weeks left", "desc": False}]}),
+        ("convertFieldType", {"conversions": [{"targetField": "Weeks left", "destinationType": "string"}]}),
+    ):
+        calendar.with_transformation(models.DataTransformerConfig(id_val=identifier, options=options))
+    board.with_panel(calendar.span(10).height(11))
+
+    board.with_row(dashboard.Row("Risk"))
+    gone = arranged(
+        grid(
+            "Expired and still listed",
+            "Tokens that have expired, latest first: what just stopped working, and what ought to be cleaned up.",
+            rows(f"-{LEFT} >= 0", "A"),
+        ),
+        {
+            "organization": "Organization",
+            "user": "User",
+            "token": "Token",
+            "token_id": "Token id",
+            "Value": "Expired for",
+        },
+        order="Expired for",
+    )
+    gone.override_by_name(
+        "Expired for", [field("unit", "s"), field("decimals", 1), *colored(((None, RED), (30 * DAY, ORANGE)))]
+    )
+    board.with_panel(gone.span(12).height(9))
+    endless = arranged(
+        grid(
+            "Never expiring",
+            "Tokens without an expiry, oldest first.",
+            rows(f"(time() - {CREATED}) and {EXPIRY} == +Inf", "A"),
+        ),
+        {"organization": "Organization", "user": "User", "token": "Token", "token_id": "Token id", "Value": "Age"},
+        order="Age",
+        descending=True,
+    )
+    endless.override_by_name(
+        "Age",
+        [field("unit", "s"), field("decimals", 1), *colored(((None, GREEN), (90 * DAY, ORANGE), (365 * DAY, RED)))],
+    )
+    board.with_panel(endless.span(12).height(9))
+    permissions = bars(
+        "Tokens by permission",
+        "Tokens not known to have expired, by the permission that they grant.",
+        now(
+            "sort_desc(sum by (permission) (max by (organization, user_id, permission) "
+            f"(yunxiao_user_permission_tokens{{{PERMISSION}}})))"
+            ' or on () label_replace(vector(0), "permission", "no permission", "", "")',
+            "{{permission}}",
+        ),
+    )
+    board.with_panel(permissions.span(12).height(11))
+    losing = arranged(
+        grid(
+            "Permissions that run out next",
+            "When a user's last token that grants a permission expires; a longer-lived token covers a shorter one.",
+            rows(
+                "bottomk(100, max by (organization, user_id, user, permission) "
+                f"(yunxiao_user_permission_expiry_timestamp_seconds{{{PERMISSION}}}) - time() > 0 < +Inf)"
+            ),
+        ),
+        {"organization": "Organization", "user": "User", "permission": "Permission", "Value": "Time left"},
+        order="Time left",
+    )
+    losing.override_by_name("Time left", [field("unit", "s"), field("decimals", 1), *colored(URGENT)])
+    board.with_panel(losing.span(12).height(11))
+
+    board.with_row(dashboard.Row("Over time, and who fails"))
+    states = lines(
+        "Tokens by state",
+        "How the numbers of tokens in each state have moved.",
+        query(f"sum by (state) (max by (organization, user_id, state) (yunxiao_user_tokens{{{WHO}}}))", "{{state}}"),
+    )
+    for state, color in STATE_COLORS.items():
+        states.override_by_name(state, [field("color", {"mode": "fixed", "fixedColor": color})])
+    board.with_panel(states.span(12).height(9))
+    failing = arranged(
+        grid(
+            "Users that fail, and why",
+            "Users whose last poll failed, with the reason and the age of what is known about them.",
+            rows(FAILURE, "A"),
+            rows(
+                f"(time() - max by (organization, user_id, user) (yunxiao_user_last_success_timestamp_seconds{{{WHO}}}))"
+                f" * on (organization, user_id, user) group_right () {FAILURE}"
+                f" or on (organization, user_id, user) -{FAILURE}",
+                "B",
+            ),
+        ),
+        {"organization": "Organization", "user": "User", "reason": "Reason", "Value #B": "Age of data"},
+        order="Age of data",
+        descending=True,
+    )
+    never = {"type": "value", "options": {"-1": {"text": "never read", "index": 0}}}
+    failing.override_by_name(
+        "Age of data",
+        [
+            field("unit", "s"),
+            field("decimals", 1),
+            field("mappings", [never]),
+            *colored(((None, RED), (0, GREEN), (3600, ORANGE), (14_400, RED))),
+        ],
+    )
+    board.with_panel(failing.span(12).height(9))
+    return board

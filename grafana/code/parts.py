@@ -1,0 +1,253 @@
+"""What the dashboards are put together from: variables, queries, panels with a title, a description and a unit each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from grafana_foundation_sdk.builders import (
+    barchart,
+    bargauge,
+    common,
+    dashboard,
+    heatmap,
+    prometheus,
+    stat,
+    table,
+    timeseries,
+)
+from grafana_foundation_sdk.models import common as common_models
+from grafana_foundation_sdk.models import dashboard as models
+from grafana_foundation_sdk.models import heatmap as heatmap_models
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
+RUNBOOKS = "https://github.com/yunxiao-token-exporter/yunxiao-token-exporter/blob/main/docs/runbooks/README.md"
+OVERVIEW = "yunxiao-tokens"
+HEALTH = "yunxiao-token-exporter"
+DAY = 86_400
+RED, ORANGE, YELLOW, GREEN, BLUE, PURPLE = "red", "orange", "yellow", "green", "blue", "purple"
+URGENT = ((None, "dark-red"), (0, RED), (3 * DAY, ORANGE), (14 * DAY, GREEN))
+"""Colours of a time left in seconds, after the default thresholds of the alerts."""
+
+
+def variable(name: str, query: str, label: str) -> dashboard.QueryVariable:
+    """A variable with values from Prometheus, several or all of them."""
+    every = models.VariableOption(selected=True, text=["All"], value=["$__all"])
+    return (
+        dashboard.QueryVariable(name)
+        .label(label)
+        .datasource(SOURCE)
+        .query({"query": query, "refId": name})
+        .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(models.VariableSort.ALPHABETICAL_CASE_INSENSITIVE_ASC)
+        .multi(True)
+        .include_all(True)
+        .all_value(".*")
+        .current(every)
+    )
+
+
+def a_dashboard(uid: str, title: str, description: str, other: tuple[str, str]) -> dashboard.Dashboard:
+    """An empty dashboard with the variables that both share and links to the other one and to the runbooks."""
+    link = (
+        dashboard.DashboardLink(other[1])
+        .type(models.DashboardLinkType.LINK)
+        .url(f"/d/{other[0]}")
+        .icon("dashboard")
+        .include_vars(True)
+        .keep_time(True)
+    )
+    runbooks = (
+        dashboard.DashboardLink("Runbooks")
+        .type(models.DashboardLinkType.LINK)
+        .url(RUNBOOKS)
+        .icon("doc")
+        .target_blank(True)
+    )
+    return (
+        dashboard.Dashboard(title)
+        .uid(uid)
+        .description(description)
+        .tags(["yunxiao", "tokens"])
+        .readonly()
+        .refresh("1m")
+        .time("now-24h", "now")
+        .timezone("browser")
+        .tooltip(models.DashboardCursorSync.CROSSHAIR)
+        .link(link)
+        .link(runbooks)
+        .with_variable(dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"))
+        .with_variable(variable("organization", "label_values(yunxiao_users, organization)", "Organization"))
+    )
+
+
+def query(expr: str, legend: str = "", ref: str = "A") -> prometheus.Dataquery:
+    """A query over the time range."""
+    return prometheus.Dataquery().expr(expr).range().legend_format(legend).ref_id(ref)
+
+
+def now(expr: str, legend: str = "", ref: str = "A") -> prometheus.Dataquery:
+    """A query for the present value."""
+    return prometheus.Dataquery().expr(expr).instant().legend_format(legend).ref_id(ref)
+
+
+def rows(expr: str, ref: str = "A") -> prometheus.Dataquery:
+    """A query for the present values as rows of a table."""
+    return now(expr, "", ref).format(PromQueryFormat.TABLE)
+
+
+def steps(pairs: Iterable[tuple[float | None, str]]) -> dashboard.ThresholdsConfig:
+    """Colours from these values on; the first pair's None stands for everything below the second."""
+    found = [models.Threshold(value=value, color=color) for value, color in pairs]
+    return dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(found)
+
+
+def number(
+    title: str, description: str, expr: str, *, unit: str = "short", colors: Sequence[tuple[float | None, str]]
+) -> stat.Panel:
+    """One number."""
+    return (
+        stat.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .with_target(now(expr))
+        .unit(unit)
+        .thresholds(steps(colors))
+        .color_mode(common_models.BigValueColorMode.VALUE)
+        .graph_mode(common_models.BigValueGraphMode.NONE)
+        .text_mode(common_models.BigValueTextMode.VALUE)
+        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False).fields(""))
+        .height(4)
+    )
+
+
+def lines(title: str, description: str, *queries: prometheus.Dataquery, unit: str = "short") -> timeseries.Panel:
+    """Lines over time."""
+    panel = (
+        timeseries.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .unit(unit)
+        .min(0)
+        .line_width(1)
+        .fill_opacity(8)
+        .show_points(common_models.VisibilityMode.NEVER)
+        .legend(
+            common.VizLegendOptions()
+            .display_mode(common_models.LegendDisplayMode.LIST)
+            .placement(common_models.LegendPlacement.BOTTOM)
+            .show_legend(True)
+        )
+        .tooltip(
+            common.VizTooltipOptions()
+            .mode(common_models.TooltipDisplayMode.MULTI)
+            .sort(common_models.SortOrder.DESCENDING)
+        )
+        .height(8)
+    )
+    for one in queries:
+        panel.with_target(one)
+    return panel
+
+
+def bars(title: str, description: str, target: prometheus.Dataquery, *, unit: str = "short") -> bargauge.Panel:
+    """A bar for each series, longest first."""
+    return (
+        bargauge.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .with_target(target)
+        .unit(unit)
+        .min(0)
+        .thresholds(steps([(None, BLUE)]))
+        .orientation(common_models.VizOrientation.HORIZONTAL)
+        .display_mode(common_models.BarGaugeDisplayMode.BASIC)
+        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False).fields(""))
+    )
+
+
+def columns(title: str, description: str, target: prometheus.Dataquery, x: str) -> barchart.Panel:
+    """A column for each row, over the field x."""
+    return (
+        barchart.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .with_target(target)
+        .unit("short")
+        .decimals(0)
+        .min(0)
+        .thresholds(steps([(None, BLUE)]))
+        .color_scheme(dashboard.FieldColor().mode(models.FieldColorModeId.THRESHOLDS))
+        .x_field(x)
+        .bar_width(0.8)
+        .legend(
+            common.VizLegendOptions()
+            .display_mode(common_models.LegendDisplayMode.LIST)
+            .placement(common_models.LegendPlacement.BOTTOM)
+            .show_legend(False)
+        )
+        .height(8)
+    )
+
+
+def heat(title: str, description: str, expr: str, *, unit: str) -> heatmap.Panel:
+    """How a histogram's values are spread, over time."""
+    return (
+        heatmap.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .with_target(query(expr, "{{le}}").format(PromQueryFormat.HEATMAP))
+        .calculate(False)
+        .color(heatmap.HeatmapColorOptions().mode(heatmap_models.HeatmapColorMode.SCHEME).scheme("Oranges").steps(64))
+        .y_axis(heatmap.YAxisConfig().unit(unit))
+        .show_legend()
+        .height(8)
+    )
+
+
+def grid(title: str, description: str, *queries: prometheus.Dataquery) -> table.Panel:
+    """A table whose rows come from queries with the same labels."""
+    panel = table.Panel().title(title).description(description).datasource(SOURCE).unit("short").height(10)
+    for one in queries:
+        panel.with_target(one)
+    if len(queries) > 1:
+        panel.with_transformation(models.DataTransformerConfig(id_val="merge", options={}))
+    return panel
+
+
+def arranged(panel: table.Panel, names: dict[str, str], *, order: str, descending: bool = False) -> table.Panel:
+    """The table with these columns under these headings, and no others of the usual ones, sorted by one of them."""
+    options: dict[str, Any] = {
+        "excludeByName": {name: True for name in ("Time", "user_id", "Value #A") if name not in names},
+        "includeByName": {},
+        "indexByName": {name: position for position, name in enumerate(names)},
+        "renameByName": names,
+    }
+    # Grafana's own minimum of 150 pixels pushes the last column, which matters most, out of sight on a small screen.
+    panel.override_by_regexp(".*", [field("custom.minWidth", 60)])
+    return panel.with_transformation(models.DataTransformerConfig(id_val="organize", options=options)).sort_by(
+        [common.TableSortByFieldState().display_name(order).desc(descending)]
+    )
+
+
+def field(name: str, value: object) -> models.DynamicConfigValue:
+    """One property of an override."""
+    return models.DynamicConfigValue(id_val=name, value=value)
+
+
+def colored(pairs: Iterable[tuple[float | None, str]]) -> list[models.DynamicConfigValue]:
+    """Properties that show a column's text in the colours of thresholds."""
+    return [
+        field(
+            "thresholds", {"mode": "absolute", "steps": [{"value": value, "color": color} for value, color in pairs]}
+        ),
+        field("custom.cellOptions", {"type": "color-text"}),
+    ]

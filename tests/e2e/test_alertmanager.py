@@ -1,0 +1,246 @@
+"""A token's last seconds before the real Alertmanager's eyes, told by the daemon itself and by Prometheus' rules."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from support.alertmanager import AlertmanagerServer
+from support.dashboards import queries
+from support.prometheus import Prometheus
+from support.running import ROOT, Exporter, a_simulator, command, free_port, wait_until, write_config
+
+from exporter.yunxiao.simulator.enterprise import TokenRecord
+from exporter.yunxiao.simulator.faults import Fault
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OWNER = {"id": "A", "name": "张三", "labels": {"team": "platform", "email": "zhang.san@example.com"}}
+THRESHOLDS = {"warning": "15s", "critical": "8s"}
+DAY = 86400.0
+
+
+def a_dying_token() -> TokenRecord:
+    """It was made 100 days ago and dies in 18 seconds: the warning comes in 3, the critical alert in 10."""
+    now = time.time()
+    return TokenRecord("pt-dying", "流水线", ("read",), now - 100 * DAY, now + 18)
+
+
+def a_config(folder: Path, platform: Any, **alerting: Any) -> Path:
+    config = write_config(folder, platform, [], users={"static": [OWNER]})
+    section = {"thresholds": THRESHOLDS, "resend_interval": "1s"} | alerting
+    config.write_text(config.read_text() + json.dumps({"alerting": section})[1:-1])
+    return config
+
+
+def fires_alone(server: AlertmanagerServer, name: str) -> bool:
+    return server.names() == [name]
+
+
+def goes_through_all_stages(server: AlertmanagerServer, platform: Any, way: str) -> None:
+    seen: dict[str, dict[str, Any]] = {}
+    for name, words in (
+        ("YunxiaoTokenExpiringWarning", "expires in "),
+        ("YunxiaoTokenExpiringCritical", "expires in "),
+        ("YunxiaoTokenExpired", "expired "),
+    ):
+        wait_until(partial(fires_alone, server, name), 30)
+        server.transcript(f"{way}, {name}")
+        (alert,) = [one for one in server.alerts() or [] if one["labels"]["alertname"] == name]
+        labels = {key: alert["labels"][key] for key in ("organization", "user_id", "user", "token_id", "token")}
+        assert labels == {
+            "organization": "acme",
+            "user_id": "A",
+            "user": "张三",
+            "token_id": "pt-dying",
+            "token": "流水线",
+        }
+        assert alert["labels"]["team"] == "platform"
+        assert alert["labels"]["email"] == "zhang.san@example.com"
+        assert f"of 张三 in acme {words}" in alert["annotations"]["description"]
+        assert alert["annotations"]["runbook_url"].endswith(f"/{name}.md")
+        assert "instance" not in alert["labels"]
+        seen[name] = alert
+    starts = [alert["startsAt"] for alert in seen.values()]
+    assert starts == sorted(starts)
+    platform.enterprise.renew("A", "pt-dying", time.time() + 99 * DAY)
+    wait_until(lambda: server.names() == [], 30)
+    server.transcript(f"{way}, renewed")
+
+
+def test_the_daemon_tells_alertmanager_of_every_stage(alertmanager: str, tmp_path: Path) -> None:
+    with (
+        a_simulator({"A": [a_dying_token()]}) as platform,
+        AlertmanagerServer(alertmanager, tmp_path).ready() as server,
+        Exporter(a_config(tmp_path, platform, alertmanagers=[{"url": server.url}])).ready(),
+    ):
+        goes_through_all_stages(server, platform, "directly")
+
+
+def test_prometheus_rules_tell_alertmanager_of_every_stage(alertmanager: str, prometheus: str, tmp_path: Path) -> None:
+    with a_simulator({"A": []}) as platform:
+        config = a_config(tmp_path, platform)
+        rules = tmp_path / "rules.yaml"
+        rules.write_text(command("rules", "--config.file", str(config)).stdout, encoding="utf-8")
+        more = f"""rule_files: [{rules}]
+alerting:
+  alertmanagers:
+    - static_configs: [{{targets: ["127.0.0.1:{(port := free_port())}"]}}]
+"""
+        with (
+            AlertmanagerServer(alertmanager, tmp_path, port).ready() as server,
+            Exporter(config).ready() as exporter,
+            Prometheus(prometheus, tmp_path, f"127.0.0.1:{exporter.port}", more=more).ready(),
+        ):
+            platform.enterprise.set_tokens("A", [a_dying_token()])
+            goes_through_all_stages(server, platform, "by rules")
+
+
+def test_every_query_of_the_dashboards_returns_series(alertmanager: str, prometheus: str, tmp_path: Path) -> None:
+    now = time.time()
+    tokens = {
+        "soon": [TokenRecord("pt-1", "ci", ("read", "write"), now - DAY, now + 2 * DAY)],
+        "gone": [TokenRecord("pt-2", "ci", ("read",), now - 9 * DAY, now - DAY)],
+        "endless": [TokenRecord("pt-3", "ci", ("read",), now - 400 * DAY, None)],
+        "failing": [TokenRecord("pt-4", "ci", ("read",), now - DAY, now + 90 * DAY)],
+    }
+    with (
+        a_simulator(tokens) as platform,
+        AlertmanagerServer(alertmanager, tmp_path).ready() as server,
+        Exporter(with_alertmanager(tmp_path, platform, list(tokens), server.url)).ready() as exporter,
+        Prometheus(prometheus, tmp_path, f"127.0.0.1:{exporter.port}").ready() as source,
+    ):
+        platform.faults.for_user("failing", Fault.parse("500"))
+        wait_until(lambda: source.value('yunxiao_user_failure{user_id="failing"}') == 1)
+        wait_until(lambda: source.value("sum(rate(yunxiao_notifications_sent_total[10s])) > 0"))
+        empty = {}
+        for query in queries():
+            series = source.query(query.filled())
+            if not series:
+                empty[query.board, query.panel] = query.filled()
+        assert empty == {}
+        table = {
+            dict(labels)["token_id"]: value
+            for query in queries()
+            if query.panel == "Next to expire" and "* 1000" not in query.expr
+            for labels, value in source.query(query.filled()).items()
+        }
+        assert table == {
+            "pt-1": pytest.approx(now + 2 * DAY - time.time(), abs=2),
+            "pt-4": pytest.approx(now + 90 * DAY - time.time(), abs=2),
+        }
+        weeks = [query for query in queries() if query.panel == "Expiring by week"]
+        # two days are in week 0, ninety days in week 12 (84 to 91)
+        found = {dict(labels)["week"]: value for labels, value in source.query(weeks[0].filled()).items()}
+        assert found.keys() == {str(week) for week in range(26)}
+        assert {week: count for week, count in found.items() if count} == {"0": 1, "12": 1}
+
+
+def with_alertmanager(folder: Path, platform: Any, users: list[str], url: str) -> Path:
+    config = write_config(folder, platform, users)
+    section = {"alertmanagers": [{"url": url}], "resend_interval": "1s"}
+    config.write_text(config.read_text() + json.dumps({"alerting": section})[1:-1])
+    return config
+
+
+def test_a_fleet_without_tokens_shows_0(prometheus: str, tmp_path: Path) -> None:
+    with (
+        a_simulator({"A": []}) as platform,
+        Exporter(write_config(tmp_path, platform, "A")).ready() as exporter,
+        Prometheus(prometheus, tmp_path, f"127.0.0.1:{exporter.port}").ready() as source,
+    ):
+        shown = {
+            query.panel: list(source.query(query.filled()).values())
+            for query in queries()
+            if query.board == "overview" and query.expr.endswith("vector(0)")
+        }
+        assert shown.pop("Users watched") == [1]
+        assert shown.pop("Oldest data") == [pytest.approx(0, abs=5)]
+        assert len(shown) == 6
+        assert set(map(tuple, shown.values())) == {(0.0,)}
+
+
+def test_an_alertmanager_that_was_away_for_longer_than_the_lease_hears_the_same_start(
+    alertmanager: str, tmp_path: Path
+) -> None:
+    now = time.time()
+    token = TokenRecord("pt-1", "ci", ("read",), now - 100 * DAY, now + DAY)
+    with a_simulator({"A": [token]}) as platform:
+        port = free_port()
+        config = a_config(
+            tmp_path,
+            platform,
+            thresholds={"warning": "14d", "critical": "3d"},
+            alertmanagers=[{"url": f"http://127.0.0.1:{port}", "timeout": "1s"}],
+        )
+        with Exporter(config).ready() as exporter:
+            with AlertmanagerServer(alertmanager, tmp_path, port) as first:
+                wait_until(lambda: first.names() == ["YunxiaoTokenExpiringCritical"])
+                (before,) = first.alerts() or []
+            polled = platform.requests("A")
+            slowest = 0.0
+            away = time.monotonic()
+            while time.monotonic() - away < 6:  # the lease is four re-sends of a second
+                started = time.monotonic()
+                assert requests.get(f"{exporter.url}/metrics", timeout=5).status_code == 200
+                slowest = max(slowest, time.monotonic() - started)
+                time.sleep(0.2)
+            assert slowest < 1
+            assert platform.requests("A") >= polled + 4  # polls went on, one a second
+            assert "Alertmanager cannot be reached" in exporter.output
+            (tmp_path / "fresh").mkdir()
+            with AlertmanagerServer(alertmanager, tmp_path / "fresh", port) as second:
+                wait_until(lambda: second.names() == ["YunxiaoTokenExpiringCritical"])
+                (after,) = second.alerts() or []
+                # three days before the expiry; Alertmanager keeps milliseconds
+                assert after["startsAt"] == before["startsAt"]
+                assert after["labels"] == before["labels"]
+                exporter.signal(signal.SIGTERM)
+                assert exporter.ended() == 0
+
+
+@pytest.mark.parametrize("file", ["deploy/alertmanager.example.yml", "deploy/compose/alertmanager.yml"])
+def test_the_example_configurations_of_alertmanager_are_sound(amtool: str, file: str) -> None:
+    result = run(amtool, "check-config", str(ROOT / file))
+    assert "SUCCESS" in result
+
+
+ROUTES = [
+    ({"alertname": "YunxiaoTokenExpired", "severity": "critical", "team": "platform"}, "platform-oncall"),
+    ({"alertname": "YunxiaoTokenExpiringWarning", "severity": "warning", "team": "platform"}, "platform"),
+    (
+        {"alertname": "YunxiaoTokenExpiringWarning", "severity": "warning", "email": "li.wei@example.com"},
+        "owner-by-mail",
+    ),
+    ({"alertname": "YunxiaoTokenExpiringWarning", "severity": "warning"}, "security"),
+    ({"alertname": "YunxiaoExporterDown", "severity": "critical"}, "security-oncall"),
+]
+
+
+@pytest.mark.parametrize(("labels", "receiver"), ROUTES)
+def test_alerts_are_routed_by_team_and_mail(amtool: str, labels: dict[str, str], receiver: str) -> None:
+    pairs = [f"{name}={value}" for name, value in labels.items()]
+    file = ROOT / "deploy/alertmanager.example.yml"
+    run(amtool, "config", "routes", "test", f"--config.file={file}", f"--verify.receivers={receiver}", *pairs)
+
+
+def run(*arguments: str) -> str:
+    result = subprocess.run(arguments, capture_output=True, encoding="utf-8", check=False, timeout=30)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def test_rules_and_their_unit_tests(promtool: str) -> None:
+    folder = ROOT / "prometheus"
+    files = [str(folder / "rules.yaml"), str(folder / "tests/custom.rules.yaml")]
+    assert run(promtool, "check", "rules", *files).count("SUCCESS") == 2
+    tests = sorted(str(file) for file in (folder / "tests").glob("*.test.yaml"))
+    assert len(tests) == 3
+    assert run(promtool, "test", "rules", *tests).count("SUCCESS") == 3

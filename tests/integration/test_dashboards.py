@@ -1,0 +1,121 @@
+"""The dashboards: current, importable as they are, complete, and about families that exist."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from typing import Any
+
+import promql_parser
+import pytest
+import yaml
+from support.dashboards import Query, boards, panels, queries
+from support.running import ROOT
+
+from exporter.config.alerting import Alerting
+from exporter.metrics.families import ALL_FAMILIES, Kind
+
+BOARDS = boards()
+UIDS = {"overview": "yunxiao-tokens", "exporter-health": "yunxiao-token-exporter"}
+
+
+def test_they_are_what_the_code_builds() -> None:
+    result = subprocess.run(
+        [sys.executable, "grafana/code/build.py", "--check"], cwd=ROOT, capture_output=True, check=False
+    )
+    assert (result.returncode, result.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("name", UIDS)
+def test_one_file_serves_import_and_provisioning(name: str) -> None:
+    board = BOARDS[name]
+    assert (board["id"], board["uid"]) == (None, UIDS[name])
+    text = json.dumps(board)
+    assert "__inputs" not in text
+    assert "${DS_" not in text
+    sources = {json.dumps(value, sort_keys=True) for value in found(board, "datasource") if value}
+    assert sources == {'{"type": "prometheus", "uid": "${datasource}"}'}
+    variables = [variable["name"] for variable in board["templating"]["list"]]
+    assert variables[:2] == ["datasource", "organization"]
+    assert {*re.findall(r"\$\{?(\w+)", text)} <= {*variables, "__rate_interval", "__all"}
+
+
+def found(node: Any, key: str) -> list[Any]:
+    if isinstance(node, dict):
+        return [value for name, value in node.items() if name == key] + [
+            one for value in node.values() for one in found(value, key)
+        ]
+    return [one for item in node for one in found(item, key)] if isinstance(node, list) else []
+
+
+@pytest.mark.parametrize("name", UIDS)
+def test_every_panel_has_title_description_unit_datasource_and_place(name: str) -> None:
+    titles = [panel["title"] for panel in panels(BOARDS[name])]
+    assert len(titles) == len(set(titles)) > 10
+    for panel in panels(BOARDS[name]):
+        assert panel["description"].endswith("."), panel["title"]
+        assert panel["datasource"]["uid"] == "${datasource}", panel["title"]
+        unit = panel["fieldConfig"]["defaults"].get("unit") or panel["options"]["yAxis"]["unit"]
+        assert unit, panel["title"]
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24
+
+
+def test_the_overview_can_be_narrowed_to_organization_user_and_permission() -> None:
+    variables = [variable["name"] for variable in BOARDS["overview"]["templating"]["list"]]
+    assert variables == ["datasource", "organization", "user", "permission"]
+
+
+def test_they_link_to_each_other_and_to_the_runbooks() -> None:
+    links = {name: [link["url"] for link in board["links"]] for name, board in BOARDS.items()}
+    assert links["overview"][0] == "/d/yunxiao-token-exporter"
+    assert links["exporter-health"][0] == "/d/yunxiao-tokens"
+    for urls in links.values():
+        assert urls[1].endswith("docs/runbooks/README.md")
+
+
+@pytest.mark.parametrize("query", list(queries()), ids=lambda query: f"{query.board}-{query.panel}")
+def test_every_query_is_promql_about_families_that_exist(query: Query) -> None:
+    promql_parser.parse(query.filled())
+    histograms = [family.name for family in ALL_FAMILIES if family.kind is Kind.HISTOGRAM]
+    known = {family.name for family in ALL_FAMILIES} | {f"{name}_bucket" for name in histograms}
+    used = set(re.findall(r"\b(yunxiao_\w+)", query.expr))
+    assert used
+    assert used <= known
+    for counter in re.findall(r"(\w+\([^()]*)?\b\w+_(?:total|bucket)\b", query.expr):
+        assert counter.startswith(("rate(", "increase(")), query.expr
+
+
+def test_rates_are_taken_over_the_interval_that_grafana_works_out() -> None:
+    ranges = {match for query in queries() for match in re.findall(r"rate\([^\[]*\[([^\]]+)\]", query.expr)}
+    assert ranges == {"$__rate_interval"}
+
+
+def test_numbers_show_0_where_there_is_nothing() -> None:
+    for board in BOARDS.values():
+        for panel in panels(board):
+            if panel["type"] == "stat":
+                assert panel["targets"][0]["expr"].endswith("or vector(0)"), panel["title"]
+
+
+def test_the_provisioned_datasource_and_folder_fit() -> None:
+    provisioning = ROOT / "grafana/provisioning"
+    (source,) = yaml.safe_load((provisioning / "datasources/prometheus.yaml").read_text())["datasources"]
+    assert source["type"] == "prometheus"
+    (provider,) = yaml.safe_load((provisioning / "dashboards/yunxiao.yaml").read_text())["providers"]
+    compose = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())
+    mounts = [mount.split(":") for mount in compose["services"]["grafana"]["volumes"]]
+    assert provider["options"]["path"] in {mount[1] for mount in mounts}
+    for service in compose["services"].values():
+        for mount in service.get("volumes", []):
+            assert (ROOT / "deploy" / mount.split(":")[0]).exists(), mount
+
+
+def test_colours_of_time_left_follow_the_default_thresholds() -> None:
+    defaults = Alerting().thresholds
+    upcoming = next(panel for panel in panels(BOARDS["overview"]) if panel["title"] == "Next to expire")
+    steps = next(value for value in found(upcoming["fieldConfig"]["overrides"], "value") if isinstance(value, dict)
+                 and "steps" in value)["steps"]  # fmt: skip
+    assert [step["value"] for step in steps] == [None, 0, defaults.critical, defaults.warning]
