@@ -13,6 +13,8 @@ _SLOWEST = 1 / 30
 """Requests a second below which the rate never falls: a platform that refuses everything is still asked."""
 _PAUSE_UNTOLD = 1.0
 """Seconds without requests after a 429 that names no time."""
+_GUESS = 10.0
+"""Requests a second taken for the rate where none is configured and too few have gone out to tell."""
 _CREEP = 0.02
 """Share of the configured rate by which an accepted request raises a lowered one."""
 
@@ -106,5 +108,5 @@ class Pacer:
         """The rate of the latest requests, for where none is configured."""
         seen = [at for at in self._recent if at > now - 10]
         if len(seen) < 2:  # noqa: PLR2004 - one moment has no rate
-            return 1.0
+            return _GUESS
         return len(seen) / max(1.0, now - seen[0])
