@@ -24,6 +24,7 @@ from exporter import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from urllib3 import PoolManager
 
@@ -133,24 +134,6 @@ class Watchdog:
                 self._changed.wait(None if self._wakes_at == float("inf") else self._wakes_at - now)
 
 
-class PlainSession(requests.Session):
-    """A session that does what it is told and nothing else.
-
-    No `.netrc`, `REQUESTS_CA_BUNDLE` or proxy of the environment, no cookies, and no look at where a redirect leads:
-    requests would read that answer's whole body and parse its `Location` even with ``allow_redirects=False``.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.trust_env = False
-        self.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
-        self.headers["User-Agent"] = f"yunxiao-token-exporter/{__version__}"
-
-    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - as in requests
-        """None: redirects are refused."""
-        return
-
-
 class GuardedAdapter(HTTPAdapter):
     """A requests adapter whose connections tell the current call of their thread which socket they use.
 
@@ -180,6 +163,63 @@ class GuardedAdapter(HTTPAdapter):
         if self._server_name is None:
             return {}
         return {"server_hostname": self._server_name, "assert_hostname": self._server_name}
+
+
+class GuardedSession(requests.Session):
+    """A session whose requests are limited in their total time, and that does what it is told and nothing else.
+
+    No `.netrc`, `REQUESTS_CA_BUNDLE` or proxy of the environment, no cookies, and no look at where a redirect leads:
+    requests would read that answer's whole body and parse its `Location` even with ``allow_redirects=False``.
+
+    Args:
+        watchdog: ends what takes too long.
+        concurrency: connections to keep, and requests that may be under way at once.
+        ca_file: authorities to trust instead of the public ones.
+        server_name: name to send as SNI and to expect in the certificate; None for the host of the address.
+        insecure_skip_verify: do not check the certificate.
+    """
+
+    def __init__(
+        self,
+        watchdog: Watchdog,
+        concurrency: int,
+        *,
+        ca_file: Path | None = None,
+        server_name: str | None = None,
+        insecure_skip_verify: bool = False,
+    ) -> None:
+        super().__init__()
+        self._watchdog = watchdog
+        self._thread = threading.local()
+        self.trust_env = False
+        self.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+        self.headers["User-Agent"] = f"yunxiao-token-exporter/{__version__}"
+        self.verify = not insecure_skip_verify
+        if self.verify and ca_file is not None:
+            self.verify = str(ca_file)
+        adapter = GuardedAdapter(self._current_call, concurrency, server_name)
+        self.mount("http://", adapter)
+        self.mount("https://", adapter)
+
+    @contextlib.contextmanager
+    def call(self, limit: float) -> Iterator[Call]:
+        """The one request that the calling thread makes in here may take so many seconds."""
+        with self._watchdog.call(limit, self) as call:
+            self._thread.call = call
+            yield call
+
+    def _current_call(self) -> Call:
+        call: Call = self._thread.call
+        return call
+
+    def close(self) -> None:
+        """End the requests under way and close the connections."""
+        self._watchdog.end_calls_of(self)
+        super().close()
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - as in requests
+        """None: redirects are refused."""
+        return
 
 
 def _addresses(connection: HTTPConnection, host: str) -> list[str]:

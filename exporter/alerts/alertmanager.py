@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import requests
 import urllib3
 
-from exporter.transport import Call, GuardedAdapter, PlainSession, Watchdog
+from exporter.transport import GuardedSession, Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,23 +62,17 @@ class AlertmanagerClient:
 
     def __init__(self, target: AlertmanagerTarget, watchdog: Watchdog) -> None:
         self.target = target
-        self._watchdog = watchdog
-        self._thread = threading.local()
-        session = PlainSession()
-        session.verify = False if target.insecure_skip_verify else str(target.ca_file or "") or True
-        session.headers["Content-Type"] = "application/json"
-        adapter = GuardedAdapter(self._current_call, 1, target.server_name)
-        session.mount("http://", adapter)
-        session.mount("https://", adapter)
-        self._session = session
-
-    def _current_call(self) -> Call:
-        call: Call = self._thread.call
-        return call
+        self._session = GuardedSession(
+            watchdog,
+            concurrency=1,
+            ca_file=target.ca_file,
+            server_name=target.server_name,
+            insecure_skip_verify=target.insecure_skip_verify,
+        )
+        self._session.headers["Content-Type"] = "application/json"
 
     def close(self) -> None:
         """End the request under way and close the connection."""
-        self._watchdog.end_calls_of(self)
         self._session.close()
 
     def send(self, notices: Sequence[Notice]) -> None:
@@ -89,8 +82,7 @@ class AlertmanagerClient:
             DeliveryError: it was not taken. The message holds no secret and no body.
         """
         body = json.dumps([notice.as_json() for notice in notices]).encode()
-        with self._watchdog.call(self.target.timeout, self) as call:
-            self._thread.call = call
+        with self._session.call(self.target.timeout) as call:
             try:
                 with self._session.post(
                     self.target.url + _PATH,

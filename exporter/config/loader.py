@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from exporter.config.alerting import Alerting, Alertmanager
+    from exporter.config.faults import KeyPath
     from exporter.model import User
 
 _CONFIG: TypeAdapter[Config] = TypeAdapter(Config)
@@ -162,6 +163,12 @@ def _threshold_faults(document: Document, index: int, users: tuple[User, ...], a
             yield document.fault(("organizations", index, "users"), message, "give both in the user's entry")
 
 
+def _as_fault(document: Document, path: KeyPath, error: Exception) -> Fault:
+    """An error whose text is "what is wrong; what to do" as a fault at the path."""
+    message, _, hint = str(error).partition("; ")
+    return document.fault(path, message, hint)
+
+
 def _settle_alertmanagers(
     document: Document, config: Config, folder: Path, faults: list[Fault]
 ) -> tuple[AlertmanagerSettings, ...]:
@@ -186,14 +193,12 @@ def _settle_alertmanagers(
             try:
                 secret.current()
             except SecretError as error:
-                message, _, hint = str(error).partition("; ")
-                faults.append(document.fault((*path, *key), message, hint))
+                faults.append(_as_fault(document, (*path, *key), error))
         if ca_file is not None:
             try:
                 _check_ca(ca_file)
             except ValueError as error:
-                message, _, hint = str(error).partition("; ")
-                faults.append(document.fault((*path, "tls", "ca_file"), message, hint))
+                faults.append(_as_fault(document, (*path, "tls", "ca_file"), error))
         settled.append(AlertmanagerSettings(one, secret, ca_file))
     return tuple(settled)
 
@@ -270,16 +275,12 @@ def _follow(document: Document, index: int, pointers: _Pointers, folder: Path, e
     path = ("organizations", index)
     faults: list[Fault] = []
 
-    def complain(key: tuple[str, ...], error: Exception) -> None:
-        message, _, hint = str(error).partition("; ")
-        faults.append(document.fault((*path, *key), message, hint))
-
     token: SecretSource | None = None
     key = "token_file" if pointers.token_file is not None else "token_env"
     try:
         token = _token(pointers, folder, environ)
     except SecretError as error:
-        complain((key,), error)
+        faults.append(_as_fault(document, (*path, key), error))
 
     user_files = UserFiles(folder, pointers.users.files)
     stamp = user_files.stamp()
@@ -295,7 +296,7 @@ def _follow(document: Document, index: int, pointers: _Pointers, folder: Path, e
         try:
             ca_digest = _check_ca(ca_file)
         except ValueError as error:
-            complain(("tls", "ca_file"), error)
+            faults.append(_as_fault(document, (*path, "tls", "ca_file"), error))
     if faults:
         raise ConfigError(tuple(faults))
     return _Found(token, entries, user_files, stamp, ca_file, ca_digest)

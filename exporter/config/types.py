@@ -60,13 +60,18 @@ def _http_url(value: str) -> SplitResult:
     return parts
 
 
-def _endpoint(value: str) -> str:
+def _bare_address(value: str, whose: str, instead: str) -> str:
+    """An address without credentials, query, fragment and trailing slash; the messages say what to write instead."""
     parts = _http_url(value)
     if parts.username is not None or parts.password is not None:
-        raise ValueError("must not hold a user or password; the API knows its token only")
+        raise ValueError(f"must not hold a user or password; {instead}")
     if parts.query or parts.fragment:
-        raise ValueError("must not have a query or fragment; write the platform's address alone")
-    address = value.rstrip("/")
+        raise ValueError(f"must not have a query or fragment; write {whose} address alone")
+    return value.rstrip("/")
+
+
+def _endpoint(value: str) -> str:
+    address = _bare_address(value, "the platform's", "the API knows its token only")
     if address.endswith("/oapi/v1"):
         raise ValueError("must not end in /oapi/v1, which is added by itself; write the part before it")
     return address
@@ -94,12 +99,8 @@ def _host(value: str) -> str:
 
 
 def _alertmanager(value: str) -> str:
-    parts = _http_url(value)
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("must not hold a user or password; use basic_auth with a password_file")
-    if parts.query or parts.fragment:
-        raise ValueError("must not have a query or fragment; write Alertmanager's address alone")
-    return value.rstrip("/").removesuffix("/api/v2/alerts")
+    address = _bare_address(value, "Alertmanager's", "use basic_auth with a password_file")
+    return address.removesuffix("/api/v2/alerts")
 
 
 def _page(value: str) -> str:

@@ -6,8 +6,6 @@ import threading
 from collections import Counter as Tally
 from typing import TYPE_CHECKING
 
-from prometheus_client import Counter, Gauge, Histogram
-
 from exporter.metrics.families import (
     ALERTS_FIRING,
     NOTIFICATIONS_CAPACITY,
@@ -16,8 +14,8 @@ from exporter.metrics.families import (
     NOTIFICATIONS_LATENCY,
     NOTIFICATIONS_QUEUE,
     NOTIFICATIONS_SENT,
-    OwnFamily,
 )
+from exporter.metrics.own import counter, gauge, histogram
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -38,22 +36,14 @@ class NotificationTelemetry:
 
     def __init__(self, registry: CollectorRegistry, internal_error: Callable[[str], None], capacity: int) -> None:
         self.internal_error = internal_error
-        self._sent = _counter(NOTIFICATIONS_SENT, registry)
-        self._errors = _counter(NOTIFICATIONS_ERRORS, registry)
-        self._dropped = _counter(NOTIFICATIONS_DROPPED, registry)
-        self._queue = Gauge(
-            NOTIFICATIONS_QUEUE.name, NOTIFICATIONS_QUEUE.help, NOTIFICATIONS_QUEUE.labels, registry=registry
-        )
-        self._capacity = Gauge(NOTIFICATIONS_CAPACITY.name, NOTIFICATIONS_CAPACITY.help, registry=registry)
+        self._sent = counter(NOTIFICATIONS_SENT, registry)
+        self._errors = counter(NOTIFICATIONS_ERRORS, registry)
+        self._dropped = counter(NOTIFICATIONS_DROPPED, registry)
+        self._queue = gauge(NOTIFICATIONS_QUEUE, registry)
+        self._capacity = gauge(NOTIFICATIONS_CAPACITY, registry)
         self._capacity.set(capacity)
-        self._latency = Histogram(
-            NOTIFICATIONS_LATENCY.name,
-            NOTIFICATIONS_LATENCY.help,
-            NOTIFICATIONS_LATENCY.labels,
-            registry=registry,
-            buckets=NOTIFICATIONS_LATENCY.buckets,
-        )
-        self._firing = Gauge(ALERTS_FIRING.name, ALERTS_FIRING.help, ALERTS_FIRING.labels, registry=registry)
+        self._latency = histogram(NOTIFICATIONS_LATENCY, registry)
+        self._firing = gauge(ALERTS_FIRING, registry)
         # Guards _alertmanagers: a sender that is ending must not bring a forgotten one back.
         self._lock = threading.Lock()
         self._alertmanagers: frozenset[str] = frozenset()
@@ -105,7 +95,3 @@ class NotificationTelemetry:
         tally = Tally(dict(notice.labels)["alertname"] for notice in notices)
         for name in self._alert_names:
             self._firing.labels(name).set(tally[name])
-
-
-def _counter(family: OwnFamily, registry: CollectorRegistry) -> Counter:
-    return Counter(family.name, family.help, family.labels, registry=registry)

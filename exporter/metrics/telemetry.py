@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import (
     CollectorRegistry,
     Counter,
-    Gauge,
     GCCollector,
-    Histogram,
     PlatformCollector,
     ProcessCollector,
     disable_created_metrics,
@@ -34,6 +32,7 @@ from exporter.metrics.families import (
     SWEEPS_SKIPPED,
     OwnFamily,
 )
+from exporter.metrics.own import counter, gauge, histogram
 
 if TYPE_CHECKING:
     from exporter.model import Reason
@@ -50,32 +49,20 @@ class Telemetry:
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
-        self._sweeps = self._counter(SWEEPS)
-        self._sweeps_skipped = self._counter(SWEEPS_SKIPPED)
-        self._requests = self._counter(API_REQUESTS)
-        self._durations = Histogram(
-            API_DURATION.name,
-            API_DURATION.help,
-            API_DURATION.labels,
-            registry=self.registry,
-            buckets=API_DURATION.buckets,
-        )
-        self._retries = self._counter(API_RETRIES)
-        self._errors = self._counter(API_ERRORS)
-        self._parse_errors = self._counter(PARSE_ERRORS)
-        self._file_errors = self._counter(FILE_ERRORS)
-        self._internal_errors = self._counter(INTERNAL_ERRORS)
+        self._sweeps = counter(SWEEPS, self.registry)
+        self._sweeps_skipped = counter(SWEEPS_SKIPPED, self.registry)
+        self._requests = counter(API_REQUESTS, self.registry)
+        self._durations = histogram(API_DURATION, self.registry)
+        self._retries = counter(API_RETRIES, self.registry)
+        self._errors = counter(API_ERRORS, self.registry)
+        self._parse_errors = counter(PARSE_ERRORS, self.registry)
+        self._file_errors = counter(FILE_ERRORS, self.registry)
+        self._internal_errors = counter(INTERNAL_ERRORS, self.registry)
         for (where,) in itertools.product(*INTERNAL_ERRORS.known):
             self._internal_errors.labels(where)
-        self._gauge(BUILD_INFO).labels(__version__, platform.python_version()).set(1)
-        self._reload_successful = self._gauge(RELOAD_SUCCESSFUL)
-        self._reload_time = self._gauge(RELOAD_TIME)
-
-    def _counter(self, family: OwnFamily) -> Counter:
-        return Counter(family.name, family.help, family.labels, registry=self.registry)
-
-    def _gauge(self, family: OwnFamily) -> Gauge:
-        return Gauge(family.name, family.help, family.labels, registry=self.registry)
+        gauge(BUILD_INFO, self.registry).labels(__version__, platform.python_version()).set(1)
+        self._reload_successful = gauge(RELOAD_SUCCESSFUL, self.registry)
+        self._reload_time = gauge(RELOAD_TIME, self.registry)
 
     def organization(self, name: str) -> OrganizationTelemetry:
         """The counters of one organization, every known series at 0 if they are new."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-import threading
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Protocol
@@ -16,7 +15,7 @@ import urllib3
 
 from exporter.clock import StoppedError
 from exporter.model import Reason, Token
-from exporter.transport import Call, GuardedAdapter, PlainSession, Watchdog
+from exporter.transport import Call, GuardedSession, Watchdog
 from exporter.yunxiao.errors import ApiError, reason_of_status
 from exporter.yunxiao.wire import WireError, error_code, parse_tokens
 
@@ -131,35 +130,28 @@ class YunxiaoClient:
         self._token = token
         self._gate = gate
         self._observer = observer
-        self._watchdog = watchdog
         self._clock = clock
-        self._thread = threading.local()
         self._closed = False
-        self._session = self._make_session()
+        self._session = self._make_session(watchdog)
 
-    def _make_session(self) -> requests.Session:
+    def _make_session(self, watchdog: Watchdog) -> GuardedSession:
         target = self._target
-        session = PlainSession()
+        session = GuardedSession(
+            watchdog=watchdog,
+            concurrency=target.concurrency,
+            ca_file=target.ca_file,
+            server_name=target.server_name,
+            insecure_skip_verify=target.insecure_skip_verify,
+        )
         session.proxies = dict(target.proxies)
-        session.verify = str(target.ca_file) if target.ca_file is not None else not target.insecure_skip_verify
-        if target.insecure_skip_verify:
-            session.verify = False
         session.headers["Accept"] = "application/json"
         if target.host_header is not None:
             session.headers["Host"] = target.host_header
-        adapter = GuardedAdapter(self._current_call, target.concurrency, target.server_name)
-        session.mount("http://", adapter)
-        session.mount("https://", adapter)
         return session
-
-    def _current_call(self) -> Call:
-        call: Call = self._thread.call
-        return call
 
     def close(self) -> None:
         """End the requests under way and close the connections; nothing can be asked for afterwards."""
         self._closed = True
-        self._watchdog.end_calls_of(self)
         self._session.close()
 
     def list_tokens(self, user_id: str, stop: Stop) -> tuple[Token, ...]:
@@ -212,8 +204,7 @@ class YunxiaoClient:
         started = self._clock.monotonic()
         code = _NO_STATUS
         try:
-            with self._watchdog.call(self._target.timeout, self) as call:
-                self._thread.call = call
+            with self._session.call(self._target.timeout) as call:
                 try:
                     status, body = self._exchange(call, path, query, token)
                 except ApiError as error:
