@@ -176,6 +176,8 @@ def rules(
         typer.echo(rules_text(Alerting(), Poll()), nl=False)
         return
     settings = _loaded(config_file)
+    for note in settings.rule_notes:
+        typer.echo(f"{config_file}: note: {note}", err=True)
     typer.echo(rules_text(settings.config.alerting, settings.config.poll, settings.label_names), nl=False)
 
 

@@ -112,6 +112,7 @@ class Daemon:
                 return
             try:
                 settings = self._load()
+                self._put_in_force(settings)
             except ConfigError as error:
                 self._refuse()
                 _log.error("reload refused, the old configuration stays in force", faults=str(error))
@@ -120,9 +121,8 @@ class Daemon:
                 # Whatever a file holds, it must not end a daemon that works.
                 self._refuse()
                 self._telemetry.internal_error("reload")
-                _log.exception("reload crashed, the old configuration stays in force")
+                _log.exception("reload crashed")
                 raise ReloadError("the exporter met a defect of its own; the log has the traceback") from None
-            self._put_in_force(settings)
             _log.info("configuration reloaded", organizations=len(settings.organizations))
 
     def _refuse(self) -> None:

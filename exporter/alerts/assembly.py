@@ -65,7 +65,7 @@ class DirectAlerting:
         self._notifier = Notifier(
             conditions,
             self._tracker,
-            [self._sender(one) for one in settings.alertmanagers],
+            [self._sender(one, config.alerting.resend_interval) for one in settings.alertmanagers],
             self._observer,
             self._parent,
             self._clock,
@@ -79,7 +79,7 @@ class DirectAlerting:
             self._notifier.stop()
             self._notifier = None
 
-    def _sender(self, settings: AlertmanagerSettings) -> Sender:
+    def _sender(self, settings: AlertmanagerSettings, resend: float) -> Sender:
         config = settings.config
         target = AlertmanagerTarget(
             url=config.url,
@@ -90,4 +90,5 @@ class DirectAlerting:
             server_name=config.tls.server_name,
             insecure_skip_verify=config.tls.insecure_skip_verify,
         )
-        return Sender(AlertmanagerClient(target, self._watchdog), self._observer, self._parent, self._clock)
+        client = AlertmanagerClient(target, self._watchdog)
+        return Sender(client, self._observer, self._parent, self._clock, longest_pause=resend)

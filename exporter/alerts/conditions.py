@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from exporter.alerts.definitions import (
     Definition,
 )
 from exporter.alerts.timing import CRITICAL_SHARE, WARNING_SHARE, failing_after, stale_after, stalled_after
+from exporter.config.types import compiled_regex
 from exporter.model import NEVER, token_series
 from exporter.wording import expiry_words, rough
 
@@ -160,5 +160,5 @@ def _fits(entry: Ignore, user: User, token: Token) -> bool:
     return (
         (entry.user is None or entry.user in {user.user_id, user.name})
         and (entry.token_id is None or entry.token_id == token.token_id)
-        and (entry.name is None or re.fullmatch(entry.name, token.name) is not None)
+        and (entry.name is None or compiled_regex(entry.name).fullmatch(token.name) is not None)
     )

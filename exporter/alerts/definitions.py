@@ -23,7 +23,7 @@ class Definition:
         severity: the label.
         summary: one sentence that is the same for every instance.
         description: a template with ``{organization}``, ``{user}``, ``{token}``, ``{token_id}``, ``{words}`` and
-            ``{age}``, which both the daemon and the rules fill in.
+            ``{age}``, which both the daemon and the rules fill in, and ``{where}``, which the rules do.
     """
 
     name: str
@@ -64,7 +64,7 @@ SWEEP_STALLED = Definition(
     "YunxiaoSweepStalled",
     Severity.CRITICAL,
     "Nobody's tokens are being read.",
-    "The last sweep over the users of {organization} ended {age} ago; tokens may expire unnoticed.",
+    "No sweep over the users of {organization} has ended for {age}; tokens may expire unnoticed.",
 )
 CONFIG_RELOAD_FAILED = Definition(
     "YunxiaoConfigReloadFailed",
@@ -76,7 +76,7 @@ EXPORTER_DOWN = Definition(
     "YunxiaoExporterDown",
     Severity.CRITICAL,
     "No exporter answers Prometheus.",
-    "No yunxiao-token-exporter has been scraped for ten minutes; tokens may expire unnoticed.",
+    "No yunxiao-token-exporter has been scraped for ten minutes{where}; tokens may expire unnoticed.",
 )
 
 ALL_DEFINITIONS: tuple[Definition, ...] = (

@@ -6,6 +6,7 @@ a dead Alertmanager delays neither polls nor scrapes nor the other Alertmanagers
 
 from __future__ import annotations
 
+import itertools
 import threading
 from typing import TYPE_CHECKING, Protocol
 
@@ -29,6 +30,10 @@ QUEUE_CAPACITY = 10_000
 BATCH = 64
 """Notices in one request; as many as Prometheus sends at once."""
 _ATTEMPTS = 3
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 30.0
+_REFUSED_FOR = 15 * 60.0
+"""Seconds for which an alert that Alertmanager has refused is not offered again."""
 _LOOKS_PER_RESEND = 4
 _LONGEST_BETWEEN_LOOKS = 15.0
 
@@ -41,7 +46,7 @@ class NotificationObserver(Protocol):
         ...
 
     def failed(self, alertmanager: str, count: int) -> None:
-        """So many notices could not be delivered; they come again with the next re-send."""
+        """So many notices could not be delivered; they are tried again."""
         ...
 
     def dropped(self, alertmanager: str, count: int) -> None:
@@ -62,7 +67,19 @@ class NotificationObserver(Protocol):
 
 
 class Sender:
-    """Delivers notices to one Alertmanager, in the order in which they came; a newer notice replaces an older one."""
+    """Delivers notices to one Alertmanager, in the order in which they came.
+
+    A newer notice takes the place of an older one that waits, so that none is pushed back for ever. Where there is no
+    room, those go whose alert Alertmanager has heard of most recently.
+
+    Args:
+        client: how to get there.
+        observer: counts what happens.
+        parent: ends everything.
+        clock: where time comes from.
+        capacity: notices that may wait.
+        longest_pause: seconds between two tries at most, while Alertmanager cannot be reached.
+    """
 
     def __init__(
         self,
@@ -71,14 +88,19 @@ class Sender:
         parent: Stop,
         clock: Clock,
         capacity: int = QUEUE_CAPACITY,
+        longest_pause: float = _LONGEST_PAUSE,
     ) -> None:
         self._client = client
         self._observer = observer
         self._clock = clock
         self._capacity = capacity
+        self._longest_pause = min(longest_pause, _LONGEST_PAUSE)
         self._stop = Stop(parent)
-        self._failing = False
-        # Guards _waiting, and wakes the thread when there is something in it.
+        self._failures = 0
+        # Which alerts Alertmanager has taken, in the order of the last time; and until when it is spared the refused.
+        self._taken: dict[Labels, None] = {}
+        self._refused: dict[Labels, float] = {}
+        # Guards _waiting and _taken, and wakes the thread when there is something to deliver.
         self._changed = threading.Condition()
         self._waiting: dict[Labels, Notice] = {}
         self._thread = threading.Thread(target=self._run, name="alertmanager", daemon=True)
@@ -103,19 +125,28 @@ class Sender:
         self._stop.release()
 
     def put(self, notices: Iterable[Notice]) -> None:
-        """Queue notices; never waits. Where there is no room the oldest are given up."""
+        """Queue notices; never waits."""
         with self._changed:
-            for notice in notices:
-                # Taken out first, so that the newer one goes to the end.
-                self._waiting.pop(notice.labels, None)
-                self._waiting[notice.labels] = notice
-            surplus = len(self._waiting) - self._capacity
-            for labels in list(self._waiting)[: max(0, surplus)]:
-                del self._waiting[labels]
+            self._waiting.update((notice.labels, notice) for notice in notices)
+            dropped = self._make_room()
             length = len(self._waiting)
             self._changed.notify()
-        if surplus > 0:
-            self._observer.dropped(self.url, surplus)
+        self._count(dropped, length)
+
+    def _make_room(self) -> int:
+        """Give up what is too much; gives how many."""
+        surplus = len(self._waiting) - self._capacity
+        if surplus <= 0:
+            return 0
+        newest_first = itertools.chain(reversed(self._taken), reversed(list(self._waiting)))
+        for labels in list(itertools.islice((one for one in newest_first if one in self._waiting), 2 * surplus)):
+            if len(self._waiting) > self._capacity:
+                self._waiting.pop(labels, None)
+        return surplus
+
+    def _count(self, dropped: int, length: int) -> None:
+        if dropped:
+            self._observer.dropped(self.url, dropped)
         self._observer.queued(self.url, length)
 
     def _run(self) -> None:
@@ -132,13 +163,21 @@ class Sender:
                 self._changed.wait()
             if self._stop.is_set():
                 return None
-            batch = [self._waiting.pop(labels) for labels in list(self._waiting)[:BATCH]]
+            taken = [self._waiting.pop(labels) for labels in list(self._waiting)[:BATCH]]
             length = len(self._waiting)
-        self._observer.queued(self.url, length)
+        now = self._clock.now()
+        batch = [notice for notice in taken if not notice.lapsed(now) and not self._spared(notice.labels)]
+        self._count(len(taken) - len(batch), length)
         return batch
+
+    def _spared(self, labels: Labels) -> bool:
+        until = self._refused.get(labels)
+        return until is not None and self._clock.monotonic() < until
 
     def _deliver(self, batch: list[Notice]) -> None:
         """Deliver a batch. Where something in it is refused, halve it until what is refused stands alone."""
+        if not batch:
+            return
         started = self._clock.monotonic()
         try:
             self._attempt(batch)
@@ -146,20 +185,51 @@ class Sender:
             if self._stop.is_set():
                 return
             if not error.refused:
-                self._observer.failed(self.url, len(batch))
-                self._told_failing(error)
+                self._put_back(batch, error)
             elif len(batch) == 1:
-                self._observer.dropped(self.url, 1)
-                _log.error("alert refused", alertmanager=self.url, detail=str(error), labels=dict(batch[0].labels))
+                self._refuse(batch[0].labels, error)
             else:
                 middle = len(batch) // 2
                 self._deliver(batch[:middle])
                 self._deliver(batch[middle:])
             return
         self._observer.sent(self.url, len(batch), self._clock.monotonic() - started)
-        if self._failing:
-            self._failing = False
+        self._took(batch)
+        if self._failures:
+            self._failures = 0
             _log.info("Alertmanager takes alerts again", alertmanager=self.url)
+
+    def _took(self, batch: list[Notice]) -> None:
+        with self._changed:
+            for notice in batch:
+                self._taken.pop(notice.labels, None)
+                self._taken[notice.labels] = None
+            for labels in list(itertools.islice(self._taken, max(0, len(self._taken) - 2 * self._capacity))):
+                del self._taken[labels]
+        for notice in batch:
+            self._refused.pop(notice.labels, None)
+
+    def _put_back(self, batch: list[Notice], error: DeliveryError) -> None:
+        """Queue what could not be delivered once more, behind the others, and pause."""
+        self._observer.failed(self.url, len(batch))
+        log = _log.debug if self._failures else _log.error
+        log("Alertmanager cannot be reached, its alerts are sent again later", alertmanager=self.url, detail=str(error))
+        with self._changed:
+            for notice in batch:
+                self._waiting.setdefault(notice.labels, notice)
+            dropped = self._make_room()
+            length = len(self._waiting)
+        self._count(dropped, length)
+        self._stop.wait(min(_FIRST_PAUSE * 2 ** min(self._failures, 10), self._longest_pause))
+        self._failures += 1
+
+    def _refuse(self, labels: Labels, error: DeliveryError) -> None:
+        self._observer.dropped(self.url, 1)
+        log = _log.debug if labels in self._refused else _log.error
+        log("alert refused", alertmanager=self.url, detail=str(error), labels=dict(labels))
+        now = self._clock.monotonic()
+        self._refused = {old: until for old, until in self._refused.items() if until + _REFUSED_FOR > now}
+        self._refused[labels] = now + _REFUSED_FOR
 
     def _attempt(self, batch: list[Notice]) -> None:
         retrying = tenacity.Retrying(
@@ -176,11 +246,6 @@ class Sender:
 
     def _sleep(self, seconds: float) -> None:
         self._stop.wait(seconds)
-
-    def _told_failing(self, error: DeliveryError) -> None:
-        log = _log.debug if self._failing else _log.error
-        log("Alertmanager cannot be reached, its alerts are sent again later", alertmanager=self.url, detail=str(error))
-        self._failing = True
 
 
 class Notifier:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from exporter.config.schema import Poll
 
 _USER = "organization, user_id, user"
+_POLLED = "yunxiao_user_last_success_timestamp_seconds"
 _TOKEN = f"{_USER}, token_id, token"
 # Seconds as the daemon's words have them: the first unit of Prometheus' own writing, without the sign.
 _ROUGH = '{{ $value | humanizeDuration | reReplaceAll "^-|[.][0-9]+| .*" "" | reReplaceAll "^[0-9]+[mun]s$" "0s" }}'
@@ -42,7 +43,8 @@ _WORDS = {
     TOKEN_EXPIRING_WARNING: f"expires in {_ROUGH}",
     TOKEN_NEVER_EXPIRES: "never expires",
 }
-_DAY = "1d"
+_REMEMBERED = "1d"
+"""How long an organization that no exporter answers for is known by name."""
 _DOWN_FOR = 300.0
 """Seconds, so that a Prometheus that has just been started does not cry before its first scrape."""
 
@@ -99,18 +101,35 @@ def _record(record: _Record) -> dict[str, Any]:
     return {"record": record.name, "expr": record.expr}
 
 
-def _latest(labels: str, family: str, selector: str = "") -> str:
-    return f"max by ({labels}) (last_over_time({family}{selector}[{GAP}]))"
+def _latest(labels: str, family: str, selector: str = "", alive: str = "") -> str:
+    """The present series, and the last ones of what is not there at all just now.
+
+    Args:
+        labels: what tells the series apart; those of the exporter's place are left out.
+        family: the family's name.
+        selector: which of its series, in braces.
+        alive: a family that every user who is there has a series of. Where it has one, what has gone from ``family``
+            has gone for good, such as a token that was deleted. Without it, look back for everything.
+    """
+    before = f"max by ({labels}) (last_over_time({family}{selector}[{GAP}]))"
+    if not alive:
+        return before
+    return (
+        f"(\n  max by ({labels}) ({family}{selector})\n  or\n  ({before} unless on (organization, user_id) {alive})\n)"
+    )
 
 
 def _records(alerting: Alerting, names: list[str]) -> Iterable[_Record]:
     for what in ("expiry", "created"):
         yield _Record(
-            f"yunxiao:token_{what}_timestamp_seconds", _latest(_TOKEN, f"yunxiao_token_{what}_timestamp_seconds")
+            f"yunxiao:token_{what}_timestamp_seconds",
+            _latest(_TOKEN, f"yunxiao_token_{what}_timestamp_seconds", alive=_POLLED),
         )
     for name, share in (("warning", WARNING_SHARE), ("critical", CRITICAL_SHARE)):
         general = getattr(alerting.thresholds, name)
-        own = _latest("organization, user_id", "yunxiao_user_alert_threshold_seconds", f'{{threshold="{name}"}}')
+        own = _latest(
+            "organization, user_id", "yunxiao_user_alert_threshold_seconds", f'{{threshold="{name}"}}', _POLLED
+        )
         expiring = "(yunxiao:token_expiry_timestamp_seconds < +Inf)"
         yield _Record(
             f"yunxiao:token_{name}_configured_seconds",
@@ -190,26 +209,19 @@ def _exporter_rules(alerting: Alerting, poll: Poll, names: list[str]) -> Iterabl
     yield _rule(
         USER_POLL_FAILING,
         alerting,
-        _owned(f"{_latest(_USER, 'yunxiao_user_up')} == 0", names),
+        _owned(f"{_latest(_USER, 'yunxiao_user_up', alive='yunxiao_user_up')} == 0", names),
         names,
         lasting=failing_after(poll),
     )
-    stale = f"time() - {_latest(_USER, 'yunxiao_user_last_success_timestamp_seconds')} > {_seconds(stale_after(poll))}"
+    stale = f"time() - {_latest(_USER, _POLLED, alive=_POLLED)} > {_seconds(stale_after(poll))}"
     yield _rule(USER_DATA_STALE, alerting, _owned(stale, names), names)
     swept = _latest("organization", "yunxiao_sweep_last_completed_timestamp_seconds")
+    # Never swept: as long ago as the watch began.
+    watched = _latest("organization", "yunxiao_watched_since_timestamp_seconds")
     yield _rule(
         SWEEP_STALLED,
         alerting,
-        f"time() - {swept} > {_seconds(stalled_after(poll))}\n"
-        "or\n"
-        # Never swept: as old as the process that has not managed to.
-        "(\n"
-        f"  time() - max by (organization) (\n"
-        f"    0 * last_over_time(yunxiao_users[{GAP}])\n"
-        f"    + on (job, instance) group_left () last_over_time(process_start_time_seconds[{GAP}])\n"
-        f"  ) > {_seconds(stalled_after(poll))}\n"
-        f"  unless on (organization) {swept}\n"
-        ")",
+        f"time() - (\n  {swept}\n  or\n  {watched}\n) > {_seconds(stalled_after(poll))}",
     )
     yield _rule(
         CONFIG_RELOAD_FAILED,
@@ -217,16 +229,18 @@ def _exporter_rules(alerting: Alerting, poll: Poll, names: list[str]) -> Iterabl
         f"min(last_over_time(yunxiao_exporter_config_last_reload_successful[{GAP}])) == 0",
     )
     present = f"last_over_time(yunxiao_exporter_build_info[{GAP}])"
-    # A job that had an exporter within the last day and has none now, or none anywhere.
+    # An organization that an exporter answered for within the last day, when that exporter is gone and no other has
+    # taken over. Where the exporter is still there, somebody took the organization out of its configuration.
+    abandoned = (
+        f"group by (organization) (\n"
+        f"  last_over_time(yunxiao_users[{_REMEMBERED}]) unless on (job, instance) {present}\n"
+        f")\n"
+        f"unless on (organization) last_over_time(yunxiao_users[{GAP}])"
+    )
     yield _rule(
         EXPORTER_DOWN,
         alerting,
-        f"count(\n"
-        f"  group by (job) (last_over_time(yunxiao_exporter_build_info[{_DAY}]))\n"
-        f"  unless on (job) group by (job) ({present})\n"
-        f") > 0\n"
-        f"or\n"
-        f"absent_over_time(yunxiao_exporter_build_info[{GAP}])",
+        f"(\n{abandoned}\n)\nor\n(absent_over_time(yunxiao_exporter_build_info[{GAP}]) unless on () (\n{abandoned}\n))",
         lasting=_DOWN_FOR,
     )
 
@@ -256,6 +270,7 @@ def _description(definition: Definition) -> str:
     places = {label: f"{{{{ $labels.{label} }}}}" for label in ("organization", "user", "token", "token_id")} | {
         "words": _WORDS.get(definition, ""),
         "age": _ROUGH,
+        "where": "{{ with $labels.organization }} for {{ . }}{{ end }}",
     }
     return definition.description.format(**places)
 

@@ -21,8 +21,11 @@ def failing_after(poll: Poll) -> float:
 
 
 def stale_after(poll: Poll) -> float:
-    """Seconds from which a user's data is stale: as configured, but never less than two whole sweeps and a bit."""
-    return max(poll.stale_after, 2 * poll.interval + poll.timeout)
+    """Seconds from which a user's data is stale: as configured, but not before two polls in a row have failed.
+
+    A user is polled at any moment of a sweep, so that two failures may pass three intervals without data.
+    """
+    return max(poll.stale_after, stalled_after(poll))
 
 
 def stalled_after(poll: Poll) -> float:

@@ -12,10 +12,17 @@ if TYPE_CHECKING:
 
     from exporter.alerts.conditions import Alert, Labels
 
-RESOLVED_KEPT = 15 * 60.0
-"""Seconds for which a resolved alert goes on being sent, as Prometheus does, in case an Alertmanager missed it."""
 LEASE = 4
 """An alert ends by itself after this many re-send intervals without news, as Prometheus has it."""
+_RESOLVED_KEPT = 15 * 60.0
+
+
+def resolved_kept(resend: float) -> float:
+    """Seconds for which a resolved alert goes on being sent, in case an Alertmanager missed it.
+
+    As long as Prometheus does it, and not shorter than the lease of what was sent last.
+    """
+    return max(_RESOLVED_KEPT, LEASE * resend)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +34,18 @@ class Notice:
         annotations: the words.
         starts_at: epoch seconds; the same for as long as the alert fires.
         ends_at: epoch seconds; ahead while it fires, past once it has been resolved.
+        firing: whether the cause lasted when the notice was made.
     """
 
     labels: Labels
     annotations: Labels
     starts_at: float
     ends_at: float
+    firing: bool = True
+
+    def lapsed(self, now: float) -> bool:
+        """Whether it says of an alert that fires what is true no more; sending it would end the alert."""
+        return self.firing and self.ends_at <= now
 
     def as_json(self) -> dict[str, object]:
         """The form of Alertmanager's API v2 (`postableAlert`)."""
@@ -95,10 +108,10 @@ class Tracker:
     def _resolve(self, labels: Labels, now: float, resend: float) -> Notice | None:
         before = self._tracked[labels]
         if before.resolved_at is None:
-            ended = replace(before.notice, ends_at=max(now, before.notice.starts_at + 0.001))
+            ended = replace(before.notice, ends_at=max(now, before.notice.starts_at + 0.001), firing=False)
             self._tracked[labels] = _Tracked(ended, now, resolved_at=now)
             return ended
-        if now >= before.resolved_at + RESOLVED_KEPT:
+        if now >= before.resolved_at + resolved_kept(resend):
             del self._tracked[labels]
             return None
         if now < before.sent_at + resend:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, model_validator
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 RUNBOOKS = "https://github.com/yunxiao-token-exporter/yunxiao-token-exporter/blob/main/docs/runbooks"
 _DAY = 86400.0
+_EPOCH = date(1970, 1, 1)
 
 
 class Thresholds(Section):
@@ -80,8 +81,8 @@ class Ignore(Section):
     @property
     def ends_at(self) -> float:
         """The moment from which the entry mutes no more, in epoch seconds."""
-        after = self.until + timedelta(days=1)
-        return datetime(after.year, after.month, after.day, tzinfo=UTC).timestamp()
+        # By hand, for the last day that a date can hold has no day after it.
+        return ((self.until - _EPOCH).days + 1) * _DAY
 
     def mutes(self, now: float) -> bool:
         """Whether the entry still mutes at the time ``now``."""

@@ -16,9 +16,8 @@ from exporter.config.faults import ConfigError, Fault
 from exporter.config.schema import Config, Organization, StaticUser
 from exporter.config.secrets import SecretError, SecretFile, SecretSource, SecretValue, clean_secret
 from exporter.config.types import FilePath, VariableName
-from exporter.config.userlists import Stamp, UserFiles, joined, repeated_ids
+from exporter.config.userlists import Stamp, UserFiles, joined, repeated_ids, threshold_faults
 from exporter.config.yamlfile import Document, read_yaml
-from exporter.durations import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -102,12 +101,26 @@ class Settings:
 
     def notes(self, now: float) -> tuple[str, ...]:
         """What is sound but ought to be looked at, as sentences."""
-        return tuple(
-            f"alerting.ignore[{index}] ({entry.reason}) ran out on {entry.until} and mutes no more; "
-            "remove it or give it another day"
-            for index, entry in enumerate(self.config.alerting.ignore)
-            if not entry.mutes(now)
+        return (*self.rule_notes, *self._ended_mutes(now))
+
+    @property
+    def rule_notes(self) -> tuple[str, ...]:
+        """What the printed rules cannot do with such a configuration, as sentences."""
+        if self.config.metrics.per_token:
+            return ()
+        note = (
+            "metrics.per_token is false, so Prometheus' rules have no token to alert on; "
+            "let the exporter notify alerting.alertmanagers itself, or expose the tokens"
         )
+        return (note,)
+
+    def _ended_mutes(self, now: float) -> Iterator[str]:
+        for index, entry in enumerate(self.config.alerting.ignore):
+            if not entry.mutes(now):
+                yield (
+                    f"alerting.ignore[{index}] ({entry.reason}) ran out on {entry.until} and mutes no more; "
+                    "remove it or give it another day"
+                )
 
 
 def load(file: Path, environ: Mapping[str, str]) -> Settings:
@@ -137,30 +150,19 @@ def settle(document: Document, folder: Path, environ: Mapping[str, str]) -> Sett
             message = f"organization {organization.name} is given twice"
             faults.append(document.fault((*path, "name"), message, "give each a name of its own"))
         names.setdefault(organization.name, index)
-        faults.extend(repeated_ids(document, organization.users.static, (*path, "users", "static")))
+        static = (*path, "users", "static")
+        faults.extend(repeated_ids(document, organization.users.static, static))
+        faults.extend(threshold_faults(document, organization.users.static, static, config.alerting))
     settled = []
-    for index, organization in enumerate(config.organizations):
+    for index in range(len(config.organizations)):
         try:
-            settled.append(_settle_organization(document, index, organization, folder, environ))
+            settled.append(_settle_organization(document, index, config, folder, environ))
         except ConfigError as error:
             faults.extend(error.faults)
     alertmanagers = _settle_alertmanagers(document, config, folder, faults)
-    for index, one in enumerate(settled):
-        faults.extend(_threshold_faults(document, index, one.users, config.alerting))
     if faults:
         raise ConfigError(in_order(faults))
     return Settings(config, tuple(settled), alertmanagers)
-
-
-def _threshold_faults(document: Document, index: int, users: tuple[User, ...], alerting: Alerting) -> Iterator[Fault]:
-    for user in users:
-        warning, critical = alerting.in_force(user.thresholds)
-        if critical >= warning:
-            message = (
-                f"user {user.user_id}: the critical threshold ({format_duration(critical)}) must be shorter than the "
-                f"warning threshold ({format_duration(warning)})"
-            )
-            yield document.fault(("organizations", index, "users"), message, "give both in the user's entry")
 
 
 def _as_fault(document: Document, path: KeyPath, error: Exception) -> Fault:
@@ -214,17 +216,18 @@ def _pointed_at_faults(document: Document, folder: Path, environ: Mapping[str, s
         except ValidationError:
             continue  # the schema's own faults speak for it
         try:
-            _follow(document, index, pointers, folder, environ)
+            _follow(document, index, pointers, folder, environ, alerting=None)
         except ConfigError as error:
             faults.extend(error.faults)
     return faults
 
 
 def _settle_organization(
-    document: Document, index: int, organization: Organization, folder: Path, environ: Mapping[str, str]
+    document: Document, index: int, config: Config, folder: Path, environ: Mapping[str, str]
 ) -> OrganizationSettings:
+    organization = config.organizations[index]
     pointers = _POINTERS.validate_python(organization, from_attributes=True)
-    found = _follow(document, index, pointers, folder, environ)
+    found = _follow(document, index, pointers, folder, environ, config.alerting)
     if found.token is None:  # the schema sees to it that there is a source
         raise ConfigError((document.fault(("organizations", index), "has no token", "add token_file"),))
     return OrganizationSettings(
@@ -271,7 +274,14 @@ class _Found:
     ca_digest: str
 
 
-def _follow(document: Document, index: int, pointers: _Pointers, folder: Path, environ: Mapping[str, str]) -> _Found:
+def _follow(
+    document: Document,
+    index: int,
+    pointers: _Pointers,
+    folder: Path,
+    environ: Mapping[str, str],
+    alerting: Alerting | None,
+) -> _Found:
     path = ("organizations", index)
     faults: list[Fault] = []
 
@@ -282,7 +292,7 @@ def _follow(document: Document, index: int, pointers: _Pointers, folder: Path, e
     except SecretError as error:
         faults.append(_as_fault(document, (*path, key), error))
 
-    user_files = UserFiles(folder, pointers.users.files)
+    user_files = UserFiles(folder, pointers.users.files, alerting)
     stamp = user_files.stamp()
     entries: tuple[StaticUser, ...] = ()
     try:

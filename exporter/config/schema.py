@@ -56,7 +56,12 @@ class Poll(Section):
 class Metrics(Section):
     """Which of the detailed series are exposed."""
 
-    per_token: bool = Field(True, description="The `yunxiao_token_*` series, one set a token.")
+    per_token: bool = Field(
+        True,
+        description=(
+            "The `yunxiao_token_*` series, one set a token. Without them Prometheus' rules cannot alert on tokens."
+        ),
+    )
     per_permission: bool = Field(
         True,
         description="The `yunxiao_user_permission_*` series, one set a user and permission.",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from datetime import date
 from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
+import re2
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from exporter.durations import parse_duration
@@ -18,7 +20,7 @@ _LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESERVED_LABELS = frozenset(
     {"alertname", "severity", "organization", "user_id", "user", "token_id", "token", "instance", "job"}
 )
-_NOT_IN_RE2 = re.compile(r"\(\?(?:[=!>(]|<[=!]|P=)|\\[1-9]|[*+?}]\+")
+_NUMBERS = frozenset({"inf", "nan"})
 _HOST_HEADER = re.compile(r"[0-9A-Za-z.\-_]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?")
 
 
@@ -122,21 +124,37 @@ def _day(value: Any) -> date:
 def _label_name(value: str) -> str:
     if not _LABEL_NAME.fullmatch(value) or value.startswith("__"):
         raise ValueError(f"{value!r} is no label name; use letters, digits and _, such as cost_center")
+    if value.lower() in _NUMBERS:
+        # PromQL reads it as a number where a rule groups by it.
+        raise ValueError(f"the label {value} is a number to Prometheus' rules; choose another name")
     if value in _RESERVED_LABELS:
         raise ValueError(f"the label {value} is set by the exporter or by Prometheus itself; choose another name")
     return value
 
 
 def _regex(value: str) -> str:
-    try:
-        re.compile(value)
-    except re.error as error:
-        raise ValueError(f"is no regular expression: {error.msg}; check brackets and backslashes") from None
-    if _NOT_IN_RE2.search(value):
-        raise ValueError(
-            "uses look-around or back-references, which Prometheus' rules cannot express; write it without them"
-        )
+    compiled_regex(value)
     return value
+
+
+@functools.lru_cache(maxsize=1024)
+def compiled_regex(pattern: str) -> Any:
+    """A regular expression in the syntax and with the linear time of RE2, which Prometheus' rules use too.
+
+    Raises:
+        ValueError: it is none; RE2 knows neither look-around nor back-references.
+    """
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return re2.compile(pattern, options)
+    except re2.error as error:
+        why = error.args[0]
+        detail = why.decode("utf-8", "replace") if isinstance(why, bytes) else str(why)
+        raise ValueError(
+            f"is no regular expression of RE2: {detail}; check brackets and backslashes, and write it without "
+            "look-around and back-references, which Prometheus' rules cannot express"
+        ) from None
 
 
 Duration = Annotated[float, BeforeValidator(_duration), Field(json_schema_extra={"shown_as": "duration"})]

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
-from exporter.config.check import checked, keys_of
+from exporter.config.check import checked, in_order, keys_of
 from exporter.config.faults import ConfigError, Fault
 from exporter.config.schema import StaticUser
 from exporter.config.yamlfile import Document, read_yaml
+from exporter.durations import format_duration
 from exporter.model import OwnThresholds, User
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from exporter.config.alerting import Alerting
 
 Stamp = tuple[tuple[str, int, int, int, int], ...]
 """What tells that a set of files is another one: name, inode, two times of change and size of each."""
@@ -27,10 +30,17 @@ _WILDCARDS = frozenset("*?[")
 
 @dataclass(frozen=True, slots=True)
 class UserFiles:
-    """The user files of one organization: where to look, relative to which folder."""
+    """The user files of one organization.
+
+    Attributes:
+        folder: what the patterns are relative to.
+        patterns: names and globs of the files.
+        alerting: what an entry's own thresholds are joined with to be checked; None checks each entry by itself.
+    """
 
     folder: Path
     patterns: tuple[str, ...]
+    alerting: Alerting | None = None
 
     def stamp(self) -> Stamp:
         """The present state of the files, cheap enough to ask for every few seconds."""
@@ -60,7 +70,7 @@ class UserFiles:
                 faults.append(Fault(pattern, None, "", "matches no file", hint))
         for name in names:
             try:
-                entries.extend(_read_entries(self.folder / name, name))
+                entries.extend(_read_entries(self.folder / name, name, self.alerting))
             except ConfigError as error:
                 faults.extend(error.faults)
         if faults:
@@ -83,13 +93,14 @@ class UserFiles:
         return [name for name in found if (self.folder / name).is_file()]
 
 
-def _read_entries(file: Path, name: str) -> tuple[StaticUser, ...]:
+def _read_entries(file: Path, name: str, alerting: Alerting | None) -> tuple[StaticUser, ...]:
     document = read_yaml(file, name)
     if document.data is None and not document.faults:
         raise ConfigError((Fault(name, None, "", "is empty", "write [] if nobody is meant"),))
     entries = checked(_ENTRIES, document, lambda path: keys_of(StaticUser, path[1:]))
-    if faults := repeated_ids(document, entries, ()):
-        raise ConfigError(faults)
+    faults = (*repeated_ids(document, entries, ()), *threshold_faults(document, entries, (), alerting))
+    if faults:
+        raise ConfigError(in_order(faults))
     return entries
 
 
@@ -106,6 +117,25 @@ def repeated_ids(document: Document, entries: tuple[StaticUser, ...], path: tupl
     return tuple(faults)
 
 
+def threshold_faults(
+    document: Document, entries: tuple[StaticUser, ...], path: tuple[str | int, ...], alerting: Alerting | None
+) -> tuple[Fault, ...]:
+    """A fault for each entry whose thresholds, joined with the general ones, are in the wrong order."""
+    if alerting is None:
+        return ()
+    faults = []
+    for index, entry in enumerate(entries):
+        warning, critical = alerting.in_force(_own_thresholds(entry))
+        if critical >= warning:
+            message = (
+                f"user {entry.id}: the critical threshold ({format_duration(critical)}) must be shorter than the "
+                f"warning threshold ({format_duration(warning)})"
+            )
+            hint = "give both here; what is left out is as in alerting.thresholds"
+            faults.append(document.fault((*path, index, "thresholds"), message, hint))
+    return tuple(faults)
+
+
 def joined(*lists: Iterable[StaticUser]) -> tuple[User, ...]:
     """The users of several lists, each id once; what an earlier list says of it wins."""
     users: dict[str, User] = {}
@@ -117,11 +147,15 @@ def joined(*lists: Iterable[StaticUser]) -> tuple[User, ...]:
 
 
 def _user(entry: StaticUser) -> User:
-    own = entry.thresholds
     return User(
         entry.id,
         entry.name or entry.id,
         # An empty label is no label, to Prometheus as to Alertmanager.
         tuple(sorted((name, value) for name, value in entry.labels.items() if value)),
-        None if own is None else OwnThresholds(own.warning, own.critical),
+        _own_thresholds(entry),
     )
+
+
+def _own_thresholds(entry: StaticUser) -> OwnThresholds | None:
+    own = entry.thresholds
+    return None if own is None else OwnThresholds(own.warning, own.critical)

@@ -357,6 +357,15 @@ ORGANIZATION_FAMILIES: tuple[OrganizationFamily, ...] = (
         samples=lambda view: [((view.name,), sum(not state.polled for state in view.users))],
     ),
     OrganizationFamily(
+        "yunxiao_watched_since_timestamp_seconds",
+        Kind.GAUGE,
+        ("organization",),
+        "Since when the organization has been watched by this process, in seconds since the epoch.",
+        "Always.",
+        ("time() - yunxiao_watched_since_timestamp_seconds", "how long an organization has been watched"),
+        samples=lambda view: [((view.name,), view.since)],
+    ),
+    OrganizationFamily(
         "yunxiao_sweep_duration_seconds",
         Kind.GAUGE,
         ("organization",),

@@ -72,7 +72,7 @@ def build() -> dashboard.Dashboard:
     numbers = (
         number("Users watched", "Users whose tokens are polled.",
                'sum(max by (organization) (yunxiao_users{organization=~"$organization"})) or vector(0)',
-               colors=((None, BLUE),)),
+               colors=((None, RED), (1, BLUE))),
         number("Active", "Tokens that expire, but not yet.", counted("active"), colors=((None, GREEN),)),
         number("Within 7 days", "Tokens that expire within a week and have not yet.",
                f"count(0 < {LEFT} < {7 * DAY}) or vector(0)", colors=((None, GREEN), (1, ORANGE))),
@@ -85,8 +85,8 @@ def build() -> dashboard.Dashboard:
         number("Users failing", "Users whose last poll failed. Their numbers are those last seen.",
                f"count(max by (organization, user_id) (yunxiao_user_up{{{WHO}}}) == 0) or vector(0)", colors=NOTHING),
         number("Oldest data", "Age of the user's data that was read longest ago.",
-               f"max(time() - max by (organization, user_id) (yunxiao_user_last_success_timestamp_seconds{{{WHO}}}))"
-               " or vector(0)", unit="s", colors=((None, GREEN), (3600, ORANGE), (4 * 3600, RED))),
+               f"max(time() - max by (organization, user_id) (yunxiao_user_last_success_timestamp_seconds{{{WHO}}}))",
+               unit="s", colors=((None, GREEN), (3600, ORANGE), (4 * 3600, RED))),
     )  # fmt: skip
     for one in numbers:
         board.with_panel(one.span(3))

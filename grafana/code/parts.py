@@ -108,7 +108,7 @@ def steps(pairs: Iterable[tuple[float | None, str]]) -> dashboard.ThresholdsConf
 def number(
     title: str, description: str, expr: str, *, unit: str = "short", colors: Sequence[tuple[float | None, str]]
 ) -> stat.Panel:
-    """One number."""
+    """One number. Where the query finds nothing, it says so; a count ends in `or vector(0)` and shows 0 instead."""
     return (
         stat.Panel()
         .title(title)
@@ -116,6 +116,7 @@ def number(
         .datasource(SOURCE)
         .with_target(now(expr))
         .unit(unit)
+        .no_value("no data")
         .thresholds(steps(colors))
         .color_mode(common_models.BigValueColorMode.VALUE)
         .graph_mode(common_models.BigValueGraphMode.NONE)

@@ -35,6 +35,11 @@ from support.running import (
     write_config,
 )
 
+from exporter.clock import SystemClock
+from exporter.config.faults import ReloadError
+from exporter.config.loader import load
+from exporter.daemon import Daemon
+from exporter.web.security import WebSecurity
 from exporter.yunxiao.simulator.faults import Fault
 
 if TYPE_CHECKING:
@@ -123,6 +128,20 @@ def test_a_broken_file_leaves_the_old_configuration_in_force(platform: Simulator
         samples = exporter.samples()
         assert not [series for series in samples if 'user_id="A"' in series]
         assert samples[UP.format("B")] == 1
+
+
+def test_a_defect_met_in_a_reload_does_not_end_the_daemon(
+    platform: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load(write_config(tmp_path, platform, "A"), {})
+    daemon = Daemon(settings, lambda: settings, [], WebSecurity.none(), SystemClock(), lifecycle=False)
+
+    def crash(_: object) -> None:
+        raise OverflowError("date value out of range")
+
+    monkeypatch.setattr(daemon, "_put_in_force", crash)
+    with pytest.raises(ReloadError, match="defect of its own"):
+        daemon.reload()
 
 
 def without_user(text: str, user: str) -> object:
@@ -239,6 +258,9 @@ def test_user_files_are_followed_and_newcomers_polled_soon(platform: Simulator, 
         samples = exporter.samples()
         assert samples[UP.format("B")] == 1
         assert samples['yunxiao_exporter_file_errors_total{kind="users_file",organization="acme"}'] == 1
+        (users / "b.yaml").write_text('- {id: "B", thresholds: {warning: 1h}}\n')
+        wait_until(lambda: "user B: the critical threshold (3d) must be shorter" in exporter.output)
+        assert exporter.samples()[UP.format("B")] == 1
         (users / "b.yaml").unlink()
         wait_until(lambda: UP.format("B") not in exporter.samples())
         assert 'b.yaml:1: [0].id: id 0123 is not quoted, YAML reads it as 83; write \\"0123\\"' in exporter.output

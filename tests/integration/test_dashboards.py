@@ -93,11 +93,22 @@ def test_rates_are_taken_over_the_interval_that_grafana_works_out() -> None:
     assert ranges == {"$__rate_interval"}
 
 
-def test_numbers_show_0_where_there_is_nothing() -> None:
+AGES_AND_STATES = {"Oldest data", "Last sweep", "Configuration"}
+
+
+def test_counts_show_0_where_there_is_nothing_and_ages_and_states_that_there_is_none() -> None:
     for board in BOARDS.values():
         for panel in panels(board):
             if panel["type"] == "stat":
-                assert panel["targets"][0]["expr"].endswith("or vector(0)"), panel["title"]
+                shows_0 = panel["targets"][0]["expr"].endswith("or vector(0)")
+                assert shows_0 == (panel["title"] not in AGES_AND_STATES), panel["title"]
+                assert panel["fieldConfig"]["defaults"]["noValue"] == "no data"
+
+
+def test_a_fleet_of_nobody_is_red() -> None:
+    (panel,) = [panel for panel in panels(BOARDS["overview"]) if panel["title"] == "Users watched"]
+    steps = panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
+    assert (steps[0]["color"], steps[1]["value"]) == ("red", 1)
 
 
 def test_the_provisioned_datasource_and_folder_fit() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.builders import DAY, HOUR, MINUTE, NOW, a_failure, a_token
 
 from exporter.alerts.conditions import Alert, alerts
-from exporter.config.schema import Config
+from exporter.config.schema import Config, Poll
 from exporter.model import NEVER, OwnThresholds, Token, User
 from exporter.store import Ledger, Sweep, SweepResult, View
 
@@ -159,6 +159,19 @@ def test_old_data_is_told_of() -> None:
     (stale,) = [one for one in found(view, now=NOW + 2 * HOUR) if "Stale" in dict(one.labels)["alertname"]]
     assert dict(stale.annotations)["description"] == "The tokens of li.wei in acme were last read 2h ago."
     assert stale.since == NOW + 3600
+
+
+def test_with_rare_polls_data_is_not_old_before_two_have_failed() -> None:
+    # polled at any moment of a sweep, so that two failures pass three intervals of 12 hours and one request's 10 s
+    config = a_config().model_copy(update={"poll": Poll.model_validate({"interval": "12h", "stale_after": "12h"})})
+    last = 36 * HOUR + 10
+    assert "YunxiaoUserDataStale" not in names(a_view(), config, now=NOW + last - 1)
+    assert "YunxiaoUserDataStale" in names(a_view(), config, now=NOW + last)
+
+
+def test_a_regex_that_would_hold_up_a_backtracking_engine_costs_nothing() -> None:
+    config = a_config(ignore=({"name": "(a+)+b", "reason": "x", "until": dt.date(2026, 6, 1)},))
+    assert names(a_view(a_token(expires_in=-DAY, name="a" * 60)), config) == ["YunxiaoTokenExpired"]
 
 
 def test_sweeps_that_end_no_more_or_never_ended_are_told_of() -> None:

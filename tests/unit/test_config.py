@@ -206,3 +206,39 @@ def test_of_two_lists_the_first_wins() -> None:
     static = [StaticUser(id="1", name="boss")]
     file = [StaticUser(id="1", name="other"), StaticUser(id="2")]
     assert joined(static, file) == (User("1", "boss"), User("2", "2"))
+
+
+@pytest.mark.parametrize("label", ["inf", "nan", "NaN", "Inf"])
+def test_a_label_that_rules_would_read_as_a_number_is_refused(label: str) -> None:
+    text = with_organization("").replace("name: li.wei", f"labels: {{{label}: x}}")
+    assert any("is a number to Prometheus' rules" in fault for fault in faults(text))
+
+
+def test_an_ignore_entry_may_last_to_the_last_day_there_is() -> None:
+    text = "alerting: {ignore: [{user: x, reason: y, until: 9999-12-31}]}\n" + with_organization("")
+    (entry,) = settled(text).config.alerting.ignore
+    # 2,932,896 days lie between 1970-01-01 and 9999-12-31; the entry mutes to the end of that day
+    assert entry.ends_at == 2_932_897 * 86400
+    assert settled(text).notes(1.8e9) == ()
+
+
+@pytest.mark.parametrize("regex", ["(?=x)y", r"(x)\1", "(", "x{2000}"])
+def test_a_regex_that_rules_could_not_use_is_refused(regex: str) -> None:
+    text = f"alerting: {{ignore: [{{name: '{regex}', reason: y, until: 2027-01-01}}]}}\n" + with_organization("")
+    (fault,) = faults(text)
+    assert "is no regular expression of RE2" in fault
+
+
+def test_thresholds_of_an_entry_are_checked_together_with_the_general_ones() -> None:
+    text = with_organization("").replace("name: li.wei", "thresholds: {warning: 2d}")
+    (fault,) = faults(text)
+    assert fault == (
+        "c.yaml:6: organizations[0].users.static[0].thresholds: user 3001: the critical threshold (3d) must be "
+        "shorter than the warning threshold (2d); give both here; what is left out is as in alerting.thresholds"
+    )
+
+
+def test_rules_without_token_series_are_noted() -> None:
+    text = "metrics: {per_token: false}\n" + with_organization("")
+    (note,) = settled(text).notes(0)
+    assert note.startswith("metrics.per_token is false, so Prometheus' rules have no token to alert on")

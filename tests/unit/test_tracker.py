@@ -40,6 +40,16 @@ def test_an_alert_that_ends_is_sent_as_resolved_for_a_quarter_of_an_hour() -> No
     assert tracker.firing == []
 
 
+def test_with_long_leases_a_resolved_alert_is_sent_for_as_long_as_the_lease() -> None:
+    tracker = Tracker()
+    hour = 3600.0
+    tracker.due([an_alert()], NOW, hour)
+    sent = [s for s in range(60, 20_000, 60) for _ in tracker.due([], NOW + s, hour)]
+    # resolved after a minute, then once an hour until four hours later
+    assert sent == [60, 3660, 7260, 10_860]
+    assert tracker.firing == []
+
+
 def test_an_alert_that_comes_back_is_a_new_one() -> None:
     tracker = Tracker()
     tracker.due([an_alert()], NOW, RESEND)
