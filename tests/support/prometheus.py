@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 
 import requests
@@ -53,6 +54,8 @@ scrape_configs:
         except requests.ConnectionError:
             assert self.process.poll() is None, self.output
             return {}
+        if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+            return {}  # it listens, but reads its storage yet
         data: dict[str, Any] = answer.json()
         assert data["status"] == "success", data
         return {frozenset(one["metric"].items()): float(one["value"][1]) for one in data["data"]["result"]}

@@ -134,7 +134,7 @@ def test_a_failed_poll_keeps_the_numbers_and_says_why() -> None:
 
 
 def test_a_user_that_never_answered_has_no_numbers_and_no_zero_times() -> None:
-    ledger = Ledger("acme", [LI])
+    ledger = Ledger("acme", [LI], since=NOW)
     ledger.failed("3001", a_failure(), NOW)
     samples = scrape([ledger])
     assert of(samples, "yunxiao_user_up") == {labels(): 0}
