@@ -12,7 +12,7 @@ from exporter.alerts.assembly import ALERT_NAMES, DirectAlerting
 from exporter.alerts.notifier import QUEUE_CAPACITY
 from exporter.clock import Stop
 from exporter.config.faults import ConfigError, ReloadError
-from exporter.metrics.collector import StateCollector
+from exporter.metrics.exposition import Exposition
 from exporter.metrics.notifications import NotificationTelemetry
 from exporter.metrics.telemetry import Telemetry
 from exporter.polling.scheduler import Scheduler
@@ -75,9 +75,15 @@ class Daemon:
             self._store, lambda: self._refused_since, self._notifications, self._watchdog, self._stop, clock
         )
         self._noted: frozenset[str] = frozenset()
-        self._telemetry.registry.register(StateCollector(self._store, lambda: self._settings.config, clock))
+        self._exposition = Exposition(
+            self._telemetry.registry,
+            self._store,
+            lambda: self._settings.config,
+            clock,
+            self._telemetry.family_left_out,
+        )
         served = Served(
-            registry=self._telemetry.registry,
+            exposition=self._exposition,
             store=self._store,
             stale_after=lambda: self._settings.config.poll.stale_after,
             reload=self.reload if lifecycle else None,
@@ -184,4 +190,5 @@ class Daemon:
             self._watchdog,
             self._stop,
             self._clock,
+            changed=self._exposition.prepare,
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from exporter.model import Failure, Token, User, UserState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 
 class SweepResult(StrEnum):
@@ -69,12 +69,26 @@ class Ledger:
     """The states of one organization's users. Pollers write, readers take views; both from any thread.
 
     What is written about somebody who is not watched (any more) is dropped.
+
+    Args:
+        name: the organization.
+        users: whom to watch.
+        known: what is known from before.
+        since: epoch seconds from which the organization is watched.
+        changed: told of each user's state after a poll, from the poller's thread.
     """
 
     def __init__(
-        self, name: str, users: Iterable[User], known: OrganizationView | None = None, *, since: float = 0.0
+        self,
+        name: str,
+        users: Iterable[User],
+        known: OrganizationView | None = None,
+        *,
+        since: float = 0.0,
+        changed: Callable[[str, UserState], None] | None = None,
     ) -> None:
         self.name = name
+        self._changed = changed
         self._since = since if known is None else known.since
         # Guards the fields below.
         self._lock = threading.Lock()
@@ -105,8 +119,11 @@ class Ledger:
     def succeeded(self, user_id: str, tokens: tuple[Token, ...], at: float) -> None:
         """Note a poll that worked."""
         with self._lock:
-            if (state := self._states.get(user_id)) is not None:
-                self._states[user_id] = state.succeeded(tokens, at)
+            if (state := self._states.get(user_id)) is None:
+                return
+            state = self._states[user_id] = state.succeeded(tokens, at)
+        if self._changed is not None:
+            self._changed(self.name, state)
 
     def failed(self, user_id: str, failure: Failure, at: float) -> None:
         """Note a poll that did not work; the tokens last seen stay."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from exporter.config.schema import Poll
     from exporter.config.secrets import Secret
     from exporter.metrics.telemetry import OrganizationTelemetry
-    from exporter.model import User
+    from exporter.model import User, UserState
     from exporter.polling.scheduler import Scheduler
     from exporter.transport import Watchdog
 
@@ -51,6 +51,7 @@ class Watcher:
         parent: ends everything.
         clock: where time comes from.
         progress: called after each user of a sweep.
+        changed: told of each state after a successful poll.
     """
 
     def __init__(
@@ -63,12 +64,13 @@ class Watcher:
         parent: Stop,
         clock: Clock,
         progress: Callable[[User], None] | None = None,
+        changed: Callable[[str, UserState], None] | None = None,
     ) -> None:
         config = settings.config
         self.settings = settings
         self.poll = poll
         known = None if before is None else before.ledger.view()
-        self.ledger: Ledger = Ledger(config.name, settings.users, known, since=clock.now())
+        self.ledger: Ledger = Ledger(config.name, settings.users, known, since=clock.now(), changed=changed)
         self._telemetry = telemetry
         self._stop = Stop(parent)
         # Guards settings and _stamp: a look at the files must not overwrite what a reload has just put in force.

@@ -70,6 +70,21 @@ class Metrics(Section):
         True,
         description="The `*_expires_in_seconds` series beside the `*_expiry_timestamp_seconds` ones.",
     )
+    expiring_within: Annotated[Duration, Field(gt=0)] | None = Field(
+        None,
+        description=(
+            "Series of their own only for tokens and permissions that expire within this time or have expired, such as "
+            "`90d`; the counts cover all. null for all."
+        ),
+    )
+    max_series: int = Field(
+        1_000_000,
+        ge=1000,
+        description=(
+            "Most series in a scrape. Where there would be more, families with a series a token or permission are left "
+            "out whole, largest first; `yunxiao_exporter_family_left_out` says which."
+        ),
+    )
 
 
 class Tls(Section):

@@ -14,9 +14,11 @@ from exporter.metrics.families import (
     USER_LABELS,
     Family,
     Sample,
+    Scope,
     user_label_names,
     user_labels,
 )
+from exporter.metrics.limit import left_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -50,19 +52,26 @@ class StateCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """All families that the configuration has exposed."""
         organizations = self._store.view().organizations
-        now = self._clock.now()
         config = self._config()
-        for family in USER_FAMILIES:
-            if family.enabled(config.metrics):
-                yield _metric(
-                    family,
-                    (
-                        sample
-                        for organization in organizations
-                        for state in organization.users
-                        for sample in family.samples(organization.name, state, now)
-                    ),
-                )
+        scope = Scope(self._clock.now(), config.metrics.expiring_within)
+        by_family = {
+            family: [
+                sample
+                for organization in organizations
+                for state in organization.users
+                for sample in family.samples(organization.name, state, scope)
+            ]
+            for family in USER_FAMILIES
+            if family.enabled(config.metrics)
+        }
+        details: dict[Family, int] = {
+            family: len(samples) for family, samples in by_family.items() if family.detail is not None
+        }
+        others = sum(len(samples) for family, samples in by_family.items() if family.detail is None)
+        dropped = left_out(details, others, config.metrics.max_series)
+        for family, samples in by_family.items():
+            if family.name not in dropped:
+                yield _metric(family, samples)
         yield from _user_labels(organizations)
         for about_organization in ORGANIZATION_FAMILIES:
             yield _metric(
@@ -70,7 +79,7 @@ class StateCollector(Collector):
                 (sample for organization in organizations for sample in about_organization.samples(organization)),
             )
         for about_config in CONFIG_FAMILIES:
-            yield _metric(about_config, about_config.samples(config, now))
+            yield _metric(about_config, about_config.samples(config, scope.now))
 
 
 def _metric(family: Family, samples: Iterable[Sample], more: Iterable[str] = ()) -> Metric:

@@ -1,18 +1,55 @@
-"""A registry as the body of a scrape."""
+"""A scrape's body at the speed of memory.
+
+The text of each user's series is made when the user's state changes and kept. A scrape joins these texts and works out
+only what changes with every second: the seconds that are left. Lines of gauges look the same in the text format and in
+OpenMetrics, so one text serves both; the exporter's own few series are written by prometheus_client.
+"""
 
 from __future__ import annotations
 
+import threading
 import zlib
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import structlog
 from prometheus_client.exposition import choose_encoder
 
+from exporter.metrics.families import (
+    CONFIG_FAMILIES,
+    ORGANIZATION_FAMILIES,
+    USER_FAMILIES,
+    USER_LABELS,
+    Family,
+    Scope,
+    UserFamily,
+    user_label_names,
+    user_labels,
+)
+from exporter.metrics.limit import left_out
+from exporter.model import NEVER
+
+try:
+    from isal import isal_zlib as fast_zlib
+except ImportError:  # no wheel for this platform
+    import zlib as fast_zlib  # type: ignore[no-redef]
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from prometheus_client import CollectorRegistry
 
+    from exporter.clock import Clock
+    from exporter.config.schema import Config, Metrics
+    from exporter.metrics.families import Sample
+    from exporter.model import UserState
+    from exporter.store import OrganizationView, Store
+
+_log = structlog.get_logger(__name__)
 _GZIP = 16 + zlib.MAX_WBITS
 _FASTEST = 1
+_EOF = b"# EOF\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,24 +61,237 @@ class Body:
     encoding: str | None
 
 
-def render(registry: CollectorRegistry, accept: str, accept_encoding: str) -> Body:
-    """The samples of a registry in the format and encoding that the scraper prefers.
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """One user's part of one family: lines that stay, and lines that want a number at their end.
+
+    Attributes:
+        text: whole lines.
+        open_lines: lines without their value, and the epoch seconds that the value counts down to.
+        series: how many there are of both.
+    """
+
+    text: str
+    open_lines: tuple[tuple[str, float], ...]
+    series: int
+
+
+_NOTHING = _Piece("", (), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Which families are enabled, by which switches."""
+
+    switches: Metrics
+    families: tuple[UserFamily, ...]
+
+    @classmethod
+    def of(cls, switches: Metrics) -> _Plan:
+        return cls(switches, tuple(family for family in USER_FAMILIES if family.enabled(switches)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """The pieces of one user, in the order of the plan's families.
+
+    Attributes:
+        plan: what was enabled.
+        state: what they were made from.
+        good_until: epoch seconds at which a token expires or enters the window, and the pieces are others.
+    """
+
+    plan: _Plan
+    state: UserState
+    good_until: float
+    pieces: tuple[_Piece, ...]
+
+
+class Exposition:
+    """Renders scrapes. Any thread may ask; one at a time renders, and those who ask in the same second share a body.
 
     Args:
-        registry: what to collect.
-        accept: the request's `Accept` header; "" for none.
-        accept_encoding: the request's `Accept-Encoding` header; "" for none.
+        registry: the exporter's own counters.
+        store: what is known.
+        config: the configuration in force.
+        clock: the time that values are worked out for.
+        tell_left_out: told of each detail family, and whether it is left out.
     """
-    try:
-        encode, content_type = choose_encoder(accept)
-    except (ValueError, TypeError):
-        # The library trips over a version that is no number; whoever sends one gets the plain format.
-        encode, content_type = choose_encoder("")
-    content = encode(registry)
-    if not gzip_accepted(accept_encoding):
-        return Body(content, content_type, None)
-    compressor = zlib.compressobj(_FASTEST, zlib.DEFLATED, _GZIP)
-    return Body(compressor.compress(content) + compressor.flush(), content_type, "gzip")
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        store: Store,
+        config: Callable[[], Config],
+        clock: Clock,
+        tell_left_out: Callable[[str, bool], None],
+    ) -> None:
+        self._registry = registry
+        self._store = store
+        self._config = config
+        self._clock = clock
+        self._tell_left_out = tell_left_out
+        # Guards the fields below: it is held while a body is made.
+        self._lock = threading.Lock()
+        self._plan: _Plan | None = None
+        self._prepared: dict[tuple[str, str], _Prepared] = {}
+        self._dropped: frozenset[str] = frozenset()
+        self._second = -1
+        self._bodies: dict[tuple[str, bool], Body] = {}
+
+    def prepare(self, organization: str, state: UserState) -> None:
+        """Make the text of a user whose state has changed, so that the next scrape need not."""
+        if (plan := self._plan) is not None:
+            self._prepared[organization, state.user.user_id] = _prepare(organization, state, plan, self._clock.now())
+
+    def scrape(self, accept: str, accept_encoding: str) -> Body:
+        """The body in the format and encoding that the scraper prefers.
+
+        Args:
+            accept: the request's `Accept` header; "" for none.
+            accept_encoding: the request's `Accept-Encoding` header; "" for none.
+        """
+        try:
+            encode, content_type = choose_encoder(accept)
+        except (ValueError, TypeError):
+            # The library trips over a version that is no number; whoever sends one gets the plain format.
+            encode, content_type = choose_encoder("")
+        packed = gzip_accepted(accept_encoding)
+        with self._lock:
+            now = self._clock.now()
+            if int(now) != self._second:
+                self._second = int(now)
+                self._bodies.clear()
+            if (body := self._bodies.get((content_type, packed))) is not None:
+                return body
+            plain = self._bodies.get((content_type, False))
+            if plain is None:
+                plain = Body(self._render(encode(self._registry), now), content_type, None)
+                self._bodies[content_type, False] = plain
+            if not packed:
+                return plain
+            body = self._bodies[content_type, True] = Body(_gzip(plain.content), content_type, "gzip")
+            return body
+
+    def _render(self, own: bytes, now: float) -> bytes:
+        config = self._config()
+        organizations = self._store.view().organizations
+        plan = self._plan
+        if plan is None or plan.switches != config.metrics:
+            plan = self._plan = _Plan.of(config.metrics)
+        users = self._users(organizations, plan, now)
+        counts: Counter[str] = Counter()
+        for position, family in enumerate(plan.families):
+            counts[family.name] = sum([one.pieces[position].series for one in users])
+        self._limit(plan, counts)
+        parts: list[str] = []
+        for position, family in enumerate(plan.families):
+            if family.name in self._dropped:
+                continue
+            parts.append(_head(family))
+            pieces = [one.pieces[position] for one in users]
+            parts.extend([piece.text for piece in pieces])
+            if family.relative:
+                parts.extend([f"{line}{until - now:.3f}\n" for piece in pieces for line, until in piece.open_lines])
+        names = user_label_names(organizations)
+        if names:
+            samples = [user_labels(one.name, state, names) for one in organizations for state in one.users]
+            parts.append(_block(USER_LABELS, samples, names))
+        for about_organization in ORGANIZATION_FAMILIES:
+            found = [sample for one in organizations for sample in about_organization.samples(one)]
+            parts.append(_block(about_organization, found))
+        parts.extend(_block(family, family.samples(config, now)) for family in CONFIG_FAMILIES)
+        text = "".join(parts).encode()
+        return own.removesuffix(_EOF) + text + (_EOF if own.endswith(_EOF) else b"")
+
+    def _users(self, organizations: Iterable[OrganizationView], plan: _Plan, now: float) -> list[_Prepared]:
+        before = self._prepared
+        kept: dict[tuple[str, str], _Prepared] = {}
+        for organization in organizations:
+            name = organization.name
+            for state in organization.users:
+                key = (name, state.user.user_id)
+                one = before.get(key)
+                if one is None or one.state is not state or one.plan is not plan or one.good_until <= now:
+                    one = _prepare(name, state, plan, now)
+                kept[key] = one
+        # A new dict, so that users who left are forgotten.
+        self._prepared = kept
+        return list(kept.values())
+
+    def _limit(self, plan: _Plan, counts: Counter[str]) -> None:
+        most = plan.switches.max_series
+        details: dict[Family, int] = {
+            family: counts[family.name] for family in plan.families if family.detail is not None
+        }
+        dropped = left_out(details, counts.total() - sum(details.values()), most)
+        if dropped != self._dropped:
+            if new := sorted(dropped - self._dropped):
+                _log.error("too many series, families are left out", families=new, series=counts.total(), limit=most)
+            else:
+                _log.info("fewer series, families are back", families=sorted(self._dropped - dropped))
+        self._dropped = dropped
+        for family in details:
+            self._tell_left_out(family.name, family.name in dropped)
+
+
+def _prepare(organization: str, state: UserState, plan: _Plan, now: float) -> _Prepared:
+    scope = Scope(now, plan.switches.expiring_within)
+    turns = [token.expires_at for token in state.tokens if token.expires_at is not None and token.expires_at != NEVER]
+    if scope.within is not None:
+        turns += [expires_at - scope.within for expires_at in turns]
+    good_until = min((turn for turn in turns if turn > scope.now), default=NEVER)
+    pieces = tuple(_piece(family, organization, state, scope) for family in plan.families)
+    return _Prepared(plan, state, good_until, pieces)
+
+
+def _piece(family: UserFamily, organization: str, state: UserState, scope: Scope) -> _Piece:
+    if family.expiry is None:
+        lines = [
+            f"{_series(family, labels)} {_number(value)}\n"
+            for labels, value in family.samples(organization, state, scope)
+        ]
+        return _Piece("".join(lines), (), len(lines)) if lines else _NOTHING
+    text, open_lines, series = [], [], 0
+    for labels, until in family.expiry(organization, state, scope):
+        line = f"{_series(family, labels)} "
+        series += 1
+        if until == NEVER:
+            text.append(f"{line}+Inf\n")
+        else:
+            open_lines.append((line, until))
+    return _Piece("".join(text), tuple(open_lines), series) if series else _NOTHING
+
+
+def _series(family: Family, values: Iterable[str], more: Iterable[str] = ()) -> str:
+    names = (*family.labels, *more)
+    pairs = ",".join(f'{name}="{_escaped(value)}"' for name, value in zip(names, values, strict=True))
+    return f"{family.name}{{{pairs}}}" if pairs else family.name
+
+
+def _escaped(value: str) -> str:
+    """A label's value as both formats want it."""
+    return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+
+
+def _number(value: float) -> str:
+    return "+Inf" if value == NEVER else repr(float(value))
+
+
+def _head(family: Family) -> str:
+    text = family.help.replace("\\", "\\\\").replace("\n", "\\n")
+    return f"# HELP {family.name} {text}\n# TYPE {family.name} {family.kind}\n"
+
+
+def _block(family: Family, samples: Iterable[Sample], more: Iterable[str] = ()) -> str:
+    names = tuple(more)
+    lines = [f"{_series(family, labels, names)} {_number(value)}\n" for labels, value in samples]
+    return _head(family) + "".join(lines)
+
+
+def _gzip(content: bytes) -> bytes:
+    compressor = fast_zlib.compressobj(_FASTEST, fast_zlib.DEFLATED, _GZIP)
+    return bytes(compressor.compress(content) + compressor.flush())
 
 
 def gzip_accepted(accept_encoding: str) -> bool:

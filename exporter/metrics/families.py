@@ -5,24 +5,40 @@ Both writers, the collector and `docs/metrics.md` read from here; nothing else n
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from exporter.model import NEVER, Reason, UserState, permission_expiry, permission_tokens, state_counts
+from exporter.model import Reason, UserState, permission_expiry, permission_tokens, state_counts
 from exporter.model import token_series as distinct_tokens
 from exporter.store import SweepResult
 from exporter.yunxiao.client import OPERATIONS
 from exporter.yunxiao.wire import PARSE_FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from exporter.config.schema import Config, Metrics
     from exporter.store import OrganizationView
 
 Sample = tuple[tuple[str, ...], float]
 """The values of a family's labels, in their order, and the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """For when samples are wanted, and of which tokens.
+
+    Attributes:
+        now: epoch seconds.
+        within: seconds; only tokens that expire within them, or have expired, get series of their own. None for all.
+    """
+
+    now: float
+    within: float | None = None
+
+    def shows(self, expires_at: float | None) -> bool:
+        """Whether something with this expiry gets series of its own; what cannot be read always does."""
+        return self.within is None or expires_at is None or expires_at <= self.now + self.within
 
 
 class Kind(StrEnum):
@@ -71,15 +87,21 @@ class Family:
         return self.detail is None or bool(getattr(switches, self.detail.value))
 
 
+_UserSamples = Callable[[str, UserState, Scope], Iterable[Sample]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserFamily(Family):
     """A family with samples for each user.
 
     Attributes:
-        samples: organization's name, a user's state and the time in epoch seconds, to that user's samples.
+        samples: organization's name, a user's state and what is wanted, to that user's samples. They change with the
+            state, and with the time only when a token expires or enters the window, unless the family is relative.
+        expiry: for a relative family, the samples in epoch seconds that its values count down to.
     """
 
-    samples: Callable[[str, UserState, float], Iterable[Sample]]
+    samples: _UserSamples
+    expiry: _UserSamples | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,68 +150,71 @@ def _who(organization: str, state: UserState) -> tuple[str, str, str]:
     return (organization, state.user.user_id, state.user.name)
 
 
-def _user_tokens(organization: str, state: UserState, now: float) -> Iterable[Sample]:
+def _user_tokens(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
     if state.last_success is None:
         return
     who = _who(organization, state)
-    for token_state, count in state_counts(state.tokens, now).items():
+    for token_state, count in state_counts(state.tokens, scope.now).items():
         yield (*who, token_state.value), count
 
 
-def _permission_tokens(organization: str, state: UserState, now: float) -> Iterable[Sample]:
+def _permission_tokens(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
     who = _who(organization, state)
-    for permission, count in permission_tokens(state.tokens, now).items():
+    for permission, count in permission_tokens(state.tokens, scope.now).items():
         yield (*who, permission), count
 
 
-def _permission_expiry(organization: str, state: UserState, now: float) -> Iterable[Sample]:
+def _permission_expiry(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
     who = _who(organization, state)
-    for permission, expires_at in permission_expiry(state.tokens, now).items():
-        yield (*who, permission), expires_at
+    for permission, expires_at in permission_expiry(state.tokens, scope.now).items():
+        if scope.shows(expires_at):
+            yield (*who, permission), expires_at
 
 
-def _permission_expires_in(organization: str, state: UserState, now: float) -> Iterable[Sample]:
-    return ((labels, expires_at - now) for labels, expires_at in _permission_expiry(organization, state, now))
-
-
-def _token_expiry(organization: str, state: UserState, now: float) -> Iterable[Sample]:  # noqa: ARG001 - one signature
+def _token_expiry(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
     who = _who(organization, state)
     for token in distinct_tokens(state.tokens):
-        if token.expires_at is not None:
+        if token.expires_at is not None and scope.shows(token.expires_at):
             yield (*who, token.token_id, token.name), token.expires_at
 
 
-def _token_expires_in(organization: str, state: UserState, now: float) -> Iterable[Sample]:
-    return ((labels, expires_at - now) for labels, expires_at in _token_expiry(organization, state, now))
-
-
-def _token_created(organization: str, state: UserState, now: float) -> Iterable[Sample]:  # noqa: ARG001 - one signature
+def _token_created(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
     who = _who(organization, state)
     for token in distinct_tokens(state.tokens):
-        if token.created_at is not None and token.created_at != NEVER:
+        if token.created_at is not None and scope.shows(token.expires_at):
             yield (*who, token.token_id, token.name), token.created_at
 
 
-def _user_up(organization: str, state: UserState, now: float) -> Iterable[Sample]:  # noqa: ARG001 - one signature
+def _user_up(organization: str, state: UserState, _: Scope) -> Iterable[Sample]:
     if state.polled:
         yield _who(organization, state), float(state.failure is None)
 
 
-def _last_success(organization: str, state: UserState, now: float) -> Iterable[Sample]:  # noqa: ARG001 - one signature
+def _last_success(organization: str, state: UserState, _: Scope) -> Iterable[Sample]:
     if state.last_success is not None:
         yield _who(organization, state), state.last_success
 
 
-def _user_failure(organization: str, state: UserState, now: float) -> Iterable[Sample]:  # noqa: ARG001 - one signature
+def _user_failure(organization: str, state: UserState, _: Scope) -> Iterable[Sample]:
     if state.failure is not None:
         yield (*_who(organization, state), state.failure.reason.value), 1
 
 
-def _own_thresholds(organization: str, state: UserState, now: float) -> Iterable[Sample]:  # noqa: ARG001 - one signature
+def _own_thresholds(organization: str, state: UserState, _: Scope) -> Iterable[Sample]:
     if (own := state.user.thresholds) is not None:
         for name, value in (("warning", own.warning), ("critical", own.critical)):
             if value is not None:
                 yield (*_who(organization, state), name), value
+
+
+def _remaining(expiry: _UserSamples) -> _UserSamples:
+    """The samples of an expiry family as the seconds that are left, to the millisecond."""
+
+    def samples(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
+        for labels, expires_at in expiry(organization, state, scope):
+            yield labels, round(expires_at - scope.now, 3)
+
+    return samples
 
 
 USER_FAMILIES: tuple[UserFamily, ...] = (
@@ -236,7 +261,8 @@ USER_FAMILIES: tuple[UserFamily, ...] = (
         ("sort(yunxiao_user_permission_expires_in_seconds)", "what runs out first"),
         detail=Detail.PER_PERMISSION,
         relative=True,
-        samples=_permission_expires_in,
+        samples=_remaining(_permission_expiry),
+        expiry=_permission_expiry,
     ),
     UserFamily(
         "yunxiao_token_expiry_timestamp_seconds",
@@ -261,7 +287,8 @@ USER_FAMILIES: tuple[UserFamily, ...] = (
         ("bottomk(10, yunxiao_token_expires_in_seconds > 0)", "the ten that die next"),
         detail=Detail.PER_TOKEN,
         relative=True,
-        samples=_token_expires_in,
+        samples=_remaining(_token_expiry),
+        expiry=_token_expiry,
     ),
     UserFamily(
         "yunxiao_token_created_timestamp_seconds",
@@ -526,6 +553,14 @@ RELOAD_TIME = OwnFamily(
     ("time() - yunxiao_exporter_config_last_reload_success_timestamp_seconds", "age of the configuration in force"),
 )
 
+LEFT_OUT = OwnFamily(
+    "yunxiao_exporter_family_left_out",
+    Kind.GAUGE,
+    ("family",),
+    "1 if the family is left out of the scrape because all series together would be more than metrics.max_series.",
+    "For each family with a series a token or permission that is enabled.",
+    ("yunxiao_exporter_family_left_out == 1", "numbers that are missing because there are too many"),
+)
 _ALERTMANAGER = "Only with `alerting.alertmanagers`."
 NOTIFICATIONS_SENT = OwnFamily(
     "yunxiao_notifications_sent_total",
@@ -605,6 +640,7 @@ OWN_FAMILIES: tuple[OwnFamily, ...] = (
     PARSE_ERRORS,
     FILE_ERRORS,
     INTERNAL_ERRORS,
+    LEFT_OUT,
     BUILD_INFO,
     RELOAD_SUCCESSFUL,
     RELOAD_TIME,

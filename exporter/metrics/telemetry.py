@@ -25,6 +25,7 @@ from exporter.metrics.families import (
     BUILD_INFO,
     FILE_ERRORS,
     INTERNAL_ERRORS,
+    LEFT_OUT,
     PARSE_ERRORS,
     RELOAD_SUCCESSFUL,
     RELOAD_TIME,
@@ -60,6 +61,7 @@ class Telemetry:
         self._internal_errors = counter(INTERNAL_ERRORS, self.registry)
         for (where,) in itertools.product(*INTERNAL_ERRORS.known):
             self._internal_errors.labels(where)
+        self._left_out = gauge(LEFT_OUT, self.registry)
         gauge(BUILD_INFO, self.registry).labels(__version__, platform.python_version()).set(1)
         self._reload_successful = gauge(RELOAD_SUCCESSFUL, self.registry)
         self._reload_time = gauge(RELOAD_TIME, self.registry)
@@ -86,6 +88,10 @@ class Telemetry:
     def internal_error(self, where: str) -> None:
         """A defect was caught and survived."""
         self._internal_errors.labels(where).inc()
+
+    def family_left_out(self, family: str, left_out: bool) -> None:  # noqa: FBT001 - a pair of values
+        """Whether a family is left out of scrapes."""
+        self._left_out.labels(family).set(left_out)
 
     def reloaded(self, at: float) -> None:
         """A configuration came into force."""

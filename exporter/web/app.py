@@ -11,16 +11,15 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from exporter.config.faults import ReloadError
-from exporter.metrics.exposition import render
 from exporter.web.page import landing_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from prometheus_client import CollectorRegistry
     from starlette.requests import Request
 
     from exporter.clock import Clock
+    from exporter.metrics.exposition import Exposition
     from exporter.store import Store
 
 _log = structlog.get_logger(__name__)
@@ -36,14 +35,14 @@ class Served:
     """What the routes show and do.
 
     Attributes:
-        registry: what `/metrics` exposes.
+        exposition: what `/metrics` answers with.
         store: the state that page and readiness look at.
         stale_after: seconds from which the page calls data stale, as configured now.
         reload: loads the configuration anew, raising `ReloadError`; None where that is not allowed over HTTP.
         clock: where time comes from.
     """
 
-    registry: CollectorRegistry
+    exposition: Exposition
     store: Store
     stale_after: Callable[[], float]
     reload: Callable[[], None] | None
@@ -54,7 +53,7 @@ def create_app(served: Served) -> Starlette:
     """The application. Handlers that do work are plain functions, which Starlette runs off its event loop."""
 
     def metrics(request: Request) -> Response:
-        body = render(served.registry, request.headers.get("accept", ""), request.headers.get("accept-encoding", ""))
+        body = served.exposition.scrape(request.headers.get("accept", ""), request.headers.get("accept-encoding", ""))
         headers = {"Content-Type": body.content_type, "Vary": "Accept, Accept-Encoding"}
         if body.encoding is not None:
             headers["Content-Encoding"] = body.encoding

@@ -1,22 +1,25 @@
 from __future__ import annotations
 
+import gzip
 import math
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from prometheus_client import generate_latest
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from support.builders import DAY, HOUR, MINUTE, NOW, ManualClock, a_failure, a_token
 
 from exporter.config.schema import Config, Metrics
 from exporter.metrics.collector import StateCollector
-from exporter.metrics.exposition import gzip_accepted, render
+from exporter.metrics.exposition import Exposition, gzip_accepted
 from exporter.metrics.families import ALL_FAMILIES, Kind
 from exporter.metrics.telemetry import Telemetry
-from exporter.model import NEVER, Reason, Token, User
+from exporter.model import NEVER, OwnThresholds, Reason, Token, User
 from exporter.store import Ledger, Store, Sweep, SweepResult
 from exporter.wording import expiry_words
 
@@ -33,10 +36,20 @@ def scrape(
     ledgers: Iterable[Ledger], *, now: float = NOW, switches: Metrics | None = None, accept: str = OPENMETRICS
 ) -> Samples:
     """What a scrape gives, read by the strict parser; fails if a label set comes twice."""
-    telemetry, store = Telemetry(), Store()
+    store = Store()
     store.replace(ledgers)
-    telemetry.registry.register(StateCollector(store, lambda: a_config(switches), ManualClock(now)))
-    body = render(telemetry.registry, accept, "").content.decode()
+    body = an_exposition(store, a_config(switches), ManualClock(now)).scrape(accept, "").content.decode()
+    return read(body, accept)
+
+
+def an_exposition(store: Store, config: Config, clock: ManualClock, told: list[Any] | None = None) -> Exposition:
+    telemetry = Telemetry()
+    tell = telemetry.family_left_out if told is None else lambda *pair: told.append(pair)
+    return Exposition(telemetry.registry, store, lambda: config, clock, tell)
+
+
+def read(body: str, accept: str = OPENMETRICS) -> Samples:
+    """The samples of a body; fails if a label set comes twice."""
     families = parse_openmetrics(body) if accept else parse_text(body)
     samples: Samples = {}
     for family in families:
@@ -207,10 +220,149 @@ def test_no_label_set_comes_twice_whatever_is_listed(tokens: list[Token], openme
     assert sum(of(samples, "yunxiao_user_tokens").values()) == len(tokens)
 
 
+def collected(store: Store, config: Config, clock: ManualClock, openmetrics: bool) -> Samples:  # noqa: FBT001
+    """What the collector gives through prometheus_client's own writer."""
+    registry = Telemetry().registry
+    registry.register(StateCollector(store, lambda: config, clock))
+    encode, _ = choose_encoder(OPENMETRICS if openmetrics else "")
+    return read(encode(registry).decode(), OPENMETRICS if openmetrics else "")
+
+
+def about_state(samples: Samples) -> Samples:
+    own = ("python_", "process_", "yunxiao_exporter_family_left_out")
+    return {key: value for key, value in samples.items() if not key[0].startswith(own)}
+
+
+some_tokens = st.lists(
+    st.builds(
+        Token,
+        texts,
+        texts,
+        st.lists(texts, max_size=2, unique=True).map(tuple),
+        st.none() | st.integers(-100, 0).map(lambda days: NOW + days * DAY),
+        st.none() | st.just(NEVER) | st.floats(min_value=NOW - 100 * DAY, max_value=NOW + 100 * DAY),
+    ),
+    max_size=4,
+)
+some_users = st.lists(
+    st.tuples(
+        st.builds(User, texts, texts, st.just(()) | texts.map(lambda text: (("team", text),)),
+                  st.none() | st.just(OwnThresholds(5.0, None))),
+        st.none() | some_tokens,
+        st.booleans(),
+    ),
+    max_size=3,
+    unique_by=lambda triple: triple[0].user_id,
+)  # fmt: skip
+
+
+@settings(max_examples=60)
+@given(
+    some_users,
+    st.booleans(),
+    st.builds(
+        dict,
+        per_token=st.booleans(),
+        per_permission=st.booleans(),
+        relative=st.booleans(),
+        expiring_within=st.none() | st.just("30d"),
+        max_series=st.sampled_from([1000, 1_000_000]),
+    ),
+    st.lists(st.floats(min_value=0, max_value=200 * DAY), max_size=3),
+)
+def test_kept_text_and_collector_give_the_same_samples(
+    users: list[tuple[User, list[Token] | None, bool]],
+    openmetrics: bool,  # noqa: FBT001
+    switches: dict[str, Any],
+    steps: list[float],
+) -> None:
+    ledger = Ledger("acme", [user for user, _, _ in users])
+    store, clock = Store(), ManualClock()
+    store.replace([ledger])
+    config = a_config(Metrics.model_validate(switches))
+    exposition = an_exposition(store, config, clock)
+    accept = OPENMETRICS if openmetrics else ""
+    exposition.scrape(accept, "")
+    for user, tokens, failing in users:
+        if tokens is not None:
+            ledger.succeeded(user.user_id, tuple(tokens), NOW)
+        if failing:
+            ledger.failed(user.user_id, a_failure(), NOW)
+    for step in (1.0, *steps):
+        clock.advance(step + 1)
+        text = read(exposition.scrape(accept, "").content.decode(), accept)
+        assert about_state(text) == about_state(collected(store, config, clock, openmetrics))
+
+
+def test_scrapes_of_the_same_second_share_a_body_and_the_next_second_does_not() -> None:
+    store, clock = Store(), ManualClock()
+    store.replace([a_ledger(a_token())])
+    exposition = an_exposition(store, a_config(), clock)
+    first = exposition.scrape("", "")
+    clock.advance(0.4)
+    assert exposition.scrape("", "") is first
+    assert exposition.scrape("", "gzip").content != first.content
+    clock.advance(0.6)
+    assert exposition.scrape("", "") is not first
+
+
+def test_gzip_decodes_to_the_plain_body() -> None:
+    store = Store()
+    store.replace([a_ledger(a_token())])
+    exposition = an_exposition(store, a_config(), ManualClock())
+    packed = exposition.scrape(OPENMETRICS, "gzip")
+    assert packed.encoding == "gzip"
+    assert gzip.decompress(packed.content) == exposition.scrape(OPENMETRICS, "").content
+
+
+def test_only_tokens_inside_the_window_get_series_and_the_counts_cover_all() -> None:
+    ledger = a_ledger(
+        a_token("gone", expires_in=-DAY), a_token("soon", expires_in=DAY), a_token("late", expires_in=91 * DAY),
+        a_token("never", expires_in=NEVER),
+    )  # fmt: skip
+    switches = Metrics.model_validate({"expiring_within": "90d"})
+    for now, shown in ((NOW, {"gone", "soon"}), (NOW + 2 * DAY, {"gone", "soon", "late"})):
+        samples = scrape([ledger], now=now, switches=switches)
+        for name in ("yunxiao_token_expires_in_seconds", "yunxiao_token_created_timestamp_seconds"):
+            assert {dict(key)["token_id"] for key in of(samples, name)} == shown
+        assert sum(of(samples, "yunxiao_user_tokens").values()) == 4
+    assert of(samples, "yunxiao_user_permission_tokens") == {labels(permission="read"): 2}
+
+
+def test_too_many_series_leave_families_out_whole_largest_first_and_say_so() -> None:
+    tokens = tuple(a_token(f"t{number}", permissions=("read",)) for number in range(400))
+    store = Store()
+    told: list[Any] = []
+    store.replace([a_ledger(*tokens)])
+    config = a_config(Metrics.model_validate({"max_series": 1000}))
+    exposition = an_exposition(store, config, ManualClock(), told)
+    samples = read(exposition.scrape(OPENMETRICS, "").content.decode())
+    # three families of 400 series: one has to go, and of equals the relative one does
+    per_token = ("created_timestamp_seconds", "expires_in_seconds", "expiry_timestamp_seconds")
+    sizes = [len(of(samples, f"yunxiao_token_{name}")) for name in per_token]
+    assert sizes == [400, 0, 400]
+    assert ("yunxiao_token_expires_in_seconds", True) in told
+    assert ("yunxiao_token_created_timestamp_seconds", False) in told
+    assert sum(of(samples, "yunxiao_user_tokens").values()) == 400
+
+
+def test_users_who_left_are_forgotten() -> None:
+    ledger = Ledger("acme", [LI, User("2", "x")])
+    ledger.succeeded("2", (a_token(),), NOW)
+    store, clock = Store(), ManualClock()
+    store.replace([ledger])
+    exposition = an_exposition(store, a_config(), clock)
+    assert b'user_id="2"' in exposition.scrape("", "").content
+    ledger.watch([LI])
+    clock.advance(1)
+    assert b'user_id="2"' not in exposition.scrape("", "").content
+    assert len(exposition._prepared) == 1
+
+
 def test_known_series_start_at_zero_and_go_with_their_organization() -> None:
     telemetry = Telemetry()
     mine = telemetry.organization("acme")
-    body = render(telemetry.registry, "", "").content.decode()
+    body = generate_latest(telemetry.registry).decode()
     for line in (
         'yunxiao_sweeps_total{organization="acme",result="success"} 0.0',
         'yunxiao_api_errors_total{organization="acme",reason="timeout"} 0.0',
@@ -222,13 +374,13 @@ def test_known_series_start_at_zero_and_go_with_their_organization() -> None:
     mine.retire()
     telemetry.forget("acme")
     mine.request("list_tokens", "500", 0.1)
-    assert "acme" not in render(telemetry.registry, "", "").content.decode()
+    assert "acme" not in generate_latest(telemetry.registry).decode()
 
 
 def test_no_created_series() -> None:
     telemetry = Telemetry()
     telemetry.organization("acme")
-    assert "_created" not in render(telemetry.registry, OPENMETRICS, "").content.decode()
+    assert "_created" not in generate_latest(telemetry.registry).decode()
 
 
 def test_the_table_keeps_the_rules_of_naming() -> None:
