@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
+from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError
@@ -146,7 +147,33 @@ class GuardedAdapter(HTTPAdapter):
     def __init__(self, current_call: Callable[[], Call], concurrency: int, server_name: str | None) -> None:
         self._pool_classes = _guarded_pools(current_call)
         self._server_name = server_name
+        self._pool: Any = None
+        self._verified = False
         super().__init__(pool_connections=1, pool_maxsize=concurrency, max_retries=0, pool_block=True)
+
+    def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
+        """As in requests, but found once: an adapter here serves one address in one way."""
+        if self._pool is None:
+            self._pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+        return self._pool
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """As in requests, once: it looks for the file of authorities at each call."""
+        if not self._verified:
+            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
+            self._verified = True
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        """As in requests, without cookies and without guessing at an encoding."""
+        response = requests.Response()
+        response.status_code = resp.status
+        response.headers = CaseInsensitiveDict(resp.headers)
+        response.raw = resp
+        response.reason = resp.reason
+        response.url = str(req.url)
+        response.request = req
+        response.connection = self
+        return response
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:  # noqa: FBT001, FBT002 - as in requests
         """As in requests, with guarded connections."""
@@ -194,12 +221,13 @@ class GuardedSession(requests.Session):
         self.trust_env = False
         self.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
         self.headers["User-Agent"] = f"yunxiao-token-exporter/{__version__}"
-        self.verify = not insecure_skip_verify
-        if self.verify and ca_file is not None:
-            self.verify = str(ca_file)
-        adapter = GuardedAdapter(self._current_call, concurrency, server_name)
-        self.mount("http://", adapter)
-        self.mount("https://", adapter)
+        self._verify: bool | str = not insecure_skip_verify
+        if self._verify and ca_file is not None:
+            self._verify = str(ca_file)
+        self.verify = self._verify
+        self._adapter = GuardedAdapter(self._current_call, concurrency, server_name)
+        self.mount("http://", self._adapter)
+        self.mount("https://", self._adapter)
 
     @contextlib.contextmanager
     def call(self, limit: float) -> Iterator[Call]:
@@ -207,6 +235,14 @@ class GuardedSession(requests.Session):
         with self._watchdog.call(limit, self) as call:
             self._thread.call = call
             yield call
+
+    def send_as_is(self, request: requests.PreparedRequest, timeout: float) -> requests.Response:
+        """Send a prepared request by the adapter alone, and leave the answer's body to be read.
+
+        What a session does around that, with redirects, cookies and settings of the environment, is not wanted here and
+        costs as much as the request.
+        """
+        return self._adapter.send(request, stream=True, timeout=timeout, verify=self._verify, proxies=self.proxies)
 
     def _current_call(self) -> Call:
         call: Call = self._thread.call

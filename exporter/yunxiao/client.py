@@ -6,8 +6,8 @@ import contextlib
 import ssl
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, NoReturn, Protocol
+from urllib.parse import urlencode, urlsplit
 
 import requests
 import tenacity
@@ -133,6 +133,8 @@ class YunxiaoClient:
         self._clock = clock
         self._closed = False
         self._session = self._make_session(watchdog)
+        # What all requests share, prepared once: preparing anew costs more than sending.
+        self._request = self._session.prepare_request(requests.Request("GET", target.endpoint + "/"))
 
     def _make_session(self, watchdog: Watchdog) -> GuardedSession:
         target = self._target
@@ -176,6 +178,19 @@ class YunxiaoClient:
         return parsed.tokens
 
     def _get(self, operation: str, path: str, query: dict[str, str], stop: Stop) -> bytes:
+        try:
+            return self._authorized(operation, path, query, stop)
+        except ApiError as error:
+            if not error.worth_another_try:
+                raise
+            first = error
+        # The machinery of retries costs more than most requests, so it is started when it is needed.
+        attempts = iter([lambda: _raise(first)])
+
+        def attempt() -> bytes:
+            again = next(attempts, None)
+            return self._authorized(operation, path, query, stop) if again is None else again()
+
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(_ATTEMPTS),
             retry=tenacity.retry_if_exception(_worth_another_try),
@@ -184,7 +199,7 @@ class YunxiaoClient:
             before_sleep=lambda _: self._observer.retry(),
             reraise=True,
         )
-        return retrying(self._authorized, operation, path, query, stop)
+        return retrying(attempt)
 
     def _authorized(self, operation: str, path: str, query: dict[str, str], stop: Stop) -> bytes:
         token = self._token.current()
@@ -226,14 +241,10 @@ class YunxiaoClient:
     def _exchange(self, call: Call, path: str, query: dict[str, str], token: Secret) -> tuple[int, bytes]:
         """Send one request and read the whole answer, with every library's error turned into an `ApiError`."""
         try:
-            with self._session.get(
-                self._target.endpoint + path,
-                params=query,
-                headers={_TOKEN_HEADER: token.reveal()},
-                timeout=self._target.timeout,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
+            request = self._request.copy()
+            request.url = f"{self._target.endpoint}{path}?{urlencode(query)}"
+            request.headers[_TOKEN_HEADER] = token.reveal()
+            with self._session.send_as_is(request, self._target.timeout) as response:
                 if response.status_code != _OK:
                     raise self._refusal(response)
                 body = _read(response, _BODY_LIMIT)
@@ -296,6 +307,10 @@ class YunxiaoClient:
             return ApiError(Reason.CONNECTION, "the connection broke off in mid-answer")
         why = next((cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror), kind)
         return ApiError(Reason.CONNECTION, f"no connection: {why}")
+
+
+def _raise(error: ApiError) -> NoReturn:
+    raise error
 
 
 def _wait(stop: Stop, seconds: float) -> None:

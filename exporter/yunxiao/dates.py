@@ -23,6 +23,7 @@ _ISO = re.compile(
 )
 _NUMBER = re.compile(r"[+-]?\d{1,20}(?:\.0*)?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DOCUMENTED_LENGTH = len("2023-03-22T12:44:50.048Z")
 _LAST_YEAR = 9999
 _MS_FROM = 100_000_000_000  # as seconds this is the year 5138, as milliseconds 1973
 _SECONDS_FROM = 1_000_000_000  # 2001: the platform is younger, so a smaller number is no date
@@ -55,6 +56,8 @@ def parse_date(value: Any, zone: ZoneInfo) -> float:
         return _from_number(value)
     if not isinstance(value, str):
         raise ValueError("neither text nor number")  # noqa: TRY004 - the same
+    if (seconds := _documented(value)) is not None:
+        return seconds
     text = value.strip()
     if not text:
         return NEVER
@@ -63,6 +66,17 @@ def parse_date(value: Any, zone: ZoneInfo) -> float:
     if (match := _ISO.fullmatch(text)) is None:
         raise ValueError("not in any form that a date has been seen in")
     return _from_parts(match, zone)
+
+
+def _documented(text: str) -> float | None:
+    """The date if it has the documented form, ``2023-03-22T12:44:50.048Z``, and is an ordinary one; quickly."""
+    if len(text) != _DOCUMENTED_LENGTH or text[4] != "-" or text[7] != "-" or text[10] != "T" or text[-1] != "Z":
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.timestamp() if 1970 < moment.year < _LAST_YEAR else None  # noqa: PLR2004
 
 
 def _from_number(number: float) -> float:
