@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -16,6 +17,7 @@ from exporter.metrics.exposition import Exposition
 from exporter.metrics.notifications import NotificationTelemetry
 from exporter.metrics.telemetry import Telemetry
 from exporter.polling.scheduler import Scheduler
+from exporter.storage import Storage
 from exporter.store import Store
 from exporter.transport import Watchdog
 from exporter.watcher import Watcher
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
     from exporter.clock import Clock
     from exporter.config.loader import OrganizationSettings, Settings
+    from exporter.model import UserState
+    from exporter.store import OrganizationView, Sweep
     from exporter.web.security import WebSecurity
 
 _log = structlog.get_logger(__name__)
@@ -71,8 +75,17 @@ class Daemon:
             self._telemetry.registry, self._telemetry.internal_error, QUEUE_CAPACITY
         )
         self._refused_since: float | None = None
+        path = settings.storage
+        self._storage = None if path is None else Storage(path, self._telemetry.storage_error)
+        self._restored: dict[str, OrganizationView] = {}
         self._alerting = DirectAlerting(
-            self._store, lambda: self._refused_since, self._notifications, self._watchdog, self._stop, clock
+            self._store,
+            lambda: self._refused_since,
+            self._notifications,
+            self._watchdog,
+            self._stop,
+            clock,
+            None if self._storage is None else self._storage.keep_alerts,
         )
         self._noted: frozenset[str] = frozenset()
         self._exposition = Exposition(
@@ -96,6 +109,7 @@ class Daemon:
         with self._lock:
             _log.info("starting", version=__version__, organizations=len(self._settings.organizations))
             self._watchdog.start()
+            self._restore()
             self._put_in_force(self._settings)
             self._web.start()
             self._scheduler.add(
@@ -131,6 +145,40 @@ class Daemon:
                 raise ReloadError("the exporter met a defect of its own; the log has the traceback") from None
             _log.info("configuration reloaded", organizations=len(settings.organizations))
 
+    def changed(self, organization: str, state: UserState) -> None:
+        """A user's state is another one: its text is made anew, and it is written down."""
+        self._exposition.prepare(organization, state)
+        if self._storage is not None:
+            self._storage.note(organization, state)
+
+    def swept(self, organization: str, sweep: Sweep) -> None:
+        """A sweep has been completed."""
+        if self._storage is not None:
+            self._storage.swept(organization, sweep)
+
+    def _restore(self) -> None:
+        if self._storage is None:
+            return
+        started = self._clock.monotonic()
+        organizations, firing = self._storage.load()
+        now = self._clock.now()
+        self._restored = {name: replace(view, since=now) for name, view in organizations.items()}
+        self._alerting.restore(firing)
+        self._storage.start()
+        _log.info(
+            "state restored",
+            users=sum(len(view.users) for view in organizations.values()),
+            alerts=len(firing),
+            seconds=round(self._clock.monotonic() - started, 3),
+        )
+
+    def _forget_strangers(self) -> None:
+        if self._storage is not None:
+            view = self._store.view()
+            self._storage.keep_only(
+                {one.name: [state.user.user_id for state in one.users] for one in view.organizations}
+            )
+
     def _refuse(self) -> None:
         self._telemetry.reload_failed()
         self._refused_since = self._refused_since or self._clock.now()
@@ -145,6 +193,8 @@ class Daemon:
                 watcher.end()
             self._watchdog.stop()
             self._web.stop()
+            if self._storage is not None:
+                self._storage.stop()
         _log.info("stopped")
 
     def _put_in_force(self, settings: Settings) -> None:
@@ -166,12 +216,17 @@ class Daemon:
         for name, watcher in new.items():
             if old.get(name) is not watcher:
                 watcher.start(self._scheduler)
+        if settings.storage != (None if self._storage is None else self._storage.path):
+            _log.warning("storage.path takes effect with the next start")
+        self._restored = {}
+        self._forget_strangers()
         self._notifications.watch([one.config.url for one in settings.alertmanagers], ALERT_NAMES)
         self._alerting.put_in_force(settings)
         self._note()
 
     def _note(self) -> None:
         """Tell, once each, of what is sound but ought to be looked at, such as a mute that has run out."""
+        self._forget_strangers()
         notes = frozenset(self._settings.notes(self._clock.now()))
         for note in sorted(notes - self._noted):
             _log.warning("configuration note", note=note)
@@ -190,5 +245,6 @@ class Daemon:
             self._watchdog,
             self._stop,
             self._clock,
-            changed=self._exposition.prepare,
+            known=self._restored.get(organization.config.name),
+            observer=self,
         )

@@ -128,6 +128,7 @@ class UserState:
         polled: whether a poll has ended, well or badly.
         failure: why the last poll failed; None if it worked.
         failing_since: epoch seconds of the first failure of the current run of failures.
+        failures: how many polls have failed since the last one that worked.
     """
 
     user: User
@@ -136,6 +137,7 @@ class UserState:
     polled: bool = False
     failure: Failure | None = None
     failing_since: float | None = None
+    failures: int = 0
 
     def about(self, user: User) -> UserState:
         """The same knowledge under the user's new name."""
@@ -148,7 +150,7 @@ class UserState:
     def failed(self, failure: Failure, at: float) -> UserState:
         """The state after a poll that did not."""
         since = at if self.failing_since is None else self.failing_since
-        return replace(self, polled=True, failure=failure, failing_since=since)
+        return replace(self, polled=True, failure=failure, failing_since=since, failures=self.failures + 1)
 
 
 def permission_expiry(tokens: tuple[Token, ...], now: float) -> dict[str, float]:

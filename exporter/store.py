@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from exporter.model import Failure, Token, User, UserState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
 
 class SweepResult(StrEnum):
@@ -65,6 +65,18 @@ class View:
         return all(organization.sweep is not None for organization in self.organizations)
 
 
+class LedgerObserver(Protocol):
+    """Hears of what is noted in a ledger."""
+
+    def changed(self, organization: str, state: UserState) -> None:
+        """A user's state is another one."""
+        ...
+
+    def swept(self, organization: str, sweep: Sweep) -> None:
+        """A sweep has been completed."""
+        ...
+
+
 class Ledger:
     """The states of one organization's users. Pollers write, readers take views; both from any thread.
 
@@ -75,7 +87,7 @@ class Ledger:
         users: whom to watch.
         known: what is known from before.
         since: epoch seconds from which the organization is watched.
-        changed: told of each user's state after a poll, from the poller's thread.
+        observer: told of what changes, from the poller's thread.
     """
 
     def __init__(
@@ -85,10 +97,10 @@ class Ledger:
         known: OrganizationView | None = None,
         *,
         since: float = 0.0,
-        changed: Callable[[str, UserState], None] | None = None,
+        observer: LedgerObserver | None = None,
     ) -> None:
         self.name = name
-        self._changed = changed
+        self._observer = observer
         self._since = since if known is None else known.since
         # Guards the fields below.
         self._lock = threading.Lock()
@@ -122,24 +134,37 @@ class Ledger:
             if (state := self._states.get(user_id)) is None:
                 return
             state = self._states[user_id] = state.succeeded(tokens, at)
-        if self._changed is not None:
-            self._changed(self.name, state)
+        self._tell(state)
+
+    def _tell(self, *states: UserState) -> None:
+        if self._observer is not None:
+            for state in states:
+                self._observer.changed(self.name, state)
 
     def failed(self, user_id: str, failure: Failure, at: float) -> None:
         """Note a poll that did not work; the tokens last seen stay."""
         with self._lock:
-            if (state := self._states.get(user_id)) is not None:
-                self._states[user_id] = state.failed(failure, at)
+            if (state := self._states.get(user_id)) is None:
+                return
+            state = self._states[user_id] = state.failed(failure, at)
+        self._tell(state)
 
     def all_failed(self, failure: Failure, at: float) -> None:
-        """Note that nobody can be polled."""
+        """Note that nobody can be polled; that says nothing about any user."""
         with self._lock:
-            self._states = {user_id: state.failed(failure, at) for user_id, state in self._states.items()}
+            self._states = {
+                user_id: replace(state.failed(failure, at), failures=state.failures)
+                for user_id, state in self._states.items()
+            }
+            states = tuple(self._states.values())
+        self._tell(*states)
 
     def swept(self, sweep: Sweep) -> None:
         """Note a sweep that went over all users."""
         with self._lock:
             self._sweep = sweep
+        if self._observer is not None:
+            self._observer.swept(self.name, sweep)
 
     def state(self, user_id: str) -> UserState | None:
         """What is known of one user; None if nobody watches them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -12,6 +13,7 @@ import structlog
 from exporter.clock import Stop
 from exporter.config.faults import ConfigError
 from exporter.config.userlists import joined
+from exporter.durations import format_duration
 from exporter.polling.pacing import Pacer
 from exporter.polling.sweep import Sweeper
 from exporter.store import Ledger
@@ -25,8 +27,9 @@ if TYPE_CHECKING:
     from exporter.config.schema import Poll
     from exporter.config.secrets import Secret
     from exporter.metrics.telemetry import OrganizationTelemetry
-    from exporter.model import User, UserState
+    from exporter.model import User
     from exporter.polling.scheduler import Scheduler
+    from exporter.store import LedgerObserver, OrganizationView
     from exporter.transport import Watchdog
 
 _log = structlog.get_logger(__name__)
@@ -51,7 +54,8 @@ class Watcher:
         parent: ends everything.
         clock: where time comes from.
         progress: called after each user of a sweep.
-        changed: told of each state after a successful poll.
+        known: what an earlier run knew, where there is no watcher to take over from.
+        observer: told of what becomes known.
     """
 
     def __init__(
@@ -64,13 +68,15 @@ class Watcher:
         parent: Stop,
         clock: Clock,
         progress: Callable[[User], None] | None = None,
-        changed: Callable[[str, UserState], None] | None = None,
+        *,
+        known: OrganizationView | None = None,
+        observer: LedgerObserver | None = None,
     ) -> None:
         config = settings.config
         self.settings = settings
         self.poll = poll
-        known = None if before is None else before.ledger.view()
-        self.ledger: Ledger = Ledger(config.name, settings.users, known, since=clock.now(), changed=changed)
+        known = known if before is None else before.ledger.view()
+        self.ledger: Ledger = Ledger(config.name, settings.users, known, since=clock.now(), observer=observer)
         self._telemetry = telemetry
         self._stop = Stop(parent)
         # Guards settings and _stamp: a look at the files must not overwrite what a reload has just put in force.
@@ -117,6 +123,7 @@ class Watcher:
         self._log.info(
             "watching", endpoint=config.endpoint, users=len(self.ledger.users()), interval=f"{self.poll.interval:g}s"
         )
+        self._check_interval()
         if config.tls.insecure_skip_verify:
             self._log.warning("the certificate is not checked; whoever sits in between can read the token")
         scheduler.add(
@@ -160,6 +167,7 @@ class Watcher:
             self.settings = settings
             self._stamp = settings.users_stamp
             self.ledger.watch(settings.users)
+        self._check_interval()
 
     def look(self) -> None:
         """See whether a file has changed."""
@@ -198,7 +206,23 @@ class Watcher:
                 self._log.error("user files went bad, the last good list stays in force", detail=str(error))
                 return
             self.ledger.watch(users)
+        self._check_interval()
         self._log.info("user files changed", users=len(users))
+
+    def _check_interval(self) -> None:
+        """Say so if the allowed rate cannot ask for every user within the interval."""
+        rate = self.settings.config.limits.requests_per_second
+        users = len(self.ledger.users())
+        shortest = 0.0 if rate is None else users / rate
+        self._telemetry.shortest_interval(shortest)
+        if shortest > self.poll.interval:
+            self._log.warning(
+                "poll.interval is too short: the allowed rate needs longer for every user",
+                users=users,
+                requests_per_second=rate,
+                interval=format_duration(self.poll.interval),
+                achievable=format_duration(math.ceil(shortest)),
+            )
 
     def _skipped(self) -> None:
         self._telemetry.skipped()

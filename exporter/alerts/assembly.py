@@ -13,7 +13,7 @@ from exporter.alerts.tracker import Tracker
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from exporter.alerts.conditions import Alert
+    from exporter.alerts.conditions import Alert, Labels
     from exporter.clock import Clock, Stop
     from exporter.config.loader import AlertmanagerSettings, Settings
     from exporter.store import Store
@@ -32,6 +32,7 @@ class DirectAlerting:
         watchdog: limits requests' time.
         parent: ends everything.
         clock: where time comes from.
+        keep: told of the alerts that fire, with their starts, after each look.
     """
 
     def __init__(
@@ -42,7 +43,9 @@ class DirectAlerting:
         watchdog: Watchdog,
         parent: Stop,
         clock: Clock,
+        keep: Callable[[Iterable[tuple[Labels, float]]], None] | None = None,
     ) -> None:
+        self._keep = keep
         self._store = store
         self._refused_since = refused_since
         self._observer = observer
@@ -51,6 +54,10 @@ class DirectAlerting:
         self._clock = clock
         self._tracker = Tracker()
         self._notifier: Notifier | None = None
+
+    def restore(self, firing: Iterable[tuple[Labels, float]]) -> None:
+        """Go on with the alerts of an earlier run."""
+        self._tracker.restore(firing, self._clock.now())
 
     def put_in_force(self, settings: Settings) -> None:
         """Go on with other settings; alerts that fire keep their identity."""
@@ -70,6 +77,7 @@ class DirectAlerting:
             self._parent,
             self._clock,
             config.alerting.resend_interval,
+            self._keep,
         )
         self._notifier.start()
 

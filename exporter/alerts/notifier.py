@@ -256,6 +256,7 @@ class Notifier:
         tracker: remembers what has been told.
         senders: one for each Alertmanager.
         resend: seconds between two notices of the same firing alert.
+        keep: told of the alerts that fire, with their starts, after each look.
     """
 
     def __init__(
@@ -267,7 +268,9 @@ class Notifier:
         parent: Stop,
         clock: Clock,
         resend: float,
+        keep: Callable[[Iterable[tuple[Labels, float]]], None] | None = None,
     ) -> None:
+        self._keep = keep
         self._conditions = conditions
         self._tracker = tracker
         self._senders = senders
@@ -297,7 +300,10 @@ class Notifier:
         """Look once."""
         now = self._clock.now()
         notices = self._tracker.due(self._conditions(now), now, self._resend)
-        self._observer.firing(self._tracker.firing)
+        firing = self._tracker.firing
+        self._observer.firing(firing)
+        if self._keep is not None:
+            self._keep((notice.labels, notice.starts_at) for notice in firing)
         if notices:
             for sender in self._senders:
                 sender.put(notices)

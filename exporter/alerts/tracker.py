@@ -70,6 +70,12 @@ class Tracker:
     def __init__(self) -> None:
         self._tracked: dict[Labels, _Tracked] = {}
 
+    def restore(self, firing: Iterable[tuple[Labels, float]], now: float) -> None:
+        """Go on with the alerts of an earlier run: their labels, and the epoch seconds at which each began."""
+        for labels, starts_at in firing:
+            notice = Notice(labels, (), min(starts_at, now), now)
+            self._tracked[labels] = _Tracked(notice, sent_at=0.0)
+
     def due(self, alerts: Iterable[Alert], now: float, resend: float) -> list[Notice]:
         """What Alertmanager is to be told now: what is new, what is due again, what has ended.
 

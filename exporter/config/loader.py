@@ -92,6 +92,7 @@ class Settings:
     config: Config
     organizations: tuple[OrganizationSettings, ...]
     alertmanagers: tuple[AlertmanagerSettings, ...]
+    storage: Path | None
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -162,7 +163,8 @@ def settle(document: Document, folder: Path, environ: Mapping[str, str]) -> Sett
     alertmanagers = _settle_alertmanagers(document, config, folder, faults)
     if faults:
         raise ConfigError(in_order(faults))
-    return Settings(config, tuple(settled), alertmanagers)
+    storage = None if config.storage.path is None else folder / config.storage.path
+    return Settings(config, tuple(settled), alertmanagers, storage)
 
 
 def _as_fault(document: Document, path: KeyPath, error: Exception) -> Fault:

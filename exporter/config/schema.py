@@ -183,10 +183,23 @@ class Organization(Section):
         return self
 
 
+class StorageSection(Section):
+    """Where state is kept over a restart, so that no series has a gap and no alert is resolved by it."""
+
+    path: FilePath | None = Field(
+        None,
+        description=(
+            "SQLite file, relative to this file; its folder must be writable. null keeps state in memory. "
+            "Read at the start: a change needs a restart."
+        ),
+    )
+
+
 class Config(Section):
     """The whole file."""
 
     poll: Poll = Field(default_factory=Poll, description=Poll.__doc__)
     metrics: Metrics = Field(default_factory=Metrics, description=Metrics.__doc__)
     organizations: tuple[Organization, ...] = Field(min_length=1, description=Organization.__doc__)
+    storage: StorageSection = Field(default_factory=StorageSection, description=StorageSection.__doc__)
     alerting: Alerting = Field(default_factory=Alerting, description=Alerting.__doc__)

@@ -462,6 +462,14 @@ SWEEPS_SKIPPED = OwnFamily(
     "Always.",
     ("increase(yunxiao_sweeps_skipped_total[1d])", "whether poll.interval is too short for the allowed rate"),
 )
+SHORTEST_INTERVAL = OwnFamily(
+    "yunxiao_sweep_shortest_interval_seconds",
+    Kind.GAUGE,
+    ("organization",),
+    "Shortest poll.interval in seconds in which limits.requests_per_second allows every user to be asked once.",
+    "Always; 0 without a limit.",
+    ("yunxiao_sweep_shortest_interval_seconds > yunxiao_sweep_interval_seconds", "intervals that cannot be kept"),
+)
 API_REQUESTS = OwnFamily(
     "yunxiao_api_requests_total",
     Kind.COUNTER,
@@ -553,6 +561,14 @@ RELOAD_TIME = OwnFamily(
     ("time() - yunxiao_exporter_config_last_reload_success_timestamp_seconds", "age of the configuration in force"),
 )
 
+STORAGE_ERRORS = OwnFamily(
+    "yunxiao_storage_errors_total",
+    Kind.COUNTER,
+    (),
+    "Times that the storage file could not be read or written; what could not be written is kept and tried again.",
+    "Always.",
+    ("increase(yunxiao_storage_errors_total[1h]) > 0", "state that a restart would lose"),
+)
 LEFT_OUT = OwnFamily(
     "yunxiao_exporter_family_left_out",
     Kind.GAUGE,
@@ -633,6 +649,7 @@ OWN_FAMILIES: tuple[OwnFamily, ...] = (
     ALERTS_FIRING,
     SWEEPS,
     SWEEPS_SKIPPED,
+    SHORTEST_INTERVAL,
     API_REQUESTS,
     API_DURATION,
     API_RETRIES,
@@ -640,6 +657,7 @@ OWN_FAMILIES: tuple[OwnFamily, ...] = (
     PARSE_ERRORS,
     FILE_ERRORS,
     INTERNAL_ERRORS,
+    STORAGE_ERRORS,
     LEFT_OUT,
     BUILD_INFO,
     RELOAD_SUCCESSFUL,

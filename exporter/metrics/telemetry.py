@@ -29,6 +29,8 @@ from exporter.metrics.families import (
     PARSE_ERRORS,
     RELOAD_SUCCESSFUL,
     RELOAD_TIME,
+    SHORTEST_INTERVAL,
+    STORAGE_ERRORS,
     SWEEPS,
     SWEEPS_SKIPPED,
     OwnFamily,
@@ -52,6 +54,7 @@ class Telemetry:
         GCCollector(registry=self.registry)
         self._sweeps = counter(SWEEPS, self.registry)
         self._sweeps_skipped = counter(SWEEPS_SKIPPED, self.registry)
+        self._shortest_interval = gauge(SHORTEST_INTERVAL, self.registry)
         self._requests = counter(API_REQUESTS, self.registry)
         self._durations = histogram(API_DURATION, self.registry)
         self._retries = counter(API_RETRIES, self.registry)
@@ -62,6 +65,7 @@ class Telemetry:
         for (where,) in itertools.product(*INTERNAL_ERRORS.known):
             self._internal_errors.labels(where)
         self._left_out = gauge(LEFT_OUT, self.registry)
+        self._storage_errors = counter(STORAGE_ERRORS, self.registry)
         gauge(BUILD_INFO, self.registry).labels(__version__, platform.python_version()).set(1)
         self._reload_successful = gauge(RELOAD_SUCCESSFUL, self.registry)
         self._reload_time = gauge(RELOAD_TIME, self.registry)
@@ -75,6 +79,7 @@ class Telemetry:
         by_organization = (
             self._sweeps,
             self._sweeps_skipped,
+            self._shortest_interval,
             self._requests,
             self._durations,
             self._retries,
@@ -88,6 +93,10 @@ class Telemetry:
     def internal_error(self, where: str) -> None:
         """A defect was caught and survived."""
         self._internal_errors.labels(where).inc()
+
+    def storage_error(self) -> None:
+        """The storage file could not be read or written."""
+        self._storage_errors.inc()
 
     def family_left_out(self, family: str, left_out: bool) -> None:  # noqa: FBT001 - a pair of values
         """Whether a family is left out of scrapes."""
@@ -109,6 +118,7 @@ class OrganizationTelemetry:
     def __init__(self, name: str, telemetry: Telemetry) -> None:
         self._telemetry = telemetry
         self._sweeps = _children(telemetry._sweeps, SWEEPS, name)  # noqa: SLF001 - two halves of one thing
+        self._shortest_interval = telemetry._shortest_interval.labels(name)  # noqa: SLF001
         self._skipped = telemetry._sweeps_skipped.labels(name)  # noqa: SLF001
         self._retries = telemetry._retries.labels(name)  # noqa: SLF001
         self._errors = _children(telemetry._errors, API_ERRORS, name)  # noqa: SLF001
@@ -163,6 +173,10 @@ class OrganizationTelemetry:
     def skipped(self) -> None:
         """A sweep was left out since the one before was still going."""
         self._skipped.inc()
+
+    def shortest_interval(self, seconds: float) -> None:
+        """So many seconds does a sweep take at the allowed rate."""
+        self._shortest_interval.set(seconds)
 
     def file_error(self, kind: str) -> None:
         """A token file or user file went bad."""

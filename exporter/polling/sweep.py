@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 
 from exporter.clock import Clock, Stop, StoppedError
-from exporter.model import Failure, Reason, Token, User
+from exporter.model import Failure, Reason, Token, User, UserState
 from exporter.store import Ledger, Sweep, SweepResult
 from exporter.yunxiao.errors import ApiError
 
@@ -24,6 +24,10 @@ _SPREAD_SHARE = 0.8
 """Part of the interval over which a spread sweep sends its requests; the rest is left for slow answers and retries."""
 
 
+_PATIENCE = 3
+"""Failures in a row after which a user is asked less often."""
+_RAREST = 8
+"""Sweeps of which a failing user is asked in one at least."""
 _SLOT_PATIENCE = 0.2
 """Seconds after which a worker that waits for its turn looks whether it is still wanted."""
 
@@ -109,6 +113,8 @@ class Sweeper:
         self._over = interval * _SPREAD_SHARE if spread else 0.0
         self._progress = progress
         self._cold = True
+        self._number = 0
+        self._alone = False
         self._refused = False
         # A sweep and a catch-up share the requests that may be under way at once.
         self._slots = threading.Semaphore(concurrency)
@@ -119,7 +125,14 @@ class Sweeper:
 
     def sweep(self) -> SweepResult:
         """Ask for every user once; the first time as fast as the limits allow."""
-        dues = schedule(self._ledger.users(), 0.0 if self._cold else self._over)
+        self._number += 1
+        states = self._ledger.view().users
+        if self._cold:
+            # Whose data is oldest waits least; who has none comes first.
+            states = tuple(sorted(states, key=lambda state: state.last_success or 0.0))
+        asked = [state.user for state in states if self._turn_of(state)]
+        passed_over = len(states) - len(asked)
+        dues = schedule(asked, 0.0 if self._cold else self._over)
         self._log.debug("sweep starts", users=len(dues))
         started = self._clock.monotonic()
         run = _Run(self, dues, self._stop, self._clock)
@@ -131,7 +144,9 @@ class Sweeper:
         if run.unauthorized is not None:
             self._ledger.all_failed(run.unauthorized, self._clock.now())
             self._log.error("sweep ended early", reason=run.unauthorized.reason.value, **_advice(run.unauthorized))
-        result = run.result()
+        result = run.result(passed_over)
+        # A failure that most users share is the platform's, and no reason to ask any of them less often.
+        self._alone = (run.failures.total() + passed_over) * 2 <= len(states)
         # After a refusal nobody has been asked in earnest: the next sweep is a first one again.
         self._cold = self._refused = run.unauthorized is not None
         self._ledger.swept(Sweep(result, duration, self._clock.now()))
@@ -158,6 +173,14 @@ class Sweeper:
         run.work(min(self._concurrency, len(pending)))
         if run.unauthorized is not None and not self._stop.is_set():
             self._ledger.all_failed(run.unauthorized, self._clock.now())
+
+    def _turn_of(self, state: UserState) -> bool:
+        """Whether a user is asked in this sweep: who keeps failing, and fails alone, in every 2nd, 4th or 8th."""
+        excess = state.failures - _PATIENCE
+        if excess <= 0 or not self._alone or self._cold:
+            return True
+        every: int = min(2**excess, _RAREST)
+        return int(self._number + _fraction(state.user.user_id) * every) % every == 0
 
     @property
     def refused(self) -> bool:
@@ -264,10 +287,10 @@ class _Run:
         self._off.release()
         self._finished.release()
 
-    def result(self) -> SweepResult:
-        """How the sweep ended, seen from its failures."""
-        failed = self.failures.total()
-        if self.unauthorized is not None or (failed and failed == self._users):
+    def result(self, passed_over: int) -> SweepResult:
+        """How the sweep ended, seen from its failures and the failing users that it passed over."""
+        failed = self.failures.total() + passed_over
+        if self.unauthorized is not None or (failed and failed == self._users + passed_over):
             return SweepResult.FAILED
         return SweepResult.PARTIAL if failed else SweepResult.SUCCESS
 

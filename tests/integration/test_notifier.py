@@ -8,11 +8,11 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.alertmanager_stub import Alertmanager, now_text, slowly, text_of
 from support.builders import DAY, NOW
 from support.running import PASSWORD, Exporter, a_record, a_simulator, free_port, wait_until, write_config
 
@@ -30,56 +30,6 @@ if TYPE_CHECKING:
 
 AHEAD = NOW + 999 * DAY
 """2029-02-24T00:00:00Z."""
-
-
-def slowly(seconds: float) -> int:
-    time.sleep(seconds)
-    return 200
-
-
-class Alertmanager:
-    """Takes alerts and keeps them; `behave` gives the status for a batch and may take its time."""
-
-    def __init__(self, port: int = 0) -> None:
-        self.posts: list[tuple[float, list[dict[str, Any]]]] = []
-        self.headers: list[dict[str, str]] = []
-        self.behave: Any = lambda _: 200
-        stub = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-            def do_POST(self) -> None:
-                batch = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                assert self.path == "/api/v2/alerts"
-                status = stub.behave(batch)
-                if status == 200:
-                    stub.posts.append((time.time(), batch))
-                stub.headers.append(dict(self.headers))
-                self.send_response(status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
-
-    def __enter__(self) -> Self:
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
-
-    def alerts(self, name: str = "") -> list[dict[str, Any]]:
-        every = [alert for _, batch in list(self.posts) for alert in batch]
-        return [alert for alert in every if name in alert["labels"]["alertname"]]
 
 
 @dataclass
@@ -309,11 +259,3 @@ def test_the_daemon_tells_every_alertmanager_and_a_dead_one_delays_nothing(tmp_p
     assert max(gaps) < 4  # the lease is four re-sends of a second
     assert all(one["startsAt"] <= text_of(at) for at, one in firing)
     assert firing[0][1]["labels"]["team"] == "platform"
-
-
-def now_text() -> str:
-    return text_of(time.time())
-
-
-def text_of(at: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + f".{int(at % 1 * 1000):03d}Z"

@@ -181,3 +181,38 @@ def test_a_failure_of_one_user_is_not_the_end(reason: Reason) -> None:
     platform = Platform({"u0": raising(ApiError(reason, "x"))})
     a_sweeper(platform, Ledger("acme", USERS), Counts()).sweep()
     assert len(platform.asked) == 10
+
+
+def test_the_first_sweep_asks_for_the_oldest_data_first() -> None:
+    ledger = Ledger("acme", USERS[:3])
+    ledger.succeeded("u0", (), NOW - 10)
+    ledger.succeeded("u2", (), NOW - 99)
+    platform = Platform()
+    a_sweeper(platform, ledger, Counts()).sweep()
+    assert platform.asked == ["u1", "u2", "u0"]
+
+
+def test_who_keeps_failing_alone_is_asked_less_often_but_never_dropped() -> None:
+    ledger = Ledger("acme", USERS)
+    platform = Platform({"u3": raising(ApiError(Reason.FORBIDDEN, "HTTP 403"))})
+    sweeper = a_sweeper(platform, ledger, Counts())
+    results = [sweeper.sweep() for _ in range(80)]
+    # three times in a row, then in one of 2, 4 and 8 sweeps: 4 + 76 / 8 = 13 or 14 times at the least, 16 at the most
+    assert 13 <= platform.asked.count("u3") <= 16
+    assert platform.asked.count("u4") == 80
+    assert set(results) == {SweepResult.PARTIAL}
+    platform.answers.clear()
+    for _ in range(8):
+        sweeper.sweep()
+    state = ledger.state("u3")
+    assert state is not None
+    assert (state.failure, state.failures) == (None, 0)
+
+
+def test_if_most_users_fail_nobody_is_asked_less_often() -> None:
+    answers = {user.user_id: raising(ApiError(Reason.SERVER_ERROR, "HTTP 500")) for user in USERS[:6]}
+    platform = Platform(answers)
+    sweeper = a_sweeper(platform, Ledger("acme", USERS), Counts())
+    for _ in range(20):
+        sweeper.sweep()
+    assert platform.asked.count("u0") == 20

@@ -1,0 +1,273 @@
+"""What is known, kept on disk in SQLite, so that a restart shows no gap and resolves no alert.
+
+One thread writes, in batches, off the path of sweeps and scrapes. Each batch is one transaction in WAL mode: whatever
+kills the process loses the last batch at most and never leaves half of one. Nothing in here is secret: the platform
+lists tokens without their secrets. A file that cannot be used costs the memory of earlier runs and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import sys
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import structlog
+
+from exporter.model import Token, UserState
+from exporter.store import OrganizationView, Sweep
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+_log = structlog.get_logger(__name__)
+SCHEMA = 1
+"""The version of the tables below; a file with a higher one was written by a newer exporter."""
+_FLUSH_EVERY = 1.0
+_LOCK_PATIENCE = 5.0
+_TABLES = """
+CREATE TABLE IF NOT EXISTS users (
+    organization TEXT NOT NULL, user_id TEXT NOT NULL, state BLOB NOT NULL, PRIMARY KEY (organization, user_id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS organizations (name TEXT PRIMARY KEY, sweep BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS alerts (labels BLOB PRIMARY KEY, starts_at REAL NOT NULL) WITHOUT ROWID;
+"""
+_STATE = msgspec.msgpack.Decoder(UserState)
+_SWEEP = msgspec.msgpack.Decoder(Sweep)
+_LABELS = msgspec.msgpack.Decoder(tuple[tuple[str, str], ...])
+_encode = msgspec.msgpack.Encoder().encode
+
+Labels = tuple[tuple[str, str], ...]
+
+
+class Storage:
+    """The file behind the store. Whoever polls tells it of changes, which costs a dictionary entry; a thread writes.
+
+    Args:
+        path: the file; made if it is not there, with its secrets-free content readable by its owner alone.
+        failed: called each time that something could not be read or written.
+    """
+
+    def __init__(self, path: Path, failed: Callable[[], None]) -> None:
+        self.path = path
+        self._failed = failed
+        # Guards the fields below up to _stopping, and wakes the thread.
+        self._changed = threading.Condition()
+        self._users: dict[tuple[str, str], bytes | UserState | None] = {}
+        self._sweeps: dict[str, Sweep | None] = {}
+        self._alerts: tuple[tuple[Labels, float], ...] | None = None
+        self._last_alerts: tuple[tuple[Labels, float], ...] = ()
+        self._stopping = False
+        self._troubled = False
+        self._usable = False
+        self._known: set[tuple[str, str]] = set()
+        self._thread = threading.Thread(target=self._run, name="storage", daemon=True)
+
+    def load(self) -> tuple[dict[str, OrganizationView], list[tuple[Labels, float]]]:
+        """What an earlier run left: organizations by name, and the alerts that were firing with their start.
+
+        A file that is corrupt is moved aside, one of a newer exporter or one that cannot be read is left alone; each is
+        said in the log, and the exporter goes on without it.
+        """
+        try:
+            return self._load()
+        except _NewerError as error:
+            self._complain("the storage file is of a newer version and left alone; this run keeps its state in memory",
+                           schema=error.args[0])  # fmt: skip
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError) and "not a database" not in str(error):
+                self._complain("the storage file cannot be used, this run keeps its state in memory", error=str(error))
+            else:
+                self._set_aside(error)
+        except OSError as error:
+            self._complain("the storage file cannot be used, this run keeps its state in memory", error=error.strerror)
+        return {}, []
+
+    def _set_aside(self, error: Exception) -> None:
+        aside = self.path.with_name(f"{self.path.name}.corrupt-{int(time.time())}")
+        self._complain("the storage file is corrupt and moved aside", error=str(error), aside=str(aside))
+        try:
+            self.path.replace(aside)
+            for suffix in ("-wal", "-shm"):
+                with contextlib.suppress(FileNotFoundError):
+                    self.path.with_name(self.path.name + suffix).replace(f"{aside}{suffix}")
+            self._load()
+        except (OSError, sqlite3.Error, _NewerError) as second:
+            self._complain("no new storage file can be made, this run keeps its state in memory", error=str(second))
+
+    def _load(self) -> tuple[dict[str, OrganizationView], list[tuple[Labels, float]]]:
+        # SQLite would make the file with the process' umask; its companions take the mode of the file.
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        self.path.chmod(0o600)
+        with contextlib.closing(self._connect()) as connection:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version > SCHEMA:
+                raise _NewerError(version)
+            if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+                raise sqlite3.DatabaseError("quick_check found damage")
+            connection.executescript(_TABLES)
+            connection.execute(f"PRAGMA user_version = {SCHEMA}")
+            connection.commit()
+            views = self._views(connection)
+            alerts = [
+                (_LABELS.decode(labels), starts_at)
+                for labels, starts_at in connection.execute("SELECT labels, starts_at FROM alerts")
+            ]
+        self._usable = True
+        return views, alerts
+
+    def _views(self, connection: sqlite3.Connection) -> dict[str, OrganizationView]:
+        users: dict[str, list[UserState]] = {}
+        for name, user_id, blob in connection.execute("SELECT organization, user_id, state FROM users"):
+            self._known.add((name, user_id))
+            try:
+                users.setdefault(name, []).append(_shared(_STATE.decode(blob)))
+            except msgspec.MsgspecError:
+                # One row that cannot be read costs one user, who is simply polled again.
+                self._failed()
+        sweeps: dict[str, Sweep | None] = dict.fromkeys(users)
+        for name, blob in connection.execute("SELECT name, sweep FROM organizations"):
+            with contextlib.suppress(msgspec.MsgspecError):
+                sweeps[name] = _SWEEP.decode(blob)
+        return {
+            name: OrganizationView(name, tuple(users.get(name, ())), sweep, since=0.0) for name, sweep in sweeps.items()
+        }
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what waits, and end."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        if self._thread.is_alive():
+            self._thread.join(_LOCK_PATIENCE / 2)
+
+    def note(self, organization: str, state: UserState) -> None:
+        """A user's state has changed."""
+        with self._changed:
+            self._users[organization, state.user.user_id] = state
+
+    def swept(self, organization: str, sweep: Sweep) -> None:
+        """A sweep has been completed."""
+        with self._changed:
+            self._sweeps[organization] = sweep
+
+    def keep_only(self, watched: Mapping[str, Iterable[str]]) -> None:
+        """Forget organizations and users that are not watched any more."""
+        wanted = {(name, user_id) for name, ids in watched.items() for user_id in ids}
+        with self._changed:
+            for key in self._known | self._users.keys():
+                if key not in wanted:
+                    self._users[key] = None
+            for name in {name for name, _ in self._known} | self._sweeps.keys():
+                if name not in watched:
+                    self._sweeps[name] = None
+
+    def keep_alerts(self, firing: Iterable[tuple[Labels, float]]) -> None:
+        """These alerts are firing, since these times."""
+        alerts = tuple(firing)
+        with self._changed:
+            if alerts != self._last_alerts:
+                self._alerts = self._last_alerts = alerts
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                if not self._stopping:
+                    self._changed.wait(_FLUSH_EVERY)
+                stopping = self._stopping
+            self._flush()
+            if stopping:
+                return
+
+    def _flush(self) -> None:
+        with self._changed:
+            users, self._users = self._users, {}
+            sweeps, self._sweeps = self._sweeps, {}
+            alerts, self._alerts = self._alerts, None
+        if not self._usable or not (users or sweeps or alerts is not None):
+            return
+        try:
+            with contextlib.closing(self._connect()) as connection, connection:
+                _write(connection, users, sweeps, alerts)
+        except sqlite3.Error as error:
+            self._put_back(users, sweeps, alerts)
+            if not self._troubled:
+                self._complain("state cannot be written, it is kept in memory and tried again", error=str(error))
+            else:
+                self._failed()
+            self._troubled = True
+            return
+        if self._troubled:
+            self._troubled = False
+            _log.info("state is written again", path=str(self.path))
+        for key, state in users.items():
+            (self._known.discard if state is None else self._known.add)(key)
+
+    def _put_back(
+        self,
+        users: dict[tuple[str, str], Any],
+        sweeps: dict[str, Sweep | None],
+        alerts: tuple[tuple[Labels, float], ...] | None,
+    ) -> None:
+        """What could not be written waits for the next try, unless something newer has come."""
+        with self._changed:
+            self._users = users | self._users
+            self._sweeps = sweeps | self._sweeps
+            self._alerts = alerts if self._alerts is None else self._alerts
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=_LOCK_PATIENCE)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        return connection
+
+    def _complain(self, message: str, **details: object) -> None:
+        self._failed()
+        _log.error(message, path=str(self.path), **details)
+
+
+class _NewerError(Exception):
+    """The file was written by a newer exporter."""
+
+
+def _write(
+    connection: sqlite3.Connection,
+    users: Mapping[tuple[str, str], Any],
+    sweeps: Mapping[str, Sweep | None],
+    alerts: tuple[tuple[Labels, float], ...] | None,
+) -> None:
+    gone = [key for key, state in users.items() if state is None]
+    kept = [(*key, _encode(state)) for key, state in users.items() if state is not None]
+    connection.executemany("DELETE FROM users WHERE organization = ? AND user_id = ?", gone)
+    connection.executemany("INSERT OR REPLACE INTO users VALUES (?, ?, ?)", kept)
+    left = [(name,) for name, one in sweeps.items() if one is None]
+    connection.executemany("DELETE FROM organizations WHERE name = ?", left)
+    connection.executemany(
+        "INSERT OR REPLACE INTO organizations VALUES (?, ?)",
+        [(name, _encode(one)) for name, one in sweeps.items() if one is not None],
+    )
+    if alerts is not None:
+        connection.execute("DELETE FROM alerts")
+        connection.executemany(
+            "INSERT OR REPLACE INTO alerts VALUES (?, ?)", [(_encode(key), at) for key, at in alerts]
+        )
+
+
+def _shared(state: UserState) -> UserState:
+    """The state with names that many tokens have in common kept once, as after a poll."""
+    return replace(state, tokens=tuple(_shared_token(token) for token in state.tokens))
+
+
+def _shared_token(token: Token) -> Token:
+    names = tuple(sys.intern(name) for name in token.permissions)
+    return replace(token, name=sys.intern(token.name), permissions=names)

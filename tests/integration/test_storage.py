@@ -1,0 +1,227 @@
+"""State that outlives the process: whatever ends it, and whatever has become of the file."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import stat
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.alertmanager_stub import Alertmanager, text_of
+from support.builders import NOW
+from support.running import Exporter, a_record, a_simulator, keep, wait_until, write_config
+
+from exporter.model import NEVER, Failure, OwnThresholds, Reason, Token, User, UserState
+from exporter.storage import SCHEMA, Storage
+from exporter.store import Sweep, SweepResult
+from exporter.yunxiao.simulator.faults import Fault
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STATE = UserState(
+    User("1", "张三", (("team", "x"),), OwnThresholds(5.0, None)),
+    (Token("pt-1", "ci", ("read",), NOW - 5, NEVER), Token("pt-2", "\ufffd", (), None, None)),
+    last_success=NOW,
+    polled=True,
+    failure=Failure(Reason.TIMEOUT, "slow"),
+    failing_since=NOW + 1,
+    failures=3,
+)
+SWEEP = Sweep(SweepResult.PARTIAL, 1.5, NOW)
+ALERT = ((("alertname", "A"), ("user", "张三")), NOW - 3)
+
+
+def a_storage(path: Path) -> tuple[Storage, list[int]]:
+    errors: list[int] = []
+    return Storage(path, lambda: errors.append(1)), errors
+
+
+def filled(path: Path) -> None:
+    storage, _ = a_storage(path)
+    storage.load()
+    storage.start()
+    storage.note("acme", STATE)
+    storage.swept("acme", SWEEP)
+    storage.keep_alerts([ALERT])
+    storage.stop()
+
+
+def test_what_is_written_comes_back(tmp_path: Path) -> None:
+    filled(tmp_path / "s.db")
+    storage, errors = a_storage(tmp_path / "s.db")
+    views, alerts = storage.load()
+    assert views["acme"].users == (STATE,)
+    assert views["acme"].sweep == SWEEP
+    assert alerts == [ALERT]
+    assert errors == []
+    assert stat.S_IMODE((tmp_path / "s.db").stat().st_mode) == 0o600
+
+
+def test_who_is_not_watched_any_more_is_forgotten(tmp_path: Path) -> None:
+    filled(tmp_path / "s.db")
+    storage, _ = a_storage(tmp_path / "s.db")
+    storage.load()
+    storage.start()
+    storage.keep_only({"globex": []})
+    storage.stop()
+    assert a_storage(tmp_path / "s.db")[0].load()[0] == {}
+
+
+@pytest.mark.parametrize("damage", [b"not a database at all" * 100, b"SQLite format 3\0" + b"\xff" * 4096])
+def test_a_corrupt_file_is_moved_aside_and_a_new_one_begun(tmp_path: Path, damage: bytes) -> None:
+    path = tmp_path / "s.db"
+    path.write_bytes(damage)
+    storage, errors = a_storage(path)
+    assert storage.load() == ({}, [])
+    assert errors
+    (aside,) = tmp_path.glob("s.db.corrupt-*")
+    assert aside.read_bytes() == damage
+    filled(path)
+    assert a_storage(path)[0].load()[0]["acme"].users == (STATE,)
+
+
+def test_a_row_that_cannot_be_read_costs_one_user(tmp_path: Path) -> None:
+    filled(tmp_path / "s.db")
+    with sqlite3.connect(tmp_path / "s.db") as connection:
+        connection.execute("INSERT INTO users VALUES ('acme', '2', x'ff')")
+    connection.close()
+    storage, errors = a_storage(tmp_path / "s.db")
+    assert storage.load()[0]["acme"].users == (STATE,)
+    assert errors == [1]
+
+
+def test_a_file_of_a_newer_exporter_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    filled(path)
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"PRAGMA user_version = {SCHEMA + 1}")
+    connection.close()
+    before = path.read_bytes()
+    storage, errors = a_storage(path)
+    assert storage.load() == ({}, [])
+    storage.start()
+    storage.note("acme", STATE)
+    storage.stop()
+    assert path.read_bytes() == before
+    assert errors == [1]
+
+
+def test_a_folder_that_is_not_there_is_said_and_survived(tmp_path: Path) -> None:
+    storage, errors = a_storage(tmp_path / "nowhere" / "s.db")
+    assert storage.load() == ({}, [])
+    storage.start()
+    storage.note("acme", STATE)
+    storage.stop()
+    assert errors == [1]
+
+
+def test_a_disk_that_is_full_for_a_while_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "s.db"
+    storage, errors = a_storage(path)
+    storage.load()
+    connect = storage._connect
+
+    def full() -> sqlite3.Connection:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(storage, "_connect", full)
+    storage.note("acme", STATE)
+    storage._flush()
+    storage._flush()
+    assert len(errors) == 2
+    monkeypatch.setattr(storage, "_connect", connect)
+    storage._flush()
+    assert a_storage(path)[0].load()[0]["acme"].users == (STATE,)
+
+
+def a_config(folder: Path, platform: Any, users: str, **alerting: Any) -> Path:
+    config = write_config(folder, platform, users)
+    sections = {"storage": {"path": "state.db"}, "alerting": alerting}
+    lines = [f"{name}: {json.dumps(section)}\n" for name, section in sections.items()]
+    config.write_text(config.read_text() + "".join(lines))
+    return config
+
+
+def about_tokens(samples: dict[str, float]) -> dict[str, float]:
+    kept = ("yunxiao_token_expiry", "yunxiao_token_created", "yunxiao_user_last_success", "yunxiao_user_tokens")
+    return {series: value for series, value in samples.items() if series.startswith(kept)}
+
+
+def test_a_restart_shows_no_gap_even_if_the_platform_is_away(tmp_path: Path) -> None:
+    with a_simulator({user: [a_record(f"pt-{user}")] for user in "ABC"}) as platform:
+        config = a_config(tmp_path, platform, "ABC")
+        with Exporter(config).ready() as exporter:
+            platform.faults.at_rate(1.0, Fault.parse("500"))
+            wait_until(lambda: 'msg="poll failed"' in exporter.output)
+            before = about_tokens(exporter.samples())
+            time.sleep(2.5)  # a batch is written every two seconds
+            exporter.signal(signal.SIGKILL)
+            exporter.ended()
+        with Exporter(config) as again:
+            wait_until(lambda: again.answers("/-/healthy"))
+            assert again.answers("/-/ready")
+            after = about_tokens(again.samples())
+    assert after == before
+    assert len([series for series in before if "expiry" in series]) == 3
+    keep("state file", (tmp_path / "state.db").read_bytes())
+    assert stat.S_IMODE((tmp_path / "state.db").stat().st_mode) == 0o600
+
+
+def test_killed_again_and_again_the_state_stays_sound(tmp_path: Path) -> None:
+    users = [f"u{number}" for number in range(40)]
+    with a_simulator({user: [a_record(f"pt-{user}")] for user in users}) as platform:
+        config = a_config(tmp_path, platform, "")
+        data = config.read_text().replace("static: []", "static: " + json.dumps([{"id": user} for user in users]))
+        config.write_text(data)
+        for number in range(6):
+            with Exporter(config) as exporter:
+                wait_until(lambda: exporter.answers("/-/ready"))
+                time.sleep(0.3 * number)
+                exporter.signal(signal.SIGKILL)
+                exporter.ended()
+            connection = sqlite3.connect(tmp_path / "state.db")
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            connection.close()
+            assert "corrupt" not in exporter.output
+    storage, errors = a_storage(tmp_path / "state.db")
+    assert len(storage.load()[0]["acme"].users) == 40
+    assert errors == []
+
+
+def test_a_restart_resolves_no_alert_and_starts_none_anew(tmp_path: Path) -> None:
+    with a_simulator({"A": [a_record("pt-soon", expires_in=300)]}) as platform, Alertmanager() as stub:
+        config = a_config(tmp_path, platform, "A", alertmanagers=[{"url": stub.url}], resend_interval="1s")
+        with Exporter(config).ready() as exporter:
+            wait_until(lambda: stub.alerts("TokenExpiring"))
+            time.sleep(2.5)
+            exporter.signal(signal.SIGKILL)
+            exporter.ended()
+        heard = len(stub.posts)
+        platform.faults.at_rate(1.0, Fault.parse("500"))
+        with Exporter(config):
+            wait_until(lambda: len(stub.posts) > heard + 2)
+    alerts = [(at, one) for at, batch in stub.posts for one in batch if "TokenExpiring" in one["labels"]["alertname"]]
+    assert all(one["endsAt"] > text_of(at) for at, one in alerts)
+    assert len({one["startsAt"] for _, one in alerts}) == 1
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_said_and_survived(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    storage, errors = a_storage(tmp_path / "s.db")
+    assert storage.load() == ({}, [])
+    assert errors == [1]
+
+
+def test_a_storage_that_cannot_be_used_does_not_keep_the_exporter_from_its_work(tmp_path: Path) -> None:
+    with a_simulator({"A": [a_record()]}) as platform:
+        config = a_config(tmp_path, platform, "A")
+        (tmp_path / "state.db").mkdir()
+        with Exporter(config).ready() as exporter:
+            assert exporter.samples()["yunxiao_storage_errors_total"] == 1
+            assert "this run keeps its state in memory" in exporter.output
