@@ -264,8 +264,9 @@ def _piece(family: UserFamily, organization: str, state: UserState, scope: Scope
 
 
 def _series(family: Family, values: Iterable[str], more: Iterable[str] = ()) -> str:
-    names = (*family.labels, *more)
-    pairs = ",".join(f'{name}="{_escaped(value)}"' for name, value in zip(names, values, strict=True))
+    labels = zip((*family.labels, *more), values, strict=True)
+    # In alphabetical order, as prometheus_client writes them: who searches the text finds what was there before.
+    pairs = ",".join([f'{name}="{_escaped(value)}"' for name, value in sorted(labels)])
     return f"{family.name}{{{pairs}}}" if pairs else family.name
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prometheus_client import generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
@@ -292,6 +292,20 @@ def test_kept_text_and_collector_give_the_same_samples(
         clock.advance(step + 1)
         text = read(exposition.scrape(accept, "").content.decode(), accept)
         assert about_state(text) == about_state(collected(store, config, clock, openmetrics))
+
+
+@pytest.mark.parametrize("accept", [OPENMETRICS, ""])
+def test_series_are_spelled_as_prometheus_client_spells_them(accept: str) -> None:
+    ledger = a_ledger(a_token(), user=User("3001", "li.wei", (("a", "x"), ("zone", "y")), OwnThresholds(5.0, None)))
+    ledger.swept(Sweep(SweepResult.SUCCESS, 12.5, NOW))
+    store, clock, config = Store(), ManualClock(), a_config()
+    store.replace([ledger])
+    registry = CollectorRegistry()
+    registry.register(StateCollector(store, lambda: config, clock))
+    encode, _ = choose_encoder(accept)
+    text = an_exposition(store, config, clock).scrape(accept, "").content.decode()
+    spelled = {line.rpartition(" ")[0] for line in text.splitlines()}
+    assert {line.rpartition(" ")[0] for line in encode(registry).decode().splitlines()} <= spelled
 
 
 def test_scrapes_of_the_same_second_share_a_body_and_the_next_second_does_not() -> None:
