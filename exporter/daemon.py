@@ -94,6 +94,7 @@ class Daemon:
             lambda: self._settings.config,
             clock,
             self._telemetry.family_left_out,
+            lambda: self._telemetry.reloads,
         )
         served = Served(
             exposition=self._exposition,
@@ -206,7 +207,6 @@ class Daemon:
         self._settings = settings
         self._watchers = new
         self._store.replace(watcher.ledger for watcher in new.values())
-        self._telemetry.reloaded(self._clock.now())
         self._refused_since = None
         for name, watcher in old.items():
             if new.get(name) is not watcher:
@@ -221,6 +221,8 @@ class Daemon:
         self._restored = {}
         self._forget_strangers()
         self._notifications.watch([one.config.url for one in settings.alertmanagers], ALERT_NAMES)
+        # After all that adds or drops series: a body that still has the old ones is shared with nobody from here on.
+        self._telemetry.reloaded(self._clock.now())
         self._alerting.put_in_force(settings)
         self._note()
 

@@ -106,6 +106,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._states: dict[str, UserState] = {}
         self._sweep: Sweep | None = None
+        self._view: OrganizationView | None = None
         if known is not None:
             self._states = {state.user.user_id: state for state in known.users}
             self._sweep = known.sweep
@@ -122,6 +123,7 @@ class Ledger:
                 else:
                     states[user.user_id] = old if old.user == user else old.about(user)
             self._states = states
+            self._view = None
 
     def users(self) -> tuple[User, ...]:
         """Whom to watch, in their order."""
@@ -134,6 +136,7 @@ class Ledger:
             if (state := self._states.get(user_id)) is None:
                 return
             state = self._states[user_id] = state.succeeded(tokens, at)
+            self._view = None
         self._tell(state)
 
     def _tell(self, *states: UserState) -> None:
@@ -147,6 +150,7 @@ class Ledger:
             if (state := self._states.get(user_id)) is None:
                 return
             state = self._states[user_id] = state.failed(failure, at)
+            self._view = None
         self._tell(state)
 
     def all_failed(self, failure: Failure, at: float) -> None:
@@ -156,6 +160,7 @@ class Ledger:
                 user_id: replace(state.failed(failure, at), failures=state.failures)
                 for user_id, state in self._states.items()
             }
+            self._view = None
             states = tuple(self._states.values())
         self._tell(*states)
 
@@ -163,6 +168,7 @@ class Ledger:
         """Note a sweep that went over all users."""
         with self._lock:
             self._sweep = sweep
+            self._view = None
         if self._observer is not None:
             self._observer.swept(self.name, sweep)
 
@@ -172,9 +178,11 @@ class Ledger:
             return self._states.get(user_id)
 
     def view(self) -> OrganizationView:
-        """The organization at this moment."""
+        """The organization at this moment: the very same object until something is noted."""
         with self._lock:
-            return OrganizationView(self.name, tuple(self._states.values()), self._sweep, self._since)
+            if self._view is None:
+                self._view = OrganizationView(self.name, tuple(self._states.values()), self._sweep, self._since)
+            return self._view
 
 
 class Store:

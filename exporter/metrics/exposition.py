@@ -107,8 +107,37 @@ class _Prepared:
     pieces: tuple[_Piece, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Basis:
+    """What a body is made from. Those who would get theirs from the same share it.
+
+    Attributes:
+        second: of the time that values are worked out for.
+        organizations: what is known.
+        config: the configuration in force.
+        reloads: how many reloads the exporter's own gauges tell of.
+    """
+
+    second: int
+    organizations: tuple[OrganizationView, ...]
+    config: Config
+    reloads: int
+
+    def is_that_of(self, other: _Basis) -> bool:
+        """Whether both are one. Views stay the same objects until something is noted, so none is looked into."""
+        return (
+            (self.second, self.reloads) == (other.second, other.reloads)
+            and self.config is other.config
+            and len(self.organizations) == len(other.organizations)
+            and all(mine is theirs for mine, theirs in zip(self.organizations, other.organizations, strict=True))
+        )
+
+
 class Exposition:
-    """Renders scrapes. Any thread may ask; one at a time renders, and those who ask in the same second share a body.
+    """Renders scrapes. Any thread may ask; one at a time renders.
+
+    Those who ask in the same second share a body as long as nothing has been noted about any user and no configuration
+    put in force or refused. The exporter's own counters in it may be up to a second old.
 
     Args:
         registry: the exporter's own counters.
@@ -116,6 +145,7 @@ class Exposition:
         config: the configuration in force.
         clock: the time that values are worked out for.
         tell_left_out: told of each detail family, and whether it is left out.
+        reloads: how many reloads the registry's gauges tell of.
     """
 
     def __init__(
@@ -125,18 +155,20 @@ class Exposition:
         config: Callable[[], Config],
         clock: Clock,
         tell_left_out: Callable[[str, bool], None],
+        reloads: Callable[[], int],
     ) -> None:
         self._registry = registry
         self._store = store
         self._config = config
         self._clock = clock
         self._tell_left_out = tell_left_out
+        self._reloads = reloads
         # Guards the fields below: it is held while a body is made.
         self._lock = threading.Lock()
         self._plan: _Plan | None = None
         self._prepared: dict[tuple[str, str], _Prepared] = {}
         self._dropped: frozenset[str] = frozenset()
-        self._second = -1
+        self._basis: _Basis | None = None
         self._bodies: dict[tuple[str, bool], Body] = {}
 
     def prepare(self, organization: str, state: UserState) -> None:
@@ -159,23 +191,23 @@ class Exposition:
         packed = gzip_accepted(accept_encoding)
         with self._lock:
             now = self._clock.now()
-            if int(now) != self._second:
-                self._second = int(now)
+            basis = _Basis(int(now), self._store.view().organizations, self._config(), self._reloads())
+            if self._basis is None or not basis.is_that_of(self._basis):
+                self._basis = basis
                 self._bodies.clear()
             if (body := self._bodies.get((content_type, packed))) is not None:
                 return body
             plain = self._bodies.get((content_type, False))
             if plain is None:
-                plain = Body(self._render(encode(self._registry), now), content_type, None)
+                plain = Body(self._render(encode, basis, now), content_type, None)
                 self._bodies[content_type, False] = plain
             if not packed:
                 return plain
             body = self._bodies[content_type, True] = Body(_gzip(plain.content), content_type, "gzip")
             return body
 
-    def _render(self, own: bytes, now: float) -> bytes:
-        config = self._config()
-        organizations = self._store.view().organizations
+    def _render(self, encode: Callable[[CollectorRegistry], bytes], basis: _Basis, now: float) -> bytes:
+        config, organizations = basis.config, basis.organizations
         plan = self._plan
         if plan is None or plan.switches != config.metrics:
             plan = self._plan = _Plan.of(config.metrics)
@@ -202,6 +234,8 @@ class Exposition:
             parts.append(_block(about_organization, found))
         parts.extend(_block(family, family.samples(config, now)) for family in CONFIG_FAMILIES)
         text = "".join(parts).encode()
+        # Last: it holds which families have just been left out.
+        own = encode(self._registry)
         return own.removesuffix(_EOF) + text + (_EOF if own.endswith(_EOF) else b"")
 
     def _users(self, organizations: Iterable[OrganizationView], plan: _Plan, now: float) -> list[_Prepared]:

@@ -69,6 +69,7 @@ class Telemetry:
         gauge(BUILD_INFO, self.registry).labels(__version__, platform.python_version()).set(1)
         self._reload_successful = gauge(RELOAD_SUCCESSFUL, self.registry)
         self._reload_time = gauge(RELOAD_TIME, self.registry)
+        self._reloads = 0
 
     def organization(self, name: str) -> OrganizationTelemetry:
         """The counters of one organization, every known series at 0 if they are new."""
@@ -102,14 +103,21 @@ class Telemetry:
         """Whether a family is left out of scrapes."""
         self._left_out.labels(family).set(left_out)
 
+    @property
+    def reloads(self) -> int:
+        """How many configurations have come into force or been refused; told by the gauges before it is told here."""
+        return self._reloads
+
     def reloaded(self, at: float) -> None:
-        """A configuration came into force."""
+        """A configuration came into force. One reload at a time."""
         self._reload_successful.set(1)
         self._reload_time.set(at)
+        self._reloads += 1
 
     def reload_failed(self) -> None:
-        """A configuration was refused."""
+        """A configuration was refused. One reload at a time."""
         self._reload_successful.set(0)
+        self._reloads += 1
 
 
 class OrganizationTelemetry:

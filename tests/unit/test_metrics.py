@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import math
 import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,7 +25,7 @@ from exporter.store import Ledger, Store, Sweep, SweepResult
 from exporter.wording import expiry_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0"
 LI = User("3001", "li.wei")
@@ -45,7 +46,7 @@ def scrape(
 def an_exposition(store: Store, config: Config, clock: ManualClock, told: list[Any] | None = None) -> Exposition:
     telemetry = Telemetry()
     tell = telemetry.family_left_out if told is None else lambda *pair: told.append(pair)
-    return Exposition(telemetry.registry, store, lambda: config, clock, tell)
+    return Exposition(telemetry.registry, store, lambda: config, clock, tell, lambda: telemetry.reloads)
 
 
 def read(body: str, accept: str = OPENMETRICS) -> Samples:
@@ -318,6 +319,93 @@ def test_scrapes_of_the_same_second_share_a_body_and_the_next_second_does_not() 
     assert exposition.scrape("", "gzip").content != first.content
     clock.advance(0.6)
     assert exposition.scrape("", "") is not first
+
+
+@dataclass
+class Scene:
+    """An exposition with all that it looks at; the clock stands still."""
+
+    store: Store = field(default_factory=Store)
+    telemetry: Telemetry = field(default_factory=Telemetry)
+    config: Config = field(default_factory=a_config)
+    ledger: Ledger = field(default_factory=lambda: Ledger("acme", [LI, User("3002", "wang.fang")]))
+
+    def __post_init__(self) -> None:
+        self.ledger.succeeded("3001", (a_token("pt-old"),), NOW)
+        self.store.replace([self.ledger])
+        self.telemetry.reloaded(NOW)
+        tell, reloads = self.telemetry.family_left_out, lambda: self.telemetry.reloads
+        self.exposition = Exposition(
+            self.telemetry.registry, self.store, lambda: self.config, ManualClock(), tell, reloads
+        )
+
+    def body(self, accept: str = "", encoding: str = "") -> bytes:
+        return self.exposition.scrape(accept, encoding).content
+
+    def configure(self, **switches: Any) -> None:
+        self.config = a_config(Metrics.model_validate(switches))
+
+
+UP_3001 = 'yunxiao_user_up{organization="acme",user="li.wei",user_id="3001"}'
+RELOADED = "yunxiao_exporter_config_last_reload_successful"
+RELOAD_TIME = "yunxiao_exporter_config_last_reload_success_timestamp_seconds"
+CHANGES: dict[str, tuple[Callable[[Scene], object], str | None, str | None]] = {
+    "a new token": (lambda it: it.ledger.succeeded("3001", (a_token("pt-new"),), NOW), "pt-old", "pt-new"),
+    "a deleted token": (lambda it: it.ledger.succeeded("3001", (), NOW), "pt-old", None),
+    "a renamed token": (
+        lambda it: it.ledger.succeeded("3001", (a_token("pt-old", name="late"),), NOW), 'token="ci"', 'token="late"',
+    ),
+    "a failure": (lambda it: it.ledger.failed("3001", a_failure(), NOW), f"{UP_3001} 1.0", f"{UP_3001} 0.0"),
+    "a dead token": (lambda it: it.ledger.all_failed(a_failure(), NOW), f"{UP_3001} 1.0", f"{UP_3001} 0.0"),
+    "a removed user": (lambda it: it.ledger.watch([User("3002", "wang.fang")]), "li.wei", None),
+    "a renamed user": (lambda it: it.ledger.watch([User("3001", "li")]), "li.wei", 'user="li"'),
+    "a sweep": (
+        lambda it: it.ledger.swept(Sweep(SweepResult.SUCCESS, 12.5, NOW)),
+        None, 'yunxiao_sweep_duration_seconds{organization="acme"} 12.5',
+    ),
+    "other organizations": (
+        lambda it: it.store.replace([Ledger("globex", [LI])]),
+        'yunxiao_users{organization="acme"}', 'yunxiao_users{organization="globex"}',
+    ),
+    "one organization more": (
+        lambda it: it.store.replace([it.ledger, Ledger("globex", [LI])]), None, 'yunxiao_users{organization="globex"}',
+    ),
+    "another configuration": (lambda it: it.configure(per_token=False), "yunxiao_token_expires_in_seconds{", None),
+    "a reload": (
+        lambda it: it.telemetry.reloaded(NOW + 1), f"{RELOAD_TIME} 1.780272e+09", f"{RELOAD_TIME} 1.780272001e+09",
+    ),
+    "a refused reload": (lambda it: it.telemetry.reload_failed(), f"{RELOADED} 1.0", f"{RELOADED} 0.0"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("accept", "encoding"), [("", ""), (OPENMETRICS, ""), ("", "gzip")])
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_changes_within_a_second_is_in_the_next_scrape(change: str, accept: str, encoding: str) -> None:
+    apply, gone, new = CHANGES[change]
+    scene = Scene()
+    before = scene.body(accept, encoding)
+    assert scene.body(accept, encoding) is before
+    apply(scene)
+    after = scene.body(accept, encoding)
+    assert scene.body(accept, encoding) is after
+    texts = [(gzip.decompress(body) if encoding else body).decode() for body in (before, after)]
+    assert [gone is not None and gone in text for text in texts] == [gone is not None, False]
+    assert [new is not None and new in text for text in texts] == [False, new is not None]
+
+
+def test_what_is_noted_about_strangers_or_by_counters_leaves_the_body_shared() -> None:
+    scene = Scene()
+    first = scene.body()
+    scene.ledger.succeeded("7", (a_token(),), NOW)
+    scene.telemetry.internal_error("poll")
+    assert scene.body() is first
+
+
+def test_a_family_that_is_left_out_is_told_of_in_the_same_body() -> None:
+    scene = Scene()
+    scene.ledger.succeeded("3001", tuple(a_token(f"t{number}") for number in range(400)), NOW)
+    scene.configure(max_series=1000)
+    assert 'yunxiao_exporter_family_left_out{family="yunxiao_token_expires_in_seconds"} 1.0' in scene.body().decode()
 
 
 def test_gzip_decodes_to_the_plain_body() -> None:

@@ -30,6 +30,24 @@ def test_a_view_does_not_change_afterwards() -> None:
     assert before.users[0].tokens == ()
 
 
+def test_a_view_stays_the_same_object_until_something_is_noted() -> None:
+    ledger = Ledger("acme", [LI])
+    seen = [ledger.view()]
+    for note in (
+        lambda: ledger.succeeded("1", (a_token(),), NOW),
+        lambda: ledger.failed("1", a_failure(), NOW),
+        lambda: ledger.all_failed(a_failure(), NOW),
+        lambda: ledger.swept(Sweep(SweepResult.SUCCESS, 1, NOW)),
+        lambda: ledger.watch([LI, WANG]),
+    ):
+        ledger.failed("7", a_failure(), NOW)
+        assert ledger.view() is seen[-1]
+        note()
+        assert all(ledger.view() is not view for view in seen)
+        seen.append(ledger.view())
+    assert [len(view.users) for view in seen] == [1, 1, 1, 1, 1, 2]
+
+
 def test_a_reload_keeps_what_is_known_and_ignores_the_old_ledger_from_then_on() -> None:
     store = Store()
     old = Ledger("acme", [LI, WANG])
