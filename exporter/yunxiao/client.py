@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import ssl
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -31,7 +32,7 @@ LIST_TOKENS = "list_tokens"
 OPERATIONS = (LIST_TOKENS,)
 """The calls, as the label `operation` names them."""
 
-_TOKENS_PATH = "/oapi/v1/platform/users/admin/personalAccessTokens"
+_TOKENS_PATH = "oapi/v1/platform/users/admin/personalAccessTokens"
 _TOKEN_HEADER = "x-yunxiao-token"  # noqa: S105 - the name of a header
 _BODY_LIMIT = 32 * 1024 * 1024
 _ERROR_BODY_LIMIT = 64 * 1024
@@ -133,8 +134,6 @@ class YunxiaoClient:
         self._clock = clock
         self._closed = False
         self._session = self._make_session(watchdog)
-        # What all requests share, prepared once: preparing anew costs more than sending.
-        self._request = self._session.prepare_request(requests.Request("GET", target.endpoint + "/"))
 
     def _make_session(self, watchdog: Watchdog) -> GuardedSession:
         target = self._target
@@ -150,6 +149,14 @@ class YunxiaoClient:
         if target.host_header is not None:
             session.headers["Host"] = target.host_header
         return session
+
+    @functools.cached_property
+    def _template(self) -> requests.PreparedRequest:
+        """What all requests share, prepared once: preparing anew costs more than sending.
+
+        Not before the first request: of an address that nothing can be sent to its failure tells.
+        """
+        return self._session.prepare_request(requests.Request("GET", self._target.endpoint + "/"))
 
     def close(self) -> None:
         """End the requests under way and close the connections; nothing can be asked for afterwards."""
@@ -241,8 +248,8 @@ class YunxiaoClient:
     def _exchange(self, call: Call, path: str, query: dict[str, str], token: Secret) -> tuple[int, bytes]:
         """Send one request and read the whole answer, with every library's error turned into an `ApiError`."""
         try:
-            request = self._request.copy()
-            request.url = f"{self._target.endpoint}{path}?{urlencode(query)}"
+            request = self._template.copy()
+            request.url = f"{self._template.url}{path}?{urlencode(query)}"
             request.headers[_TOKEN_HEADER] = token.reveal()
             with self._session.send_as_is(request, self._target.timeout) as response:
                 if response.status_code != _OK:

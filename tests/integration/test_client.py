@@ -210,6 +210,18 @@ def test_refused_connections_and_unknown_hosts() -> None:
         assert bench.fails().detail == "the host name cannot be resolved"
 
 
+def test_an_address_that_no_request_can_go_to_is_a_failed_request() -> None:
+    with a_client("http://.example") as bench:
+        assert bench.fails().reason is Reason.CONNECTION
+
+
+def test_an_address_beyond_ascii_is_sent_as_ascii(platform: Simulator) -> None:
+    # The simulator stands in for a proxy.
+    platform.hosts = frozenset({"xn--9kqr76c.invalid"})
+    with a_client("http://云效.invalid", proxies={"http": platform.url}) as bench:
+        assert len(bench.ask()) == 1
+
+
 def test_host_header_can_be_another(platform: Simulator) -> None:
     platform.hosts = frozenset({"acme.rdc.example.com"})
     with a_client(platform.url) as bench:
