@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from exporter import __version__, logs
 from exporter.alerts.rules import rules_text
 from exporter.clock import SystemClock
+from exporter.cluster.shard import WHOLE, Shard, parse_shard
 from exporter.config.alerting import Alerting
 from exporter.config.faults import ConfigError
 from exporter.config.loader import Settings, load
@@ -88,6 +89,13 @@ LogLevel = Annotated[logs.Level, typer.Option("--log.level", envvar=_env("LOG_LE
 LogFormat = Annotated[logs.Format, typer.Option("--log.format", envvar=_env("LOG_FORMAT"), help="How log lines look.")]
 
 
+def _shard(text: str) -> Shard:
+    try:
+        return parse_shard(text, os.environ)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it so
     if wanted:
         typer.echo(f"yunxiao-token-exporter {__version__}")
@@ -110,6 +118,17 @@ def serve(
     listen_addresses: ListenAddresses = [_DEFAULT_ADDRESS],  # noqa: B006 - Typer copies it
     web_config_file: WebConfigFile = None,
     *,
+    shard: Annotated[
+        Shard | None,
+        typer.Option(
+            "--shard",
+            parser=_shard,
+            metavar="K/N",
+            envvar=_env("SHARD"),
+            help="Watch one of N parts of the users, K from 0 to N-1, by a stable hash of the user id. auto/N takes K "
+            "from the end of the pod's name (POD_NAME, else HOSTNAME), as in a StatefulSet.",
+        ),
+    ] = None,
     enable_lifecycle: Lifecycle = False,
     log_level: LogLevel = logs.Level.INFO,
     log_format: LogFormat = logs.Format.LOGFMT,
@@ -124,7 +143,9 @@ def serve(
     settings = _loaded(config_file)
     security = _secured(web_config_file)
     sockets = _opened(listen_addresses)
-    run(Daemon(settings, load_again, sockets, security, SystemClock(), lifecycle=enable_lifecycle), signals)
+    clock = SystemClock()
+    daemon = Daemon(settings, load_again, sockets, security, clock, lifecycle=enable_lifecycle, shard=shard or WHOLE)
+    run(daemon, signals)
 
 
 @app.command()

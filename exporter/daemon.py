@@ -12,6 +12,8 @@ from exporter import __version__
 from exporter.alerts.assembly import ALERT_NAMES, DirectAlerting
 from exporter.alerts.notifier import QUEUE_CAPACITY
 from exporter.clock import Stop
+from exporter.cluster.member import Member
+from exporter.cluster.shard import WHOLE, Shard
 from exporter.config.faults import ConfigError, ReloadError
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.notifications import NotificationTelemetry
@@ -48,6 +50,7 @@ class Daemon:
         security: its TLS and basic auth.
         clock: where time comes from.
         lifecycle: whether a reload may be asked for over HTTP.
+        shard: which users are this process'.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Daemon:
         clock: Clock,
         *,
         lifecycle: bool,
+        shard: Shard = WHOLE,
     ) -> None:
         self._settings = settings
         self._load = load
@@ -74,6 +78,15 @@ class Daemon:
         self._notifications = NotificationTelemetry(
             self._telemetry.registry, self._telemetry.internal_error, QUEUE_CAPACITY
         )
+        self._shard = shard
+        self._redis = settings.redis
+        self._member = (
+            None
+            if self._redis is None
+            else Member(self._redis, shard, self._store, self._poll, self._telemetry, self._stop, clock)
+        )
+        # Guarded by _lock: a replica stands by until it holds the lock.
+        self._polls = self._member is None
         self._refused_since: float | None = None
         path = settings.storage
         self._storage = None if path is None else Storage(path, self._telemetry.storage_error)
@@ -121,6 +134,15 @@ class Daemon:
                 crashed=lambda: self._telemetry.internal_error("watch"),
             )
             self._scheduler.start()
+        if self._member is not None:
+            self._member.start()
+
+    def _poll(self, polls: bool) -> None:  # noqa: FBT001 - the one thing that it says
+        """Poll from now on, or stand by for the replica that does."""
+        with self._lock:
+            self._polls = polls
+            for watcher in self._watchers.values():
+                (watcher.resume if polls else watcher.pause)()
 
     def reload(self) -> None:
         """Load the configuration anew and put it in force, all or nothing.
@@ -151,11 +173,15 @@ class Daemon:
         self._exposition.prepare(organization, state)
         if self._storage is not None:
             self._storage.note(organization, state)
+        if self._member is not None:
+            self._member.changed(organization, state)
 
     def swept(self, organization: str, sweep: Sweep) -> None:
         """A sweep has been completed."""
         if self._storage is not None:
             self._storage.swept(organization, sweep)
+        if self._member is not None:
+            self._member.swept(organization, sweep)
 
     def _restore(self) -> None:
         if self._storage is None:
@@ -194,6 +220,8 @@ class Daemon:
                 watcher.end()
             self._watchdog.stop()
             self._web.stop()
+            if self._member is not None:
+                self._member.stop()
             if self._storage is not None:
                 self._storage.stop()
         _log.info("stopped")
@@ -215,9 +243,13 @@ class Daemon:
                 self._telemetry.forget(name)
         for name, watcher in new.items():
             if old.get(name) is not watcher:
+                if not self._polls:
+                    watcher.pause()
                 watcher.start(self._scheduler)
         if settings.storage != (None if self._storage is None else self._storage.path):
             _log.warning("storage.path takes effect with the next start")
+        if (settings.redis and settings.redis.config) != (self._redis and self._redis.config):
+            _log.warning("redis takes effect with the next start")
         self._restored = {}
         self._forget_strangers()
         self._notifications.watch([one.config.url for one in settings.alertmanagers], ALERT_NAMES)
@@ -247,6 +279,8 @@ class Daemon:
             self._watchdog,
             self._stop,
             self._clock,
+            pacer=None if self._member is None else self._member.pacer,
+            shard=self._shard,
             known=self._restored.get(organization.config.name),
             observer=self,
         )

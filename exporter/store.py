@@ -45,12 +45,14 @@ class OrganizationView:
         users: the states of its users.
         sweep: its last sweep; None before the first has ended.
         since: epoch seconds from which it has been watched by this process.
+        shard: which part of its users these are, as ``k/n``; "" for all.
     """
 
     name: str
     users: tuple[UserState, ...]
     sweep: Sweep | None
     since: float
+    shard: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ class Ledger:
         users: whom to watch.
         known: what is known from before.
         since: epoch seconds from which the organization is watched.
+        shard: which part of its users these are, as ``k/n``; "" for all.
         observer: told of what changes, from the poller's thread.
     """
 
@@ -97,9 +100,11 @@ class Ledger:
         known: OrganizationView | None = None,
         *,
         since: float = 0.0,
+        shard: str = "",
         observer: LedgerObserver | None = None,
     ) -> None:
         self.name = name
+        self._shard = shard
         self._observer = observer
         self._since = since if known is None else known.since
         # Guards the fields below.
@@ -164,6 +169,26 @@ class Ledger:
             states = tuple(self._states.values())
         self._tell(*states)
 
+    def take(self, state: UserState) -> None:
+        """Take in what another replica knows of a user, unless more is known here."""
+        with self._lock:
+            mine = self._states.get(state.user.user_id)
+            if mine is None or (mine.last_success or 0.0) > (state.last_success or 0.0):
+                return
+            state = state if state.user == mine.user else state.about(mine.user)
+            if state == mine:
+                return
+            self._states[state.user.user_id] = state
+            self._view = None
+        self._tell(state)
+
+    def take_sweep(self, sweep: Sweep) -> None:
+        """Take in another replica's sweep, unless a later one is known here."""
+        with self._lock:
+            known = self._sweep
+        if known is None or known.completed_at < sweep.completed_at:
+            self.swept(sweep)
+
     def swept(self, sweep: Sweep) -> None:
         """Note a sweep that went over all users."""
         with self._lock:
@@ -181,7 +206,8 @@ class Ledger:
         """The organization at this moment: the very same object until something is noted."""
         with self._lock:
             if self._view is None:
-                self._view = OrganizationView(self.name, tuple(self._states.values()), self._sweep, self._since)
+                users = tuple(self._states.values())
+                self._view = OrganizationView(self.name, users, self._sweep, self._since, self._shard)
             return self._view
 
 
@@ -194,6 +220,18 @@ class Store:
     def replace(self, ledgers: Iterable[Ledger]) -> None:
         """Put other ledgers in force."""
         self._ledgers = tuple(ledgers)
+
+    def take_state(self, organization: str, state: UserState) -> None:
+        """Take in what another replica knows of a user, unless more is known here."""
+        for ledger in self._ledgers:
+            if ledger.name == organization:
+                ledger.take(state)
+
+    def take_sweep(self, organization: str, sweep: Sweep) -> None:
+        """Take in another replica's sweep, unless a later one is known here."""
+        for ledger in self._ledgers:
+            if ledger.name == organization:
+                ledger.take_sweep(sweep)
 
     def view(self) -> View:
         """All organizations at this moment."""

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from exporter.clock import Stop
+from exporter.cluster.shard import WHOLE, Shard
 from exporter.config.faults import ConfigError
 from exporter.config.userlists import joined
 from exporter.durations import format_duration
@@ -20,7 +21,7 @@ from exporter.store import Ledger
 from exporter.yunxiao.client import Target, YunxiaoClient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from exporter.clock import Clock
     from exporter.config.loader import OrganizationSettings
@@ -54,6 +55,8 @@ class Watcher:
         parent: ends everything.
         clock: where time comes from.
         progress: called after each user of a sweep.
+        pacer: makes what spaces the requests, from the organization's name and its configured rate.
+        shard: which users are watched.
         known: what an earlier run knew, where there is no watcher to take over from.
         observer: told of what becomes known.
     """
@@ -69,14 +72,24 @@ class Watcher:
         clock: Clock,
         progress: Callable[[User], None] | None = None,
         *,
+        pacer: Callable[[str, float | None], Pacer] | None = None,
+        shard: Shard = WHOLE,
         known: OrganizationView | None = None,
         observer: LedgerObserver | None = None,
     ) -> None:
         config = settings.config
         self.settings = settings
         self.poll = poll
+        self._shard = shard
         known = known if before is None else before.ledger.view()
-        self.ledger: Ledger = Ledger(config.name, settings.users, known, since=clock.now(), observer=observer)
+        self.ledger: Ledger = Ledger(
+            config.name,
+            self._mine(settings.users),
+            known,
+            since=clock.now(),
+            shard=shard.label,
+            observer=observer,
+        )
         self._telemetry = telemetry
         self._stop = Stop(parent)
         # Guards settings and _stamp: a look at the files must not overwrite what a reload has just put in force.
@@ -103,7 +116,9 @@ class Watcher:
         rate = config.limits.requests_per_second
         # A pause or a lowered rate concerns the platform, whatever else of the configuration has changed.
         kept = None if before is None or before.settings.config.endpoint != config.endpoint else before.pacer
-        self.pacer: Pacer = kept if kept is not None and kept.highest == rate else Pacer(rate, clock)
+        if kept is None or kept.highest != rate:
+            kept = Pacer(rate, clock) if pacer is None else pacer(config.name, rate)
+        self.pacer: Pacer = kept
         self._client = YunxiaoClient(target, settings.token, self.pacer, telemetry, watchdog, clock)
         self.sweeper = Sweeper(
             self.ledger,
@@ -166,8 +181,20 @@ class Watcher:
         with self._lock:
             self.settings = settings
             self._stamp = settings.users_stamp
-            self.ledger.watch(settings.users)
+            self.ledger.watch(self._mine(settings.users))
         self._check_interval()
+
+    def pause(self) -> None:
+        """Ask the platform nothing from now on: another replica does."""
+        self.sweeper.pause()
+
+    def resume(self) -> None:
+        """Ask the platform, beginning now."""
+        self.sweeper.resume()
+        self._sweep_soon()
+
+    def _mine(self, users: Iterable[User]) -> tuple[User, ...]:
+        return tuple(user for user in users if self._shard.takes(user.user_id))
 
     def look(self) -> None:
         """See whether a file has changed."""
@@ -200,7 +227,7 @@ class Watcher:
                 return
             self._stamp = stamp
             try:
-                users = joined(settings.config.users.static, settings.user_files.read())
+                users = self._mine(joined(settings.config.users.static, settings.user_files.read()))
             except ConfigError as error:
                 self._telemetry.file_error("users_file")
                 self._log.error("user files went bad, the last good list stays in force", detail=str(error))

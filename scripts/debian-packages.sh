@@ -20,6 +20,7 @@ test)
     need prometheus-alertmanager prometheus-alertmanager
     need amtool prometheus-alertmanager
     need chromium chromium
+    need redis-server redis-server
     ;;
 *)
     echo "usage: $0 python | test" >&2

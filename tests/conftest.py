@@ -65,6 +65,11 @@ def amtool() -> str:
     return needed("amtool")
 
 
+@pytest.fixture
+def redis_server() -> str:
+    return needed("redis-server")
+
+
 def needed(command: str) -> str:
     """The path of a server or tool from Debian's packages; without it a test is skipped, but fails under CI."""
     if (path := shutil.which(command)) is None:

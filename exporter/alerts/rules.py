@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from exporter.config.schema import Poll
 
 _USER = "organization, user_id, user"
+_PART = "organization, shard"
+"""Where users are divided among shards, each says of the organization what it knows of its part."""
 _POLLED = "yunxiao_user_last_success_timestamp_seconds"
 _TOKEN = f"{_USER}, token_id, token"
 # Seconds as the daemon's words have them: the first unit of Prometheus' own writing, without the sign.
@@ -215,9 +217,9 @@ def _exporter_rules(alerting: Alerting, poll: Poll, names: list[str]) -> Iterabl
     )
     stale = f"time() - {_latest(_USER, _POLLED, alive=_POLLED)} > {_seconds(stale_after(poll))}"
     yield _rule(USER_DATA_STALE, alerting, _owned(stale, names), names)
-    swept = _latest("organization", "yunxiao_sweep_last_completed_timestamp_seconds")
+    swept = _latest(_PART, "yunxiao_sweep_last_completed_timestamp_seconds")
     # Never swept: as long ago as the watch began.
-    watched = _latest("organization", "yunxiao_watched_since_timestamp_seconds")
+    watched = _latest(_PART, "yunxiao_watched_since_timestamp_seconds")
     yield _rule(
         SWEEP_STALLED,
         alerting,
@@ -232,10 +234,10 @@ def _exporter_rules(alerting: Alerting, poll: Poll, names: list[str]) -> Iterabl
     # An organization that an exporter answered for within the last day, when that exporter is gone and no other has
     # taken over. Where the exporter is still there, somebody took the organization out of its configuration.
     abandoned = (
-        f"group by (organization) (\n"
+        f"group by ({_PART}) (\n"
         f"  last_over_time(yunxiao_users[{_REMEMBERED}]) unless on (job, instance) {present}\n"
         f")\n"
-        f"unless on (organization) last_over_time(yunxiao_users[{GAP}])"
+        f"unless on ({_PART}) last_over_time(yunxiao_users[{GAP}])"
     )
     yield _rule(
         EXPORTER_DOWN,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from exporter.config.alerting import Alerting, Alertmanager
+    from exporter.config.cluster import Redis
     from exporter.config.faults import KeyPath
     from exporter.model import User
 
@@ -86,6 +87,21 @@ class AlertmanagerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RedisSettings:
+    """The Redis that processes share, with all that its configuration points at.
+
+    Attributes:
+        config: the section of the file.
+        password: None for none.
+        ca_file: the authorities' file as an absolute path.
+    """
+
+    config: Redis
+    password: SecretSource | None
+    ca_file: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """A configuration that has been checked whole."""
 
@@ -93,6 +109,7 @@ class Settings:
     organizations: tuple[OrganizationSettings, ...]
     alertmanagers: tuple[AlertmanagerSettings, ...]
     storage: Path | None
+    redis: RedisSettings | None
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -161,10 +178,11 @@ def settle(document: Document, folder: Path, environ: Mapping[str, str]) -> Sett
         except ConfigError as error:
             faults.extend(error.faults)
     alertmanagers = _settle_alertmanagers(document, config, folder, faults)
+    redis = None if config.redis is None else _settle_redis(document, config.redis, folder, faults)
     if faults:
         raise ConfigError(in_order(faults))
     storage = None if config.storage.path is None else folder / config.storage.path
-    return Settings(config, tuple(settled), alertmanagers, storage)
+    return Settings(config, tuple(settled), alertmanagers, storage, redis)
 
 
 def _as_fault(document: Document, path: KeyPath, error: Exception) -> Fault:
@@ -205,6 +223,22 @@ def _settle_alertmanagers(
                 faults.append(_as_fault(document, (*path, "tls", "ca_file"), error))
         settled.append(AlertmanagerSettings(one, secret, ca_file))
     return tuple(settled)
+
+
+def _settle_redis(document: Document, config: Redis, folder: Path, faults: list[Fault]) -> RedisSettings:
+    password = None if config.password_file is None else SecretFile(folder / config.password_file)
+    ca_file = None if config.tls.ca_file is None else folder / config.tls.ca_file
+    try:
+        if password is not None:
+            password.current()
+    except SecretError as error:
+        faults.append(_as_fault(document, ("redis", "password_file"), error))
+    try:
+        if ca_file is not None:
+            _check_ca(ca_file)
+    except ValueError as error:
+        faults.append(_as_fault(document, ("redis", "tls", "ca_file"), error))
+    return RedisSettings(config, password, ca_file)
 
 
 def _pointed_at_faults(document: Document, folder: Path, environ: Mapping[str, str]) -> list[Fault]:

@@ -10,6 +10,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from exporter.config.alerting import Alerting, UserThresholds
+from exporter.config.cluster import Redis
 from exporter.config.types import (
     Duration,
     Endpoint,
@@ -202,4 +203,5 @@ class Config(Section):
     metrics: Metrics = Field(default_factory=Metrics, description=Metrics.__doc__)
     organizations: tuple[Organization, ...] = Field(min_length=1, description=Organization.__doc__)
     storage: StorageSection = Field(default_factory=StorageSection, description=StorageSection.__doc__)
+    redis: Redis | None = Field(None, description=Redis.__doc__)
     alerting: Alerting = Field(default_factory=Alerting, description=Alerting.__doc__)

@@ -105,6 +105,22 @@ def _alertmanager(value: str) -> str:
     return address.removesuffix("/api/v2/alerts")
 
 
+def _redis(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        parts.port  # noqa: B018 - reading it is what checks it
+    except ValueError:
+        raise ValueError("is no URL; write redis://host:6379/0") from None
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must not hold a user or password; use username and password_file")
+    database = parts.path.removeprefix("/")
+    if parts.scheme not in {"redis", "rediss"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("is no address of a Redis; write redis://host:6379/0, or rediss:// for TLS")
+    if database and not database.isdecimal():
+        raise ValueError("must end in the number of a database, such as /0")
+    return value
+
+
 def _page(value: str) -> str:
     _http_url(value)
     return value.rstrip("/")
@@ -167,6 +183,7 @@ Endpoint = Annotated[str, AfterValidator(_endpoint)]
 ProxyUrl = Annotated[str, AfterValidator(_proxy)]
 TimeZone = Annotated[str, AfterValidator(_timezone)]
 AlertmanagerUrl = Annotated[str, AfterValidator(_alertmanager)]
+RedisUrl = Annotated[str, AfterValidator(_redis)]
 PageUrl = Annotated[str, AfterValidator(_page)]
 Day = Annotated[date, BeforeValidator(_day), Field(json_schema_extra={"shown_as": "date"})]
 LabelName = Annotated[str, AfterValidator(_label_name)]

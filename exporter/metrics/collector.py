@@ -15,6 +15,7 @@ from exporter.metrics.families import (
     Family,
     Sample,
     Scope,
+    organization_samples,
     user_label_names,
     user_labels,
 )
@@ -74,10 +75,7 @@ class StateCollector(Collector):
                 yield _metric(family, samples)
         yield from _user_labels(organizations)
         for about_organization in ORGANIZATION_FAMILIES:
-            yield _metric(
-                about_organization,
-                (sample for organization in organizations for sample in about_organization.samples(organization)),
-            )
+            yield _metric(about_organization, *organization_samples(about_organization, organizations))
         for about_config in CONFIG_FAMILIES:
             yield _metric(about_config, about_config.samples(config, scope.now))
 

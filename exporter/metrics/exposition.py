@@ -24,6 +24,7 @@ from exporter.metrics.families import (
     Family,
     Scope,
     UserFamily,
+    organization_samples,
     user_label_names,
     user_labels,
 )
@@ -229,9 +230,7 @@ class Exposition:
         if names:
             samples = [user_labels(one.name, state, names) for one in organizations for state in one.users]
             parts.append(_block(USER_LABELS, samples, names))
-        for about_organization in ORGANIZATION_FAMILIES:
-            found = [sample for one in organizations for sample in about_organization.samples(one)]
-            parts.append(_block(about_organization, found))
+        parts.extend(_block(one, *organization_samples(one, organizations)) for one in ORGANIZATION_FAMILIES)
         parts.extend(_block(family, family.samples(config, now)) for family in CONFIG_FAMILIES)
         text = "".join(parts).encode()
         # Last: it holds which families have just been left out.

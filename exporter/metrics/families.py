@@ -5,7 +5,7 @@ Both writers, the collector and `docs/metrics.md` read from here; nothing else n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -413,6 +413,22 @@ ORGANIZATION_FAMILIES: tuple[OrganizationFamily, ...] = (
 )
 
 
+def organization_samples(
+    family: OrganizationFamily, organizations: Sequence[OrganizationView]
+) -> tuple[list[Sample], tuple[str, ...]]:
+    """The samples of a family about organizations, and the label names beyond the family's own.
+
+    Where users are divided among shards, what is said of an organization is said of the shard's part of it.
+    """
+    more = ("shard",) if any(one.shard for one in organizations) else ()
+    samples = [
+        ((*labels, one.shard) if more else labels, value)
+        for one in organizations
+        for labels, value in family.samples(one)
+    ]
+    return samples, more
+
+
 def _intervals(config: Config, now: float) -> Iterable[Sample]:  # noqa: ARG001 - one signature
     return (((one.name,), config.poll.interval) for one in config.organizations)
 
@@ -544,6 +560,22 @@ BUILD_INFO = OwnFamily(
     "Always.",
     ("count by (version) (yunxiao_exporter_build_info)", "which versions run"),
 )
+LEADER = OwnFamily(
+    "yunxiao_exporter_leader",
+    Kind.GAUGE,
+    (),
+    "1 while this process polls, 0 while it stands by for another replica.",
+    "Always; 1 without `redis`.",
+    ("sum(yunxiao_exporter_leader)", "whether as many poll as there are shards"),
+)
+REDIS_UP = OwnFamily(
+    "yunxiao_exporter_redis_up",
+    Kind.GAUGE,
+    (),
+    "1 if Redis answered when it was last asked, 0 if not.",
+    "Where `redis` is configured.",
+    ("yunxiao_exporter_redis_up == 0", "processes that do not hear of each other"),
+)
 RELOAD_SUCCESSFUL = OwnFamily(
     "yunxiao_exporter_config_last_reload_successful",
     Kind.GAUGE,
@@ -660,6 +692,8 @@ OWN_FAMILIES: tuple[OwnFamily, ...] = (
     STORAGE_ERRORS,
     LEFT_OUT,
     BUILD_INFO,
+    LEADER,
+    REDIS_UP,
     RELOAD_SUCCESSFUL,
     RELOAD_TIME,
 )

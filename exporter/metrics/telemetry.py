@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     GCCollector,
     PlatformCollector,
     ProcessCollector,
@@ -25,8 +26,10 @@ from exporter.metrics.families import (
     BUILD_INFO,
     FILE_ERRORS,
     INTERNAL_ERRORS,
+    LEADER,
     LEFT_OUT,
     PARSE_ERRORS,
+    REDIS_UP,
     RELOAD_SUCCESSFUL,
     RELOAD_TIME,
     SHORTEST_INTERVAL,
@@ -70,6 +73,9 @@ class Telemetry:
         self._reload_successful = gauge(RELOAD_SUCCESSFUL, self.registry)
         self._reload_time = gauge(RELOAD_TIME, self.registry)
         self._reloads = 0
+        self._leader = gauge(LEADER, self.registry)
+        self._leader.set(1)
+        self._redis_up: Gauge | None = None
 
     def organization(self, name: str) -> OrganizationTelemetry:
         """The counters of one organization, every known series at 0 if they are new."""
@@ -94,6 +100,16 @@ class Telemetry:
     def internal_error(self, where: str) -> None:
         """A defect was caught and survived."""
         self._internal_errors.labels(where).inc()
+
+    def leads(self, leads: bool) -> None:  # noqa: FBT001 - the one thing that it says
+        """Whether this process polls."""
+        self._leader.set(leads)
+
+    def redis_up(self, up: bool) -> None:  # noqa: FBT001 - the one thing that it says
+        """Whether Redis answered. The series begins with the first call."""
+        if self._redis_up is None:
+            self._redis_up = gauge(REDIS_UP, self.registry)
+        self._redis_up.set(up)
 
     def storage_error(self) -> None:
         """The storage file could not be read or written."""

@@ -116,6 +116,10 @@ class Sweeper:
         self._number = 0
         self._alone = False
         self._refused = False
+        # Guards _paused and _running: a pause may come while a sweep begins.
+        self._pausing = threading.Lock()
+        self._paused = False
+        self._running: set[_Run] = set()
         # A sweep and a catch-up share the requests that may be under way at once.
         self._slots = threading.Semaphore(concurrency)
         # Guards _under_way: a catch-up and a sweep may go on at the same time, but not about the same user.
@@ -124,7 +128,9 @@ class Sweeper:
         self._log = _log.bind(organization=ledger.name)
 
     def sweep(self) -> SweepResult:
-        """Ask for every user once; the first time as fast as the limits allow."""
+        """Ask for every user once; the first time as fast as the limits allow. Nobody is asked while paused."""
+        if self._paused:
+            return SweepResult.CANCELLED
         self._number += 1
         states = self._ledger.view().users
         if self._cold:
@@ -135,10 +141,9 @@ class Sweeper:
         dues = schedule(asked, 0.0 if self._cold else self._over)
         self._log.debug("sweep starts", users=len(dues))
         started = self._clock.monotonic()
-        run = _Run(self, dues, self._stop, self._clock)
-        run.work(min(self._concurrency, len(dues)))
+        run = self._work(dues)
         duration = self._clock.monotonic() - started
-        if self._stop.is_set():
+        if run.called_off:
             self._observer.swept(SweepResult.CANCELLED)
             return SweepResult.CANCELLED
         if run.unauthorized is not None:
@@ -163,16 +168,40 @@ class Sweeper:
 
     def catch_up(self) -> None:
         """Ask at once for users that joined after the first sweep, instead of leaving them to the next one."""
-        if self._cold:
+        if self._cold or self._paused:
             return
         pending = [Due(state.user, 0.0) for state in self._ledger.view().users if not state.polled]
         if not pending:
             return
         self._log.debug("catching up", users=len(pending))
-        run = _Run(self, pending, self._stop, self._clock)
-        run.work(min(self._concurrency, len(pending)))
-        if run.unauthorized is not None and not self._stop.is_set():
+        run = self._work(pending)
+        if run.unauthorized is not None and not run.called_off:
             self._ledger.all_failed(run.unauthorized, self._clock.now())
+
+    def pause(self) -> None:
+        """Ask nobody from now on, and call off what is under way."""
+        with self._pausing:
+            self._paused = True
+            runs = tuple(self._running)
+        for run in runs:
+            run.call_off()
+
+    def resume(self) -> None:
+        """Ask again; the next sweep is a first one, whose data is oldest comes first."""
+        with self._pausing:
+            self._paused = False
+        self._cold = True
+
+    def _work(self, dues: Sequence[Due]) -> _Run:
+        run = _Run(self, dues, self._stop, self._clock)
+        with self._pausing:
+            self._running.add(run)
+            if self._paused:
+                run.call_off()
+        run.work(min(self._concurrency, len(dues)))
+        with self._pausing:
+            self._running.discard(run)
+        return run
 
     def _turn_of(self, state: UserState) -> bool:
         """Whether a user is asked in this sweep: who keeps failing, and fails alone, in every 2nd, 4th or 8th."""
@@ -265,6 +294,8 @@ class _Run:
         self._clock = clock
         self._started = clock.monotonic()
         self._users = len(dues)
+        self._parent = parent
+        self._left = False
         # Calls the other workers off when one learns that the token is dead.
         self._off = Stop(parent)
         # Set by the last worker, or by the parent: then nobody waits for a worker that a name look-up holds.
@@ -286,6 +317,16 @@ class _Run:
             self._finished.wait(None)
         self._off.release()
         self._finished.release()
+
+    def call_off(self) -> None:
+        """End before everybody has been asked."""
+        self._left = True
+        self._off.set()
+
+    @property
+    def called_off(self) -> bool:
+        """Whether it was ended before everybody had been asked."""
+        return self._left or self._parent.is_set()
 
     def result(self, passed_over: int) -> SweepResult:
         """How the sweep ended, seen from its failures and the failing users that it passed over."""

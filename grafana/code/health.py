@@ -41,7 +41,7 @@ def build() -> dashboard.Dashboard:
         (OVERVIEW, "Overview"),
     )
     board.with_row(dashboard.Row("At a glance"))
-    age = f"time() - max by (organization) (yunxiao_sweep_last_completed_timestamp_seconds{{{ORGANIZATION}}})"
+    age = f"time() - max by (organization, shard) (yunxiao_sweep_last_completed_timestamp_seconds{{{ORGANIZATION}}})"
     success = f"max by (organization, user_id) (yunxiao_user_last_success_timestamp_seconds{{{ORGANIZATION}}})"
     numbers = (
         number("Exporters", "Exporters that Prometheus has scraped lately.",
@@ -53,7 +53,7 @@ def build() -> dashboard.Dashboard:
         number("Oldest data", "Age of the user's data that was read longest ago.",
                f"max(time() - {success})", unit="s", colors=((None, GREEN), (3600, ORANGE), (14_400, RED))),
         number("Not polled yet", "Users that have not been polled since the start.",
-               f"sum(max by (organization) (yunxiao_users_pending{{{ORGANIZATION}}})) or vector(0)",
+               f"sum(max by (organization, shard) (yunxiao_users_pending{{{ORGANIZATION}}})) or vector(0)",
                colors=((None, GREEN), (1, YELLOW))),
         number("Sweeps skipped", "Sweeps left out in the last day because the one before was still going.",
                f"sum(increase(yunxiao_sweeps_skipped_total{{{ORGANIZATION}}}[1d])) or vector(0)",
@@ -75,7 +75,9 @@ def build() -> dashboard.Dashboard:
     sweeps = lines(
         "Sweep time against interval",
         "How long the last sweep took, and the interval that it has to fit into. With poll.spread a sweep takes most of it.",
-        query(f"max by (organization) (yunxiao_sweep_duration_seconds{{{ORGANIZATION}}})", "{{organization}}", "A"),
+        query(
+            f"max by (organization, shard) (yunxiao_sweep_duration_seconds{{{ORGANIZATION}}})", "{{organization}}", "A"
+        ),
         query(
             f"max by (organization) (yunxiao_sweep_interval_seconds{{{ORGANIZATION}}})",
             "{{organization}}: interval",

@@ -71,7 +71,7 @@ def build() -> dashboard.Dashboard:
     board.with_row(dashboard.Row("Tokens now"))
     numbers = (
         number("Users watched", "Users whose tokens are polled.",
-               'sum(max by (organization) (yunxiao_users{organization=~"$organization"})) or vector(0)',
+               'sum(max by (organization, shard) (yunxiao_users{organization=~"$organization"})) or vector(0)',
                colors=((None, RED), (1, BLUE))),
         number("Active", "Tokens that expire, but not yet.", counted("active"), colors=((None, GREEN),)),
         number("Within 7 days", "Tokens that expire within a week and have not yet.",

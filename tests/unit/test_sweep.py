@@ -90,6 +90,28 @@ def test_a_401_ends_the_sweep_and_marks_every_user() -> None:
     assert [state.last_success for state in ledger.view().users][:3] == [NOW, NOW, None]
 
 
+def test_a_paused_sweeper_asks_nobody_and_what_is_under_way_has_no_outcome() -> None:
+    ledger, counts = Ledger("acme", USERS), Counts()
+    sweepers: list[Sweeper] = []
+
+    def pausing() -> tuple[Token, ...]:
+        sweepers[0].pause()
+        return ()
+
+    platform = Platform({"u2": pausing})
+    sweepers.append(a_sweeper(platform, ledger, counts))
+    assert sweepers[0].sweep() is SweepResult.CANCELLED
+    assert platform.asked == ["u0", "u1", "u2"]
+    assert ledger.view().sweep is None
+    assert sweepers[0].sweep() is SweepResult.CANCELLED
+    assert platform.asked == ["u0", "u1", "u2"]
+    platform.answers.clear()
+    sweepers[0].resume()
+    assert sweepers[0].sweep() is SweepResult.SUCCESS
+    # whose data is oldest comes first: the seven of ten that have none, then the others
+    assert platform.asked[3:] == ["u3", "u4", "u5", "u6", "u7", "u8", "u9", "u0", "u1", "u2"]
+
+
 def test_a_stop_ends_the_sweep_without_an_outcome() -> None:
     stop = Stop()
     ledger, counts = Ledger("acme", USERS), Counts()

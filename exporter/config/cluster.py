@@ -1,0 +1,43 @@
+"""The shape of the section `redis`: what shards and replicas share."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from exporter.config.types import Duration, FilePath, RedisUrl, Section, Text
+
+
+class RedisTls(Section):
+    """How the certificate of a `rediss://` server is checked."""
+
+    ca_file: FilePath | None = Field(
+        None, description="PEM file of the authorities to trust instead of the public ones. Relative to this file."
+    )
+
+
+class Redis(Section):
+    """A Redis or Valkey that shards and replicas of the exporter share.
+
+    With it the rate limit of an organization holds for all of them together, and of several replicas of a shard one
+    polls while the others serve what it learns and take over when it is gone. Read at the start: a change needs a
+    restart.
+    """
+
+    url: RedisUrl = Field(description="Its address, such as `redis://redis:6379/0`; `rediss://` for TLS.")
+    username: Text | None = Field(None, description="User name, where the server has several.")
+    password_file: FilePath | None = Field(None, description="File that holds the password alone.")
+    tls: RedisTls = Field(default_factory=RedisTls, description=RedisTls.__doc__)
+    key_prefix: Text = Field(
+        "yunxiao-token-exporter", description="Beginning of every key; one for each group of exporters."
+    )
+    lease: Duration = Field(
+        15.0, ge=1, le=300, description="Time after which a replica that is silent counts as gone; another takes over."
+    )
+    replicas: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description=(
+            "Replicas of each shard. While Redis is away each process keeps to the rate divided by shards and replicas."
+        ),
+    )
