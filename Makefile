@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO_ARGS ?=
 TEST_ARGS ?=
 
-.PHONY: help demo test lint format docs dashboards lock clean
+.PHONY: help demo test lint format docs dashboards bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -37,6 +37,9 @@ docs: $(VENV)/.dev ## make docs/metrics.md and docs/configuration.md anew from t
 
 dashboards: $(VENV)/.dev ## build grafana/dashboards anew from grafana/code
 	$(BIN)/python grafana/code/build.py
+
+bench: $(VENV)/.dev ## measure beside peers, and write docs/performance.md
+	$(BIN)/python -m bench --write docs/performance.md
 
 lock: $(VENV)/.dev ## pin every dependency anew, with hashes
 	scripts/lock.sh $(BIN)/uv

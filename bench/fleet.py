@@ -1,0 +1,51 @@
+"""A fleet of simulated users in a store, as after a sweep."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from exporter.clock import SystemClock
+from exporter.config.schema import Config
+from exporter.metrics.exposition import Exposition
+from exporter.model import NEVER, Token, User
+from exporter.store import Ledger, Store, Sweep, SweepResult
+from exporter.yunxiao.simulator.enterprise import Enterprise
+
+if TYPE_CHECKING:
+    from exporter.metrics.telemetry import Telemetry
+    from exporter.yunxiao.simulator.enterprise import TokenRecord
+
+CONFIG = Config.model_validate(
+    {"organizations": ({"name": "acme", "endpoint": "http://x", "token_env": "T", "users": {"files": ("x",)}},)}
+)
+
+
+def a_store(users: int) -> Store:
+    """So many users with three tokens on average, all read just now."""
+    now = time.time()
+    enterprise = Enterprise(users, base=now)
+    ledger = Ledger("acme", [User(one.user_id, one.name) for one in enterprise.users()], since=now)
+    for user in ledger.users():
+        ledger.succeeded(user.user_id, tuple(_token(one) for one in enterprise.tokens(user.user_id)), now)
+    ledger.swept(Sweep(SweepResult.SUCCESS, 1, now))
+    store = Store()
+    store.replace([ledger])
+    return store
+
+
+def an_exposition(store: Store, telemetry: Telemetry) -> Exposition:
+    """What answers scrapes in the daemon."""
+    return Exposition(
+        telemetry.registry,
+        store,
+        lambda: CONFIG,
+        SystemClock(),
+        telemetry.family_left_out,
+        lambda: telemetry.reloads,
+    )
+
+
+def _token(record: TokenRecord) -> Token:
+    expires_at = NEVER if record.expires_at is None else record.expires_at
+    return Token(record.token_id, record.name, tuple(sorted(record.permissions)), record.created_at, expires_at)

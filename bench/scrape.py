@@ -1,0 +1,166 @@
+"""What a scrape costs: rendering and packing in the process, then whole scrapes by the real Prometheus."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import requests
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+
+from bench.fleet import CONFIG, a_store, an_exposition
+from bench.table import Row, best_of, markdown
+from exporter.clock import SystemClock
+from exporter.metrics.collector import StateCollector
+from exporter.metrics.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+_GO_SOURCE = Path(__file__).parent / "client_golang" / "main.go"
+_FIRST_PORT = 18_100
+_SCRAPES = 6
+
+
+class _Moving:
+    """A clock that is a second later each time, so that no body is shared with the scrape before."""
+
+    def __init__(self) -> None:
+        self.time = time.time()
+
+    def now(self) -> float:
+        self.time += 1
+        return self.time
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+def rendering(users: int) -> str:
+    """Tables of what is made in the process."""
+    store, telemetry = a_store(users), Telemetry()
+    exposition = an_exposition(store, telemetry)
+    exposition._clock = _Moving()  # noqa: SLF001 - the bench moves the time along
+    stock = CollectorRegistry()
+    stock.register(StateCollector(store, lambda: CONFIG, SystemClock()))
+    exposition.scrape("", "")
+    body = exposition.scrape("", "").content
+    series = sum(not line.startswith(b"#") for line in body.splitlines())
+    packed = best_of(3, lambda: exposition.scrape("", "gzip")) - (
+        plain := best_of(5, lambda: exposition.scrape("", ""))
+    )
+    size = f"{series:,} series, {len(body) / 1e6:.0f} MB"
+    text = [
+        Row("ours, text", plain, size),
+        Row("ours, OpenMetrics", best_of(5, lambda: exposition.scrape(_OPENMETRICS, ""))),
+        Row("prometheus_client `generate_latest`, text", best_of(2, lambda: generate_latest(stock))),
+        Row("prometheus_client `generate_latest`, OpenMetrics", best_of(2, lambda: generate_openmetrics(stock))),
+        Row("copying a ready body", best_of(5, lambda: bytes(bytearray(body))), "the limit"),
+    ]
+    gzipped = [
+        Row("ours (isal, level 1)", packed, f"{len(exposition.scrape('', 'gzip').content) / 1e6:.1f} MB"),
+        Row("zlib, level 1", best_of(2, lambda: gzip.compress(body, 1))),
+        Row("zlib, level 9, as prometheus_client", best_of(1, lambda: gzip.compress(body, 9))),
+    ]
+    title = f"a scrape of {users:,} users"
+    return markdown(f"Rendering {title}", "seconds", text) + "\n" + markdown(f"Packing {title}", "seconds", gzipped)
+
+
+def scraping(users: int) -> str:
+    """A table of whole scrapes, as the real Prometheus measures them where it is installed."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        ports = {}
+        for number, kind in enumerate(("ours", "stock", "static")):
+            ports[kind] = _FIRST_PORT + number
+            command = [sys.executable, "-m", "bench.serve", kind, str(users), str(ports[kind])]
+            stack.enter_context(_running(command))
+        for port in ports.values():
+            _wait_for(port)
+        if (go := shutil.which("go")) is not None:
+            ports["client_golang"] = _FIRST_PORT + len(ports)
+            stack.enter_context(_golang(go, folder, ports["ours"], ports["client_golang"]))
+            _wait_for(ports["client_golang"])
+        if (prometheus := shutil.which("prometheus")) is None:
+            return "Prometheus is not installed, so whole scrapes were not measured.\n"
+        durations = stack.enter_context(_prometheus(prometheus, folder, ports))
+    names = {
+        "ours": "ours",
+        "stock": "prometheus_client's own server",
+        "static": "a ready body",
+        "client_golang": "an exporter on client_golang",
+    }
+    rows = [Row(names[kind], durations[kind], "" if kind != "static" else "the limit") for kind in ports]
+    return markdown(f"`scrape_duration_seconds` of {users:,} users, least of {_SCRAPES}", "seconds", rows)
+
+
+@contextlib.contextmanager
+def _running(command: list[str], **more: str) -> Iterator[None]:
+    process = subprocess.Popen(command, env={**os.environ, **more}, stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _wait_for(port: int) -> None:
+    end = time.monotonic() + 120
+    while True:
+        try:
+            requests.get(f"http://127.0.0.1:{port}/metrics", timeout=60)
+        except requests.ConnectionError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+        else:
+            return
+
+
+@contextlib.contextmanager
+def _golang(go: str, folder: Path, source: int, port: int) -> Iterator[None]:
+    """The Go peer with the samples that ours serves about users; built from Debian's Go packages."""
+    text = requests.get(f"http://127.0.0.1:{source}/metrics", timeout=60).text
+    lines = [line for line in text.splitlines(keepends=True) if "yunxiao_user" in line or "yunxiao_token" in line]
+    (folder / "samples.txt").write_text("".join(lines), encoding="utf-8")
+    environment = {**os.environ, "GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOCACHE": str(folder / "cache")}
+    binary = folder / "peer"
+    subprocess.run([go, "build", "-o", str(binary), str(_GO_SOURCE)], env=environment, check=True)
+    with _running([str(binary), str(folder / "samples.txt"), f"127.0.0.1:{port}"]):
+        yield
+
+
+@contextlib.contextmanager
+def _prometheus(executable: str, folder: Path, ports: dict[str, int]) -> Iterator[dict[str, float]]:
+    """The least scrape duration of each server, once Prometheus has scraped each several times, one after the other."""
+    jobs = "".join(
+        f"  - job_name: {kind}\n    static_configs: [{{targets: ['127.0.0.1:{port}']}}]\n"
+        for kind, port in ports.items()
+    )
+    config = folder / "prometheus.yml"
+    config.write_text(
+        f"global: {{scrape_interval: 10s, scrape_timeout: 10s}}\nscrape_configs:\n{jobs}", encoding="utf-8"
+    )
+    port = _FIRST_PORT + 50
+    command = [
+        executable,
+        f"--config.file={config}",
+        f"--storage.tsdb.path={folder / 'tsdb'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--log.level=error",
+    ]
+    with _running(command):
+        time.sleep(10 * _SCRAPES + 5)
+        query = f"min_over_time(scrape_duration_seconds[{10 * _SCRAPES + 5}s])"
+        answer = requests.get(f"http://127.0.0.1:{port}/api/v1/query", params={"query": query}, timeout=60).json()
+        yield {one["metric"]["job"]: float(one["value"][1]) for one in answer["data"]["result"]}

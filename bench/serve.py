@@ -1,0 +1,72 @@
+"""One server for scrapes in a process of its own.
+
+usage: python -m bench.serve ours|stock|static USERS PORT
+"""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
+
+from bench.fleet import CONFIG, a_store, an_exposition
+from exporter.clock import SystemClock
+from exporter.metrics.collector import StateCollector
+from exporter.metrics.telemetry import Telemetry
+from exporter.web.app import Served, create_app
+from exporter.web.server import WebServer
+
+_OPENMETRICS = "application/openmetrics-text"
+
+
+def main(kind: str, users: int, port: int) -> None:
+    """Serve until killed."""
+    store = a_store(users)
+    match kind:
+        case "ours":
+            exposition = an_exposition(store, Telemetry())
+            served = Served(exposition, store, lambda: 3600.0, None, SystemClock())
+            WebServer(create_app(served), [socket.create_server(("127.0.0.1", port))], None).start()
+        case "stock":
+            registry = CollectorRegistry()
+            registry.register(StateCollector(store, lambda: CONFIG, SystemClock()))
+            start_http_server(port, "127.0.0.1", registry)
+        case _:
+            exposition = an_exposition(store, Telemetry())
+            body = exposition.scrape(f"{_OPENMETRICS}; version=1.0.0", "").content
+            _static(body, port)
+    threading.Event().wait()
+
+
+def _static(body: bytes, port: int) -> None:
+    """The limit: a ready body, in plain and packed."""
+    packed = gzip.compress(body, 1)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+        def do_GET(self) -> None:
+            accepted = "gzip" in self.headers.get("Accept-Encoding", "")
+            content = packed if accepted else body
+            self.send_response(200)
+            self.send_header("Content-Type", CONTENT_TYPE_LATEST)
+            self.send_header("Content-Length", str(len(content)))
+            if accepted:
+                self.send_header("Content-Encoding", "gzip")
+            self.end_headers()
+            self.wfile.write(content)
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,109 @@
+"""What a sweep costs: ours beside a loop with requests and one with curl and jq, on the same simulated platform."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import requests
+import yaml
+
+from bench.table import Row, markdown
+from exporter.clock import SystemClock
+from exporter.config.loader import load
+from exporter.oneshot import sweep_once
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exporter.config.loader import Settings
+
+LATENCY = 0.05
+WORKERS = 64
+_FEW = 100
+"""Users for the loops, which take as long for each."""
+
+
+def sweeping(users: int) -> str:
+    """A table of time and CPU for each user."""
+    with _platform(users) as folder:
+        settings = load(folder / "config.yaml", os.environ)
+        rows = [_ours(settings, users), _plain(settings)]
+        if shutil.which("curl") and shutil.which("jq"):
+            rows.append(_shell(settings, folder))
+    title = f"A sweep at {LATENCY * 1000:.0f} ms latency, {users:,} users with {WORKERS} workers"
+    return markdown(title, "seconds a user", rows)
+
+
+@contextlib.contextmanager
+def _platform(users: int) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        command = [sys.executable, "-m", "exporter.yunxiao.simulator", "--users", str(users)]
+        command += ["--latency", str(LATENCY), "--write-config", name]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        try:
+            assert process.stdout is not None
+            while "Simulated platform" not in process.stdout.readline():
+                pass
+            file = folder / "config.yaml"
+            config = yaml.safe_load(file.read_text(encoding="utf-8"))
+            config["organizations"][0]["limits"]["concurrency"] = WORKERS
+            file.write_text(yaml.safe_dump(config), encoding="utf-8")
+            yield folder
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _cpu(who: int) -> float:
+    used = resource.getrusage(who)
+    return used.ru_utime + used.ru_stime
+
+
+def _ours(settings: Settings, users: int) -> Row:
+    cpu, started = _cpu(resource.RUSAGE_SELF), time.perf_counter()
+    outcome = sweep_once(settings, SystemClock(), lambda _: None)
+    took, cpu = time.perf_counter() - started, _cpu(resource.RUSAGE_SELF) - cpu
+    assert not outcome.failures, outcome.failures
+    return Row("ours", took / users, f"{users / took:,.0f} requests a second, {cpu / users * 1000:.2f} ms CPU each")
+
+
+def _requests_of(settings: Settings) -> list[tuple[str, str]]:
+    (organization,) = settings.organizations
+    address = f"{organization.config.endpoint}/oapi/v1/platform/users/admin/personalAccessTokens"
+    return [(address, user.user_id) for user in organization.users[:_FEW]]
+
+
+def _plain(settings: Settings) -> Row:
+    token = settings.organizations[0].token.current().reveal()
+    wanted = _requests_of(settings)
+    cpu, started = _cpu(resource.RUSAGE_SELF), time.perf_counter()
+    with requests.Session() as session:
+        for address, user_id in wanted:
+            answer = session.get(address, params={"userId": user_id}, headers={"x-yunxiao-token": token}, timeout=10)
+            answer.json()
+    took, cpu = time.perf_counter() - started, _cpu(resource.RUSAGE_SELF) - cpu
+    return Row("a loop with a requests session", took / len(wanted), f"{cpu / len(wanted) * 1000:.2f} ms CPU each")
+
+
+def _shell(settings: Settings, folder: Path) -> Row:
+    """One curl and one jq a user, as people write it."""
+    header = folder / "header"
+    header.write_text(f"x-yunxiao-token: {settings.organizations[0].token.current().reveal()}\n", encoding="utf-8")
+    wanted = _requests_of(settings)
+    script = 'curl -fsS -H "@$0" "$1?userId=$2" | jq -r ".[] | [.token_id, .expired_at] | @tsv"'
+    cpu, started = _cpu(resource.RUSAGE_CHILDREN), time.perf_counter()
+    for address, user_id in wanted:
+        command = ["sh", "-c", script, str(header), address, user_id]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    took, cpu = time.perf_counter() - started, _cpu(resource.RUSAGE_CHILDREN) - cpu
+    return Row("a loop with curl and jq", took / len(wanted), f"{cpu / len(wanted) * 1000:.1f} ms CPU each")
