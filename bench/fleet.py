@@ -36,7 +36,7 @@ def a_store(users: int) -> Store:
 
 def an_exposition(store: Store, telemetry: Telemetry) -> Exposition:
     """What answers scrapes in the daemon."""
-    return Exposition(
+    exposition = Exposition(
         telemetry.registry,
         store,
         lambda: CONFIG,
@@ -44,6 +44,8 @@ def an_exposition(store: Store, telemetry: Telemetry) -> Exposition:
         telemetry.family_left_out,
         lambda: telemetry.reloads,
     )
+    exposition.open()
+    return exposition
 
 
 def _token(record: TokenRecord) -> Token:

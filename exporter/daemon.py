@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -123,9 +124,12 @@ class Daemon:
         with self._lock:
             _log.info("starting", version=__version__, organizations=len(self._settings.organizations))
             self._watchdog.start()
+            # First, so that a probe is answered while the state of an earlier run is read.
+            self._web.start()
             self._restore()
             self._put_in_force(self._settings)
-            self._web.start()
+            self._exposition.prepare_all()
+            self._exposition.open()
             self._scheduler.add(
                 "notes",
                 self._note,
@@ -166,6 +170,8 @@ class Daemon:
                 self._telemetry.internal_error("reload")
                 _log.exception("reload crashed")
                 raise ReloadError("the exporter met a defect of its own; the log has the traceback") from None
+            # The old watchers are cycles, and nothing else looks for long-lived ones.
+            gc.collect()
             _log.info("configuration reloaded", organizations=len(settings.organizations))
 
     def changed(self, organization: str, state: UserState) -> None:
@@ -213,6 +219,7 @@ class Daemon:
     def stop(self) -> None:
         """Stop polling, finish answering, end all threads; takes a few seconds at most, whatever hangs."""
         self._stop.set()
+        self._exposition.open()
         with self._lock:
             self._scheduler.stop()
             self._alerting.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import queue
 import resource
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from exporter.daemon import Daemon
 
+_COLLECT_YOUNG = (10_000, 10, 1_000_000)
+_TURN = 0.001
 _LAST_RESORT = 4.0
 """Seconds from the request to stop until the process ends whatever a thread may still wait for."""
 
@@ -51,9 +54,22 @@ def raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def spare_long_pauses() -> None:
+    """See to it that a probe is answered soon, whatever else goes on.
+
+    Going through the millions of objects of a large enterprise holds the interpreter for a second, so the garbage
+    collector leaves alone what has lived for long: polls leave no cycles behind, and those of scrapes die young; a
+    reload, which does, has everything gone through once. And a thread that waits for the interpreter gets it a
+    millisecond after it asked, instead of five, of which many workers make a multiple.
+    """
+    gc.set_threshold(*_COLLECT_YOUNG)
+    sys.setswitchinterval(_TURN)
+
+
 def run(daemon: Daemon, signals: Signals) -> None:
     """Run the daemon until it is told to stop: SIGHUP reloads, SIGTERM and SIGINT stop."""
     raise_file_limit()
+    spare_long_pauses()
     daemon.start()
     while signals.next() is signal.SIGHUP:
         with contextlib.suppress(ReloadError):  # told of in the log and by a metric

@@ -64,7 +64,7 @@ class View:
     @property
     def ready(self) -> bool:
         """Whether each organization has been swept once."""
-        return all(organization.sweep is not None for organization in self.organizations)
+        return bool(self.organizations) and all(one.sweep is not None for one in self.organizations)
 
 
 class LedgerObserver(Protocol):

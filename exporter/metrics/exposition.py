@@ -7,6 +7,8 @@ OpenMetrics, so one text serves both; the exporter's own few series are written 
 
 from __future__ import annotations
 
+import functools
+import itertools
 import threading
 import zlib
 from collections import Counter
@@ -67,17 +69,17 @@ class _Piece:
     """One user's part of one family: lines that stay, and lines that want a number at their end.
 
     Attributes:
-        text: whole lines.
+        text: whole lines, in UTF-8: joining bytes copies them, joining text with Chinese names in it widens all of it.
         open_lines: lines without their value, and the epoch seconds that the value counts down to.
         series: how many there are of both.
     """
 
-    text: str
-    open_lines: tuple[tuple[str, float], ...]
+    text: bytes
+    open_lines: tuple[tuple[bytes, float], ...]
     series: int
 
 
-_NOTHING = _Piece("", (), 0)
+_NOTHING = _Piece(b"", (), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +139,8 @@ class _Basis:
 class Exposition:
     """Renders scrapes. Any thread may ask; one at a time renders.
 
-    Those who ask in the same second share a body as long as nothing has been noted about any user and no configuration
-    put in force or refused. The exporter's own counters in it may be up to a second old.
+    Scrapes wait until `open`. Those who ask in the same second share a body as long as nothing has been noted about any
+    user and no configuration put in force or refused. The exporter's own counters in it may be up to a second old.
 
     Args:
         registry: the exporter's own counters.
@@ -171,11 +173,26 @@ class Exposition:
         self._dropped: frozenset[str] = frozenset()
         self._basis: _Basis | None = None
         self._bodies: dict[tuple[str, bool], Body] = {}
+        self._opened = threading.Event()
+
+    def open(self) -> None:
+        """Let scrapes through: before, they wait, so that none sees half of what an earlier run left."""
+        self._opened.set()
 
     def prepare(self, organization: str, state: UserState) -> None:
         """Make the text of a user whose state has changed, so that the next scrape need not."""
         if (plan := self._plan) is not None:
             self._prepared[organization, state.user.user_id] = _prepare(organization, state, plan, self._clock.now())
+
+    def prepare_all(self) -> None:
+        """Make the text of every user there is, so that the first scrape need not."""
+        with self._lock:
+            self._users(self._store.view().organizations, self._plan_for(self._config()), self._clock.now())
+
+    def _plan_for(self, config: Config) -> _Plan:
+        if self._plan is None or self._plan.switches != config.metrics:
+            self._plan = _Plan.of(config.metrics)
+        return self._plan
 
     def scrape(self, accept: str, accept_encoding: str) -> Body:
         """The body in the format and encoding that the scraper prefers.
@@ -190,6 +207,7 @@ class Exposition:
             # The library trips over a version that is no number; whoever sends one gets the plain format.
             encode, content_type = choose_encoder("")
         packed = gzip_accepted(accept_encoding)
+        self._opened.wait()
         with self._lock:
             now = self._clock.now()
             basis = _Basis(int(now), self._store.view().organizations, self._config(), self._reloads())
@@ -209,15 +227,13 @@ class Exposition:
 
     def _render(self, encode: Callable[[CollectorRegistry], bytes], basis: _Basis, now: float) -> bytes:
         config, organizations = basis.config, basis.organizations
-        plan = self._plan
-        if plan is None or plan.switches != config.metrics:
-            plan = self._plan = _Plan.of(config.metrics)
+        plan = self._plan_for(config)
         users = self._users(organizations, plan, now)
         counts: Counter[str] = Counter()
         for position, family in enumerate(plan.families):
             counts[family.name] = sum([one.pieces[position].series for one in users])
         self._limit(plan, counts)
-        parts: list[str] = []
+        parts: list[bytes] = []
         for position, family in enumerate(plan.families):
             if family.name in self._dropped:
                 continue
@@ -225,17 +241,17 @@ class Exposition:
             pieces = [one.pieces[position] for one in users]
             parts.extend([piece.text for piece in pieces])
             if family.relative:
-                parts.extend([f"{line}{until - now:.3f}\n" for piece in pieces for line, until in piece.open_lines])
+                open_lines = itertools.chain.from_iterable([piece.open_lines for piece in pieces])
+                parts.extend([b"%b%.3f\n" % (line, until - now) for line, until in open_lines])
         names = user_label_names(organizations)
         if names:
             samples = [user_labels(one.name, state, names) for one in organizations for state in one.users]
             parts.append(_block(USER_LABELS, samples, names))
         parts.extend(_block(one, *organization_samples(one, organizations)) for one in ORGANIZATION_FAMILIES)
         parts.extend(_block(family, family.samples(config, now)) for family in CONFIG_FAMILIES)
-        text = "".join(parts).encode()
         # Last: it holds which families have just been left out.
         own = encode(self._registry)
-        return own.removesuffix(_EOF) + text + (_EOF if own.endswith(_EOF) else b"")
+        return b"".join((own.removesuffix(_EOF), *parts, _EOF if own.endswith(_EOF) else b""))
 
     def _users(self, organizations: Iterable[OrganizationView], plan: _Plan, now: float) -> list[_Prepared]:
         before = self._prepared
@@ -284,7 +300,7 @@ def _piece(family: UserFamily, organization: str, state: UserState, scope: Scope
             f"{_series(family, labels)} {_number(value)}\n"
             for labels, value in family.samples(organization, state, scope)
         ]
-        return _Piece("".join(lines), (), len(lines)) if lines else _NOTHING
+        return _Piece("".join(lines).encode(), (), len(lines)) if lines else _NOTHING
     text, open_lines, series = [], [], 0
     for labels, until in family.expiry(organization, state, scope):
         line = f"{_series(family, labels)} "
@@ -292,17 +308,28 @@ def _piece(family: UserFamily, organization: str, state: UserState, scope: Scope
         if until == NEVER:
             text.append(f"{line}+Inf\n")
         else:
-            open_lines.append((line, until))
-    return _Piece("".join(text), tuple(open_lines), series) if series else _NOTHING
+            open_lines.append((line.encode(), until))
+    return _Piece("".join(text).encode(), tuple(open_lines), series) if series else _NOTHING
 
 
 def _series(family: Family, values: Iterable[str], more: Iterable[str] = ()) -> str:
-    labels = zip((*family.labels, *more), values, strict=True)
-    # In alphabetical order, as prometheus_client writes them: who searches the text finds what was there before.
-    pairs = ",".join([f'{name}="{_escaped(value)}"' for name, value in sorted(labels)])
-    return f"{family.name}{{{pairs}}}" if pairs else family.name
+    template, order = _template(family.name, (*family.labels, *more))
+    escaped = [_escaped(value) for value in values]
+    return template % tuple([escaped[position] for position in order])
 
 
+@functools.lru_cache(maxsize=256)
+def _template(name: str, labels: tuple[str, ...]) -> tuple[str, tuple[int, ...]]:
+    """A series with places for its labels' values, and which value belongs where.
+
+    The labels are in alphabetical order, as prometheus_client writes them: who searches the text finds what was there.
+    """
+    order = sorted(range(len(labels)), key=labels.__getitem__)
+    pairs = ",".join([f'{labels[position]}="%s"' for position in order])
+    return f"{name}{{{pairs}}}" if pairs else name, tuple(order)
+
+
+@functools.lru_cache(maxsize=4096)
 def _escaped(value: str) -> str:
     """A label's value as both formats want it."""
     return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
@@ -312,15 +339,15 @@ def _number(value: float) -> str:
     return "+Inf" if value == NEVER else repr(float(value))
 
 
-def _head(family: Family) -> str:
+def _head(family: Family) -> bytes:
     text = family.help.replace("\\", "\\\\").replace("\n", "\\n")
-    return f"# HELP {family.name} {text}\n# TYPE {family.name} {family.kind}\n"
+    return f"# HELP {family.name} {text}\n# TYPE {family.name} {family.kind}\n".encode()
 
 
-def _block(family: Family, samples: Iterable[Sample], more: Iterable[str] = ()) -> str:
+def _block(family: Family, samples: Iterable[Sample], more: Iterable[str] = ()) -> bytes:
     names = tuple(more)
     lines = [f"{_series(family, labels, names)} {_number(value)}\n" for labels, value in samples]
-    return _head(family) + "".join(lines)
+    return _head(family) + "".join(lines).encode()
 
 
 def _gzip(content: bytes) -> bytes:

@@ -26,6 +26,10 @@ _SPREAD_SHARE = 0.8
 
 _PATIENCE = 3
 """Failures in a row after which a user is asked less often."""
+_WARM = 1.5
+"""Intervals of age up to which data of an earlier run counts as new."""
+_FEW = 10
+"""One in so many users may have older data, or none."""
 _RAREST = 8
 """Sweeps of which a failing user is asked in one at least."""
 _SLOT_PATIENCE = 0.2
@@ -110,6 +114,7 @@ class Sweeper:
         self._stop = stop
         self._clock = clock
         self._concurrency = concurrency
+        self._interval = interval
         self._over = interval * _SPREAD_SHARE if spread else 0.0
         self._progress = progress
         self._cold = True
@@ -133,6 +138,7 @@ class Sweeper:
             return SweepResult.CANCELLED
         self._number += 1
         states = self._ledger.view().users
+        self._cold = self._cold and not (self._number == 1 and self._warm(states))
         if self._cold:
             # Whose data is oldest waits least; who has none comes first.
             states = tuple(sorted(states, key=lambda state: state.last_success or 0.0))
@@ -202,6 +208,12 @@ class Sweeper:
         with self._pausing:
             self._running.discard(run)
         return run
+
+    def _warm(self, states: Sequence[UserState]) -> bool:
+        """Whether an earlier run's data is so new that nobody needs to be asked in haste; the few exceptions are."""
+        oldest = self._clock.now() - _WARM * self._interval
+        old = sum((state.last_success or 0.0) < oldest for state in states)
+        return old * _FEW < len(states)
 
     def _turn_of(self, state: UserState) -> bool:
         """Whether a user is asked in this sweep: who keeps failing, and fails alone, in every 2nd, 4th or 8th."""

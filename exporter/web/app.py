@@ -67,9 +67,10 @@ def create_app(served: Served) -> Starlette:
         return PlainTextResponse("yunxiao-token-exporter is healthy.\n")
 
     def ready(_: Request) -> Response:
-        waiting = [one.name for one in served.store.view().organizations if one.sweep is None]
-        if waiting:
-            return PlainTextResponse(f"Not ready: no sweep completed yet of {', '.join(waiting)}.\n", status_code=503)
+        view = served.store.view()
+        if not view.ready:
+            waiting = ", ".join(one.name for one in view.organizations if one.sweep is None) or "any organization"
+            return PlainTextResponse(f"Not ready: no sweep completed yet of {waiting}.\n", status_code=503)
         return PlainTextResponse("yunxiao-token-exporter is ready.\n")
 
     def reload(_: Request) -> Response:

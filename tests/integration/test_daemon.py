@@ -39,6 +39,7 @@ from exporter.clock import SystemClock
 from exporter.config.faults import ReloadError
 from exporter.config.loader import load
 from exporter.daemon import Daemon
+from exporter.web.listen import ListenAddress, listen
 from exporter.web.security import WebSecurity
 from exporter.yunxiao.simulator.faults import Fault
 
@@ -510,3 +511,9 @@ def test_it_starts_and_serves_without_a_writable_place(platform: Simulator, tmp_
     env = {"HOME": "/nonexistent", "TMPDIR": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"}
     with Exporter(config, env=env) as exporter:
         assert exporter.ready().samples()[UP.format("A")] == 1
+
+
+def test_answers_are_not_held_back_by_nagles_algorithm() -> None:
+    (opened,) = listen(ListenAddress.parse("127.0.0.1:0"))
+    with opened, socket.create_connection(opened.getsockname()), opened.accept()[0] as accepted:
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import math
 import re
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,9 @@ def scrape(
 def an_exposition(store: Store, config: Config, clock: ManualClock, told: list[Any] | None = None) -> Exposition:
     telemetry = Telemetry()
     tell = telemetry.family_left_out if told is None else lambda *pair: told.append(pair)
-    return Exposition(telemetry.registry, store, lambda: config, clock, tell, lambda: telemetry.reloads)
+    exposition = Exposition(telemetry.registry, store, lambda: config, clock, tell, lambda: telemetry.reloads)
+    exposition.open()
+    return exposition
 
 
 def read(body: str, accept: str = OPENMETRICS) -> Samples:
@@ -338,6 +341,7 @@ class Scene:
         self.exposition = Exposition(
             self.telemetry.registry, self.store, lambda: self.config, ManualClock(), tell, reloads
         )
+        self.exposition.open()
 
     def body(self, accept: str = "", encoding: str = "") -> bytes:
         return self.exposition.scrape(accept, encoding).content
@@ -534,3 +538,22 @@ def test_gzip_only_where_it_is_wanted(header: str, accepted: bool) -> None:  # n
 )
 def test_past_and_future_have_words_of_their_own(expires_in: float, words: str) -> None:
     assert expiry_words(NOW + expires_in, NOW) == words
+
+
+def test_a_scrape_waits_until_what_is_known_has_been_put_together() -> None:
+    store = Store()
+    ledger = Ledger("acme", [LI])
+    ledger.succeeded("3001", (a_token(),), NOW)
+    telemetry = Telemetry()
+    exposition = Exposition(
+        telemetry.registry, store, a_config, ManualClock(), telemetry.family_left_out, lambda: telemetry.reloads
+    )
+    bodies: list[bytes] = []
+    scraper = threading.Thread(target=lambda: bodies.append(exposition.scrape("", "").content), daemon=True)
+    scraper.start()
+    store.replace([ledger])
+    exposition.prepare_all()
+    assert bodies == []
+    exposition.open()
+    scraper.join(5)
+    assert b"yunxiao_token_expiry_timestamp_seconds{" in bodies[0]

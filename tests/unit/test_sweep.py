@@ -238,3 +238,18 @@ def test_if_most_users_fail_nobody_is_asked_less_often() -> None:
     for _ in range(20):
         sweeper.sweep()
     assert platform.asked.count("u0") == 20
+
+
+@pytest.mark.parametrize(
+    ("old", "minutes", "warm"),
+    [
+        (0, 22, True),  # 22 minutes are less than one and a half intervals of 15
+        (0, 23, False),
+        (1, 22, False),  # one in ten is no exception any more
+    ],
+)
+def test_what_an_earlier_run_read_just_now_is_not_read_again_in_haste(old: int, minutes: int, warm: bool) -> None:  # noqa: FBT001
+    ledger = Ledger("acme", USERS)
+    for number, user in enumerate(USERS):
+        ledger.succeeded(user.user_id, (), NOW - (86400 if number < old else minutes * 60))
+    assert a_sweeper(Platform(), ledger, Counts())._warm(ledger.view().users) is warm
