@@ -20,7 +20,7 @@ demo: $(VENV)/.runtime ## run the exporter against a simulated enterprise, no ac
 
 test: lint ## check and test everything, with the real Prometheus, Alertmanager and Chromium
 	scripts/debian-packages.sh test
-	$(BIN)/python -m pytest $(TEST_ARGS)
+	scripts/test.sh $(BIN)/python $(TEST_ARGS)
 
 lint: $(VENV)/.dev ## ruff, mypy and generated files
 	$(BIN)/ruff check

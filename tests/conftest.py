@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,15 +14,15 @@ from exporter import logs
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
 
 _LAST = "test_no_secret_shown"
 
 
 @pytest.fixture(scope="session", autouse=True)
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder for all that the tests and the processes they start print, log and serve."""
-    running.EVIDENCE = tmp_path_factory.mktemp("evidence")
+    """The folder for all that the tests and the processes they start print, log and serve; one for several workers."""
+    shared = os.environ.get("EVIDENCE_FOLDER")
+    running.EVIDENCE = tmp_path_factory.mktemp("evidence") if shared is None else Path(shared)
     logs.configure(logs.Level.DEBUG, logs.Format.LOGFMT)
     return running.EVIDENCE
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from support.running import SECRETS
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 def test_nothing_shown_in_the_whole_run_holds_a_secret(evidence: Path, request: pytest.FixtureRequest) -> None:
     files = sorted(evidence.iterdir())
     assert files
-    if len(request.session.items) > 100:
+    if "EVIDENCE_FOLDER" in os.environ or len(request.session.items) > 100:
         # A whole run: the search must have had the daemons' logs, the served bodies and the tests' reports before it.
         for kind in ("process.log", "GET_http", "command_", "report_"):
             assert any(kind in file.name for file in files), kind

@@ -38,7 +38,13 @@ def keep(what: str, content: bytes) -> None:
     """Keep something that was shown."""
     if EVIDENCE is not None:
         name = re.sub(r"[^\w.-]+", "_", what)[:150]
-        (EVIDENCE / f"{next(_numbers):05d}_{name}").write_bytes(content)
+        evidence(name).write_bytes(content)
+
+
+def evidence(name: str) -> Path:
+    """A new file for evidence; several workers share the folder."""
+    assert EVIDENCE is not None
+    return EVIDENCE / f"{os.getpid()}_{next(_numbers):05d}_{name}"
 
 
 def get(url: str, **options: Any) -> requests.Response:
@@ -108,8 +114,7 @@ class Running:
     """A child process that is ended by its process id; its output is kept as evidence."""
 
     def __init__(self, arguments: Sequence[str], env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> None:
-        assert EVIDENCE is not None
-        self.log = EVIDENCE / f"{next(_numbers):05d}_{Path(arguments[0]).name}_process.log"
+        self.log = evidence(f"{Path(arguments[0]).name}_process.log")
         with self.log.open("wb") as stream:
             self.process = subprocess.Popen(
                 arguments, stdout=stream, stderr=subprocess.STDOUT, env={**os.environ, **(env or {})}, cwd=cwd

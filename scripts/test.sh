@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Runs all tests, several files at a time, since most of them wait for something; then searches all that they showed for
+# secrets.
+# usage: test.sh PYTHON [PYTEST-ARGUMENT…]
+set -euo pipefail
+python=$1
+shift
+EVIDENCE_FOLDER=$(mktemp -d)
+export EVIDENCE_FOLDER
+trap 'rm -rf "$EVIDENCE_FOLDER"' EXIT
+"$python" -m pytest -n 3 --dist loadfile --ignore tests/test_no_secret_shown.py "$@"
+"$python" -m pytest -q tests/test_no_secret_shown.py
