@@ -39,7 +39,7 @@ except ImportError:  # no wheel for this platform
     import zlib as fast_zlib  # type: ignore[no-redef]
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from prometheus_client import CollectorRegistry
 
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 _GZIP = 16 + zlib.MAX_WBITS
 _FASTEST = 1
+_HANDFUL = 2000
 _EOF = b"# EOF\n"
 
 
@@ -172,6 +173,7 @@ class Exposition:
         self._prepared: dict[tuple[str, str], _Prepared] = {}
         self._dropped: frozenset[str] = frozenset()
         self._basis: _Basis | None = None
+        self._parts: dict[str, list[bytes]] = {}
         self._bodies: dict[tuple[str, bool], Body] = {}
         self._opened = threading.Event()
 
@@ -214,18 +216,17 @@ class Exposition:
             if self._basis is None or not basis.is_that_of(self._basis):
                 self._basis = basis
                 self._bodies.clear()
+                self._parts.clear()
             if (body := self._bodies.get((content_type, packed))) is not None:
                 return body
-            plain = self._bodies.get((content_type, False))
-            if plain is None:
-                plain = Body(self._render(encode, basis, now), content_type, None)
-                self._bodies[content_type, False] = plain
-            if not packed:
-                return plain
-            body = self._bodies[content_type, True] = Body(_gzip(plain.content), content_type, "gzip")
+            if (parts := self._parts.get(content_type)) is None:
+                parts = self._parts[content_type] = self._render(encode, basis, now)
+            body = Body(_gzip(parts), content_type, "gzip") if packed else Body(b"".join(parts), content_type, None)
+            self._bodies[content_type, packed] = body
             return body
 
-    def _render(self, encode: Callable[[CollectorRegistry], bytes], basis: _Basis, now: float) -> bytes:
+    def _render(self, encode: Callable[[CollectorRegistry], bytes], basis: _Basis, now: float) -> list[bytes]:
+        """The body in parts that only need to be joined."""
         config, organizations = basis.config, basis.organizations
         plan = self._plan_for(config)
         users = self._users(organizations, plan, now)
@@ -233,7 +234,7 @@ class Exposition:
         for position, family in enumerate(plan.families):
             counts[family.name] = sum([one.pieces[position].series for one in users])
         self._limit(plan, counts)
-        parts: list[bytes] = []
+        parts: list[bytes] = [b""]
         for position, family in enumerate(plan.families):
             if family.name in self._dropped:
                 continue
@@ -251,7 +252,9 @@ class Exposition:
         parts.extend(_block(family, family.samples(config, now)) for family in CONFIG_FAMILIES)
         # Last: it holds which families have just been left out.
         own = encode(self._registry)
-        return b"".join((own.removesuffix(_EOF), *parts, _EOF if own.endswith(_EOF) else b""))
+        parts[0] = own.removesuffix(_EOF)
+        parts.append(_EOF if own.endswith(_EOF) else b"")
+        return parts
 
     def _users(self, organizations: Iterable[OrganizationView], plan: _Plan, now: float) -> list[_Prepared]:
         before = self._prepared
@@ -350,9 +353,13 @@ def _block(family: Family, samples: Iterable[Sample], more: Iterable[str] = ()) 
     return _head(family) + "".join(lines).encode()
 
 
-def _gzip(content: bytes) -> bytes:
+def _gzip(parts: Sequence[bytes]) -> bytes:
+    """The parts packed. Joined in handfuls: one copy of a large body would hold the interpreter for too long."""
     compressor = fast_zlib.compressobj(_FASTEST, fast_zlib.DEFLATED, _GZIP)
-    return bytes(compressor.compress(content) + compressor.flush())
+    packed = [
+        compressor.compress(b"".join(parts[start : start + _HANDFUL])) for start in range(0, len(parts), _HANDFUL)
+    ]
+    return b"".join((*packed, compressor.flush()))
 
 
 def gzip_accepted(accept_encoding: str) -> bool:
