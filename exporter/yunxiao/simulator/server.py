@@ -15,13 +15,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs, urlsplit
 
+from exporter.yunxiao.simulator import directory
 from exporter.yunxiao.simulator.enterprise import Enterprise, TokenRecord, iso
 from exporter.yunxiao.simulator.faults import Fault, FaultKind, Faults
 
 if TYPE_CHECKING:
     import ssl
 
-_TOKENS_PATH = "/oapi/v1/platform/users/admin/personalAccessTokens"
+_API = "/oapi/v1"
+_TOKENS_PATH = f"{_API}/platform/users/admin/personalAccessTokens"
 _LOGIN_PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Please sign in.</body></html>"
 _ERROR_CODES = {400: "BadRequest", 401: "InvalidTokenError", 403: "Forbidden", 404: "NotFound", 429: "TooManyRequests"}
 _LONGEST_SLOW_ANSWER = 600
@@ -90,7 +92,7 @@ class Simulator:
         self.stop()
 
     def requests(self, user_id: str | None = None) -> int:
-        """How many requests there were, about one user or in all."""
+        """How many requests there were: about one user, to one path such as ``/platform/users``, or in all."""
         with self._lock:
             return self._requests.total() if user_id is None else self._requests[user_id]
 
@@ -187,26 +189,35 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         simulator = self.server.simulator
         parts = urlsplit(self.path)
-        user_id = parse_qs(parts.query, encoding="utf-8").get("userId", [""])[0]
-        with simulator.tallied(user_id) as too_many:
+        query = {name: values[0] for name, values in parse_qs(parts.query, encoding="utf-8").items()}
+        asks_tokens = parts.path == _TOKENS_PATH
+        about = query.get("userId", "") if asks_tokens else parts.path.removeprefix(_API)
+        with simulator.tallied(about) as too_many:
             simulator.wait(simulator.faults.latency)
             if simulator.stopping:
                 self.close_connection = True
-                return
-            if (
+            elif (
                 simulator.hosts is not None and self.headers.get("Host") not in simulator.hosts
-            ) or parts.path != _TOKENS_PATH:
+            ) or not parts.path.startswith(f"{_API}/"):
                 self._refuse(404)
             elif too_many:
                 self._refuse(429)
             elif not secrets.compare_digest(self.headers.get("x-yunxiao-token", ""), simulator.token):
                 self._refuse(401)
-            elif (fault := simulator.faults.pick(user_id)) is not None:
-                self._fail(fault, user_id)
-            elif not simulator.enterprise.knows(user_id):
+            elif (fault := simulator.faults.pick(about)) is not None:
+                self._fail(fault, about)
+            elif not asks_tokens:
+                self._tell(directory.answer(simulator.enterprise, simulator.faults.quirks, about, query))
+            elif not simulator.enterprise.knows(about):
                 self._refuse(404)
             else:
-                self._send(200, self._tokens(user_id))
+                self._send(200, self._tokens(about))
+
+    def _tell(self, answer: directory.Answer) -> None:
+        if answer.status == HTTPStatus.OK:
+            self._send(200, json.dumps(answer.body, ensure_ascii=False).encode(), answer.headers)
+        else:
+            self._refuse(answer.status)
 
     def _tokens(self, user_id: str) -> bytes:
         records = self.server.simulator.enterprise.tokens(user_id)
