@@ -38,6 +38,21 @@ class Sweep:
 
 
 @dataclass(frozen=True, slots=True)
+class Discovery:
+    """How the discovery of an organization's users stands.
+
+    Attributes:
+        up: whether the last refresh worked; None before the end of the first.
+        last_success: epoch seconds of the last one that worked; None before the first of this process.
+        users: how many the list in force has; None before there is a list.
+    """
+
+    up: bool | None = None
+    last_success: float | None = None
+    users: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OrganizationView:
     """One organization as it stands.
 
@@ -45,12 +60,19 @@ class OrganizationView:
         users: the states of its users.
         sweep: its last sweep; None before the first has ended.
         since: epoch seconds from which it has been watched by this process.
+        discovery: how the discovery of its users stands; None where none is configured.
     """
 
     name: str
     users: tuple[UserState, ...]
     sweep: Sweep | None
     since: float
+    discovery: Discovery | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is known whom to watch, and all of them have been asked for once."""
+        return self.sweep is not None and (self.discovery is None or self.discovery.users is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +83,8 @@ class View:
 
     @property
     def ready(self) -> bool:
-        """Whether each organization has been swept once."""
-        return all(organization.sweep is not None for organization in self.organizations)
+        """Whether each organization is."""
+        return all(organization.ready for organization in self.organizations)
 
 
 class LedgerObserver(Protocol):
@@ -106,6 +128,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._states: dict[str, UserState] = {}
         self._sweep: Sweep | None = None
+        self._discovery: Discovery | None = None
         self._view: OrganizationView | None = None
         if known is not None:
             self._states = {state.user.user_id: state for state in known.users}
@@ -172,6 +195,12 @@ class Ledger:
         if self._observer is not None:
             self._observer.swept(self.name, sweep)
 
+    def discovered(self, discovery: Discovery) -> None:
+        """Note how discovery stands."""
+        with self._lock:
+            self._discovery = discovery
+            self._view = None
+
     def state(self, user_id: str) -> UserState | None:
         """What is known of one user; None if nobody watches them."""
         with self._lock:
@@ -181,7 +210,8 @@ class Ledger:
         """The organization at this moment: the very same object until something is noted."""
         with self._lock:
             if self._view is None:
-                self._view = OrganizationView(self.name, tuple(self._states.values()), self._sweep, self._since)
+                states = tuple(self._states.values())
+                self._view = OrganizationView(self.name, states, self._sweep, self._since, self._discovery)
             return self._view
 
 

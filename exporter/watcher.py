@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import threading
@@ -12,12 +13,14 @@ import structlog
 
 from exporter.clock import Stop
 from exporter.config.faults import ConfigError
-from exporter.config.userlists import joined
+from exporter.config.userlists import first_wins, joined
 from exporter.durations import format_duration
 from exporter.polling.pacing import Pacer
+from exporter.polling.refresh import Refresher
 from exporter.polling.sweep import Sweeper
-from exporter.store import Ledger
+from exporter.store import Discovery, Ledger
 from exporter.yunxiao.client import Target, YunxiaoClient
+from exporter.yunxiao.users import Discoverer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +43,23 @@ _job_numbers = itertools.count()
 
 def _nothing() -> None:
     """For where nobody needs to be told."""
+
+
+def _ignore(_: float) -> None:
+    """The same, for where a number is told."""
+
+
+def _found_before(before: Watcher | None, known: OrganizationView | None) -> tuple[tuple[User, ...] | None, Discovery]:
+    """The discovered users of before a reload or a restart, and how discovery stood; None where nobody looked.
+
+    After a restart nobody can tell who of those restored had been discovered: all are kept until the first refresh.
+    """
+    if before is not None:
+        refresher = before.refresher
+        return (None, Discovery()) if refresher is None else (refresher.users, refresher.state)
+    if known is None:
+        return None, Discovery()
+    return tuple(state.user for state in known.users), Discovery(users=len(known.users))
 
 
 class Watcher:
@@ -75,17 +95,23 @@ class Watcher:
         config = settings.config
         self.settings = settings
         self.poll = poll
+        found, discovery = _found_before(before, known)
         known = known if before is None else before.ledger.view()
-        self.ledger: Ledger = Ledger(config.name, settings.users, known, since=clock.now(), observer=observer)
+        self._listed = settings.users
+        discover = config.users.discover
+        users = settings.users if discover is None else first_wins(settings.users, found or ())
+        self.ledger: Ledger = Ledger(config.name, users, known, since=clock.now(), observer=observer)
         self._telemetry = telemetry
         self._stop = Stop(parent)
-        # Guards settings and _stamp: a look at the files must not overwrite what a reload has just put in force.
+        # Guards settings, _stamp, _listed and which users the ledger is given: a look at the files or a discovery
+        # must not overwrite what a reload has just put in force.
         self._lock = threading.Lock()
         self._stamp = settings.users_stamp
-        self._refused: Secret | None = None
+        self._retried: Secret | None = None
         self._token_problem: str | None = None
         self._log = _log.bind(organization=config.name)
         self._sweep_soon: Callable[[], None] = _nothing
+        self._refresh_in: Callable[[float], None] = _ignore
         # A name of its own for each watcher: after a reload the old one's last run may still be ending.
         self._job = f"{config.name} #{next(_job_numbers)}"
         target = Target(
@@ -104,10 +130,10 @@ class Watcher:
         # A pause or a lowered rate concerns the platform, whatever else of the configuration has changed.
         kept = None if before is None or before.settings.config.endpoint != config.endpoint else before.pacer
         self.pacer: Pacer = kept if kept is not None and kept.highest == rate else Pacer(rate, clock)
-        self._client = YunxiaoClient(target, settings.token, self.pacer, telemetry, watchdog, clock)
+        self.client = YunxiaoClient(target, settings.token, self.pacer, telemetry, watchdog, clock)
         self.sweeper = Sweeper(
             self.ledger,
-            self._client,
+            self.client,
             telemetry,
             self._stop,
             clock,
@@ -116,6 +142,22 @@ class Watcher:
             spread=poll.spread,
             progress=progress,
         )
+        self.refresher: Refresher | None = None
+        if discover is not None:
+            self.ledger.discovered(discovery)
+            self.refresher = Refresher(
+                config.name,
+                Discoverer(config.name, self.client, discover),
+                interval=discover.interval,
+                allow_empty=discover.allow_empty,
+                users=found,
+                state=discovery,
+                found=self._watch_found,
+                told=self.ledger.discovered,
+                observer=telemetry,
+                stop=self._stop,
+                clock=clock,
+            )
 
     def start(self, scheduler: Scheduler) -> None:
         """Begin to sweep, now and once an interval, and to look at the files."""
@@ -126,9 +168,19 @@ class Watcher:
         self._check_interval()
         if config.tls.insecure_skip_verify:
             self._log.warning("the certificate is not checked; whoever sits in between can read the token")
+        if self.refresher is not None and config.users.discover is not None:
+            name = f"discover {self._job}"
+            self._refresh_in = functools.partial(scheduler.run_soon, name)
+            scheduler.add(
+                name,
+                self.refresh,
+                config.users.discover.interval,
+                skipped=_nothing,
+                crashed=lambda: self._telemetry.internal_error("discovery"),
+            )
         scheduler.add(
             f"sweep {self._job}",
-            self.sweeper.sweep,
+            self._sweep,
             self.poll.interval,
             skipped=self._skipped,
             crashed=lambda: self._telemetry.internal_error("sweep"),
@@ -145,7 +197,8 @@ class Watcher:
 
     def retire(self, scheduler: Scheduler) -> None:
         """Take the jobs off the schedule and end what is under way."""
-        for name in ("sweep", "watch", "catch up"):
+        discover = () if self.refresher is None else ("discover",)
+        for name in ("sweep", "watch", "catch up", *discover):
             scheduler.remove(f"{name} {self._job}")
         self.end()
 
@@ -153,21 +206,56 @@ class Watcher:
         """End what is under way, requests included."""
         self._stop.set()
         self._telemetry.retire()
-        self._client.close()
+        self.client.close()
         self._stop.release()
 
     def serves(self, settings: OrganizationSettings, poll: Poll) -> bool:
-        """Whether requests would go out in just the same way under other settings, whoever is watched."""
+        """Whether requests would go out in just the same way under other settings, whoever is listed by hand."""
         mine = (self.poll.interval, self.poll.timeout, self.poll.spread)
-        return mine == (poll.interval, poll.timeout, poll.spread) and self.settings.same_client(settings)
+        return (
+            mine == (poll.interval, poll.timeout, poll.spread)
+            and self.settings.same_client(settings)
+            and self.settings.config.users.discover == settings.config.users.discover
+        )
 
     def adopt(self, settings: OrganizationSettings) -> None:
         """Go on with the same client and other users."""
         with self._lock:
             self.settings = settings
             self._stamp = settings.users_stamp
-            self.ledger.watch(settings.users)
+            self._list(settings.users)
         self._check_interval()
+
+    def refresh(self) -> None:
+        """Ask the platform whom to watch, and again soon if nobody is known yet and that failed."""
+        if self.refresher is not None and (soon := self.refresher.refresh()) is not None:
+            self._refresh_in(soon)
+
+    def sweep_found(self, tell: Callable[[int], None]) -> None:
+        """Discover once and sweep once.
+
+        Args:
+            tell: told how many users the sweep goes over.
+        """
+        self.refresh()
+        tell(len(self.ledger.users()))
+        self.sweeper.sweep()
+
+    def _sweep(self) -> None:
+        if self.refresher is not None:
+            self.refresher.wait_for_list()
+        self.sweeper.sweep()
+
+    def _watch_found(self, users: tuple[User, ...]) -> None:
+        with self._lock:
+            self.ledger.watch(first_wins(self._listed, users))
+        self._check_interval()
+
+    def _list(self, users: tuple[User, ...]) -> None:
+        """Take over the users listed by hand; who was discovered stays. With the lock."""
+        self._listed = users
+        found = None if self.refresher is None else self.refresher.users
+        self.ledger.watch(first_wins(users, found or ()))
 
     def look(self) -> None:
         """See whether a file has changed."""
@@ -177,13 +265,15 @@ class Watcher:
     def _look_at_token(self) -> None:
         source = self.settings.token
         secret = source.current()
-        if self.sweeper.refused:
-            if self._refused is not None and secret != self._refused:
+        if self.sweeper.refused or (self.refresher is not None and self.refresher.refused):
+            # Once for each new token: whether it is a better one shows soon.
+            if secret not in {self.client.refused, self._retried}:
                 self._log.info("the token has changed since the platform refused it, sweeping now")
+                self._retried = secret
+                self._refresh_in(0.0)
                 self._sweep_soon()
-            self._refused = secret
         else:
-            self._refused = None
+            self._retried = None
         problem = source.problem
         if problem is not None and problem != self._token_problem:
             self._telemetry.file_error("token_file")
@@ -205,7 +295,7 @@ class Watcher:
                 self._telemetry.file_error("users_file")
                 self._log.error("user files went bad, the last good list stays in force", detail=str(error))
                 return
-            self.ledger.watch(users)
+            self._list(users)
         self._check_interval()
         self._log.info("user files changed", users=len(users))
 

@@ -96,9 +96,11 @@ class Settings:
 
     @property
     def label_names(self) -> tuple[str, ...]:
-        """The names of all labels that users' entries carry."""
+        """The names of all labels that users' entries carry, or will once they have been discovered."""
         users = (user for one in self.organizations for user in one.users)
-        return tuple(sorted({name for user in users for name, _ in user.labels}))
+        found = (one.config.users.discover for one in self.organizations)
+        discovered: set[str] = {name for one in found if one is not None for name in one.owner_labels}
+        return tuple(sorted(discovered | {name for user in users for name, _ in user.labels}))
 
     def notes(self, now: float) -> tuple[str, ...]:
         """What is sound but ought to be looked at, as sentences."""

@@ -10,6 +10,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from exporter.config.alerting import Alerting, UserThresholds
+from exporter.config.discovery import Discover
 from exporter.config.types import (
     Duration,
     Endpoint,
@@ -140,6 +141,7 @@ class Users(Section):
             "An id that `static` has too keeps what `static` says."
         ),
     )
+    discover: Discover | None = Field(None, description=Discover.__doc__)
 
 
 class Organization(Section):
@@ -178,8 +180,8 @@ class Organization(Section):
 
     @model_validator(mode="after")
     def _somebody_to_watch(self) -> Self:
-        if not self.users.static and not self.users.files:
-            raise ValueError("watches nobody; name users in users.static or users.files")
+        if not self.users.static and not self.users.files and self.users.discover is None:
+            raise ValueError("watches nobody; name users in users.static or users.files, or have users.discover")
         return self
 
 

@@ -146,6 +146,15 @@ def joined(*lists: Iterable[StaticUser]) -> tuple[User, ...]:
     return tuple(users.values())
 
 
+def first_wins(*lists: Iterable[User]) -> tuple[User, ...]:
+    """The users of several lists, each id once; an earlier list's one wins whole."""
+    users: dict[str, User] = {}
+    for one in lists:
+        for user in one:
+            users.setdefault(user.user_id, user)
+    return tuple(users.values())
+
+
 def _user(entry: StaticUser) -> User:
     return User(
         entry.id,

@@ -67,9 +67,14 @@ def create_app(served: Served) -> Starlette:
         return PlainTextResponse("yunxiao-token-exporter is healthy.\n")
 
     def ready(_: Request) -> Response:
-        waiting = [one.name for one in served.store.view().organizations if one.sweep is None]
+        waiting = [one for one in served.store.view().organizations if not one.ready]
         if waiting:
-            return PlainTextResponse(f"Not ready: no sweep completed yet of {', '.join(waiting)}.\n", status_code=503)
+            # Whose users are not known yet has nobody to sweep, which is no news.
+            missing = (
+                "no list of users yet" if all(one.sweep is not None for one in waiting) else "no sweep completed yet"
+            )
+            names = ", ".join(one.name for one in waiting)
+            return PlainTextResponse(f"Not ready: {missing} of {names}.\n", status_code=503)
         return PlainTextResponse("yunxiao-token-exporter is ready.\n")
 
     def reload(_: Request) -> Response:
