@@ -108,6 +108,8 @@ class Watcher:
         self._lock = threading.Lock()
         self._stamp = settings.users_stamp
         self._retried: Secret | None = None
+        self._token = settings.token
+        self._token_origin = settings.token.origin
         self._token_problem: str | None = None
         self._log = _log.bind(organization=config.name)
         self._sweep_soon: Callable[[], None] = _nothing
@@ -263,17 +265,21 @@ class Watcher:
         self._look_at_users()
 
     def _look_at_token(self) -> None:
-        source = self.settings.token
-        secret = source.current()
+        # The client's own: after a reload that keeps the client the settings hold another one for the same files.
+        source = self._token
         if self.sweeper.refused or (self.refresher is not None and self.refresher.refused):
+            new = source.successor(self.client.refused)
             # Once for each new token: whether it is a better one shows soon.
-            if secret not in {self.client.refused, self._retried}:
+            if new is not None and new != self._retried:
                 self._log.info("the token has changed since the platform refused it, sweeping now")
-                self._retried = secret
+                self._retried = new
                 self._refresh_in(0.0)
                 self._sweep_soon()
         else:
             self._retried = None
+        if source.origin != self._token_origin:
+            self._log.warning("the platform refused the token, that of another file is in use", file=source.origin)
+            self._token_origin = source.origin
         problem = source.problem
         if problem is not None and problem != self._token_problem:
             self._telemetry.file_error("token_file")

@@ -158,7 +158,15 @@ class Organization(Section):
         None,
         description=(
             "File that holds the administrator's token alone; re-read when it changes. Relative to this file. "
-            "Either this or `token_env`."
+            "One of this, `token_files` and `token_env`."
+        ),
+    )
+    token_files: tuple[FilePath, ...] = Field(
+        (),
+        max_length=8,
+        description=(
+            "Such files, the token in use and its successors: when the platform refuses one, the next is tried at once "
+            "and stays in use if it is taken."
         ),
     )
     token_env: VariableName | None = Field(None, description="Name of the environment variable that holds the token.")
@@ -174,8 +182,8 @@ class Organization(Section):
 
     @model_validator(mode="after")
     def _one_token_source(self) -> Self:
-        if (self.token_file is None) == (self.token_env is None):
-            raise ValueError("needs exactly one of token_file and token_env")
+        if (self.token_file is not None) + bool(self.token_files) + (self.token_env is not None) != 1:
+            raise ValueError("needs exactly one of token_file, token_files and token_env")
         return self
 
     @model_validator(mode="after")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import functools
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NoReturn, Protocol, TypeAlias, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import requests
 import tenacity
@@ -18,6 +17,7 @@ from exporter.model import Reason, Token
 from exporter.transport import Call, GuardedSession, Watchdog
 from exporter.yunxiao.breakage import broken, out_of_time
 from exporter.yunxiao.errors import ApiError, reason_of_status
+from exporter.yunxiao.headers import host_of, retry_after_of
 from exporter.yunxiao.people import Person, parse_person
 from exporter.yunxiao.wire import WireError, error_code, parse_tokens
 
@@ -53,6 +53,8 @@ _OK = 200
 _OK_CODE = "200"
 _NO_STATUS = "error"
 _ATTEMPTS = 3
+_MOST_TOKENS = 10
+"""Tokens tried for one request: more than can be configured, fewer than a file that changes all the time can hold."""
 
 
 class Gate(Protocol):
@@ -147,7 +149,7 @@ class YunxiaoClient:
         self._clock = clock
         self._closed = False
         # Only ever replaced whole.
-        self._refused: Secret | None = None
+        self._refused: tuple[Secret, ...] = ()
         self._session = self._make_session(watchdog)
 
     def _make_session(self, watchdog: Watchdog) -> GuardedSession:
@@ -174,8 +176,8 @@ class YunxiaoClient:
         return self._session.prepare_request(requests.Request("GET", self._target.endpoint + "/"))
 
     @property
-    def refused(self) -> Secret | None:
-        """The token that the platform refused last; None if it never did."""
+    def refused(self) -> tuple[Secret, ...]:
+        """The tokens of the last request for which all were refused; () if there was none."""
         return self._refused
 
     def close(self) -> None:
@@ -277,18 +279,25 @@ class YunxiaoClient:
 
     def _authorized(self, operation: str, path: str, query: Mapping[str, str], stop: Stop) -> _Answer:
         token = self._token.current()
-        try:
-            return self._attempt(operation, path, query, token, stop)
-        except ApiError as error:
-            if error.reason is not Reason.UNAUTHORIZED:
-                raise
-            self._refused = token
-            # The token file may have been replaced between reading it and the refusal.
-            token = self._token.current()
-            if token == self._refused:
-                raise
-        self._observer.retry()
-        return self._attempt(operation, path, query, token, stop)
+        refused: list[Secret] = []
+        while True:
+            try:
+                answer = self._attempt(operation, path, query, token, stop)
+            except ApiError as error:
+                if error.reason is not Reason.UNAUTHORIZED:
+                    raise
+                refused.append(token)
+                # Another file's, or the same file's that has been replaced between reading it and the refusal.
+                following = self._token.successor(refused)
+                if following is None or len(refused) == _MOST_TOKENS:
+                    self._refused = tuple(refused)
+                    raise
+                self._observer.retry()
+                token = following
+            else:
+                if refused:
+                    self._token.settle(token)
+                return answer
 
     def _attempt(self, operation: str, path: str, query: Mapping[str, str], token: Secret, stop: Stop) -> _Answer:
         self._gate.acquire(stop)
@@ -342,24 +351,14 @@ class YunxiaoClient:
         reason = reason_of_status(status)
         detail = f"HTTP {status}"
         if reason is Reason.REDIRECT:
-            host = _host_of(response.headers.get("Location", "")) or "another path"
+            host = host_of(response.headers.get("Location", "")) or "another path"
             return ApiError(reason, f"{detail} to {host}, redirect refused", status=status)
         with contextlib.suppress(requests.RequestException, urllib3.exceptions.HTTPError, OSError):
             if code := error_code(_read(response, _ERROR_BODY_LIMIT)):
                 detail += f" {code}"
-        retry_after = self._retry_after(response.headers.get("Retry-After"))
+        limit = self._target.max_retry_after
+        retry_after = retry_after_of(response.headers.get("Retry-After"), self._clock.now(), limit)
         return ApiError(reason, detail, status=status, retry_after=retry_after)
-
-    def _retry_after(self, header: str | None) -> float | None:
-        """The pause that the platform asks for, capped: seconds or a date (RFC 9110, 10.2.3)."""
-        if header is None:
-            return None
-        try:
-            # float, not int: any number of digits is taken, and the cap does the rest
-            seconds = float(header) if header.isdecimal() else _date_of(header) - self._clock.now()
-        except (ValueError, TypeError, OverflowError):
-            return None
-        return min(max(0.0, seconds), self._target.max_retry_after)
 
 
 def _raise(error: ApiError) -> NoReturn:
@@ -374,10 +373,6 @@ def _worth_another_try(error: BaseException) -> bool:
     return isinstance(error, ApiError) and error.worth_another_try
 
 
-def _date_of(header: str) -> float:
-    return parsedate_to_datetime(header).timestamp()
-
-
 def _read(response: requests.Response, limit: int) -> bytes:
     """The body, or a little more than the limit of it."""
     parts = []
@@ -388,14 +383,6 @@ def _read(response: requests.Response, limit: int) -> bytes:
         if size > limit:
             break
     return b"".join(parts)
-
-
-def _host_of(location: str) -> str:
-    try:
-        host = urlsplit(location).hostname or ""
-    except ValueError:
-        return ""
-    return "".join(char for char in host if char.isascii() and char.isprintable())[:253]
 
 
 __all__ = ["LIST_TOKENS", "OPERATIONS", "Gate", "Observer", "StoppedError", "Target", "YunxiaoClient"]

@@ -119,7 +119,7 @@ def test_ids_that_are_text_are_taken_as_written(written: str) -> None:
         ("limits: {max_retry_after: -1s}", "limits.max_retry_after: '-1s' is no duration"),
         ("tls: {ca_file: ca.pem}", "organizations[0].tls.ca_file: /nowhere/ca.pem cannot be read: No such file"),
         ("tls: {insecure_skip_verify: yes please}", "tls.insecure_skip_verify: must be true or false, not text"),
-        ("token_file: /run/secret", "organizations[0]: needs exactly one of token_file and token_env"),
+        ("token_file: /run/secret", "organizations[0]: needs exactly one of token_file, token_files and token_env"),
     ],
 )
 def test_faults_name_the_key_and_what_to_do(line: str, fault: str) -> None:
