@@ -61,6 +61,8 @@ class OrganizationView:
         sweep: its last sweep; None before the first has ended.
         since: epoch seconds from which it has been watched by this process.
         discovery: how the discovery of its users stands; None where none is configured.
+        own_expiry: when the exporter's own token expires, in epoch seconds; `NEVER` if it has no expiry; None where
+            that is not known.
     """
 
     name: str
@@ -68,6 +70,7 @@ class OrganizationView:
     sweep: Sweep | None
     since: float
     discovery: Discovery | None = None
+    own_expiry: float | None = None
 
     @property
     def ready(self) -> bool:
@@ -96,6 +99,10 @@ class LedgerObserver(Protocol):
 
     def swept(self, organization: str, sweep: Sweep) -> None:
         """A sweep has been completed."""
+        ...
+
+    def own_token(self, organization: str, expires_at: float | None) -> None:
+        """The expiry of the exporter's own token is another one, in epoch seconds; None if it is not known."""
         ...
 
 
@@ -129,10 +136,12 @@ class Ledger:
         self._states: dict[str, UserState] = {}
         self._sweep: Sweep | None = None
         self._discovery: Discovery | None = None
+        self._own_expiry: float | None = None
         self._view: OrganizationView | None = None
         if known is not None:
             self._states = {state.user.user_id: state for state in known.users}
             self._sweep = known.sweep
+            self._own_expiry = known.own_expiry
         self.watch(users)
 
     def watch(self, users: Iterable[User]) -> None:
@@ -201,6 +210,16 @@ class Ledger:
             self._discovery = discovery
             self._view = None
 
+    def own_token(self, expires_at: float | None) -> None:
+        """Note when the exporter's own token expires, in epoch seconds; None if that cannot be known."""
+        with self._lock:
+            if expires_at == self._own_expiry:
+                return
+            self._own_expiry = expires_at
+            self._view = None
+        if self._observer is not None:
+            self._observer.own_token(self.name, expires_at)
+
     def state(self, user_id: str) -> UserState | None:
         """What is known of one user; None if nobody watches them."""
         with self._lock:
@@ -211,7 +230,9 @@ class Ledger:
         with self._lock:
             if self._view is None:
                 states = tuple(self._states.values())
-                self._view = OrganizationView(self.name, states, self._sweep, self._since, self._discovery)
+                self._view = OrganizationView(
+                    self.name, states, self._sweep, self._since, self._discovery, self._own_expiry
+                )
             return self._view
 
 

@@ -15,6 +15,7 @@ from exporter.clock import Stop
 from exporter.config.faults import ConfigError
 from exporter.config.userlists import first_wins, joined
 from exporter.durations import format_duration
+from exporter.polling.own_token import LOOK_EVERY, OwnTokenWatch
 from exporter.polling.pacing import Pacer
 from exporter.polling.refresh import Refresher
 from exporter.polling.sweep import Sweeper
@@ -144,6 +145,8 @@ class Watcher:
             spread=poll.spread,
             progress=progress,
         )
+        self._own = OwnTokenWatch(config.name, self.client, self._token, self.ledger.own_token, self._stop, clock)
+        self._own_in: Callable[[float], None] = _ignore
         self.refresher: Refresher | None = None
         if discover is not None:
             self.ledger.discovered(discovery)
@@ -187,11 +190,16 @@ class Watcher:
             skipped=self._skipped,
             crashed=lambda: self._telemetry.internal_error("sweep"),
         )
-        for name, job in (("watch", self.look), ("catch up", self.sweeper.catch_up)):
+        self._own_in = functools.partial(scheduler.run_soon, f"own token {self._job}")
+        for name, job, interval in (
+            ("watch", self.look, _LOOK_EVERY),
+            ("catch up", self.sweeper.catch_up, _LOOK_EVERY),
+            ("own token", self._look_up_own_token, LOOK_EVERY),
+        ):
             scheduler.add(
                 f"{name} {self._job}",
                 job,
-                _LOOK_EVERY,
+                interval,
                 skipped=_nothing,
                 crashed=lambda: self._telemetry.internal_error("watch"),
             )
@@ -200,7 +208,7 @@ class Watcher:
     def retire(self, scheduler: Scheduler) -> None:
         """Take the jobs off the schedule and end what is under way."""
         discover = () if self.refresher is None else ("discover",)
-        for name in ("sweep", "watch", "catch up", *discover):
+        for name in ("sweep", "watch", "catch up", "own token", *discover):
             scheduler.remove(f"{name} {self._job}")
         self.end()
 
@@ -243,6 +251,10 @@ class Watcher:
         tell(len(self.ledger.users()))
         self.sweeper.sweep()
 
+    def _look_up_own_token(self) -> None:
+        if (soon := self._own.look()) is not None:
+            self._own_in(soon)
+
     def _sweep(self) -> None:
         if self.refresher is not None:
             self.refresher.wait_for_list()
@@ -280,6 +292,8 @@ class Watcher:
         if source.origin != self._token_origin:
             self._log.warning("the platform refused the token, that of another file is in use", file=source.origin)
             self._token_origin = source.origin
+        if self._own.outdated:
+            self._own_in(0.0)
         problem = source.problem
         if problem is not None and problem != self._token_problem:
             self._telemetry.file_error("token_file")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from exporter.alerts.definitions import (
     CONFIG_RELOAD_FAILED,
+    EXPORTER_TOKEN_EXPIRING,
     SWEEP_STALLED,
     TOKEN_EXPIRED,
     TOKEN_EXPIRING_CRITICAL,
@@ -150,6 +151,11 @@ def _about_organization(view: OrganizationView, config: Config, maker: _Maker) -
     since = last + stalled_after(config.poll)
     if since <= maker.now:
         yield maker.make(SWEEP_STALLED, {"organization": view.name}, since, age=rough(maker.now - last))
+    if view.own_expiry is not None:
+        since = view.own_expiry - config.alerting.thresholds.warning
+        if since < maker.now:
+            words = expiry_words(view.own_expiry, maker.now)
+            yield maker.make(EXPORTER_TOKEN_EXPIRING, {"organization": view.name}, since, words=words)
 
 
 def _who(organization: str, user: User) -> dict[str, str]:

@@ -407,8 +407,24 @@ DISCOVERY_FAMILIES: tuple[OrganizationFamily, ...] = (
     ),
 )
 
+
+def _own_expiry(view: OrganizationView) -> Iterable[Sample]:
+    return [] if view.own_expiry is None else [((view.name,), view.own_expiry)]
+
+
+OWN_TOKEN_EXPIRY = OrganizationFamily(
+    "yunxiao_exporter_token_expiry_timestamp_seconds",
+    Kind.GAUGE,
+    ("organization",),
+    "When the exporter's own token expires, in seconds since the epoch; +Inf if never. Looked up every hour.",
+    "Where the platform tells the token who it belongs to and lists it among its owner's tokens.",
+    ("yunxiao_exporter_token_expiry_timestamp_seconds - time() < 14 * 86400", "tokens of the exporter's to replace"),
+    samples=_own_expiry,
+)
+
 ORGANIZATION_FAMILIES: tuple[OrganizationFamily, ...] = (
     *DISCOVERY_FAMILIES,
+    OWN_TOKEN_EXPIRY,
     OrganizationFamily(
         "yunxiao_users",
         Kind.GAUGE,

@@ -47,6 +47,8 @@ def filled(path: Path) -> None:
     storage.start()
     storage.note("acme", STATE)
     storage.swept("acme", SWEEP)
+    storage.own_token("acme", NEVER)
+    storage.own_token("globex", None)
     storage.keep_alerts([ALERT])
     storage.stop()
 
@@ -57,6 +59,7 @@ def test_what_is_written_comes_back(tmp_path: Path) -> None:
     views, alerts = storage.load()
     assert views["acme"].users == (STATE,)
     assert views["acme"].sweep == SWEEP
+    assert views["acme"].own_expiry == NEVER
     assert alerts == [ALERT]
     assert errors == []
     assert stat.S_IMODE((tmp_path / "s.db").stat().st_mode) == 0o600

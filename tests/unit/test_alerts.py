@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from typing import Any
 
@@ -216,3 +217,32 @@ def test_however_the_thresholds_are_alerts_only_get_worse_with_time(
     assert second >= first
     if first == second > 0:
         assert since == since_later
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        (14 * DAY, None),
+        (14 * DAY - 1, "expires in 13d"),
+        (55 * MINUTE, "expires in 55m"),
+        (0, "expired 0s ago"),
+        (-55 * DAY, "expired 55d ago"),
+        (NEVER, None),
+    ],
+)
+def test_the_exporters_own_token_is_told_of_before_and_after_its_end(left: float, words: str | None) -> None:
+    view = a_view()
+    own = View((dataclasses.replace(view.organizations[0], own_expiry=NOW + left),))
+    told = found(own)
+    if words is None:
+        assert told == []
+        return
+    (alert,) = told
+    assert alert.labels == (
+        ("alertname", "YunxiaoExporterTokenExpiring"),
+        ("organization", "acme"),
+        ("severity", "warning"),
+    )
+    description = f"The exporter's own token for acme {words}; without it nobody's tokens can be read."
+    assert dict(alert.annotations)["description"] == description
+    assert alert.since == min(NOW, NOW + left - 14 * DAY)

@@ -65,6 +65,7 @@ class Quirks:
         empty_page: the number of a page that comes empty.
         failing_page: the number of a page that answers 500.
         nobody: all lists are empty.
+        masked_ids: token ids come with `****` in their middle.
         older_caller: the caller is told of at `/platform/users:me` alone.
     """
 
@@ -74,6 +75,7 @@ class Quirks:
     empty_page: int | None = None
     failing_page: int | None = None
     nobody: bool = False
+    masked_ids: bool = False
     older_caller: bool = False
 
     def with_one(self, text: str) -> Quirks:

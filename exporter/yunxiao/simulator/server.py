@@ -27,6 +27,7 @@ _TOKENS_PATH = f"{_API}/platform/users/admin/personalAccessTokens"
 _LOGIN_PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Please sign in.</body></html>"
 _ERROR_CODES = {400: "BadRequest", 401: "InvalidTokenError", 403: "Forbidden", 404: "NotFound", 429: "TooManyRequests"}
 _LONGEST_SLOW_ANSWER = 600
+_OWN_LIFETIME = 90 * 86400.0
 
 
 class Simulator:
@@ -35,7 +36,8 @@ class Simulator:
     Args:
         enterprise: who and what there is.
         port: 0 for a free one.
-        token: the administrator's token that requests must carry; a new random one if None.
+        token: the administrator's token that requests must carry; a new random one if None. It lives for 90 days,
+            unless `own_expires_at` is set to another time in epoch seconds, or None for never.
         tls: context for HTTPS; None for HTTP.
         hosts: `Host` headers to answer, others get 404 as from a shared gateway; None for any.
     """
@@ -53,6 +55,7 @@ class Simulator:
         self.faults = Faults()
         self.hosts = hosts
         self.token = token or f"pt-{secrets.token_hex(8)}_{secrets.token_hex(16)}"
+        self.own_expires_at: float | None = time.time() + _OWN_LIFETIME
         self._scheme = "http" if tls is None else "https"
         self._stopping = threading.Event()
         # Guards the tallies below: each connection has a thread.
@@ -114,6 +117,12 @@ class Simulator:
     def wait(self, seconds: float) -> None:
         """Sleep, but not beyond `stop`."""
         self._stopping.wait(seconds)
+
+    def own_token(self) -> TokenRecord:
+        """The administrator's token as its owner's list has it."""
+        end = time.time() if self.own_expires_at is None else self.own_expires_at
+        public = self.token.partition("_")[0]
+        return TokenRecord(public, "exporter", ("base_user_read",), end - _OWN_LIFETIME, self.own_expires_at)
 
     @property
     def stopping(self) -> bool:
@@ -208,7 +217,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._fail(fault, about)
             elif not asks_tokens:
                 self._tell(directory.answer(simulator.enterprise, simulator.faults.quirks, about, query))
-            elif not simulator.enterprise.knows(about):
+            elif about != directory.CALLER_ID and not simulator.enterprise.knows(about):
                 self._refuse(404)
             else:
                 self._send(200, self._tokens(about))
@@ -220,8 +229,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(answer.status)
 
     def _tokens(self, user_id: str) -> bytes:
-        records = self.server.simulator.enterprise.tokens(user_id)
-        return json.dumps([_wire(user_id, record) for record in records], ensure_ascii=False).encode()
+        simulator = self.server.simulator
+        records = simulator.enterprise.tokens(user_id)
+        if user_id == directory.CALLER_ID:
+            records = (*records, simulator.own_token())
+        masked = simulator.faults.quirks.masked_ids
+        return json.dumps([_wire(user_id, record, masked=masked) for record in records], ensure_ascii=False).encode()
 
     def _send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         self.wfile.write(self._head(status, len(body), headers) + body)
@@ -293,13 +306,14 @@ def _phrase(status: int) -> str:
         return "Simulated"
 
 
-def _wire(user_id: str, record: TokenRecord) -> dict[str, Any]:
+def _wire(user_id: str, record: TokenRecord, *, masked: bool) -> dict[str, Any]:
+    token_id = record.token_id
     return {
         "created_at": iso(record.created_at),
         "description": "",
         "expired_at": None if record.expires_at is None else iso(record.expires_at),
         "name": record.name,
         "permissions": list(record.permissions),
-        "token_id": record.token_id,
+        "token_id": f"{token_id[:7]}****{token_id[-4:]}" if masked else token_id,
         "user_id": user_id,
     }
