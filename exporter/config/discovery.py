@@ -6,9 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from exporter.config.types import Duration, Regex, Section, Text
-
-OwnerLabel = Literal["email", "department", "username"]
+from exporter.config.types import Duration, OwnerLabel, Regex, Section, Text
 
 
 class Discover(Section):

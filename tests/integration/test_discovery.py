@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 import yaml
+from support.alertmanager_stub import Alertmanager
 from support.running import Exporter, a_record, a_simulator, command, get, wait_until, write_config
 
 from exporter.yunxiao.simulator.directory import CALLER_ID
+from exporter.yunxiao.simulator.enterprise import DEPARTMENTS
 from exporter.yunxiao.simulator.faults import Fault, Quirks
 
 if TYPE_CHECKING:
@@ -236,3 +238,20 @@ def test_check_config_asks_when_it_is_told_to(platform: Simulator, tmp_path: Pat
     assert result.returncode == 1
     assert "acme: caller: not told to this token (HTTP 403 Forbidden" in result.stdout
     assert "acme: tokens of A (A): failed: forbidden: HTTP 403 Forbidden" in result.stderr
+
+
+def test_owners_that_were_discovered_reach_alertmanager(platform: Simulator, tmp_path: Path) -> None:
+    platform.enterprise.set_tokens("A", [a_record("pt-soon", expires_in=300)])
+    config = a_config(tmp_path, platform)
+    with Alertmanager() as stub:
+        alerting = {"alertmanagers": [{"url": stub.url}], "owner_labels": ["email"], "thresholds": {"critical": "1m"}}
+        config.write_text(config.read_text() + yaml.safe_dump({"alerting": alerting}))
+        with Exporter(config).ready() as exporter:
+            (alert, *_) = wait_until(lambda: [one for one in stub.alerts() if one["labels"].get("user_id") == "A"])
+            department = alert["annotations"].pop("owner_department")
+            assert department in {name for name, _ in DEPARTMENTS.values()}
+            assert alert["annotations"]["owner_email"] == "A@example.com"
+            assert alert["labels"]["email"] == "A@example.com"
+            assert "department" not in alert["labels"]
+            # None of it becomes a series by itself.
+            assert not [series for series in exporter.samples() if "example.com" in series]
