@@ -50,17 +50,22 @@ def _ignore(_: float) -> None:
     """The same, for where a number is told."""
 
 
-def _found_before(before: Watcher | None, known: OrganizationView | None) -> tuple[tuple[User, ...] | None, Discovery]:
+def _found_before(
+    before: Watcher | None, known: OrganizationView | None, listed: tuple[User, ...]
+) -> tuple[tuple[User, ...] | None, Discovery]:
     """The discovered users of before a reload or a restart, and how discovery stood; None where nobody looked.
 
-    After a restart nobody can tell who of those restored had been discovered: all are kept until the first refresh.
+    After a restart nobody can tell who of those restored had been discovered: all but those listed by hand are kept
+    until the first refresh.
     """
     if before is not None:
         refresher = before.refresher
         return (None, Discovery()) if refresher is None else (refresher.users, refresher.state)
     if known is None:
         return None, Discovery()
-    return tuple(state.user for state in known.users), Discovery(users=len(known.users))
+    by_hand = {user.user_id for user in listed}
+    found = tuple(state.user for state in known.users if state.user.user_id not in by_hand)
+    return found, Discovery(users=len(found))
 
 
 class Watcher:
@@ -96,7 +101,7 @@ class Watcher:
         config = settings.config
         self.settings = settings
         self.poll = poll
-        found, discovery = _found_before(before, known)
+        found, discovery = _found_before(before, known, settings.users)
         known = known if before is None else before.ledger.view()
         self._listed = settings.users
         discover = config.users.discover
@@ -261,9 +266,12 @@ class Watcher:
         self.sweeper.sweep()
 
     def _watch_found(self, users: tuple[User, ...]) -> None:
+        before = len(self.ledger.users())
         with self._lock:
             self.ledger.watch(first_wins(self._listed, users))
-        self._check_interval()
+        # Told anew only where it may be news.
+        if len(self.ledger.users()) != before:
+            self._check_interval()
 
     def _list(self, users: tuple[User, ...]) -> None:
         """Take over the users listed by hand; who was discovered stays. With the lock."""

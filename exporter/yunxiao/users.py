@@ -95,11 +95,14 @@ class Discoverer:
         """
         places = self._places(stop)
         people: dict[str, Person] = {}
+        missing = set(self._config.departments)
         for place in places:
-            departments = self._departments(place, stop, alone=len(places) == 1)
+            departments = self._departments(place, missing, stop)
             for person in self._people(place, stop):
                 if self._means(person, departments):
                     people.setdefault(person.user_id, person)
+        if missing and places:
+            raise ApiError(Reason.NOT_FOUND, f"no such department: {', '.join(sorted(missing))}")
         self._learn_names({one for person in people.values() for one in person.departments}, places, stop)
         return tuple(self._user(person) for person in people.values())
 
@@ -163,24 +166,32 @@ class Discoverer:
             return False
         return not any(regex.fullmatch(text) for regex in self._exclude for text in texts)
 
-    def _departments(self, place: _Place, stop: Stop, *, alone: bool) -> set[str] | None:
-        """The configured departments with all below them; None if none are configured."""
+    def _departments(self, place: _Place, missing: set[str], stop: Stop) -> set[str] | None:
+        """The configured departments with all below them; None if none are configured.
+
+        Args:
+            place: where to ask.
+            missing: those that no place has known yet; the ones that this one knows are taken out.
+            stop: calls it off.
+        """
         if not self._config.departments:
             return None
         found = set(self._config.departments)
-        try:
-            for department in self._below(place, self._config.departments, stop):
-                found.add(department.department_id)
-        except ApiError as error:
-            # Of several organizations most do not know the department.
-            if alone or error.reason is not Reason.NOT_FOUND:
-                raise
+        for root in self._config.departments:
+            try:
+                found.update(department.department_id for department in self._below(place, root, stop))
+            except ApiError as error:
+                # Of several organizations most do not know the department.
+                if error.reason is not Reason.NOT_FOUND:
+                    raise
+            else:
+                missing.discard(root)
         return found
 
-    def _below(self, place: _Place, roots: Sequence[str], stop: Stop) -> Iterator[Department]:
-        """All departments below some, each once, whatever circles the platform tells of."""
-        seen = set(roots)
-        todo = deque(roots)
+    def _below(self, place: _Place, root: str, stop: Stop) -> Iterator[Department]:
+        """All departments below one, each once, whatever circles the platform tells of."""
+        seen = {root}
+        todo = deque([root])
         while todo:
             for child in self._children(place, todo.popleft(), stop):
                 self._names[child.department_id] = child.name
@@ -207,7 +218,7 @@ class Discoverer:
         unknown = ids - self._names.keys() - self._nameless
         try:
             for place in places:
-                for _ in self._below(place, [""], stop) if unknown else ():
+                for _ in self._below(place, "", stop) if unknown else ():
                     unknown -= self._names.keys()
                     if not unknown:
                         return

@@ -255,3 +255,18 @@ def test_owners_that_were_discovered_reach_alertmanager(platform: Simulator, tmp
             assert "department" not in alert["labels"]
             # None of it becomes a series by itself.
             assert not [series for series in exporter.samples() if "example.com" in series]
+
+
+def test_after_a_restart_who_is_listed_by_hand_does_not_count_as_discovered(
+    platform: Simulator, tmp_path: Path
+) -> None:
+    # Nobody but those listed by hand was there before, so that an empty list is no surprise.
+    config = a_config(tmp_path, platform, include=["nobody"])
+    data = yaml.safe_load(config.read_text())
+    data["organizations"][0]["users"]["static"] = [{"id": "A"}]
+    config.write_text(yaml.safe_dump(data | {"storage": {"path": "state.db"}}))
+    for _ in range(2):
+        with Exporter(config).ready() as exporter:
+            wait_until(lambda: exporter.samples().get(SINCE))
+            samples = exporter.samples()
+            assert (samples[UP], samples[FOUND], samples[USERS]) == (1, 0, 1)

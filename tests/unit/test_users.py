@@ -199,3 +199,30 @@ def test_a_tree_without_an_end_is_an_error() -> None:
 
     with pytest.raises(ApiError, match="departments, which is taken for endless"):
         find(Directory({"platform/users": [LI], "platform/departments": endless}), departments=["d"])
+
+
+def test_departments_of_several_organizations_are_looked_for_in_each() -> None:
+    # d1 with its d2 belongs to o1, d8 to o2; each organization answers 404 for the other's.
+    def first(query: Mapping[str, str]) -> Any:
+        known = query["parentId"] in TREE
+        return departments(query) if known else ApiError(Reason.NOT_FOUND, "HTTP 404")
+
+    def second(query: Mapping[str, str]) -> Any:
+        known = query["parentId"] in {"", "d8"}
+        return [{"id": "d80", "hasSub": False}] if known else ApiError(Reason.NOT_FOUND, "HTTP 404")
+
+    directory = Directory(
+        {
+            "platform/organizations": [{"id": "o1"}, {"id": "o2"}],
+            "platform/organizations/o1/members": [
+                {"userId": "1", "deptIds": ["d2"]},
+                {"userId": "2", "deptIds": ["d9"]},
+            ],
+            "platform/organizations/o2/members": [{"userId": "3", "deptIds": ["d80"]}, {"userId": "4"}],
+            "platform/organizations/o1/departments": first,
+            "platform/organizations/o2/departments": second,
+        }
+    )
+    assert ids(directory, source="members", departments=["d8", "d1"]) == ["1", "3"]
+    with pytest.raises(ApiError, match="not_found: no such department: d7"):
+        ids(directory, source="members", departments=["d1", "d7"])
