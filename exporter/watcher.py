@@ -287,6 +287,7 @@ class Watcher:
     def _look_at_token(self) -> None:
         # The client's own: after a reload that keeps the client the settings hold another one for the same files.
         source = self._token
+        source.current()  # whether it has gone bad shows when it is read
         if self.sweeper.refused or (self.refresher is not None and self.refresher.refused):
             new = source.successor(self.client.refused)
             # Once for each new token: whether it is a better one shows soon.

@@ -209,7 +209,13 @@ class SecretFiles:
 
     @property
     def problem(self) -> str | None:
-        """Why the present content of one of the files is not in force; None if all are."""
+        """Why the present content of one of the files is not in force; None if all are.
+
+        All are looked at, so that a successor that cannot be read is told of before it is needed.
+        """
+        for file in self._files:
+            with contextlib.suppress(SecretError):
+                file.current()
         return next((file.problem for file in self._files if file.problem is not None), None)
 
     @property

@@ -72,9 +72,14 @@ def test_a_file_that_has_gone_bad_keeps_its_last_token_and_is_told_of(tmp_path: 
     paths = files(tmp_path, "pt-a_1", "pt-b_2")
     source = SecretFiles(paths)
     assert source.successor([source.current()]) == Secret("pt-b_2")
+    assert source.problem is None
     paths[1].unlink()
-    assert source.successor([source.current()]) == Secret("pt-b_2")
+    # Told before it is needed.
     assert "token-1 cannot be read" in (source.problem or "")
+    assert source.successor([source.current()]) == Secret("pt-b_2")
+    paths[1].write_text("pt-b_2")
+    assert source.problem is None
+    paths[1].unlink()
     fresh = SecretFiles(paths)
     assert fresh.successor([Secret("pt-a_1")]) is None
     with pytest.raises(SecretError):
