@@ -71,7 +71,7 @@ def _cpu(who: int) -> float:
 
 def _ours(settings: Settings, users: int) -> Row:
     cpu, started = _cpu(resource.RUSAGE_SELF), time.perf_counter()
-    outcome = sweep_once(settings, SystemClock(), lambda _: None)
+    outcome = sweep_once(settings, SystemClock(), lambda _: None, lambda _: None)
     took, cpu = time.perf_counter() - started, _cpu(resource.RUSAGE_SELF) - cpu
     assert not outcome.failures, outcome.failures
     return Row("ours", took / users, f"{users / took:,.0f} requests a second, {cpu / users * 1000:.2f} ms CPU each")

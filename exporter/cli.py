@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -25,6 +26,7 @@ from exporter.demo import demo_settings, demo_simulator
 from exporter.durations import parse_duration
 from exporter.listing import Output, Row, rows, write
 from exporter.oneshot import Outcome, sweep_once
+from exporter.probe import probe
 from exporter.process import Signals, run
 from exporter.web.listen import ListenAddress, ListenError, address_of, listen
 from exporter.web.security import WebSecurity, security_of
@@ -174,13 +176,35 @@ def demo(
 
 
 @app.command("check-config")
-def check_config(config_file: ConfigFile) -> None:
+def check_config(
+    config_file: ConfigFile,
+    *,
+    ask: Annotated[
+        bool,
+        typer.Option(
+            "--probe",
+            envvar=_env("PROBE"),
+            help="Ask each organization for real, too: whose token it is, which users are found, one user's tokens.",
+        ),
+    ] = False,
+) -> None:
     """Check a configuration with everything it points at. Exit code 0 if it is sound, 1 if not."""
     settings = _loaded(config_file)
     users = sum(len(one.users) for one in settings.organizations)
-    typer.echo(f"{config_file}: sound; {len(settings.organizations)} organization(s), {users} user(s)")
+    found = sum(one.config.users.discover is not None for one in settings.organizations)
+    more = f", more to be discovered in {found}" if found else ""
+    typer.echo(f"{config_file}: sound; {len(settings.organizations)} organization(s), {users} user(s){more}")
     for note in settings.notes(SystemClock().now()):
         typer.echo(f"{config_file}: note: {note}", err=True)
+    if not ask:
+        return
+    logs.configure(logs.Level.ERROR, logs.Format.LOGFMT)
+    all_well = True
+    for well, line in probe(settings, SystemClock()):
+        all_well = all_well and well
+        typer.echo(line, err=not well)
+    if not all_well:
+        raise typer.Exit(_REFUSED)
 
 
 @app.command()
@@ -279,12 +303,20 @@ def _discard_stdout() -> None:
 
 
 def _sweep_with_progress(settings: Settings, clock: SystemClock) -> Outcome:
-    total = sum(len(one.users) for one in settings.organizations)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("users", total=total)
-        return sweep_once(settings, clock, lambda _: progress.advance(task))
+        task = progress.add_task("users", total=0)
+        # Organizations tell their numbers of users one by one, so the total grows.
+        lock = threading.Lock()
+        totals: list[int] = []
+
+        def tell(users: int) -> None:
+            with lock:
+                totals.append(users)
+                progress.update(task, total=sum(totals))
+
+        return sweep_once(settings, clock, lambda _: progress.advance(task), tell)
 
 
 def _loaded(config_file: Path, refused: int = _REFUSED) -> Settings:

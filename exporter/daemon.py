@@ -189,6 +189,11 @@ class Daemon:
         if self._member is not None:
             self._member.swept(organization, sweep)
 
+    def own_token(self, organization: str, expires_at: float | None) -> None:
+        """The expiry of the exporter's own token is another one."""
+        if self._storage is not None:
+            self._storage.own_token(organization, expires_at)
+
     def _restore(self) -> None:
         if self._storage is None:
             return

@@ -34,7 +34,7 @@ def demo_settings(simulator: Simulator) -> Settings:
                 "endpoint": simulator.url,
                 "token_env": _TOKEN_VARIABLE,
                 "limits": {"requests_per_second": None},
-                "users": {"static": [{"id": user.user_id, "name": user.name} for user in simulator.enterprise.users()]},
+                "users": {"discover": {"source": "users", "interval": "1m"}},
             }
         ],
     }

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.model import NEVER, Token, TokenState, User
-from exporter.wording import expiry_words, utc
+from exporter.wording import expiry_words, printable, utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -138,5 +138,4 @@ def _write_table(listed: Sequence[Row], now: float, stream: TextIO) -> None:
 
 
 def _plain(text: str) -> Text:
-    """Text without anything that a terminal would obey: names come from other people."""
-    return Text("".join(char if char.isprintable() else "\ufffd" for char in text))
+    return Text(printable(text))

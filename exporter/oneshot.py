@@ -13,7 +13,7 @@ from exporter.transport import Watchdog
 from exporter.watcher import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from exporter.clock import Clock
     from exporter.config.loader import Settings
@@ -37,13 +37,16 @@ class Outcome:
     failures: tuple[str, ...]
 
 
-def sweep_once(settings: Settings, clock: Clock, progress: Callable[[User], None]) -> Outcome:
-    """Sweep every organization once, all at the same time.
+def sweep_once(
+    settings: Settings, clock: Clock, progress: Callable[[User], None], tell: Callable[[int], None]
+) -> Outcome:
+    """Discover and sweep every organization once, all at the same time.
 
     Args:
         settings: whom to ask for what.
         clock: where time comes from.
         progress: called after each user, from some other thread.
+        tell: called for each organization with the number of its users, once that is known, from some other thread.
 
     Raises:
         KeyboardInterrupt: the person at the terminal has had enough; everything under way has been ended.
@@ -67,7 +70,7 @@ def sweep_once(settings: Settings, clock: Clock, progress: Callable[[User], None
     ]
     try:
         threads = [
-            threading.Thread(target=watcher.sweeper.sweep, name=f"sweep-{number}", daemon=True)
+            threading.Thread(target=watcher.sweep_found, args=(tell,), name=f"sweep-{number}", daemon=True)
             for number, watcher in enumerate(watchers)
         ]
         for thread in threads:
@@ -80,7 +83,18 @@ def sweep_once(settings: Settings, clock: Clock, progress: Callable[[User], None
             watcher.end()
         watchdog.stop()
     view = View(tuple(watcher.ledger.view() for watcher in watchers))
-    return Outcome(view, tuple(_failures(view)))
+    return Outcome(view, (*_undiscovered(watchers), *_failures(view)))
+
+
+def _undiscovered(watchers: Iterable[Watcher]) -> Iterator[str]:
+    """A sentence for each organization whose users could not be found."""
+    for watcher in watchers:
+        failure = None if watcher.refresher is None else watcher.refresher.failure
+        if failure is not None:
+            yield (
+                f"{watcher.ledger.name}: users cannot be discovered: "
+                f"{failure.reason.value}: {failure.message}; {failure.reason.meaning}"
+            )
 
 
 def _failures(view: View) -> Iterator[str]:

@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS users (
     organization TEXT NOT NULL, user_id TEXT NOT NULL, state BLOB NOT NULL, PRIMARY KEY (organization, user_id)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS organizations (name TEXT PRIMARY KEY, sweep BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS own_tokens (name TEXT PRIMARY KEY, expires_at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS alerts (labels BLOB PRIMARY KEY, starts_at REAL NOT NULL) WITHOUT ROWID;
 """
 _STATE = msgspec.msgpack.Decoder(UserState)
@@ -61,6 +62,7 @@ class Storage:
         self._changed = threading.Condition()
         self._users: dict[tuple[str, str], bytes | UserState | None] = {}
         self._sweeps: dict[str, Sweep | None] = {}
+        self._own: dict[str, float | None] = {}
         self._alerts: tuple[tuple[Labels, float], ...] | None = None
         self._last_alerts: tuple[tuple[Labels, float], ...] = ()
         self._stopping = False
@@ -135,8 +137,10 @@ class Storage:
         for name, blob in connection.execute("SELECT name, sweep FROM organizations"):
             with contextlib.suppress(msgspec.MsgspecError):
                 sweeps[name] = _SWEEP.decode(blob)
+        own = dict(connection.execute("SELECT name, expires_at FROM own_tokens"))
         return {
-            name: OrganizationView(name, tuple(users.get(name, ())), sweep, since=0.0) for name, sweep in sweeps.items()
+            name: OrganizationView(name, tuple(users.get(name, ())), sweep, since=0.0, own_expiry=own.get(name))
+            for name, sweep in sweeps.items()
         }
 
     def start(self) -> None:
@@ -161,6 +165,11 @@ class Storage:
         with self._changed:
             self._sweeps[organization] = sweep
 
+    def own_token(self, organization: str, expires_at: float | None) -> None:
+        """The exporter's own token expires then, in epoch seconds; None if that is not known any more."""
+        with self._changed:
+            self._own[organization] = expires_at
+
     def keep_only(self, watched: Mapping[str, Iterable[str]]) -> None:
         """Forget organizations and users that are not watched any more."""
         wanted = {(name, user_id) for name, ids in watched.items() for user_id in ids}
@@ -171,6 +180,7 @@ class Storage:
             for name in {name for name, _ in self._known} | self._sweeps.keys():
                 if name not in watched:
                     self._sweeps[name] = None
+                    self._own[name] = None
 
     def keep_alerts(self, firing: Iterable[tuple[Labels, float]]) -> None:
         """These alerts are firing, since these times."""
@@ -193,14 +203,15 @@ class Storage:
         with self._changed:
             users, self._users = self._users, {}
             sweeps, self._sweeps = self._sweeps, {}
+            own, self._own = self._own, {}
             alerts, self._alerts = self._alerts, None
-        if not self._usable or not (users or sweeps or alerts is not None):
+        if not self._usable or not (users or sweeps or own or alerts is not None):
             return
         try:
             with contextlib.closing(self._connect()) as connection, connection:
-                _write(connection, users, sweeps, alerts)
+                _write(connection, users, sweeps, own, alerts)
         except sqlite3.Error as error:
-            self._put_back(users, sweeps, alerts)
+            self._put_back(users, sweeps, own, alerts)
             if not self._troubled:
                 self._complain("state cannot be written, it is kept in memory and tried again", error=str(error))
             else:
@@ -217,12 +228,14 @@ class Storage:
         self,
         users: dict[tuple[str, str], Any],
         sweeps: dict[str, Sweep | None],
+        own: dict[str, float | None],
         alerts: tuple[tuple[Labels, float], ...] | None,
     ) -> None:
         """What could not be written waits for the next try, unless something newer has come."""
         with self._changed:
             self._users = users | self._users
             self._sweeps = sweeps | self._sweeps
+            self._own = own | self._own
             self._alerts = alerts if self._alerts is None else self._alerts
 
     def _connect(self) -> sqlite3.Connection:
@@ -244,6 +257,7 @@ def _write(
     connection: sqlite3.Connection,
     users: Mapping[tuple[str, str], Any],
     sweeps: Mapping[str, Sweep | None],
+    own: Mapping[str, float | None],
     alerts: tuple[tuple[Labels, float], ...] | None,
 ) -> None:
     gone = [key for key, state in users.items() if state is None]
@@ -255,6 +269,10 @@ def _write(
     connection.executemany(
         "INSERT OR REPLACE INTO organizations VALUES (?, ?)",
         [(name, _encode(one)) for name, one in sweeps.items() if one is not None],
+    )
+    connection.executemany("DELETE FROM own_tokens WHERE name = ?", [(name,) for name, at in own.items() if at is None])
+    connection.executemany(
+        "INSERT OR REPLACE INTO own_tokens VALUES (?, ?)", [(name, at) for name, at in own.items() if at is not None]
     )
     if alerts is not None:
         connection.execute("DELETE FROM alerts")

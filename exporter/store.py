@@ -38,6 +38,21 @@ class Sweep:
 
 
 @dataclass(frozen=True, slots=True)
+class Discovery:
+    """How the discovery of an organization's users stands.
+
+    Attributes:
+        up: whether the last refresh worked; None before the end of the first.
+        last_success: epoch seconds of the last one that worked; None before the first of this process.
+        users: how many the list in force has; None before there is a list.
+    """
+
+    up: bool | None = None
+    last_success: float | None = None
+    users: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OrganizationView:
     """One organization as it stands.
 
@@ -46,6 +61,9 @@ class OrganizationView:
         sweep: its last sweep; None before the first has ended.
         since: epoch seconds from which it has been watched by this process.
         shard: which part of its users these are, as ``k/n``; "" for all.
+        discovery: how the discovery of its users stands; None where none is configured.
+        own_expiry: when the exporter's own token expires, in epoch seconds; `NEVER` if it has no expiry; None where
+            that is not known.
     """
 
     name: str
@@ -53,6 +71,13 @@ class OrganizationView:
     sweep: Sweep | None
     since: float
     shard: str = ""
+    discovery: Discovery | None = None
+    own_expiry: float | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is known whom to watch, and all of them have been asked for once."""
+        return self.sweep is not None and (self.discovery is None or self.discovery.users is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +88,8 @@ class View:
 
     @property
     def ready(self) -> bool:
-        """Whether each organization has been swept once."""
-        return bool(self.organizations) and all(one.sweep is not None for one in self.organizations)
+        """Whether each organization is."""
+        return bool(self.organizations) and all(organization.ready for organization in self.organizations)
 
 
 class LedgerObserver(Protocol):
@@ -76,6 +101,10 @@ class LedgerObserver(Protocol):
 
     def swept(self, organization: str, sweep: Sweep) -> None:
         """A sweep has been completed."""
+        ...
+
+    def own_token(self, organization: str, expires_at: float | None) -> None:
+        """The expiry of the exporter's own token is another one, in epoch seconds; None if it is not known."""
         ...
 
 
@@ -111,10 +140,13 @@ class Ledger:
         self._lock = threading.Lock()
         self._states: dict[str, UserState] = {}
         self._sweep: Sweep | None = None
+        self._discovery: Discovery | None = None
+        self._own_expiry: float | None = None
         self._view: OrganizationView | None = None
         if known is not None:
             self._states = {state.user.user_id: state for state in known.users}
             self._sweep = known.sweep
+            self._own_expiry = known.own_expiry
         self.watch(users)
 
     def watch(self, users: Iterable[User]) -> None:
@@ -197,6 +229,22 @@ class Ledger:
         if self._observer is not None:
             self._observer.swept(self.name, sweep)
 
+    def discovered(self, discovery: Discovery) -> None:
+        """Note how discovery stands."""
+        with self._lock:
+            self._discovery = discovery
+            self._view = None
+
+    def own_token(self, expires_at: float | None) -> None:
+        """Note when the exporter's own token expires, in epoch seconds; None if that cannot be known."""
+        with self._lock:
+            if expires_at == self._own_expiry:
+                return
+            self._own_expiry = expires_at
+            self._view = None
+        if self._observer is not None:
+            self._observer.own_token(self.name, expires_at)
+
     def state(self, user_id: str) -> UserState | None:
         """What is known of one user; None if nobody watches them."""
         with self._lock:
@@ -206,8 +254,15 @@ class Ledger:
         """The organization at this moment: the very same object until something is noted."""
         with self._lock:
             if self._view is None:
-                users = tuple(self._states.values())
-                self._view = OrganizationView(self.name, users, self._sweep, self._since, self._shard)
+                self._view = OrganizationView(
+                    self.name,
+                    tuple(self._states.values()),
+                    self._sweep,
+                    self._since,
+                    self._shard,
+                    self._discovery,
+                    self._own_expiry,
+                )
             return self._view
 
 

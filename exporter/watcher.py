@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import threading
@@ -13,12 +14,15 @@ import structlog
 from exporter.clock import Stop
 from exporter.cluster.shard import WHOLE, Shard
 from exporter.config.faults import ConfigError
-from exporter.config.userlists import joined
+from exporter.config.userlists import first_wins, joined
 from exporter.durations import format_duration
+from exporter.polling.own_token import LOOK_EVERY, OwnTokenWatch
 from exporter.polling.pacing import Pacer
+from exporter.polling.refresh import Refresher
 from exporter.polling.sweep import Sweeper
-from exporter.store import Ledger
+from exporter.store import Discovery, Ledger
 from exporter.yunxiao.client import Target, YunxiaoClient
+from exporter.yunxiao.users import Discoverer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -41,6 +45,28 @@ _job_numbers = itertools.count()
 
 def _nothing() -> None:
     """For where nobody needs to be told."""
+
+
+def _ignore(_: float) -> None:
+    """The same, for where a number is told."""
+
+
+def _found_before(
+    before: Watcher | None, known: OrganizationView | None, listed: tuple[User, ...]
+) -> tuple[tuple[User, ...] | None, Discovery]:
+    """The discovered users of before a reload or a restart, and how discovery stood; None where nobody looked.
+
+    After a restart nobody can tell who of those restored had been discovered: all but those listed by hand are kept
+    until the first refresh.
+    """
+    if before is not None:
+        refresher = before.refresher
+        return (None, Discovery()) if refresher is None else (refresher.users, refresher.state)
+    if known is None:
+        return None, Discovery()
+    by_hand = {user.user_id for user in listed}
+    found = tuple(state.user for state in known.users if state.user.user_id not in by_hand)
+    return found, Discovery(users=len(found))
 
 
 class Watcher:
@@ -81,10 +107,14 @@ class Watcher:
         self.settings = settings
         self.poll = poll
         self._shard = shard
+        found, discovery = _found_before(before, known, settings.users)
         known = known if before is None else before.ledger.view()
+        self._listed = settings.users
+        discover = config.users.discover
+        users = settings.users if discover is None else first_wins(settings.users, found or ())
         self.ledger: Ledger = Ledger(
             config.name,
-            self._mine(settings.users),
+            self._mine(users),
             known,
             since=clock.now(),
             shard=shard.label,
@@ -92,13 +122,17 @@ class Watcher:
         )
         self._telemetry = telemetry
         self._stop = Stop(parent)
-        # Guards settings and _stamp: a look at the files must not overwrite what a reload has just put in force.
+        # Guards settings, _stamp, _listed and which users the ledger is given: a look at the files or a discovery
+        # must not overwrite what a reload has just put in force.
         self._lock = threading.Lock()
         self._stamp = settings.users_stamp
-        self._refused: Secret | None = None
+        self._retried: Secret | None = None
+        self._token = settings.token
+        self._token_origin = settings.token.origin
         self._token_problem: str | None = None
         self._log = _log.bind(organization=config.name)
         self._sweep_soon: Callable[[], None] = _nothing
+        self._refresh_in: Callable[[float], None] = _ignore
         # A name of its own for each watcher: after a reload the old one's last run may still be ending.
         self._job = f"{config.name} #{next(_job_numbers)}"
         target = Target(
@@ -119,10 +153,10 @@ class Watcher:
         if kept is None or kept.highest != rate:
             kept = Pacer(rate, clock) if pacer is None else pacer(config.name, rate)
         self.pacer: Pacer = kept
-        self._client = YunxiaoClient(target, settings.token, self.pacer, telemetry, watchdog, clock)
+        self.client = YunxiaoClient(target, settings.token, self.pacer, telemetry, watchdog, clock)
         self.sweeper = Sweeper(
             self.ledger,
-            self._client,
+            self.client,
             telemetry,
             self._stop,
             clock,
@@ -131,6 +165,24 @@ class Watcher:
             spread=poll.spread,
             progress=progress,
         )
+        self._own = OwnTokenWatch(config.name, self.client, self._token, self.ledger.own_token, self._stop, clock)
+        self._own_in: Callable[[float], None] = _ignore
+        self.refresher: Refresher | None = None
+        if discover is not None:
+            self.ledger.discovered(discovery)
+            self.refresher = Refresher(
+                config.name,
+                Discoverer(config.name, self.client, discover),
+                interval=discover.interval,
+                allow_empty=discover.allow_empty,
+                users=found,
+                state=discovery,
+                found=self._watch_found,
+                told=self.ledger.discovered,
+                observer=telemetry,
+                stop=self._stop,
+                clock=clock,
+            )
 
     def start(self, scheduler: Scheduler) -> None:
         """Begin to sweep, now and once an interval, and to look at the files."""
@@ -141,18 +193,33 @@ class Watcher:
         self._check_interval()
         if config.tls.insecure_skip_verify:
             self._log.warning("the certificate is not checked; whoever sits in between can read the token")
+        if self.refresher is not None and config.users.discover is not None:
+            name = f"discover {self._job}"
+            self._refresh_in = functools.partial(scheduler.run_soon, name)
+            scheduler.add(
+                name,
+                self.refresh,
+                config.users.discover.interval,
+                skipped=_nothing,
+                crashed=lambda: self._telemetry.internal_error("discovery"),
+            )
         scheduler.add(
             f"sweep {self._job}",
-            self.sweeper.sweep,
+            self._sweep,
             self.poll.interval,
             skipped=self._skipped,
             crashed=lambda: self._telemetry.internal_error("sweep"),
         )
-        for name, job in (("watch", self.look), ("catch up", self.sweeper.catch_up)):
+        self._own_in = functools.partial(scheduler.run_soon, f"own token {self._job}")
+        for name, job, interval in (
+            ("watch", self.look, _LOOK_EVERY),
+            ("catch up", self.sweeper.catch_up, _LOOK_EVERY),
+            ("own token", self._look_up_own_token, LOOK_EVERY),
+        ):
             scheduler.add(
                 f"{name} {self._job}",
                 job,
-                _LOOK_EVERY,
+                interval,
                 skipped=_nothing,
                 crashed=lambda: self._telemetry.internal_error("watch"),
             )
@@ -160,7 +227,8 @@ class Watcher:
 
     def retire(self, scheduler: Scheduler) -> None:
         """Take the jobs off the schedule and end what is under way."""
-        for name in ("sweep", "watch", "catch up"):
+        discover = () if self.refresher is None else ("discover",)
+        for name in ("sweep", "watch", "catch up", "own token", *discover):
             scheduler.remove(f"{name} {self._job}")
         self.end()
 
@@ -168,21 +236,63 @@ class Watcher:
         """End what is under way, requests included."""
         self._stop.set()
         self._telemetry.retire()
-        self._client.close()
+        self.client.close()
         self._stop.release()
 
     def serves(self, settings: OrganizationSettings, poll: Poll) -> bool:
-        """Whether requests would go out in just the same way under other settings, whoever is watched."""
+        """Whether requests would go out in just the same way under other settings, whoever is listed by hand."""
         mine = (self.poll.interval, self.poll.timeout, self.poll.spread)
-        return mine == (poll.interval, poll.timeout, poll.spread) and self.settings.same_client(settings)
+        return (
+            mine == (poll.interval, poll.timeout, poll.spread)
+            and self.settings.same_client(settings)
+            and self.settings.config.users.discover == settings.config.users.discover
+        )
 
     def adopt(self, settings: OrganizationSettings) -> None:
         """Go on with the same client and other users."""
         with self._lock:
             self.settings = settings
             self._stamp = settings.users_stamp
-            self.ledger.watch(self._mine(settings.users))
+            self._list(settings.users)
         self._check_interval()
+
+    def refresh(self) -> None:
+        """Ask the platform whom to watch, and again soon if nobody is known yet and that failed."""
+        if self.refresher is not None and (soon := self.refresher.refresh()) is not None:
+            self._refresh_in(soon)
+
+    def sweep_found(self, tell: Callable[[int], None]) -> None:
+        """Discover once and sweep once.
+
+        Args:
+            tell: told how many users the sweep goes over.
+        """
+        self.refresh()
+        tell(len(self.ledger.users()))
+        self.sweeper.sweep()
+
+    def _look_up_own_token(self) -> None:
+        if (soon := self._own.look()) is not None:
+            self._own_in(soon)
+
+    def _sweep(self) -> None:
+        if self.refresher is not None:
+            self.refresher.wait_for_list()
+        self.sweeper.sweep()
+
+    def _watch_found(self, users: tuple[User, ...]) -> None:
+        before = len(self.ledger.users())
+        with self._lock:
+            self.ledger.watch(self._mine(first_wins(self._listed, users)))
+        # Told anew only where it may be news.
+        if len(self.ledger.users()) != before:
+            self._check_interval()
+
+    def _list(self, users: tuple[User, ...]) -> None:
+        """Take over the users listed by hand; who was discovered stays. With the lock."""
+        self._listed = users
+        found = None if self.refresher is None else self.refresher.users
+        self.ledger.watch(self._mine(first_wins(users, found or ())))
 
     def pause(self) -> None:
         """Ask the platform nothing from now on: another replica does."""
@@ -202,15 +312,24 @@ class Watcher:
         self._look_at_users()
 
     def _look_at_token(self) -> None:
-        source = self.settings.token
-        secret = source.current()
-        if self.sweeper.refused:
-            if self._refused is not None and secret != self._refused:
+        # The client's own: after a reload that keeps the client the settings hold another one for the same files.
+        source = self._token
+        source.current()  # whether it has gone bad shows when it is read
+        if self.sweeper.refused or (self.refresher is not None and self.refresher.refused):
+            new = source.successor(self.client.refused)
+            # Once for each new token: whether it is a better one shows soon.
+            if new is not None and new != self._retried:
                 self._log.info("the token has changed since the platform refused it, sweeping now")
+                self._retried = new
+                self._refresh_in(0.0)
                 self._sweep_soon()
-            self._refused = secret
         else:
-            self._refused = None
+            self._retried = None
+        if source.origin != self._token_origin:
+            self._log.warning("the platform refused the token, that of another file is in use", file=source.origin)
+            self._token_origin = source.origin
+        if self._own.outdated:
+            self._own_in(0.0)
         problem = source.problem
         if problem is not None and problem != self._token_problem:
             self._telemetry.file_error("token_file")
@@ -232,7 +351,7 @@ class Watcher:
                 self._telemetry.file_error("users_file")
                 self._log.error("user files went bad, the last good list stays in force", detail=str(error))
                 return
-            self.ledger.watch(users)
+            self._list(users)
         self._check_interval()
         self._log.info("user files changed", users=len(users))
 

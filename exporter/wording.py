@@ -40,3 +40,8 @@ def utc_exact(epoch: float) -> str:
     """An epoch time as RFC 3339 in UTC, to the millisecond."""
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=round(epoch * 1000))
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+
+
+def printable(text: str) -> str:
+    """Text without anything that a terminal would obey: names come from other people."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)

@@ -144,6 +144,8 @@ def _plain(annotation: object) -> str:
         return " or ".join(_plain(argument) for argument in typing.get_args(annotation))
     if origin is dict:
         return "names and texts"
+    if origin is typing.Literal:
+        return " or ".join(f"`{argument}`" for argument in typing.get_args(annotation))
     if origin is typing.Annotated:
         return _plain(typing.get_args(annotation)[0])
     return {str: "text", bool: "true or false", int: "whole number", float: "number", type(None): "null"}[

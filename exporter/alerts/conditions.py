@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from exporter.alerts.definitions import (
     CONFIG_RELOAD_FAILED,
+    EXPORTER_TOKEN_EXPIRING,
     SWEEP_STALLED,
     TOKEN_EXPIRED,
     TOKEN_EXPIRING_CRITICAL,
@@ -18,7 +19,7 @@ from exporter.alerts.definitions import (
 )
 from exporter.alerts.timing import CRITICAL_SHARE, WARNING_SHARE, failing_after, stale_after, stalled_after
 from exporter.config.types import compiled_regex
-from exporter.model import NEVER, token_series
+from exporter.model import NEVER, Owner, token_series
 from exporter.wording import expiry_words, rough
 
 if TYPE_CHECKING:
@@ -90,10 +91,11 @@ class _Maker:
     def __init__(self, alerting: Alerting, now: float) -> None:
         self.now = now
         self._labels = {name: value for name, value in alerting.labels.items() if value}
+        self._owner_labels = alerting.owner_labels
         self._runbooks = alerting.runbook_base_url
 
     def make(
-        self, definition: Definition, labels: dict[str, str], since: float, more: Labels = (), **words: str
+        self, definition: Definition, labels: dict[str, str], since: float, user: User | None = None, **words: str
     ) -> Alert:
         own = {"alertname": definition.name, "severity": definition.severity.value} | labels
         description = definition.description.format(**labels, **words)
@@ -102,11 +104,22 @@ class _Maker:
             "description": description,
             "runbook_url": definition.runbook(self._runbooks),
         }
+        if user is not None and user.owner is not None:
+            who = {"owner_email": user.owner.email, "owner_department": user.owner.department}
+            annotations |= {name: value for name, value in who.items() if value is not None}
         return Alert(
-            labels=tuple(sorted((self._labels | dict(more) | own).items())),
+            labels=tuple(sorted((self._labels | self._of(user) | own).items())),
             annotations=tuple(annotations.items()),
             since=min(since, self.now),
         )
+
+    def _of(self, user: User | None) -> dict[str, str]:
+        """The labels that an alert about a user carries; those of the user's entry win."""
+        if user is None:
+            return {}
+        owner = Owner() if user.owner is None else user.owner
+        found = {name: getattr(owner, name) for name in self._owner_labels}
+        return {name: value for name, value in found.items() if value is not None} | dict(user.labels)
 
 
 def _about_token(organization: str, user: User, token: Token, alerting: Alerting, maker: _Maker) -> Iterator[Alert]:
@@ -129,7 +142,7 @@ def _about_token(organization: str, user: User, token: Token, alerting: Alerting
         else:
             return
     labels = {**_who(organization, user), "token_id": token.token_id, "token": token.name}
-    yield maker.make(definition, labels, since, user.labels, words=expiry_words(expires_at, maker.now))
+    yield maker.make(definition, labels, since, user, words=expiry_words(expires_at, maker.now))
 
 
 def _about_user(organization: str, state: UserState, config: Config, maker: _Maker) -> Iterator[Alert]:
@@ -137,12 +150,12 @@ def _about_user(organization: str, state: UserState, config: Config, maker: _Mak
     if state.failing_since is not None:
         since = state.failing_since + failing_after(config.poll)
         if since <= maker.now:
-            yield maker.make(USER_POLL_FAILING, who, since, state.user.labels)
+            yield maker.make(USER_POLL_FAILING, who, since, state.user)
     if state.last_success is not None:
         since = state.last_success + stale_after(config.poll)
         if since <= maker.now:
             age = rough(maker.now - state.last_success)
-            yield maker.make(USER_DATA_STALE, who, since, state.user.labels, age=age)
+            yield maker.make(USER_DATA_STALE, who, since, state.user, age=age)
 
 
 def _about_organization(view: OrganizationView, config: Config, maker: _Maker) -> Iterator[Alert]:
@@ -150,6 +163,11 @@ def _about_organization(view: OrganizationView, config: Config, maker: _Maker) -
     since = last + stalled_after(config.poll)
     if since <= maker.now:
         yield maker.make(SWEEP_STALLED, {"organization": view.name}, since, age=rough(maker.now - last))
+    if view.own_expiry is not None:
+        since = view.own_expiry - config.alerting.thresholds.warning
+        if since < maker.now:
+            words = expiry_words(view.own_expiry, maker.now)
+            yield maker.make(EXPORTER_TOKEN_EXPIRING, {"organization": view.name}, since, words=words)
 
 
 def _who(organization: str, user: User) -> dict[str, str]:

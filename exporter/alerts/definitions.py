@@ -66,6 +66,12 @@ SWEEP_STALLED = Definition(
     "Nobody's tokens are being read.",
     "No sweep over the users of {organization} has ended for {age}; tokens may expire unnoticed.",
 )
+EXPORTER_TOKEN_EXPIRING = Definition(
+    "YunxiaoExporterTokenExpiring",
+    Severity.WARNING,
+    "The exporter's own token has to be replaced.",
+    "The exporter's own token for {organization} {words}; without it nobody's tokens can be read.",
+)
 CONFIG_RELOAD_FAILED = Definition(
     "YunxiaoConfigReloadFailed",
     Severity.WARNING,
@@ -87,6 +93,7 @@ ALL_DEFINITIONS: tuple[Definition, ...] = (
     USER_POLL_FAILING,
     USER_DATA_STALE,
     SWEEP_STALLED,
+    EXPORTER_TOKEN_EXPIRING,
     CONFIG_RELOAD_FAILED,
     EXPORTER_DOWN,
 )

@@ -14,6 +14,7 @@ import yaml
 from exporter.alerts.definitions import (
     CONFIG_RELOAD_FAILED,
     EXPORTER_DOWN,
+    EXPORTER_TOKEN_EXPIRING,
     SWEEP_STALLED,
     TOKEN_EXPIRED,
     TOKEN_EXPIRING_CRITICAL,
@@ -44,6 +45,9 @@ _WORDS = {
     TOKEN_EXPIRING_CRITICAL: f"expires in {_ROUGH}",
     TOKEN_EXPIRING_WARNING: f"expires in {_ROUGH}",
     TOKEN_NEVER_EXPIRES: "never expires",
+    EXPORTER_TOKEN_EXPIRING: (
+        f"{{{{ if gt $value 0.0 }}}}expires in {_ROUGH}{{{{ else }}}}expired {_ROUGH} ago{{{{ end }}}}"
+    ),
 }
 _REMEMBERED = "1d"
 """How long an organization that no exporter answers for is known by name."""
@@ -225,6 +229,9 @@ def _exporter_rules(alerting: Alerting, poll: Poll, names: list[str]) -> Iterabl
         alerting,
         f"time() - (\n  {swept}\n  or\n  {watched}\n) > {_seconds(stalled_after(poll))}",
     )
+    # The soonest, should two exporters have tokens of their own.
+    own = f"min by (organization) (last_over_time(yunxiao_exporter_token_expiry_timestamp_seconds[{GAP}]))"
+    yield _rule(EXPORTER_TOKEN_EXPIRING, alerting, f"{own} - time() < {_seconds(alerting.thresholds.warning)}")
     yield _rule(
         CONFIG_RELOAD_FAILED,
         alerting,

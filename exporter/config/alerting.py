@@ -14,6 +14,7 @@ from exporter.config.types import (
     FilePath,
     HostName,
     LabelName,
+    OwnerLabel,
     PageUrl,
     Regex,
     Section,
@@ -142,6 +143,14 @@ class Alerting(Section):
     never_expires: bool = Field(False, description="Alert on tokens that never expire.")
     labels: dict[LabelName, str] = Field(
         default_factory=dict, description="Labels for every alert. A user's own labels win."
+    )
+    owner_labels: tuple[OwnerLabel, ...] = Field(
+        (),
+        description=(
+            "What of `email`, `department` and `username`, if known, becomes a label of the alerts that the exporter "
+            "sends itself. The first two come along as annotations in any case. Labels of the same name in a "
+            "user's entry win."
+        ),
     )
     ignore: tuple[Ignore, ...] = Field((), description=Ignore.__doc__)
     runbook_base_url: PageUrl = Field(

@@ -14,7 +14,7 @@ from requests.utils import get_environ_proxies, should_bypass_proxies
 from exporter.config.check import checked, in_order, keys_of
 from exporter.config.faults import ConfigError, Fault
 from exporter.config.schema import Config, Organization, StaticUser
-from exporter.config.secrets import SecretError, SecretFile, SecretSource, SecretValue, clean_secret
+from exporter.config.secrets import SecretError, SecretFile, SecretFiles, SecretSource, SecretValue, clean_secret
 from exporter.config.types import FilePath, VariableName
 from exporter.config.userlists import Stamp, UserFiles, joined, repeated_ids, threshold_faults
 from exporter.config.yamlfile import Document, read_yaml
@@ -60,7 +60,7 @@ class OrganizationSettings:
             self.config.model_copy(update={"users": other.config.users}) == other.config
             and self.ca_digest == other.ca_digest
             and self.proxies == other.proxies
-            and (isinstance(self.token, SecretFile) or self.token.current() == other.token.current())
+            and (isinstance(self.token, (SecretFile, SecretFiles)) or self.token.current() == other.token.current())
         )
 
 
@@ -113,9 +113,11 @@ class Settings:
 
     @property
     def label_names(self) -> tuple[str, ...]:
-        """The names of all labels that users' entries carry."""
+        """The names of all labels that users' entries carry, or will once they have been discovered."""
         users = (user for one in self.organizations for user in one.users)
-        return tuple(sorted({name for user in users for name, _ in user.labels}))
+        found = (one.config.users.discover for one in self.organizations)
+        discovered: set[str] = {name for one in found if one is not None for name in one.owner_labels}
+        return tuple(sorted(discovered | {name for user in users for name, _ in user.labels}))
 
     def notes(self, now: float) -> tuple[str, ...]:
         """What is sound but ought to be looked at, as sentences."""
@@ -290,6 +292,7 @@ class _Pointers(BaseModel):
     """The keys of an organization that point at something outside the file, and nothing else."""
 
     token_file: FilePath | None = None
+    token_files: tuple[FilePath, ...] = ()
     token_env: VariableName | None = None
     tls: _TlsPointers = _TlsPointers()
     users: _UsersPointers = _UsersPointers()
@@ -327,6 +330,12 @@ def _follow(
         token = _token(pointers, folder, environ)
     except SecretError as error:
         faults.append(_as_fault(document, (*path, key), error))
+    if isinstance(token, SecretFiles):
+        for number, file in enumerate(token.files):
+            try:
+                file.current()
+            except SecretError as error:
+                faults.append(_as_fault(document, (*path, "token_files", number), error))
 
     user_files = UserFiles(folder, pointers.users.files, alerting)
     stamp = user_files.stamp()
@@ -353,6 +362,8 @@ def _token(pointers: _Pointers, folder: Path, environ: Mapping[str, str]) -> Sec
         source = SecretFile(folder / pointers.token_file)
         source.current()
         return source
+    if pointers.token_files:
+        return SecretFiles([folder / name for name in pointers.token_files])
     variable = pointers.token_env
     if variable is None:
         return None

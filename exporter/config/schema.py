@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from exporter.config.alerting import Alerting, UserThresholds
 from exporter.config.cluster import Redis
+from exporter.config.discovery import Discover
 from exporter.config.types import (
     Duration,
     Endpoint,
@@ -141,6 +142,7 @@ class Users(Section):
             "An id that `static` has too keeps what `static` says."
         ),
     )
+    discover: Discover | None = Field(None, description=Discover.__doc__)
 
 
 class Organization(Section):
@@ -157,7 +159,15 @@ class Organization(Section):
         None,
         description=(
             "File that holds the administrator's token alone; re-read when it changes. Relative to this file. "
-            "Either this or `token_env`."
+            "One of this, `token_files` and `token_env`."
+        ),
+    )
+    token_files: tuple[FilePath, ...] = Field(
+        (),
+        max_length=8,
+        description=(
+            "Such files, the token in use and its successors: when the platform refuses one, the next is tried at once "
+            "and stays in use if it is taken."
         ),
     )
     token_env: VariableName | None = Field(None, description="Name of the environment variable that holds the token.")
@@ -173,14 +183,14 @@ class Organization(Section):
 
     @model_validator(mode="after")
     def _one_token_source(self) -> Self:
-        if (self.token_file is None) == (self.token_env is None):
-            raise ValueError("needs exactly one of token_file and token_env")
+        if (self.token_file is not None) + bool(self.token_files) + (self.token_env is not None) != 1:
+            raise ValueError("needs exactly one of token_file, token_files and token_env")
         return self
 
     @model_validator(mode="after")
     def _somebody_to_watch(self) -> Self:
-        if not self.users.static and not self.users.files:
-            raise ValueError("watches nobody; name users in users.static or users.files")
+        if not self.users.static and not self.users.files and self.users.discover is None:
+            raise ValueError("watches nobody; name users in users.static or users.files, or have users.discover")
         return self
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
 
 _BYTE_LIMIT = 64 * 1024
 
@@ -56,6 +60,19 @@ class SecretSource(Protocol):
         """Why the source no longer gives a newer secret; None if all is well."""
         ...
 
+    @property
+    def origin(self) -> str:
+        """Where the secret comes from now, for people."""
+        ...
+
+    def successor(self, refused: Collection[Secret]) -> Secret | None:
+        """A secret to try after these have been refused; None if there is no other."""
+        ...
+
+    def settle(self, secret: Secret) -> None:
+        """Go on with this one, which has been taken."""
+        ...
+
 
 def clean_secret(raw: bytes, source: str) -> Secret:
     """The secret in the content of a file or variable.
@@ -93,6 +110,18 @@ class SecretValue:
     def problem(self) -> str | None:
         """None: what does not change does not go bad."""
         return None
+
+    @property
+    def origin(self) -> str:
+        """The environment: nothing else is read once only."""
+        return "the environment"
+
+    def successor(self, refused: Collection[Secret]) -> Secret | None:
+        """The secret, if it is not among these."""
+        return None if self._secret in refused else self._secret
+
+    def settle(self, secret: Secret) -> None:
+        """There is nothing to choose from."""
 
 
 class SecretFile:
@@ -142,6 +171,72 @@ class SecretFile:
     def problem(self) -> str | None:
         """Why the file's present content is not in force; None if it is."""
         return self._problem
+
+    @property
+    def origin(self) -> str:
+        """The file."""
+        return str(self._path)
+
+    def successor(self, refused: Collection[Secret]) -> Secret | None:
+        """What the file holds now, if it is not among these: it may have been replaced meanwhile."""
+        secret = self.current()
+        return None if secret in refused else secret
+
+    def settle(self, secret: Secret) -> None:
+        """There is nothing to choose from."""
+
+
+class SecretFiles:
+    """Several files of which one is in use until its secret is refused; then the next that is taken stays in use.
+
+    Args:
+        paths: the files, in the order in which they are tried.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._files = [SecretFile(path) for path in paths]
+        # Every worker asks and may move on, so there is no lock: it is only ever replaced whole.
+        self._in_use = 0
+
+    @property
+    def files(self) -> tuple[SecretFile, ...]:
+        """The files, each by itself."""
+        return tuple(self._files)
+
+    def current(self) -> Secret:
+        """The secret of the file in use; as `SecretFile.current`."""
+        return self._files[self._in_use].current()
+
+    @property
+    def problem(self) -> str | None:
+        """Why the present content of one of the files is not in force; None if all are.
+
+        All are looked at, so that a successor that cannot be read is told of before it is needed.
+        """
+        for file in self._files:
+            with contextlib.suppress(SecretError):
+                file.current()
+        return next((file.problem for file in self._files if file.problem is not None), None)
+
+    @property
+    def origin(self) -> str:
+        """The file in use."""
+        return self._files[self._in_use].origin
+
+    def successor(self, refused: Collection[Secret]) -> Secret | None:
+        """The first secret that is not among these, from the file in use on; files that give none are passed over."""
+        return next((secret for _, secret in self._had() if secret not in refused), None)
+
+    def settle(self, secret: Secret) -> None:
+        """Go on with the file that holds this secret."""
+        self._in_use = next((number for number, one in self._had() if one == secret), self._in_use)
+
+    def _had(self) -> Iterator[tuple[int, Secret]]:
+        """Numbers of files with their secrets, from the file in use on."""
+        first, count = self._in_use, len(self._files)
+        for number in (*range(first, count), *range(first)):
+            with contextlib.suppress(SecretError):
+                yield number, self._files[number].current()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -187,6 +187,8 @@ RedisUrl = Annotated[str, AfterValidator(_redis)]
 PageUrl = Annotated[str, AfterValidator(_page)]
 Day = Annotated[date, BeforeValidator(_day), Field(json_schema_extra={"shown_as": "date"})]
 LabelName = Annotated[str, AfterValidator(_label_name)]
+OwnerLabel = Literal["email", "department", "username"]
+"""What may be known of whoever owns a token, and made a label."""
 Regex = Annotated[str, StringConstraints(min_length=1), AfterValidator(_regex)]
 
 

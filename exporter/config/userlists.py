@@ -14,7 +14,7 @@ from exporter.config.faults import ConfigError, Fault
 from exporter.config.schema import StaticUser
 from exporter.config.yamlfile import Document, read_yaml
 from exporter.durations import format_duration
-from exporter.model import OwnThresholds, User
+from exporter.model import Owner, OwnThresholds, User
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -146,13 +146,25 @@ def joined(*lists: Iterable[StaticUser]) -> tuple[User, ...]:
     return tuple(users.values())
 
 
+def first_wins(*lists: Iterable[User]) -> tuple[User, ...]:
+    """The users of several lists, each id once; an earlier list's one wins whole."""
+    users: dict[str, User] = {}
+    for one in lists:
+        for user in one:
+            users.setdefault(user.user_id, user)
+    return tuple(users.values())
+
+
 def _user(entry: StaticUser) -> User:
+    # An empty label is no label, to Prometheus as to Alertmanager.
+    labels = {name: value for name, value in entry.labels.items() if value}
+    owner = Owner(labels.get("email"), labels.get("department"), labels.get("username"))
     return User(
         entry.id,
         entry.name or entry.id,
-        # An empty label is no label, to Prometheus as to Alertmanager.
-        tuple(sorted((name, value) for name, value in entry.labels.items() if value)),
+        tuple(sorted(labels.items())),
         _own_thresholds(entry),
+        None if owner == Owner() else owner,
     )
 
 

@@ -18,7 +18,7 @@ from exporter.yunxiao.wire import PARSE_FIELDS
 
 if TYPE_CHECKING:
     from exporter.config.schema import Config, Metrics
-    from exporter.store import OrganizationView
+    from exporter.store import Discovery, OrganizationView
 
 Sample = tuple[tuple[str, ...], float]
 """The values of a family's labels, in their order, and the value."""
@@ -364,7 +364,67 @@ def user_labels(organization: str, state: UserState, names: Iterable[str]) -> Sa
     return (*_who(organization, state), *(own.get(name, "") for name in names)), 1
 
 
+def _discovery(
+    field: Callable[[Discovery], float | None],
+) -> Callable[[OrganizationView], Iterable[Sample]]:
+    """The samples of a family about discovery: one number, where there is one."""
+
+    def samples(view: OrganizationView) -> Iterable[Sample]:
+        value = None if view.discovery is None else field(view.discovery)
+        return [] if value is None else [((view.name,), float(value))]
+
+    return samples
+
+
+_WITH_DISCOVERY = "Only with `users.discover`, from"
+DISCOVERY_FAMILIES: tuple[OrganizationFamily, ...] = (
+    OrganizationFamily(
+        "yunxiao_discovery_up",
+        Kind.GAUGE,
+        ("organization",),
+        "1 if the last look at the platform's list of users worked, 0 if it failed and the list of before is in force.",
+        f"{_WITH_DISCOVERY} the end of the first look.",
+        ("yunxiao_discovery_up == 0", "organizations whose list of users is not followed"),
+        samples=_discovery(lambda one: one.up),
+    ),
+    OrganizationFamily(
+        "yunxiao_discovery_last_success_timestamp_seconds",
+        Kind.GAUGE,
+        ("organization",),
+        "When the platform's list of users was last read, in seconds since the epoch.",
+        f"{_WITH_DISCOVERY} the first look that worked.",
+        ("time() - yunxiao_discovery_last_success_timestamp_seconds > 4 * 3600", "lists older than four hours"),
+        samples=_discovery(lambda one: one.last_success),
+    ),
+    OrganizationFamily(
+        "yunxiao_discovered_users",
+        Kind.GAUGE,
+        ("organization",),
+        "Users on the list in force that the platform gave, filters applied.",
+        f"{_WITH_DISCOVERY} the first look that worked, or the start with a storage that knows them.",
+        ("delta(yunxiao_discovered_users[1d])", "how many joined and left within a day"),
+        samples=_discovery(lambda one: one.users),
+    ),
+)
+
+
+def _own_expiry(view: OrganizationView) -> Iterable[Sample]:
+    return [] if view.own_expiry is None else [((view.name,), view.own_expiry)]
+
+
+OWN_TOKEN_EXPIRY = OrganizationFamily(
+    "yunxiao_exporter_token_expiry_timestamp_seconds",
+    Kind.GAUGE,
+    ("organization",),
+    "When the exporter's own token expires, in seconds since the epoch; +Inf if never. Looked up every hour.",
+    "Where the platform tells the token who it belongs to and lists it among its owner's tokens.",
+    ("yunxiao_exporter_token_expiry_timestamp_seconds - time() < 14 * 86400", "tokens of the exporter's to replace"),
+    samples=_own_expiry,
+)
+
 ORGANIZATION_FAMILIES: tuple[OrganizationFamily, ...] = (
+    *DISCOVERY_FAMILIES,
+    OWN_TOKEN_EXPIRY,
     OrganizationFamily(
         "yunxiao_users",
         Kind.GAUGE,
@@ -529,7 +589,8 @@ PARSE_ERRORS = OwnFamily(
     "yunxiao_parse_errors_total",
     Kind.COUNTER,
     ("organization", "field"),
-    "Fields of listed tokens that could not be read; token and token_id mean that the whole entry was left out.",
+    "Fields of listed tokens that could not be read; token and token_id mean that the whole entry was left out, user "
+    "that a listed user, organization or department without an id was.",
     "Always; each field starts at 0.",
     ('increase(yunxiao_parse_errors_total{field="expired_at"}[1d]) > 0', "tokens whose expiry nobody watches"),
     known=(PARSE_FIELDS,),
@@ -550,7 +611,7 @@ INTERNAL_ERRORS = OwnFamily(
     "Defects of the exporter that it met and survived, by the part that caught them; the log has the traceback.",
     "Always.",
     ("increase(yunxiao_exporter_internal_errors_total[1d]) > 0", "defects to report"),
-    known=(("poll", "sweep", "watch", "reload", "alerts", "notify"),),
+    known=(("poll", "sweep", "watch", "reload", "alerts", "notify", "discovery"),),
 )
 BUILD_INFO = OwnFamily(
     "yunxiao_exporter_build_info",

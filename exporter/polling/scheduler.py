@@ -84,10 +84,10 @@ class Scheduler:
         trigger = IntervalTrigger(seconds=interval, start_date=now, timezone=UTC)
         self._scheduler.add_job(job, trigger, id=name, name=name, next_run_time=now)
 
-    def run_soon(self, name: str) -> None:
-        """Run a job now, and then at its interval from now on."""
+    def run_soon(self, name: str, after: float = 0.0) -> None:
+        """Run a job now, or after so many seconds, and then at its interval from that time on."""
         with contextlib.suppress(JobLookupError):  # it has just been removed
-            self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))
+            self._scheduler.modify_job(name, next_run_time=datetime.now(UTC) + timedelta(seconds=after))
 
     def _follow_clock(self) -> None:
         """Move all jobs along when the machine's clock is set: they are due at times of that clock."""

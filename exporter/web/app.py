@@ -69,8 +69,11 @@ def create_app(served: Served) -> Starlette:
     def ready(_: Request) -> Response:
         view = served.store.view()
         if not view.ready:
-            waiting = ", ".join(one.name for one in view.organizations if one.sweep is None) or "any organization"
-            return PlainTextResponse(f"Not ready: no sweep completed yet of {waiting}.\n", status_code=503)
+            waiting = [one for one in view.organizations if not one.ready]
+            # Whose users are not known yet has nobody to sweep, which is no news.
+            missing = "no sweep completed yet" if any(one.sweep is None for one in waiting) else "no list of users yet"
+            names = ", ".join(one.name for one in waiting) or "any organization"
+            return PlainTextResponse(f"Not ready: {missing} of {names}.\n", status_code=503)
         return PlainTextResponse("yunxiao-token-exporter is ready.\n")
 
     def reload(_: Request) -> Response:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import ssl
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, NoReturn, Protocol
-from urllib.parse import urlencode, urlsplit
+from typing import TYPE_CHECKING, NoReturn, Protocol, TypeAlias, TypeVar
+from urllib.parse import urlencode
 
 import requests
 import tenacity
@@ -17,29 +15,46 @@ import urllib3
 from exporter.clock import StoppedError
 from exporter.model import Reason, Token
 from exporter.transport import Call, GuardedSession, Watchdog
+from exporter.yunxiao.breakage import broken, out_of_time
 from exporter.yunxiao.errors import ApiError, reason_of_status
+from exporter.yunxiao.headers import host_of, retry_after_of
+from exporter.yunxiao.people import Person, parse_person
 from exporter.yunxiao.wire import WireError, error_code, parse_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
     from exporter.clock import Clock, Stop
     from exporter.config.secrets import Secret, SecretSource
 
+T = TypeVar("T")
+_Answer: TypeAlias = "tuple[bytes, Mapping[str, str]]"
+
 LIST_TOKENS = "list_tokens"
-OPERATIONS = (LIST_TOKENS,)
+LIST_USERS = "list_users"
+LIST_MEMBERS = "list_members"
+LIST_ORGANIZATIONS = "list_organizations"
+LIST_DEPARTMENTS = "list_departments"
+GET_CALLER = "get_caller"
+OPERATIONS = (LIST_TOKENS, LIST_USERS, LIST_MEMBERS, LIST_ORGANIZATIONS, LIST_DEPARTMENTS, GET_CALLER)
 """The calls, as the label `operation` names them."""
 
-_TOKENS_PATH = "oapi/v1/platform/users/admin/personalAccessTokens"
+_API = "oapi/v1/"
+_TOKENS_PATH = "platform/users/admin/personalAccessTokens"
+_CALLER_PATHS = ("platform/user", "platform/users:me")
+"""Where the caller is told of: the documented path, and the one of older installations."""
 _TOKEN_HEADER = "x-yunxiao-token"  # noqa: S105 - the name of a header
 _BODY_LIMIT = 32 * 1024 * 1024
 _ERROR_BODY_LIMIT = 64 * 1024
 _CHUNK = 64 * 1024
 _OK = 200
+_OK_CODE = "200"
 _NO_STATUS = "error"
 _ATTEMPTS = 3
+_MOST_TOKENS = 10
+"""Tokens tried for one request: more than can be configured, fewer than a file that changes all the time can hold."""
 
 
 class Gate(Protocol):
@@ -133,6 +148,8 @@ class YunxiaoClient:
         self._observer = observer
         self._clock = clock
         self._closed = False
+        # Only ever replaced whole.
+        self._refused: tuple[Secret, ...] = ()
         self._session = self._make_session(watchdog)
 
     def _make_session(self, watchdog: Watchdog) -> GuardedSession:
@@ -158,6 +175,11 @@ class YunxiaoClient:
         """
         return self._session.prepare_request(requests.Request("GET", self._target.endpoint + "/"))
 
+    @property
+    def refused(self) -> tuple[Secret, ...]:
+        """The tokens of the last request for which all were refused; () if there was none."""
+        return self._refused
+
     def close(self) -> None:
         """End the requests under way and close the connections; nothing can be asked for afterwards."""
         self._closed = True
@@ -174,17 +196,64 @@ class YunxiaoClient:
             ApiError: the call failed, after retries where they made sense.
             StoppedError: the call was called off.
         """
-        body = self._get(LIST_TOKENS, _TOKENS_PATH, {"userId": user_id}, stop)
-        try:
-            parsed = parse_tokens(body, self._target.timezone)
-        except WireError as error:
-            self._observer.error(Reason.INVALID_RESPONSE)
-            raise ApiError(Reason.INVALID_RESPONSE, f"the answer is {error}") from None
+        body, _ = self._get(LIST_TOKENS, _TOKENS_PATH, {"userId": user_id}, stop)
+        parsed = self.read(lambda: parse_tokens(body, self._target.timezone))
         for name, count in parsed.errors.items():
             self._observer.parse_errors(name, count)
         return parsed.tokens
 
-    def _get(self, operation: str, path: str, query: dict[str, str], stop: Stop) -> bytes:
+    def page(self, operation: str, path: str, query: Mapping[str, str], stop: Stop) -> tuple[bytes, Mapping[str, str]]:
+        """The answer to some other call: its body, and its headers by name in any case.
+
+        Args:
+            operation: one of `OPERATIONS`.
+            path: below ``/oapi/v1/``, quoted where it has to be.
+            query: the parameters.
+            stop: calls the request off.
+
+        Raises:
+            ApiError: the call failed, after retries where they made sense.
+            StoppedError: the call was called off.
+        """
+        return self._get(operation, path, query, stop)
+
+    def caller(self, stop: Stop) -> Person:
+        """Whose token this is.
+
+        Args:
+            stop: calls the request off.
+
+        Raises:
+            ApiError: the call failed; `FORBIDDEN`, `NOT_FOUND` or `UNSUPPORTED` where the platform does not offer it
+                to this token.
+            StoppedError: the call was called off.
+        """
+        documented, older = _CALLER_PATHS
+        try:
+            body, _ = self._get(GET_CALLER, documented, {}, stop)
+        except ApiError as error:
+            if error.reason is not Reason.NOT_FOUND:
+                raise
+            body, _ = self._get(GET_CALLER, older, {}, stop)
+        return self.read(lambda: parse_person(body))
+
+    def read(self, parse: Callable[[], T]) -> T:
+        """What a parser makes of an answer.
+
+        Raises:
+            ApiError: the answer is not the API's; it has been counted.
+        """
+        try:
+            return parse()
+        except WireError as error:
+            self._observer.error(Reason.INVALID_RESPONSE)
+            raise ApiError(Reason.INVALID_RESPONSE, f"the answer is {error}") from None
+
+    def count_unreadable(self, field: str) -> None:
+        """Count a field of an answer that could not be read."""
+        self._observer.parse_errors(field, 1)
+
+    def _get(self, operation: str, path: str, query: Mapping[str, str], stop: Stop) -> _Answer:
         try:
             return self._authorized(operation, path, query, stop)
         except ApiError as error:
@@ -194,7 +263,7 @@ class YunxiaoClient:
         # The machinery of retries costs more than most requests, so it is started when it is needed.
         attempts = iter([lambda: _raise(first)])
 
-        def attempt() -> bytes:
+        def attempt() -> _Answer:
             again = next(attempts, None)
             return self._authorized(operation, path, query, stop) if again is None else again()
 
@@ -208,18 +277,29 @@ class YunxiaoClient:
         )
         return retrying(attempt)
 
-    def _authorized(self, operation: str, path: str, query: dict[str, str], stop: Stop) -> bytes:
+    def _authorized(self, operation: str, path: str, query: Mapping[str, str], stop: Stop) -> _Answer:
         token = self._token.current()
-        try:
-            return self._attempt(operation, path, query, token, stop)
-        except ApiError as error:
-            # The token file may have been replaced between reading it and the refusal.
-            if error.reason is not Reason.UNAUTHORIZED or self._token.current() == token:
-                raise
-        self._observer.retry()
-        return self._attempt(operation, path, query, self._token.current(), stop)
+        refused: list[Secret] = []
+        while True:
+            try:
+                answer = self._attempt(operation, path, query, token, stop)
+            except ApiError as error:
+                if error.reason is not Reason.UNAUTHORIZED:
+                    raise
+                refused.append(token)
+                # Another file's, or the same file's that has been replaced between reading it and the refusal.
+                following = self._token.successor(refused)
+                if following is None or len(refused) == _MOST_TOKENS:
+                    self._refused = tuple(refused)
+                    raise
+                self._observer.retry()
+                token = following
+            else:
+                if refused:
+                    self._token.settle(token)
+                return answer
 
-    def _attempt(self, operation: str, path: str, query: dict[str, str], token: Secret, stop: Stop) -> bytes:
+    def _attempt(self, operation: str, path: str, query: Mapping[str, str], token: Secret, stop: Stop) -> _Answer:
         self._gate.acquire(stop)
         if self._closed:
             raise StoppedError
@@ -228,11 +308,11 @@ class YunxiaoClient:
         try:
             with self._session.call(self._target.timeout) as call:
                 try:
-                    status, body = self._exchange(call, path, query, token)
+                    answer = self._exchange(call, path, query, token)
                 except ApiError as error:
                     code = str(error.status or _NO_STATUS)
                     raise
-                code = str(status)
+                code = _OK_CODE
         except ApiError as error:
             if self._closed:
                 raise StoppedError from None
@@ -243,77 +323,42 @@ class YunxiaoClient:
         finally:
             self._observer.request(operation, code, self._clock.monotonic() - started)
         self._gate.relaxed()
-        return body
+        return answer
 
-    def _exchange(self, call: Call, path: str, query: dict[str, str], token: Secret) -> tuple[int, bytes]:
+    def _exchange(self, call: Call, path: str, query: Mapping[str, str], token: Secret) -> _Answer:
         """Send one request and read the whole answer, with every library's error turned into an `ApiError`."""
         try:
             request = self._template.copy()
-            request.url = f"{self._template.url}{path}?{urlencode(query)}"
+            request.url = f"{self._template.url}{_API}{path}?{urlencode(query)}"
             request.headers[_TOKEN_HEADER] = token.reveal()
             with self._session.send_as_is(request, self._target.timeout) as response:
                 if response.status_code != _OK:
                     raise self._refusal(response)
                 body = _read(response, _BODY_LIMIT)
         except requests.RequestException as error:
-            raise self._broken(call, error) from None
+            raise broken(error, self._target.timeout, over=call.over) from None
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise self._broken(call, error) from None
+            raise broken(error, self._target.timeout, over=call.over) from None
         if call.over:
             # A body without a length looks whole when its connection is shut down.
-            raise self._out_of_time()
+            raise out_of_time(self._target.timeout)
         if len(body) > _BODY_LIMIT:
             raise ApiError(Reason.INVALID_RESPONSE, "the answer is larger than 32 MiB", status=_OK)
-        return response.status_code, body
+        return body, response.headers
 
     def _refusal(self, response: requests.Response) -> ApiError:
         status = response.status_code
         reason = reason_of_status(status)
         detail = f"HTTP {status}"
         if reason is Reason.REDIRECT:
-            host = _host_of(response.headers.get("Location", "")) or "another path"
+            host = host_of(response.headers.get("Location", "")) or "another path"
             return ApiError(reason, f"{detail} to {host}, redirect refused", status=status)
         with contextlib.suppress(requests.RequestException, urllib3.exceptions.HTTPError, OSError):
             if code := error_code(_read(response, _ERROR_BODY_LIMIT)):
                 detail += f" {code}"
-        retry_after = self._retry_after(response.headers.get("Retry-After"))
+        limit = self._target.max_retry_after
+        retry_after = retry_after_of(response.headers.get("Retry-After"), self._clock.now(), limit)
         return ApiError(reason, detail, status=status, retry_after=retry_after)
-
-    def _retry_after(self, header: str | None) -> float | None:
-        """The pause that the platform asks for, capped: seconds or a date (RFC 9110, 10.2.3)."""
-        if header is None:
-            return None
-        try:
-            # float, not int: any number of digits is taken, and the cap does the rest
-            seconds = float(header) if header.isdecimal() else _date_of(header) - self._clock.now()
-        except (ValueError, TypeError, OverflowError):
-            return None
-        return min(max(0.0, seconds), self._target.max_retry_after)
-
-    def _out_of_time(self) -> ApiError:
-        return ApiError(Reason.TIMEOUT, f"no whole answer within {self._target.timeout:g} s")
-
-    def _broken(self, call: Call, error: Exception) -> ApiError:
-        """A fault below HTTP. Its own text is not passed on: it may hold a header or a proxy's password."""
-        causes = list(_causes(error))
-        if call.over or any(isinstance(cause, (requests.Timeout, TimeoutError)) for cause in causes):
-            return self._out_of_time()
-        kind = type(error).__name__
-        if any(isinstance(cause, (requests.exceptions.SSLError, ssl.SSLError)) for cause in causes):
-            verify = next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None)
-            why = verify.verify_message if verify is not None else "handshake failed"
-            return ApiError(Reason.TLS, f"TLS: {why}")
-        if isinstance(error, (requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError)):
-            return ApiError(Reason.INVALID_RESPONSE, "the answer cannot be decompressed")
-        if any(isinstance(cause, urllib3.exceptions.NameResolutionError) for cause in causes):
-            return ApiError(Reason.CONNECTION, "the host name cannot be resolved")
-        if any(isinstance(cause, requests.exceptions.ProxyError) for cause in causes):
-            return ApiError(Reason.CONNECTION, "the proxy cannot be reached or refuses")
-        if any(isinstance(cause, (urllib3.exceptions.IncompleteRead, requests.exceptions.ChunkedEncodingError))
-               for cause in causes):  # fmt: skip
-            return ApiError(Reason.CONNECTION, "the connection broke off in mid-answer")
-        why = next((cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror), kind)
-        return ApiError(Reason.CONNECTION, f"no connection: {why}")
 
 
 def _raise(error: ApiError) -> NoReturn:
@@ -328,10 +373,6 @@ def _worth_another_try(error: BaseException) -> bool:
     return isinstance(error, ApiError) and error.worth_another_try
 
 
-def _date_of(header: str) -> float:
-    return parsedate_to_datetime(header).timestamp()
-
-
 def _read(response: requests.Response, limit: int) -> bytes:
     """The body, or a little more than the limit of it."""
     parts = []
@@ -342,27 +383,6 @@ def _read(response: requests.Response, limit: int) -> bytes:
         if size > limit:
             break
     return b"".join(parts)
-
-
-def _host_of(location: str) -> str:
-    try:
-        host = urlsplit(location).hostname or ""
-    except ValueError:
-        return ""
-    return "".join(char for char in host if char.isascii() and char.isprintable())[:253]
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    """An error with all that it came from, whichever way the libraries noted that."""
-    seen: list[BaseException] = []
-    todo: list[object] = [error]
-    while todo:
-        cause = todo.pop()
-        if not isinstance(cause, BaseException) or cause in seen:
-            continue
-        seen.append(cause)
-        todo.extend((cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args))
-    return seen
 
 
 __all__ = ["LIST_TOKENS", "OPERATIONS", "Gate", "Observer", "StoppedError", "Target", "YunxiaoClient"]

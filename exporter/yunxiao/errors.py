@@ -1,7 +1,8 @@
 """What can go wrong with a call, as the closed list of reasons.
 
 ApiError
-└── the one exception of a failed call; its `reason` says which kind
+└── the exception of a failed call; its `reason` says which kind
+    └── PagingError (exporter.yunxiao.pages): the pages of a list make none
 StoppedError (exporter.clock)
 └── the call was called off
 """
@@ -23,6 +24,7 @@ _BY_STATUS = {
     501: Reason.UNSUPPORTED,
 }
 _WORTH_ANOTHER_TRY = frozenset({Reason.RATE_LIMITED, Reason.SERVER_ERROR, Reason.CONNECTION})
+_NOT_OFFERED = frozenset({Reason.FORBIDDEN, Reason.NOT_FOUND, Reason.UNSUPPORTED})
 
 
 class ApiError(Exception):
@@ -48,6 +50,11 @@ class ApiError(Exception):
     def worth_another_try(self) -> bool:
         """Whether the same request may well work in a moment."""
         return self.reason in _WORTH_ANOTHER_TRY
+
+    @property
+    def not_offered(self) -> bool:
+        """Whether the platform does not offer the call, or not to this token."""
+        return self.reason in _NOT_OFFERED
 
     @property
     def failure(self) -> Failure:

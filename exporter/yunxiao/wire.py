@@ -17,7 +17,7 @@ from exporter.yunxiao.dates import parse_date
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-PARSE_FIELDS = ("token", "token_id", "name", "permissions", "created_at", "expired_at")
+PARSE_FIELDS = ("token", "token_id", "name", "permissions", "created_at", "expired_at", "user")
 """The fields that can be unreadable, as the label `field` of `yunxiao_parse_errors_total` names them."""
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -78,7 +78,7 @@ def parse_tokens(body: bytes, zone: ZoneInfo) -> Parsed:
     parsed = Parsed()
     unique: dict[tuple[str, str, float | None], Token] = {}
     entries = _typed(body)
-    for entry in _entries(_json(body)) if entries is None else entries:
+    for entry in entries_of(read_json(body), "tokens") if entries is None else entries:
         token = _token(entry, zone, parsed)
         if token is None:
             continue
@@ -102,7 +102,7 @@ def _typed(body: bytes) -> list[_Entry] | None:
 def error_code(body: bytes) -> str:
     """The platform's error code and request id in the body of a refusal, as ``Code (request id)``; "" without one."""
     try:
-        data = _json(body)
+        data = read_json(body)
     except WireError:
         return ""
     if not isinstance(data, dict):
@@ -112,7 +112,12 @@ def error_code(body: bytes) -> str:
     return f"{code} (request {request})" if code and request else code
 
 
-def _json(body: bytes) -> Any:
+def read_json(body: bytes) -> Any:
+    """What a body holds as JSON.
+
+    Raises:
+        WireError: it is no JSON.
+    """
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError):
@@ -132,17 +137,49 @@ def _what_is_it(body: bytes) -> str:
     return "a body that is not JSON"
 
 
-def _entries(data: Any) -> list[Any]:
+def entries_of(data: Any, what: str) -> list[Any]:
+    """The entries of a list, bare or as ``data`` of an envelope.
+
+    Args:
+        data: what a body holds.
+        what: what should be listed, for the error's words.
+
+    Raises:
+        WireError: no list.
+    """
     if isinstance(data, list):
         return data
     if not isinstance(data, dict):
-        raise WireError("JSON that is no list of tokens")
+        raise WireError(f"JSON that is no list of {what}")
+    _check_success(data)
+    if isinstance(entries := data.get("data"), list):
+        return entries
+    raise WireError(f"a JSON object without a list of {what}")
+
+
+def object_of(data: Any, what: str) -> dict[str, Any]:
+    """An object, bare or as ``data`` of an envelope.
+
+    Args:
+        data: what a body holds.
+        what: what it should be, for the error's words.
+
+    Raises:
+        WireError: no object.
+    """
+    if not isinstance(data, dict):
+        raise WireError(f"JSON that is no {what}")
+    _check_success(data)
+    inner = data.get("data", data)
+    if not isinstance(inner, dict):
+        raise WireError(f"JSON that is no {what}")
+    return inner
+
+
+def _check_success(data: dict[str, Any]) -> None:
     code = _short(data.get("errorCode"))
     if data.get("success") is False or (code and data.get("success") is not True):
         raise WireError(f"the error {code or 'without a code'} under a success status")
-    if isinstance(entries := data.get("data"), list):
-        return entries
-    raise WireError("a JSON object without a list of tokens")
 
 
 def _short(value: Any) -> str:
@@ -157,7 +194,7 @@ def _token(entry: Any, zone: ZoneInfo, parsed: Parsed) -> Token | None:
     else:
         parsed.count("token")
         return None
-    token_id = _text(fields.token_id) or _text(fields.tokenId)
+    token_id = text_of(fields.token_id) or text_of(fields.tokenId)
     if not token_id:
         parsed.count("token_id")
         return None
@@ -168,14 +205,15 @@ def _token(entry: Any, zone: ZoneInfo, parsed: Parsed) -> Token | None:
     return Token(
         token_id=token_id,
         # Many tokens are called alike: one text serves all of them.
-        name=sys.intern(_text(fields.name) or token_id),
+        name=sys.intern(text_of(fields.name) or token_id),
         permissions=_permissions(fields.permissions, parsed),
         created_at=_date(created, zone, "created_at", parsed, never=None),
         expires_at=_date(expires, zone, "expired_at", parsed, never=NEVER),
     )
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A field as text without white space around it; "" where it holds neither text nor a whole number."""
     if isinstance(value, str):
         return clean_text(value).strip()
     if isinstance(value, int) and not isinstance(value, bool):

@@ -103,6 +103,43 @@ alerting:
             goes_through_all_stages(server, platform, "by rules")
 
 
+def own_alerts(server: AlertmanagerServer) -> list[dict[str, Any]]:
+    return [one for one in server.alerts() or [] if one["labels"]["alertname"] == "YunxiaoExporterTokenExpiring"]
+
+
+def test_the_daemon_tells_alertmanager_of_its_own_token(alertmanager: str, tmp_path: Path) -> None:
+    with (
+        a_simulator({"A": []}) as platform,
+        AlertmanagerServer(alertmanager, tmp_path).ready() as server,
+    ):
+        platform.own_expires_at = time.time() + 20  # the warning comes in 5
+        config = a_config(tmp_path, platform, alertmanagers=[{"url": server.url}], labels={"site": "x"})
+        config.write_text(config.read_text() + "\nstorage: {path: state.db}\n")
+        with Exporter(config).ready() as exporter:
+            assert own_alerts(server) == []
+            (alert,) = wait_until(lambda: own_alerts(server))
+            server.transcript("own token")
+            assert alert["labels"] == {
+                "alertname": "YunxiaoExporterTokenExpiring",
+                "organization": "acme",
+                "severity": "warning",
+                "site": "x",
+            }
+            assert alert["annotations"]["description"].startswith("The exporter's own token for acme expires in 1")
+            wait_until(lambda: "acme expired " in own_alerts(server)[0]["annotations"]["description"], 25)
+            server.transcript("own token, expired")
+        with Exporter(config).ready() as exporter:
+            # The restart began no alert anew.
+            time.sleep(2)
+            (after,) = own_alerts(server)
+            assert after["startsAt"] == alert["startsAt"]
+            platform.own_expires_at = time.time() + 99 * DAY
+            exporter.signal(signal.SIGTERM)
+            assert exporter.ended() == 0
+        with Exporter(config).ready():
+            wait_until(lambda: own_alerts(server) == [])
+
+
 def test_every_query_of_the_dashboards_returns_series(alertmanager: str, prometheus: str, tmp_path: Path) -> None:
     now = time.time()
     tokens = {

@@ -8,14 +8,16 @@ import signal
 import sqlite3
 import stat
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from support.alertmanager_stub import Alertmanager, text_of
 from support.builders import NOW
 from support.running import Exporter, a_record, a_simulator, keep, wait_until, write_config
 
-from exporter.model import NEVER, Failure, OwnThresholds, Reason, Token, User, UserState
+from exporter.model import NEVER, Failure, Owner, OwnThresholds, Reason, Token, User, UserState
 from exporter.storage import SCHEMA, Storage
 from exporter.store import Sweep, SweepResult
 from exporter.yunxiao.simulator.faults import Fault
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STATE = UserState(
-    User("1", "张三", (("team", "x"),), OwnThresholds(5.0, None)),
+    User("1", "张三", (("team", "x"),), OwnThresholds(5.0, None), Owner("zhang.san@example.com", None, "z3")),
     (Token("pt-1", "ci", ("read",), NOW - 5, NEVER), Token("pt-2", "\ufffd", (), None, None)),
     last_success=NOW,
     polled=True,
@@ -47,6 +49,8 @@ def filled(path: Path) -> None:
     storage.start()
     storage.note("acme", STATE)
     storage.swept("acme", SWEEP)
+    storage.own_token("acme", NEVER)
+    storage.own_token("globex", None)
     storage.keep_alerts([ALERT])
     storage.stop()
 
@@ -57,9 +61,25 @@ def test_what_is_written_comes_back(tmp_path: Path) -> None:
     views, alerts = storage.load()
     assert views["acme"].users == (STATE,)
     assert views["acme"].sweep == SWEEP
+    assert views["acme"].own_expiry == NEVER
     assert alerts == [ALERT]
     assert errors == []
     assert stat.S_IMODE((tmp_path / "s.db").stat().st_mode) == 0o600
+
+
+def test_what_an_older_exporter_wrote_is_read(tmp_path: Path) -> None:
+    filled(tmp_path / "s.db")
+    with sqlite3.connect(tmp_path / "s.db") as connection:
+        (blob,) = connection.execute("SELECT state FROM users").fetchone()
+        older = msgspec.msgpack.decode(blob)
+        del older["user"]["owner"]
+        connection.execute("UPDATE users SET state = ?", [msgspec.msgpack.encode(older)])
+        connection.execute("DROP TABLE own_tokens")
+    connection.close()
+    storage, errors = a_storage(tmp_path / "s.db")
+    view = storage.load()[0]["acme"]
+    assert view.users == (replace(STATE, user=replace(STATE.user, owner=None)),)
+    assert (view.own_expiry, errors) == (None, [])
 
 
 def test_who_is_not_watched_any_more_is_forgotten(tmp_path: Path) -> None:

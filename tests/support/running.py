@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 # Parts, so that a traceback that quotes this file does not look like a leak.
 ADMIN_TOKEN = "pt-0a1b2c3d4e5f_" + "5ecre7" + "f00dfeed"
+SUCCESSOR = "pt-9z8y7x6w5v4u_" + "5ecre7" + "0fb00ed0"
 PASSWORD = "pass" + "w0rd" + "of-the-proxy"
-SECRETS = (ADMIN_TOKEN, ADMIN_TOKEN.partition("_")[2], PASSWORD)
+SECRETS = (ADMIN_TOKEN, ADMIN_TOKEN.partition("_")[2], SUCCESSOR, SUCCESSOR.partition("_")[2], PASSWORD)
 ROOT = Path(__file__).resolve().parents[2]
 
 EVIDENCE: Path | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from typing import Any
 
@@ -12,7 +13,7 @@ from support.builders import DAY, HOUR, MINUTE, NOW, a_failure, a_token
 
 from exporter.alerts.conditions import Alert, alerts
 from exporter.config.schema import Config, Poll
-from exporter.model import NEVER, OwnThresholds, Token, User
+from exporter.model import NEVER, Owner, OwnThresholds, Token, User
 from exporter.store import Ledger, Sweep, SweepResult, View
 
 OLD = 100 * DAY
@@ -216,3 +217,65 @@ def test_however_the_thresholds_are_alerts_only_get_worse_with_time(
     assert second >= first
     if first == second > 0:
         assert since == since_later
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        (14 * DAY, None),
+        (14 * DAY - 1, "expires in 13d"),
+        (55 * MINUTE, "expires in 55m"),
+        (0, "expired 0s ago"),
+        (-55 * DAY, "expired 55d ago"),
+        (NEVER, None),
+    ],
+)
+def test_the_exporters_own_token_is_told_of_before_and_after_its_end(left: float, words: str | None) -> None:
+    view = a_view()
+    own = View((dataclasses.replace(view.organizations[0], own_expiry=NOW + left),))
+    told = found(own)
+    if words is None:
+        assert told == []
+        return
+    (alert,) = told
+    assert alert.labels == (
+        ("alertname", "YunxiaoExporterTokenExpiring"),
+        ("organization", "acme"),
+        ("severity", "warning"),
+    )
+    description = f"The exporter's own token for acme {words}; without it nobody's tokens can be read."
+    assert dict(alert.annotations)["description"] == description
+    assert alert.since == min(NOW, NOW + left - 14 * DAY)
+
+
+OWNED = User("3001", "li.wei", (("team", "x"),), owner=Owner("li.wei@example.com", "平台组", "li"))
+
+
+def test_owners_come_along_as_annotations_and_as_labels_where_chosen() -> None:
+    (plain,) = found(a_view(a_token(expires_in=DAY, age=OLD), user=OWNED))
+    assert dict(plain.annotations) | {"owner_email": "li.wei@example.com", "owner_department": "平台组"} == dict(
+        plain.annotations
+    )
+    assert not {"email", "department", "username"} & dict(plain.labels).keys()
+    chosen = a_config(owner_labels=("email", "username"), labels={"email": "all@example.com"})
+    (alert,) = found(a_view(a_token(expires_in=DAY, age=OLD), user=OWNED), chosen)
+    labels = dict(alert.labels)
+    assert (labels["email"], labels["username"], labels["team"]) == ("li.wei@example.com", "li", "x")
+    assert "department" not in labels
+
+
+def test_labels_of_an_entry_win_over_what_was_discovered() -> None:
+    user = User("3001", "li.wei", (("email", "boss@example.com"),), owner=Owner("li.wei@example.com"))
+    (alert,) = found(
+        a_view(a_token(expires_in=DAY, age=OLD), user=user), a_config(owner_labels=("email", "department"))
+    )
+    assert dict(alert.labels)["email"] == "boss@example.com"
+    assert "department" not in dict(alert.labels)
+    assert dict(alert.annotations)["owner_email"] == "li.wei@example.com"
+    assert "owner_department" not in dict(alert.annotations)
+
+
+def test_alerts_about_nobody_in_particular_have_no_owner() -> None:
+    stalled = [one for one in found(a_view(user=OWNED), now=NOW + DAY) if "user" not in dict(one.labels)]
+    assert stalled
+    assert not any("owner_email" in dict(one.annotations) for one in stalled)

@@ -10,7 +10,7 @@ from exporter.config.loader import Settings, settle
 from exporter.config.schema import StaticUser
 from exporter.config.userlists import joined
 from exporter.config.yamlfile import parse_yaml
-from exporter.model import User
+from exporter.model import Owner, User
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -119,7 +119,7 @@ def test_ids_that_are_text_are_taken_as_written(written: str) -> None:
         ("limits: {max_retry_after: -1s}", "limits.max_retry_after: '-1s' is no duration"),
         ("tls: {ca_file: ca.pem}", "organizations[0].tls.ca_file: /nowhere/ca.pem cannot be read: No such file"),
         ("tls: {insecure_skip_verify: yes please}", "tls.insecure_skip_verify: must be true or false, not text"),
-        ("token_file: /run/secret", "organizations[0]: needs exactly one of token_file and token_env"),
+        ("token_file: /run/secret", "organizations[0]: needs exactly one of token_file, token_files and token_env"),
     ],
 )
 def test_faults_name_the_key_and_what_to_do(line: str, fault: str) -> None:
@@ -242,3 +242,44 @@ def test_rules_without_token_series_are_noted() -> None:
     text = "metrics: {per_token: false}\n" + with_organization("")
     (note,) = settled(text).notes(0)
     assert note.startswith("metrics.per_token is false, so Prometheus' rules have no token to alert on")
+
+
+def test_an_entry_names_its_owner_by_its_labels() -> None:
+    labels = {"team": "x", "email": "li.wei@example.com", "department": ""}
+    (user,) = joined([StaticUser(id="1", labels=labels)])
+    assert user.owner == Owner(email="li.wei@example.com")
+    (nobody,) = joined([StaticUser(id="1", labels={"team": "x"})])
+    assert nobody.owner is None
+
+
+def discovering(text: str) -> str:
+    return with_organization("").replace('static: [{id: "3001", name: li.wei}]', f"discover: {{{text}}}")
+
+
+def test_discovery_alone_is_enough_to_watch_somebody() -> None:
+    discover = settled(discovering("source: users")).config.organizations[0].users.discover
+    assert discover is not None
+    assert (discover.interval, discover.allow_empty, discover.owner_labels, discover.organization_in_path) == (
+        3600,
+        False,
+        (),
+        True,
+    )
+    named = settled(discovering("source: members, owner_labels: [username, email]"))
+    assert named.label_names == ("email", "username")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("source: groups", "users.discover.source: must be 'users' or 'members'"),
+        ("interval: 1h", "users.discover.source: is missing"),
+        ("source: users, organization_id: x", "users.discover: organization_id goes with source: members"),
+        ("source: users, include: ['(']", "is no regular expression of RE2"),
+        ("source: users, owner_labels: [phone]", "owner_labels[0]: must be 'email', 'department' or 'username'"),
+        ("source: users, interval: 90", "must be a duration with its unit"),
+        ("source: users, intervall: 1h", "did you mean interval?"),
+    ],
+)
+def test_faults_of_discovery_are_said(text: str, words: str) -> None:
+    assert any(words in fault for fault in faults(discovering(text))), faults(discovering(text))

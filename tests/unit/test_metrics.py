@@ -22,7 +22,7 @@ from exporter.metrics.exposition import Exposition, gzip_accepted
 from exporter.metrics.families import ALL_FAMILIES, Kind
 from exporter.metrics.telemetry import Telemetry
 from exporter.model import NEVER, OwnThresholds, Reason, Token, User
-from exporter.store import Ledger, Store, Sweep, SweepResult
+from exporter.store import Discovery, Ledger, Store, Sweep, SweepResult
 from exporter.wording import expiry_words
 
 if TYPE_CHECKING:
@@ -557,3 +557,29 @@ def test_a_scrape_waits_until_what_is_known_has_been_put_together() -> None:
     exposition.open()
     scraper.join(5)
     assert b"yunxiao_token_expiry_timestamp_seconds{" in bodies[0]
+
+
+def test_discovery_and_the_own_token_have_series_only_where_there_is_something_to_tell() -> None:
+    ledger = a_ledger()
+    names = (
+        "yunxiao_discovery_up",
+        "yunxiao_discovery_last_success_timestamp_seconds",
+        "yunxiao_discovered_users",
+        "yunxiao_exporter_token_expiry_timestamp_seconds",
+    )
+
+    def values() -> list[list[float]]:
+        samples = scrape([ledger])
+        return [list(of(samples, name).values()) for name in names]
+
+    assert values() == [[], [], [], []]
+    ledger.discovered(Discovery())
+    assert values() == [[], [], [], []]
+    ledger.discovered(Discovery(up=False, users=3))
+    ledger.own_token(NEVER)
+    assert values() == [[0], [], [3], [math.inf]]
+    ledger.discovered(Discovery(up=True, last_success=NOW, users=0))
+    ledger.own_token(NOW + DAY)
+    assert values() == [[1], [NOW], [0], [NOW + 86_400]]
+    ledger.own_token(None)
+    assert values()[3] == []

@@ -3,7 +3,7 @@ from __future__ import annotations
 from support.builders import NOW, a_failure, a_token
 
 from exporter.model import User
-from exporter.store import Ledger, Store, Sweep, SweepResult
+from exporter.store import Discovery, Ledger, Store, Sweep, SweepResult
 
 LI, WANG = User("1", "li.wei"), User("2", "wang.fang")
 
@@ -67,3 +67,12 @@ def test_ready_once_each_organization_has_been_swept() -> None:
     assert not store.view().ready
     second.swept(Sweep(SweepResult.SUCCESS, 1, NOW))
     assert store.view().ready
+
+
+def test_where_users_are_discovered_it_is_ready_once_there_is_a_list() -> None:
+    ledger = Ledger("a", [])
+    ledger.discovered(Discovery(up=False))
+    ledger.swept(Sweep(SweepResult.SUCCESS, 1, NOW))
+    assert not ledger.view().ready
+    ledger.discovered(Discovery(up=True, last_success=NOW, users=0))
+    assert ledger.view().ready

@@ -28,6 +28,10 @@ def main(
     fail_rate: Annotated[
         list[str] | None, typer.Option(help="SHARE=FAULT: so many of all requests meet a fault, such as 0.1=reset.")
     ] = None,
+    quirk: Annotated[
+        list[str] | None,
+        typer.Option(help="Something odd about the lists, such as wrong_next_page, ignored_page or empty_page=2."),
+    ] = None,
     write_config: Annotated[
         Path | None, typer.Option(help="Folder for config.yaml, users.yaml and the token file that match.")
     ] = None,
@@ -47,6 +51,8 @@ def main(
         for text in fail_rate or []:
             share, _, fault = text.partition("=")
             simulator.faults.at_rate(float(share), Fault.parse(fault))
+        for text in quirk or []:
+            simulator.faults.quirks = simulator.faults.quirks.with_one(text)
     except (ValueError, IndexError) as error:
         raise typer.BadParameter(str(error)) from None
     signal.signal(signal.SIGTERM, signal.default_int_handler)

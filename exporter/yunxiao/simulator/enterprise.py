@@ -77,6 +77,34 @@ class TokenRecord:
     expires_at: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class PersonRecord:
+    """A person as the platform keeps them.
+
+    Attributes:
+        departments: ids of the departments that the person is in.
+        status: `enabled`, `disabled` or `deleted`.
+    """
+
+    user_id: str
+    name: str
+    username: str
+    email: str
+    departments: tuple[str, ...]
+    status: str = "enabled"
+
+
+ORGANIZATIONS = {"org-1": "研发中心", "org-2": "Operations"}
+"""The made-up organizations: every second person is a member of the second one too."""
+DEPARTMENTS = {
+    "dept-1": ("研发部", ""),
+    "dept-2": ("平台组", "dept-1"),
+    "dept-3": ("移动端", "dept-1"),
+    "dept-4": ("Operations", ""),
+}
+"""The made-up departments by id: their names, and the ids of those above them."""
+
+
 class Enterprise:
     """Users and their tokens.
 
@@ -98,14 +126,36 @@ class Enterprise:
         self._seed = seed
         self._base = base
         self._index = {_user_id(seed, number): number for number in range(size)}
-        # Guards _set: tests change tokens while requests read them.
+        self._made_up = [User(user_id, _name(seed, number)) for user_id, number in self._index.items()]
+        # Guards the fields below: tests change them while requests read them.
         self._lock = threading.Lock()
+        self._gone: set[str] = set()
+        self._people: dict[str, PersonRecord] = {}
         self._set = {user_id: tuple(records) for user_id, records in (tokens or {}).items()}
 
     def users(self) -> list[User]:
         """Everybody, in a fixed order."""
-        made_up = [User(user_id, _name(self._seed, number)) for user_id, number in self._index.items()]
-        return made_up + [User(user_id, user_id) for user_id in self._set if user_id not in self._index]
+        return self._made_up + [User(user_id, user_id) for user_id in list(self._set) if user_id not in self._index]
+
+    def people(self) -> list[PersonRecord]:
+        """Everybody with what the platform's directory tells of them, in a fixed order."""
+        users = self.users()
+        with self._lock:
+            for number, user in enumerate(users):
+                if user.user_id not in self._people:
+                    self._people[user.user_id] = _person(self._seed, number, user)
+            return [self._people[user.user_id] for user in users if user.user_id not in self._gone]
+
+    def members(self, organization_id: str) -> list[PersonRecord]:
+        """The members of an organization; nobody for a stranger."""
+        first, second = ORGANIZATIONS
+        people = self.people()
+        return {first: people, second: people[::2]}.get(organization_id, [])
+
+    def leave(self, user_id: str) -> None:
+        """Take a person off the directory; the tokens stay."""
+        with self._lock:
+            self._gone.add(user_id)
 
     def knows(self, user_id: str) -> bool:
         """Whether there is such a user."""
@@ -149,6 +199,12 @@ def _name(seed: int, number: int) -> str:
     if number % 3 == 0:
         return chance.choice(_FAMILY) + chance.choice(_GIVEN)
     return f"{chance.choice(_LATIN)}.{number}"
+
+
+def _person(seed: int, number: int, user: User) -> PersonRecord:
+    username = user.name if user.name.isascii() else f"user.{number}"
+    department = _random(seed, number, "department").choice(list(DEPARTMENTS))
+    return PersonRecord(user.user_id, user.name, username, f"{username}@example.com", (department,))
 
 
 def _tokens(seed: int, number: int, base: float) -> tuple[TokenRecord, ...]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 import re
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from typing import Any
 
 
 class FaultKind(StrEnum):
@@ -53,6 +54,46 @@ class Fault:
             raise ValueError(f"no fault {kind!r}; known are a status such as 500, {known}") from None
 
 
+@dataclass(frozen=True, slots=True)
+class Quirks:
+    """What is odd about the simulated platform's lists, as seen on real ones.
+
+    Attributes:
+        wrong_next_page: `x-next-page` says 1 on every page.
+        no_page_headers: no header tells of pages.
+        ignored_page: every page is page 1.
+        empty_page: the number of a page that comes empty.
+        failing_page: the number of a page that answers 500.
+        nobody: all lists are empty.
+        masked_ids: token ids come with `****` in their middle.
+        older_caller: the caller is told of at `/platform/users:me` alone.
+    """
+
+    wrong_next_page: bool = False
+    no_page_headers: bool = False
+    ignored_page: bool = False
+    empty_page: int | None = None
+    failing_page: int | None = None
+    nobody: bool = False
+    masked_ids: bool = False
+    older_caller: bool = False
+
+    def with_one(self, text: str) -> Quirks:
+        """One more, given as its name or, where it wants a page, as ``name=page``.
+
+        Raises:
+            ValueError: no such quirk, or no such page.
+        """
+        name, _, page = text.partition("=")
+        known = {one.name: one.default is None for one in fields(self)}
+        if name not in known or known[name] != page.isdecimal():
+            raise ValueError(
+                f"no quirk {text!r}; known are {', '.join(f'{k}=PAGE' if v else k for k, v in known.items())}"
+            )
+        change: dict[str, Any] = {name: int(page) if page else True}
+        return replace(self, **change)
+
+
 class Faults:
     """The faults in force. Tests and the command line set them, request handlers ask."""
 
@@ -65,9 +106,10 @@ class Faults:
         self._latency = 0.0
         self._retry_after: str | None = "1"
         self._per_second: float | None = None
+        self._quirks = Quirks()
 
     def for_user(self, user_id: str, fault: Fault | None) -> None:
-        """Have all requests about a user fail in this way; None heals."""
+        """Have all requests about a user, or to a path such as ``/platform/users``, fail in this way; None heals."""
         with self._lock:
             if fault is None:
                 self._by_user.pop(user_id, None)
@@ -91,6 +133,15 @@ class Faults:
             if (fault := self._by_user.get(user_id)) is not None:
                 return fault
             return next((fault for share, fault in self._by_rate if self._random.random() < share), None)
+
+    @property
+    def quirks(self) -> Quirks:
+        """What is odd about the lists."""
+        return self._quirks
+
+    @quirks.setter
+    def quirks(self, quirks: Quirks) -> None:
+        self._quirks = quirks
 
     @property
     def latency(self) -> float:

@@ -15,16 +15,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs, urlsplit
 
+from exporter.yunxiao.simulator import directory
 from exporter.yunxiao.simulator.enterprise import Enterprise, TokenRecord, iso
 from exporter.yunxiao.simulator.faults import Fault, FaultKind, Faults
 
 if TYPE_CHECKING:
     import ssl
 
-_TOKENS_PATH = "/oapi/v1/platform/users/admin/personalAccessTokens"
+_API = "/oapi/v1"
+_TOKENS_PATH = f"{_API}/platform/users/admin/personalAccessTokens"
 _LOGIN_PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Please sign in.</body></html>"
 _ERROR_CODES = {400: "BadRequest", 401: "InvalidTokenError", 403: "Forbidden", 404: "NotFound", 429: "TooManyRequests"}
 _LONGEST_SLOW_ANSWER = 600
+_OWN_LIFETIME = 90 * 86400.0
 
 
 class Simulator:
@@ -33,7 +36,8 @@ class Simulator:
     Args:
         enterprise: who and what there is.
         port: 0 for a free one.
-        token: the administrator's token that requests must carry; a new random one if None.
+        token: the administrator's token that requests must carry; a new random one if None. It lives for 90 days,
+            unless `own_expires_at` is set to another time in epoch seconds, or None for never.
         tls: context for HTTPS; None for HTTP.
         hosts: `Host` headers to answer, others get 404 as from a shared gateway; None for any.
     """
@@ -51,6 +55,7 @@ class Simulator:
         self.faults = Faults()
         self.hosts = hosts
         self.token = token or f"pt-{secrets.token_hex(8)}_{secrets.token_hex(16)}"
+        self.own_expires_at: float | None = time.time() + _OWN_LIFETIME
         self._scheme = "http" if tls is None else "https"
         self._stopping = threading.Event()
         # Guards the tallies below: each connection has a thread.
@@ -90,7 +95,7 @@ class Simulator:
         self.stop()
 
     def requests(self, user_id: str | None = None) -> int:
-        """How many requests there were, about one user or in all."""
+        """How many requests there were: about one user, to one path such as ``/platform/users``, or in all."""
         with self._lock:
             return self._requests.total() if user_id is None else self._requests[user_id]
 
@@ -112,6 +117,12 @@ class Simulator:
     def wait(self, seconds: float) -> None:
         """Sleep, but not beyond `stop`."""
         self._stopping.wait(seconds)
+
+    def own_token(self) -> TokenRecord:
+        """The administrator's token as its owner's list has it."""
+        end = time.time() if self.own_expires_at is None else self.own_expires_at
+        public = self.token.partition("_")[0]
+        return TokenRecord(public, "exporter", ("base_user_read",), end - _OWN_LIFETIME, self.own_expires_at)
 
     @property
     def stopping(self) -> bool:
@@ -187,30 +198,43 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         simulator = self.server.simulator
         parts = urlsplit(self.path)
-        user_id = parse_qs(parts.query, encoding="utf-8").get("userId", [""])[0]
-        with simulator.tallied(user_id) as too_many:
+        query = {name: values[0] for name, values in parse_qs(parts.query, encoding="utf-8").items()}
+        asks_tokens = parts.path == _TOKENS_PATH
+        about = query.get("userId", "") if asks_tokens else parts.path.removeprefix(_API)
+        with simulator.tallied(about) as too_many:
             simulator.wait(simulator.faults.latency)
             if simulator.stopping:
                 self.close_connection = True
-                return
-            if (
+            elif (
                 simulator.hosts is not None and self.headers.get("Host") not in simulator.hosts
-            ) or parts.path != _TOKENS_PATH:
+            ) or not parts.path.startswith(f"{_API}/"):
                 self._refuse(404)
             elif too_many:
                 self._refuse(429)
             elif not secrets.compare_digest(self.headers.get("x-yunxiao-token", ""), simulator.token):
                 self._refuse(401)
-            elif (fault := simulator.faults.pick(user_id)) is not None:
-                self._fail(fault, user_id)
-            elif not simulator.enterprise.knows(user_id):
+            elif (fault := simulator.faults.pick(about)) is not None:
+                self._fail(fault, about)
+            elif not asks_tokens:
+                self._tell(directory.answer(simulator.enterprise, simulator.faults.quirks, about, query))
+            elif about != directory.CALLER_ID and not simulator.enterprise.knows(about):
                 self._refuse(404)
             else:
-                self._send(200, self._tokens(user_id))
+                self._send(200, self._tokens(about))
+
+    def _tell(self, answer: directory.Answer) -> None:
+        if answer.status == HTTPStatus.OK:
+            self._send(200, json.dumps(answer.body, ensure_ascii=False).encode(), answer.headers)
+        else:
+            self._refuse(answer.status)
 
     def _tokens(self, user_id: str) -> bytes:
-        records = self.server.simulator.enterprise.tokens(user_id)
-        return json.dumps([_wire(user_id, record) for record in records], ensure_ascii=False).encode()
+        simulator = self.server.simulator
+        records = simulator.enterprise.tokens(user_id)
+        if user_id == directory.CALLER_ID:
+            records = (*records, simulator.own_token())
+        masked = simulator.faults.quirks.masked_ids
+        return json.dumps([_wire(user_id, record, masked=masked) for record in records], ensure_ascii=False).encode()
 
     def _send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         self.wfile.write(self._head(status, len(body), headers) + body)
@@ -282,13 +306,14 @@ def _phrase(status: int) -> str:
         return "Simulated"
 
 
-def _wire(user_id: str, record: TokenRecord) -> dict[str, Any]:
+def _wire(user_id: str, record: TokenRecord, *, masked: bool) -> dict[str, Any]:
+    token_id = record.token_id
     return {
         "created_at": iso(record.created_at),
         "description": "",
         "expired_at": None if record.expires_at is None else iso(record.expires_at),
         "name": record.name,
         "permissions": list(record.permissions),
-        "token_id": record.token_id,
+        "token_id": f"{token_id[:7]}****{token_id[-4:]}" if masked else token_id,
         "user_id": user_id,
     }

@@ -1,0 +1,88 @@
+"""Whether organizations answer as configured: a few real requests, a line about each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exporter.clock import Stop
+from exporter.metrics.telemetry import Telemetry
+from exporter.transport import Watchdog
+from exporter.watcher import Watcher
+from exporter.wording import printable
+from exporter.yunxiao.errors import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from exporter.clock import Clock
+    from exporter.config.loader import Settings
+    from exporter.model import Failure, User
+
+_NAMED = 5
+"""Users named in a line."""
+
+
+def probe(settings: Settings, clock: Clock) -> Iterator[tuple[bool, str]]:
+    """Ask every organization for the caller, its users and one user's tokens.
+
+    Args:
+        settings: whom to ask.
+        clock: where time comes from.
+
+    Returns:
+        For each question whether all is well, and a line about it. That the token may not ask who it belongs to is
+        well: nothing but the watch on its own expiry needs that.
+    """
+    stop = Stop()
+    telemetry = Telemetry()
+    watchdog = Watchdog(clock)
+    watchdog.start()
+    try:
+        for one in settings.organizations:
+            name = one.config.name
+            watcher = Watcher(one, settings.config.poll, None, telemetry.organization(name), watchdog, stop, clock)
+            try:
+                for well, line in _about(watcher, stop):
+                    yield well, printable(f"{name}: {line}")
+            finally:
+                watcher.end()
+    finally:
+        stop.set()
+        watchdog.stop()
+
+
+def _about(watcher: Watcher, stop: Stop) -> Iterator[tuple[bool, str]]:
+    yield _caller(watcher, stop)
+    if watcher.refresher is not None:
+        watcher.refresh()
+        failure, found = watcher.refresher.failure, watcher.refresher.users or ()
+        yield (True, f"discovery: {_named(found)}") if failure is None else (False, f"discovery: {_words(failure)}")
+    users = watcher.ledger.users()
+    if not users:
+        yield True, "tokens: nobody to ask about"
+        return
+    who = f"tokens of {users[0].name} ({users[0].user_id})"
+    try:
+        yield True, f"{who}: {len(watcher.client.list_tokens(users[0].user_id, stop))}"
+    except ApiError as error:
+        yield False, f"{who}: {_words(error.failure)}"
+
+
+def _caller(watcher: Watcher, stop: Stop) -> tuple[bool, str]:
+    try:
+        person = watcher.client.caller(stop)
+    except ApiError as error:
+        if error.not_offered:
+            return True, f"caller: not told to this token ({error.detail}), so its own expiry is not watched"
+        return False, f"caller: {_words(error.failure)}"
+    return True, f"caller: {person.name or person.username or person.user_id} ({person.user_id})"
+
+
+def _named(users: Sequence[User]) -> str:
+    names = ", ".join(user.name for user in users[:_NAMED])
+    more = f" and {len(users) - _NAMED} more" if len(users) > _NAMED else ""
+    return f"{len(users)} user(s)" + (f": {names}{more}" if users else "")
+
+
+def _words(failure: Failure) -> str:
+    return f"failed: {failure.reason.value}: {failure.message}; {failure.reason.meaning}"
