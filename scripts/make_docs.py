@@ -5,6 +5,7 @@ With --check, says which of them are not current and exits with 1.
 
 from __future__ import annotations
 
+import enum
 import inspect
 import sys
 import types
@@ -18,6 +19,7 @@ from exporter.config.schema import Config
 from exporter.durations import format_duration
 from exporter.metrics.families import ALL_FAMILIES, ConfigFamily, Family, OrganizationFamily, OwnFamily
 from exporter.model import Reason, TokenState
+from exporter.policies.definitions import Policy
 
 if typing.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -54,6 +56,9 @@ def metrics() -> str:
         "",
         "### Values of `reason`\n",
         *(f"- `{reason}`: {reason.meaning}" for reason in Reason),
+        "",
+        "### Values of `policy`\n",
+        *(f"- `{policy}`: {policy.meaning}." for policy in Policy),
         "",
         *_group("Organizations and configuration", [one for one in ALL_FAMILIES if type(one) in _ORGANIZATION]),
         *_group("The exporter itself", [one for one in ALL_FAMILIES if isinstance(one, OwnFamily)]),
@@ -146,6 +151,8 @@ def _plain(annotation: object) -> str:
         return "names and texts"
     if origin is typing.Annotated:
         return _plain(typing.get_args(annotation)[0])
+    if isinstance(annotation, type) and issubclass(annotation, enum.StrEnum):
+        return " or ".join(f"`{one}`" for one in annotation)
     return {str: "text", bool: "true or false", int: "whole number", float: "number", type(None): "null"}[
         typing.cast("type", annotation)
     ]

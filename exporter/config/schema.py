@@ -10,6 +10,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from exporter.config.alerting import Alerting, UserThresholds
+from exporter.config.policies import Policies
 from exporter.config.types import (
     Duration,
     Endpoint,
@@ -203,3 +204,4 @@ class Config(Section):
     organizations: tuple[Organization, ...] = Field(min_length=1, description=Organization.__doc__)
     storage: StorageSection = Field(default_factory=StorageSection, description=StorageSection.__doc__)
     alerting: Alerting = Field(default_factory=Alerting, description=Alerting.__doc__)
+    policies: Policies = Field(default_factory=Policies, description=Policies.__doc__)

@@ -19,16 +19,19 @@ from prometheus_client.exposition import choose_encoder
 from exporter.metrics.families import (
     CONFIG_FAMILIES,
     ORGANIZATION_FAMILIES,
+    POLICY_VIOLATIONS,
     USER_FAMILIES,
     USER_LABELS,
     Family,
     Scope,
     UserFamily,
+    policy_violations,
     user_label_names,
     user_labels,
 )
 from exporter.metrics.limit import left_out
 from exporter.model import NEVER
+from exporter.policies.evaluate import next_change, violations
 
 try:
     from isal import isal_zlib as fast_zlib
@@ -41,9 +44,11 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from exporter.clock import Clock
+    from exporter.config.policies import Policies
     from exporter.config.schema import Config, Metrics
     from exporter.metrics.families import Sample
     from exporter.model import UserState
+    from exporter.policies.definitions import Policy
     from exporter.store import OrganizationView, Store
 
 _log = structlog.get_logger(__name__)
@@ -81,14 +86,19 @@ _NOTHING = _Piece("", (), 0)
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """Which families are enabled, by which switches."""
+    """Which families are enabled, by which switches, and which policies there are."""
 
     switches: Metrics
+    policies: Policies
     families: tuple[UserFamily, ...]
 
     @classmethod
-    def of(cls, switches: Metrics) -> _Plan:
-        return cls(switches, tuple(family for family in USER_FAMILIES if family.enabled(switches)))
+    def of(cls, config: Config) -> _Plan:
+        enabled = tuple(family for family in USER_FAMILIES if family.enabled(config.metrics))
+        return cls(config.metrics, config.policies, enabled)
+
+    def suits(self, config: Config) -> bool:
+        return self.switches == config.metrics and self.policies == config.policies
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +108,18 @@ class _Prepared:
     Attributes:
         plan: what was enabled.
         state: what they were made from.
-        good_until: epoch seconds at which a token expires or enters the window, and the pieces are others.
+        good_until: epoch seconds at which a token expires or enters the window, or a policy's verdict changes, and the
+            pieces are others.
+        organization: the name.
+        broken: the policies broken, each once a violation.
     """
 
     plan: _Plan
     state: UserState
     good_until: float
     pieces: tuple[_Piece, ...]
+    organization: str
+    broken: tuple[Policy, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +224,8 @@ class Exposition:
     def _render(self, encode: Callable[[CollectorRegistry], bytes], basis: _Basis, now: float) -> bytes:
         config, organizations = basis.config, basis.organizations
         plan = self._plan
-        if plan is None or plan.switches != config.metrics:
-            plan = self._plan = _Plan.of(config.metrics)
+        if plan is None or not plan.suits(config):
+            plan = self._plan = _Plan.of(config)
         users = self._users(organizations, plan, now)
         counts: Counter[str] = Counter()
         for position, family in enumerate(plan.families):
@@ -229,6 +244,8 @@ class Exposition:
         if names:
             samples = [user_labels(one.name, state, names) for one in organizations for state in one.users]
             parts.append(_block(USER_LABELS, samples, names))
+        broken = Counter((one.organization, policy) for one in users for policy in one.broken)
+        parts.append(_block(POLICY_VIOLATIONS, policy_violations(organizations, plan.policies, broken)))
         for about_organization in ORGANIZATION_FAMILIES:
             found = [sample for one in organizations for sample in about_organization.samples(one)]
             parts.append(_block(about_organization, found))
@@ -270,13 +287,15 @@ class Exposition:
 
 
 def _prepare(organization: str, state: UserState, plan: _Plan, now: float) -> _Prepared:
-    scope = Scope(now, plan.switches.expiring_within)
+    scope = Scope(now, plan.switches.expiring_within, plan.policies)
     turns = [token.expires_at for token in state.tokens if token.expires_at is not None and token.expires_at != NEVER]
     if scope.within is not None:
         turns += [expires_at - scope.within for expires_at in turns]
+    turns.append(next_change(state.tokens, plan.policies, now))
     good_until = min((turn for turn in turns if turn > scope.now), default=NEVER)
     pieces = tuple(_piece(family, organization, state, scope) for family in plan.families)
-    return _Prepared(plan, state, good_until, pieces)
+    broken = tuple([one.policy for one in violations(state.user, state.tokens, plan.policies, now)])
+    return _Prepared(plan, state, good_until, pieces, organization, broken)
 
 
 def _piece(family: UserFamily, organization: str, state: UserState, scope: Scope) -> _Piece:

@@ -86,6 +86,43 @@ def test_a_list_that_cannot_be_written_is_an_error_of_its_own(platform: Simulato
     assert narrow.returncode == 0
 
 
+POLICIES = """policies:
+  never_expires: {exceptions: [{user: B, reason: machine, until: 2026-01-01}]}
+  max_lifetime: {limit: 10d, severity: critical}
+"""
+
+
+def test_tokens_that_break_a_policy_exit_with_1(platform: Simulator, tmp_path: Path) -> None:
+    config = written(tmp_path, platform, "AB")
+    config.write_text(config.read_text() + POLICIES)
+    # pt-late lives for 30 days, pt-soon for 2; the exception for pt-never has run out
+    result = command("tokens", "--config.file", str(config), "--policy", "--output", "json")
+    assert result.returncode == 1, result.stderr
+    found = {token["token_id"]: token["policies"] for token in json.loads(result.stdout)}
+    assert found == {"pt-late": ["max_lifetime"], "pt-never": ["never_expires"]}
+    result = command("tokens", "--config.file", str(config), "--policy", "max_lifetime", "-o", "csv")
+    (record,) = csv.DictReader(io.StringIO(result.stdout))
+    assert (record["token_id"], record["policies"]) == ("pt-late", "max_lifetime")
+    config.write_text(config.read_text().replace("10d", "60d"))
+    assert command("tokens", "--config.file", str(config), "--policy", "max_lifetime").returncode == 0
+    assert "ran out on 2026-01-01 and excuses no more" in command("check-config", "--config.file", str(config)).stderr
+
+
+def test_a_check_of_policies_that_could_find_nothing_is_refused(platform: Simulator, tmp_path: Path) -> None:
+    config = written(tmp_path, platform, "AB")
+    result = command("tokens", "--config.file", str(config), "--policy")
+    assert (result.returncode, result.stderr) == (
+        2,
+        "--policy: the configuration has no policies; give it a section policies\n",
+    )
+    config.write_text(config.read_text() + POLICIES)
+    result = command("tokens", "--config.file", str(config), "--policy", "max_age")
+    assert (result.returncode, result.stderr) == (2, "--policy: not in the section policies: max_age\n")
+    assert command("tokens", "--config.file", str(config), "--policy", "nonsense").returncode == 2
+    assert command("tokens", "--config.file", str(config), "max_lifetime").returncode == 2
+    assert platform.requests() == 0
+
+
 def test_check_config(platform: Simulator, tmp_path: Path) -> None:
     config = written(tmp_path, platform, "AB")
     result = command("check-config", "--config.file", str(config))

@@ -9,15 +9,25 @@ import promql_parser
 import pytest
 import yaml
 
-from exporter.alerts.definitions import ALL_DEFINITIONS, EXPORTER_DOWN, TOKEN_NEVER_EXPIRES
+from exporter.alerts.definitions import (
+    ALL_DEFINITIONS,
+    EXPORTER_DOWN,
+    TOKEN_NEVER_EXPIRES,
+    TOKEN_POLICY_VIOLATION,
+    USER_POLICY_VIOLATION,
+)
 from exporter.alerts.rules import rules, rules_text
 from exporter.config.alerting import RUNBOOKS, Alerting
 from exporter.config.loader import settle
+from exporter.config.policies import Policies
 from exporter.config.schema import Poll
 from exporter.config.yamlfile import read_yaml
 from exporter.metrics.families import ALL_FAMILIES
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+BRING_THEIR_SEVERITY = {TOKEN_POLICY_VIOLATION.name, USER_POLICY_VIOLATION.name}
 
 
 def alerting_rules(alerting: Alerting) -> list[dict[str, Any]]:
@@ -32,7 +42,8 @@ def test_the_shipped_rules_are_what_the_command_prints() -> None:
 def test_the_rules_of_the_promtool_tests_are_what_the_command_prints() -> None:
     file = ROOT / "prometheus/tests/custom.config.yaml"
     settings = settle(read_yaml(file, "x"), file.parent, {"TOKEN": "pt-x_y"})
-    text = rules_text(settings.config.alerting, settings.config.poll, settings.label_names)
+    config = settings.config
+    text = rules_text(config.alerting, config.poll, settings.label_names, config.policies)
     assert (file.parent / "custom.rules.yaml").read_text() == text
 
 
@@ -40,7 +51,10 @@ def test_every_alert_has_severity_words_and_a_runbook_that_exists() -> None:
     every = alerting_rules(Alerting(never_expires=True))
     assert {rule["alert"] for rule in every} == {definition.name for definition in ALL_DEFINITIONS}
     for rule in every:
-        assert rule["labels"]["severity"] in {"critical", "warning", "info"}
+        if rule["alert"] in BRING_THEIR_SEVERITY:
+            assert "severity" not in rule.get("labels", {})
+        else:
+            assert rule["labels"]["severity"] in {"critical", "warning", "info"}
         assert rule["annotations"]["summary"].endswith(".")
         assert "{{" not in rule["annotations"]["summary"]
         assert rule["annotations"]["description"].endswith(".")
@@ -91,6 +105,12 @@ def test_off_by_default_is_left_out_and_the_exporter_itself_is_watched() -> None
     names = {rule["alert"] for rule in alerting_rules(Alerting())}
     assert TOKEN_NEVER_EXPIRES.name not in names
     assert EXPORTER_DOWN.name in names
+
+
+def test_policies_have_rules_unless_a_configuration_has_none() -> None:
+    for policies, some in ((None, True), (Policies(), False), (Policies.model_validate({"never_expires": {}}), True)):
+        text = rules_text(Alerting(), Poll(), (), policies)
+        assert ("YunxiaoTokenPolicyViolation" in text, "YunxiaoUserPolicyViolation" in text) == (some, some)
 
 
 def test_label_values_that_look_like_templates_stay_text() -> None:
