@@ -68,8 +68,8 @@ class View:
 class LedgerObserver(Protocol):
     """Hears of what is noted in a ledger."""
 
-    def changed(self, organization: str, state: UserState) -> None:
-        """A user's state is another one."""
+    def changed(self, organization: str, before: UserState, state: UserState) -> None:
+        """A user's state is another one than before."""
         ...
 
     def swept(self, organization: str, sweep: Sweep) -> None:
@@ -133,44 +133,49 @@ class Ledger:
     def succeeded(self, user_id: str, tokens: tuple[Token, ...], at: float) -> None:
         """Note a poll that worked."""
         with self._lock:
-            if (state := self._states.get(user_id)) is None:
+            if (before := self._states.get(user_id)) is None:
                 return
-            state = self._states[user_id] = state.succeeded(tokens, at)
+            state = self._states[user_id] = before.succeeded(tokens, at)
             self._view = None
-        self._tell(state)
+        self._tell((before, state))
 
-    def _tell(self, *states: UserState) -> None:
-        if self._observer is not None:
-            for state in states:
-                self._observer.changed(self.name, state)
+    def silence(self) -> None:
+        """Tell of nothing any more: another ledger has taken over, and tells of the same users."""
+        self._observer = None
+
+    def _tell(self, *changes: tuple[UserState, UserState]) -> None:
+        if (observer := self._observer) is not None:
+            for before, state in changes:
+                observer.changed(self.name, before, state)
 
     def failed(self, user_id: str, failure: Failure, at: float) -> None:
         """Note a poll that did not work; the tokens last seen stay."""
         with self._lock:
-            if (state := self._states.get(user_id)) is None:
+            if (before := self._states.get(user_id)) is None:
                 return
-            state = self._states[user_id] = state.failed(failure, at)
+            state = self._states[user_id] = before.failed(failure, at)
             self._view = None
-        self._tell(state)
+        self._tell((before, state))
 
     def all_failed(self, failure: Failure, at: float) -> None:
         """Note that nobody can be polled; that says nothing about any user."""
         with self._lock:
+            earlier = self._states
             self._states = {
                 user_id: replace(state.failed(failure, at), failures=state.failures)
-                for user_id, state in self._states.items()
+                for user_id, state in earlier.items()
             }
             self._view = None
-            states = tuple(self._states.values())
-        self._tell(*states)
+            changes = tuple(zip(earlier.values(), self._states.values(), strict=True))
+        self._tell(*changes)
 
     def swept(self, sweep: Sweep) -> None:
         """Note a sweep that went over all users."""
         with self._lock:
             self._sweep = sweep
             self._view = None
-        if self._observer is not None:
-            self._observer.swept(self.name, sweep)
+        if (observer := self._observer) is not None:
+            observer.swept(self.name, sweep)
 
     def state(self, user_id: str) -> UserState | None:
         """What is known of one user; None if nobody watches them."""

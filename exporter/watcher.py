@@ -151,6 +151,7 @@ class Watcher:
 
     def end(self) -> None:
         """End what is under way, requests included."""
+        self.ledger.silence()
         self._stop.set()
         self._telemetry.retire()
         self._client.close()

@@ -17,6 +17,7 @@ from pydantic_core import PydanticUndefined
 from exporter.config.check import section_of
 from exporter.config.schema import Config
 from exporter.durations import format_duration
+from exporter.events import Change
 from exporter.metrics.families import ALL_FAMILIES, ConfigFamily, Family, OrganizationFamily, OwnFamily
 from exporter.model import Reason, TokenState
 from exporter.policies.definitions import Policy
@@ -62,6 +63,9 @@ def metrics() -> str:
         "",
         *_group("Organizations and configuration", [one for one in ALL_FAMILIES if type(one) in _ORGANIZATION]),
         *_group("The exporter itself", [one for one in ALL_FAMILIES if isinstance(one, OwnFamily)]),
+        "### Values of `event`\n",
+        *(f"- `{change}`: {change.meaning}." for change in Change),
+        "",
         "The usual `process_*` and `python_*` families are there too.\n",
     ]
     return "\n".join(parts)

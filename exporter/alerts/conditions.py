@@ -12,23 +12,26 @@ from exporter.alerts.definitions import (
     TOKEN_EXPIRING_CRITICAL,
     TOKEN_EXPIRING_WARNING,
     TOKEN_NEVER_EXPIRES,
+    TOKEN_PERMISSIONS_WIDENED,
     TOKEN_POLICY_VIOLATION,
     USER_DATA_STALE,
     USER_POLICY_VIOLATION,
     USER_POLL_FAILING,
     Definition,
 )
-from exporter.alerts.timing import CRITICAL_SHARE, WARNING_SHARE, failing_after, stale_after, stalled_after
+from exporter.alerts.timing import CRITICAL_SHARE, WARNING_SHARE, WIDENED_FOR, failing_after, stale_after, stalled_after
+from exporter.events import GRANTS_MORE
 from exporter.model import NEVER, token_series
 from exporter.policies.evaluate import token_violations, user_violations
 from exporter.wording import expiry_words, rough
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from exporter.config.alerting import Alerting, Ignore
     from exporter.config.policies import Policies
     from exporter.config.schema import Config
+    from exporter.events import Event
     from exporter.model import Token, User, UserState
     from exporter.store import OrganizationView, View
 
@@ -52,7 +55,9 @@ class Alert:
     since: float
 
 
-def alerts(view: View, config: Config, refused_since: float | None, now: float) -> Iterator[Alert]:
+def alerts(
+    view: View, config: Config, refused_since: float | None, now: float, events: Iterable[Event] = ()
+) -> Iterator[Alert]:
     """Everything that is worth an alert at the time ``now``.
 
     Args:
@@ -60,14 +65,18 @@ def alerts(view: View, config: Config, refused_since: float | None, now: float) 
         config: the configuration in force.
         refused_since: epoch seconds of the first refused reload since the last good one; None if there is none.
         now: epoch seconds.
+        events: what has changed about tokens lately.
 
     A token is in at most one of expired, critical and warning. A failing poll changes nothing about the tokens last
     seen, so it resolves none of their alerts.
     """
     maker = _Maker(config.alerting, now)
     ignored = [entry for entry in config.alerting.ignore if entry.holds(now)]
+    widened = _widened(events, now) if config.alerting.permissions_widened else {}
     for organization in view.organizations:
         yield from _about_organization(organization, config, maker)
+        if (since := widened.get(organization.name)) is not None:
+            yield maker.make(TOKEN_PERMISSIONS_WIDENED, {"organization": organization.name}, since)
         for state in organization.users:
             yield from _about_user(organization.name, state, config, maker)
             for token in token_series(state.tokens):
@@ -172,6 +181,15 @@ def _about_organization(view: OrganizationView, config: Config, maker: _Maker) -
     since = last + stalled_after(config.poll)
     if since <= maker.now:
         yield maker.make(SWEEP_STALLED, {"organization": view.name}, since, age=rough(maker.now - last))
+
+
+def _widened(events: Iterable[Event], now: float) -> dict[str, float]:
+    """The organizations where a token was granted more within the last hour, and when the first of them was."""
+    since: dict[str, float] = {}
+    for event in events:
+        if event.change in GRANTS_MORE and now < event.time + WIDENED_FOR:
+            since[event.organization] = min(since.get(event.organization, event.time), event.time)
+    return since
 
 
 def _who(organization: str, user: User) -> dict[str, str]:

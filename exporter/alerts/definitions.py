@@ -53,6 +53,13 @@ USER_POLICY_VIOLATION = Definition(
     "A user's personal access tokens together break a policy.",
     "The tokens of {user} in {organization} break the policy {policy}: {words}.",
 )
+TOKEN_PERMISSIONS_WIDENED = Definition(
+    "YunxiaoTokenPermissionsWidened",
+    Severity.WARNING,
+    "A personal access token may do more than before.",
+    "Tokens in {organization} were granted more permissions within the last hour; /api/v1/events of the exporter says "
+    "which.",
+)
 USER_POLL_FAILING = Definition(
     "YunxiaoUserPollFailing",
     Severity.WARNING,
@@ -91,6 +98,7 @@ ALL_DEFINITIONS: tuple[Definition, ...] = (
     TOKEN_NEVER_EXPIRES,
     TOKEN_POLICY_VIOLATION,
     USER_POLICY_VIOLATION,
+    TOKEN_PERMISSIONS_WIDENED,
     USER_POLL_FAILING,
     USER_DATA_STALE,
     SWEEP_STALLED,

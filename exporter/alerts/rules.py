@@ -19,14 +19,24 @@ from exporter.alerts.definitions import (
     TOKEN_EXPIRING_CRITICAL,
     TOKEN_EXPIRING_WARNING,
     TOKEN_NEVER_EXPIRES,
+    TOKEN_PERMISSIONS_WIDENED,
     TOKEN_POLICY_VIOLATION,
     USER_DATA_STALE,
     USER_POLICY_VIOLATION,
     USER_POLL_FAILING,
     Definition,
 )
-from exporter.alerts.timing import CRITICAL_SHARE, GAP, WARNING_SHARE, failing_after, stale_after, stalled_after
+from exporter.alerts.timing import (
+    CRITICAL_SHARE,
+    GAP,
+    WARNING_SHARE,
+    WIDENED_FOR,
+    failing_after,
+    stale_after,
+    stalled_after,
+)
 from exporter.durations import format_duration
+from exporter.events import GRANTS_MORE
 from exporter.policies.definitions import Policy
 
 if TYPE_CHECKING:
@@ -84,6 +94,8 @@ def rules(
     tokens = [*(_record(one) for one in _records(alerting, names)), *_token_rules(alerting, names)]
     if policies is None or policies.configured:
         tokens += _policy_rules(alerting, names)
+    if alerting.permissions_widened:
+        tokens.append(_widened_rule(alerting))
     return {
         "groups": [
             {"name": "yunxiao-tokens", "rules": tokens},
@@ -199,6 +211,13 @@ def _policy_rules(alerting: Alerting, names: list[str]) -> Iterable[dict[str, An
     yield _rule(
         USER_POLICY_VIOLATION, alerting, _owned(_latest(f"{_USER}, {labels}", of_user, alive=_POLLED), names), names
     )
+
+
+def _widened_rule(alerting: Alerting) -> dict[str, Any]:
+    changes = "|".join(sorted(GRANTS_MORE))
+    window = format_duration(WIDENED_FOR)
+    expression = f'max by (organization) (increase(yunxiao_token_events_total{{event=~"{changes}"}}[{window}])) > 0'
+    return _rule(TOKEN_PERMISSIONS_WIDENED, alerting, expression)
 
 
 def _unmuted(expression: str, ignored: Iterable[Ignore], series: str = "yunxiao:token_expiry_timestamp_seconds") -> str:

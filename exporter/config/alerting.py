@@ -115,6 +115,9 @@ class Alerting(Section):
 
     thresholds: Thresholds = Field(default_factory=Thresholds, description=Thresholds.__doc__)
     never_expires: bool = Field(False, description="Alert on tokens that never expire.")
+    permissions_widened: bool = Field(
+        False, description="Alert, for an hour, on tokens that have been granted more permissions than before."
+    )
     labels: dict[LabelName, str] = Field(
         default_factory=dict, description="Labels for every alert. A user's own labels win."
     )

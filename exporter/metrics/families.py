@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from exporter.events import Change
 from exporter.model import Reason, UserState, permission_expiry, permission_tokens, state_counts
 from exporter.model import token_series as distinct_tokens
 from exporter.policies.evaluate import token_violations, user_violations
@@ -583,6 +584,19 @@ PARSE_ERRORS = OwnFamily(
     ('increase(yunxiao_parse_errors_total{field="expired_at"}[1d]) > 0', "tokens whose expiry nobody watches"),
     known=(PARSE_FIELDS,),
 )
+TOKEN_EVENTS = OwnFamily(
+    "yunxiao_token_events_total",
+    Kind.COUNTER,
+    ("organization", "event"),
+    "Changes of tokens that polls have found since the start of the exporter; /api/v1/events has the last ones. What a "
+    "user has at their first successful poll is no event.",
+    "Always; each event starts at 0.",
+    (
+        'increase(yunxiao_token_events_total{event="permissions_widened"}[1d]) > 0',
+        "whether a token was granted more",
+    ),
+    known=(tuple(Change),),
+)
 FILE_ERRORS = OwnFamily(
     "yunxiao_exporter_file_errors_total",
     Kind.COUNTER,
@@ -720,6 +734,7 @@ OWN_FAMILIES: tuple[OwnFamily, ...] = (
     API_RETRIES,
     API_ERRORS,
     PARSE_ERRORS,
+    TOKEN_EVENTS,
     FILE_ERRORS,
     INTERNAL_ERRORS,
     STORAGE_ERRORS,

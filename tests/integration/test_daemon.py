@@ -13,7 +13,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -39,6 +39,7 @@ from exporter.clock import SystemClock
 from exporter.config.faults import ReloadError
 from exporter.config.loader import load
 from exporter.daemon import Daemon
+from exporter.events import Change
 from exporter.web.security import WebSecurity
 from exporter.yunxiao.simulator.faults import Fault
 
@@ -95,6 +96,44 @@ def test_each_user_that_fails_keeps_its_tokens_and_costs_the_others_nothing(
         assert before.keys() - after.keys() == {series for series in before if "pt-D" in series}, (
             "no series but the deleted token's may go"
         )
+
+
+def test_what_changes_about_tokens_is_logged_counted_and_told(platform: Simulator, tmp_path: Path) -> None:
+    def told(exporter: Exporter, limit: str = "") -> list[dict[str, Any]]:
+        events: list[dict[str, Any]] = get(f"{exporter.url}/api/v1/events{limit}").json()
+        return events
+
+    with Exporter(write_config(tmp_path, platform, "AB"), "--log.format", "json").ready() as exporter:
+        assert told(exporter) == []
+        platform.faults.for_user("B", Fault.parse("500"))
+        platform.enterprise.set_tokens("A", [a_record("pt-A", name="张三", permissions=["read", "write"])])
+        wait_until(lambda: len(told(exporter)) == 3)
+        renamed, widened, renewed = told(exporter)
+        assert (renamed["event"], renamed["token"], renamed["old_name"]) == ("renamed", "张三", "ci")
+        assert (widened["event"], widened["added"]) == ("permissions_widened", ["write"])
+        assert "removed" not in widened
+        assert (renewed["event"], renewed["user_id"], renewed["token_id"]) == ("renewed", "A", "pt-A")
+        assert renewed["new_expiry"] > renewed["old_expiry"]
+        assert told(exporter, "?limit=1") == [renamed]
+        samples = exporter.samples()
+        counted = {
+            event: samples[f'yunxiao_token_events_total{{event="{event}",organization="acme"}}'] for event in Change
+        }
+        assert {event for event, count in counted.items() if count} == {"renamed", "permissions_widened", "renewed"}
+        lines = [json.loads(line) for line in exporter.output.splitlines() if '"stream": "audit"' in line]
+        assert [line["change"] for line in lines] == ["renewed", "permissions_widened", "renamed"]
+        assert (lines[1]["level"], lines[1]["token_id"], lines[1]["added"]) == ("info", "pt-A", "write")
+        for limit in ("?limit=-1", "?limit=", "?limit=x", "?limit=\u0663"):
+            assert get(f"{exporter.url}/api/v1/events{limit}").status_code == 400
+        assert len(told(exporter, "?limit=9999999999999999999999")) == 3
+        # Another configuration takes over what is known: nothing is new by that.
+        config = tmp_path / "config.yaml"
+        config.write_text(config.read_text().replace("timeout: 1s", "timeout: 2s"))
+        exporter.signal(signal.SIGHUP)
+        wait_until(lambda: "configuration reloaded" in exporter.output)
+        polled = platform.requests("A")
+        wait_until(lambda: platform.requests("A") > polled + 1)
+        assert len(told(exporter)) == 3
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from support.builders import NOW, a_failure, a_token
 
-from exporter.model import User
+from exporter.model import User, UserState
 from exporter.store import Ledger, Store, Sweep, SweepResult
 
 LI, WANG = User("1", "li.wei"), User("2", "wang.fang")
@@ -21,6 +23,37 @@ def test_outcomes_of_strangers_are_dropped() -> None:
     ledger.succeeded("7", (a_token(),), NOW)
     ledger.failed("7", a_failure(), NOW)
     assert [state.user for state in ledger.view().users] == [LI]
+
+
+class Heard:
+    """Stands where the daemon is told of what changes."""
+
+    def __init__(self) -> None:
+        self.changes: list[tuple[UserState, UserState]] = []
+
+    def changed(self, organization: str, before: UserState, state: UserState) -> None:
+        assert organization == "acme"
+        self.changes.append((before, state))
+
+    def swept(self, organization: str, sweep: Sweep) -> None:
+        pass
+
+
+def test_who_listens_hears_the_state_before_and_after_until_the_ledger_is_silenced() -> None:
+    heard = Heard()
+    ledger = Ledger("acme", [LI], observer=heard)
+    states = [ledger.state("1")]
+    for note in (
+        lambda: ledger.succeeded("1", (a_token(),), NOW),
+        lambda: ledger.failed("1", a_failure(), NOW),
+        lambda: ledger.all_failed(a_failure(), NOW),
+    ):
+        note()
+        states.append(ledger.state("1"))
+    assert heard.changes == list(pairwise(states))
+    ledger.silence()
+    ledger.succeeded("1", (), NOW)
+    assert len(heard.changes) == 3
 
 
 def test_a_view_does_not_change_afterwards() -> None:
