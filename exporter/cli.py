@@ -6,7 +6,7 @@ import io
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, TextIO
 
 import typer
 from rich.console import Console
@@ -22,16 +22,19 @@ from exporter.config.schema import Poll
 from exporter.daemon import Daemon
 from exporter.demo import demo_settings, demo_simulator
 from exporter.durations import parse_duration
-from exporter.listing import Output, Row, broken_rows, rows, write
+from exporter.listing import Output, broken_rows, rows, write
 from exporter.oneshot import Outcome, sweep_once
 from exporter.policies.definitions import Policy  # noqa: TC001 - Typer looks at it
 from exporter.process import Signals, run
+from exporter.report.files import replace_file
+from exporter.report.render import Form, render
+from exporter.report.summary import summarize
 from exporter.web.listen import ListenAddress, ListenError, address_of, listen
 from exporter.web.security import WebSecurity, security_of
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _PREFIX = "YUNXIAO_TOKEN_EXPORTER_"
 _DEFAULT_ADDRESS = ":10097"
@@ -239,22 +242,48 @@ def tokens(
     rules = settings.config.policies
     _check_policies(policies or [], rules.configured, wanted=policy)
     clock = SystemClock()
-    try:
-        outcome = _sweep_with_progress(settings, clock)
-    except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
-        raise typer.Exit(_SWEEP_FAILED) from None
+    outcome = _swept(settings, clock)
     now = clock.now()
     listed = rows(outcome.view, now, within=expires_within, expired=not ignore_expired)
     if policy:
         listed = broken_rows(listed, outcome.view, rules, policies or (), now)
-    _write(listed, output, now, audit=policy)
-    for failure in outcome.failures:
-        typer.echo(failure, err=True)
-    if outcome.failures:
-        raise typer.Exit(_SWEEP_FAILED)
+    _print(lambda stream: write(listed, output, now, stream, audit=policy), "the list")
+    _tell_failures(outcome)
     if (policy or expires_within is not None) and listed:
         raise typer.Exit(_FOUND)
+
+
+@app.command()
+def report(
+    config_file: ConfigFile,
+    output: Annotated[
+        Form, typer.Option("--output", "-o", envvar=_env("REPORT_OUTPUT"), help="Form of the report.")
+    ] = Form.HTML,
+    output_file: Annotated[
+        Path | None,
+        typer.Option("--output-file", envvar=_env("REPORT_OUTPUT_FILE"), help="File to write; stdout without it."),
+    ] = None,
+    log_level: LogLevel = logs.Level.ERROR,
+    log_format: LogFormat = logs.Format.LOGFMT,
+) -> None:
+    """Sweep once and write the audit on one page: totals, broken policies, what expires when, oldest, most powerful.
+
+    Exit code 0: written. 2: the sweep failed, in part or whole, as the report then says, or it could not be written.
+    """
+    logs.configure(log_level, log_format)
+    settings = _loaded(config_file, refused=_SWEEP_FAILED)
+    clock = SystemClock()
+    outcome = _swept(settings, clock)
+    summary = summarize(outcome.view, settings.config.policies, clock.now(), outcome.failures)
+    text = render(summary, output)
+    if output_file is None:
+        _print(lambda stream: stream.write(text), "the report")
+    else:
+        try:
+            replace_file(output_file, text)
+        except OSError as error:
+            _refuse(f"the report cannot be written: {output_file}: {error.strerror}", _SWEEP_FAILED)
+    _tell_failures(outcome)
 
 
 def _check_policies(names: Sequence[Policy], configured: Sequence[Policy], *, wanted: bool) -> None:
@@ -267,18 +296,33 @@ def _check_policies(names: Sequence[Policy], configured: Sequence[Policy], *, wa
         _refuse(f"--policy: not in the section policies: {', '.join(missing)}", _SWEEP_FAILED)
 
 
-def _write(listed: list[Row], output: Output, now: float, *, audit: bool) -> None:
+def _swept(settings: Settings, clock: SystemClock) -> Outcome:
+    try:
+        return _sweep_with_progress(settings, clock)
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        raise typer.Exit(_SWEEP_FAILED) from None
+
+
+def _tell_failures(outcome: Outcome) -> None:
+    for failure in outcome.failures:
+        typer.echo(failure, err=True)
+    if outcome.failures:
+        raise typer.Exit(_SWEEP_FAILED)
+
+
+def _print(write_to: Callable[[TextIO], object], what: str) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # names are Chinese, whatever the locale
     try:
-        write(listed, output, now, sys.stdout, audit=audit)
+        write_to(sys.stdout)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader, such as head, has seen enough; what is still buffered goes nowhere.
         _discard_stdout()
     except OSError as error:
         _discard_stdout()
-        typer.echo(f"the list cannot be written: {error.strerror}", err=True)
+        typer.echo(f"{what} cannot be written: {error.strerror}", err=True)
         raise typer.Exit(_SWEEP_FAILED) from None
 
 

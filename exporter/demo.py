@@ -38,7 +38,7 @@ def demo_settings(simulator: Simulator) -> Settings:
             }
         ],
         "policies": {
-            "max_lifetime": {"limit": "180d"},
+            "max_lifetime": {"limit": "300d"},
             "never_expires": "forbid",
             "forbidden_permissions": {"permissions": ["appstack_.*_deploy"]},
             "max_tokens_per_user": {"limit": 4},

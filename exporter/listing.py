@@ -14,7 +14,7 @@ from rich.text import Text
 
 from exporter.model import NEVER, Token, TokenState, User, UserState
 from exporter.policies.evaluate import counted, violations
-from exporter.wording import expiry_words, utc
+from exporter.wording import expiry_words, printable, utc
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -190,5 +190,4 @@ def _write_table(listed: Sequence[Row], now: float, stream: TextIO, *, audit: bo
 
 
 def _plain(text: str) -> Text:
-    """Text without anything that a terminal would obey: names come from other people."""
-    return Text("".join(char if char.isprintable() else "\ufffd" for char in text))
+    return Text(printable(text))
