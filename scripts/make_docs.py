@@ -103,7 +103,7 @@ def configuration() -> str:
         "file leaves the old configuration in force and sets "
         "`yunxiao_exporter_config_last_reload_successful` to 0. Token files and user files need no reload: they are "
         "looked at every few seconds, and a file that has gone bad leaves its last good content in force.\n",
-        *_section(Config, ""),
+        *_section(Config, "", {}),
         "## Flags and environment\n",
         "Every flag of every command can be set by an environment variable; `--help` names it. "
         "`--web.config.file` takes the format of Prometheus' exporter-toolkit: see [web.md](web.md).\n",
@@ -111,9 +111,13 @@ def configuration() -> str:
     return "\n".join(parts)
 
 
-def _section(model: type[BaseModel], path: str) -> Iterator[str]:
+def _section(model: type[BaseModel], path: str, shown: dict[type[BaseModel], str]) -> Iterator[str]:
     if path:
         yield f"## `{path}`\n"
+        if model in shown:
+            yield f"As `{shown[model]}`.\n"
+            return
+        shown[model] = path
         yield f"{inspect.cleandoc(model.__doc__ or '')}\n"
     yield "| key | type | default | meaning |"
     yield "|---|---|---|---|"
@@ -127,7 +131,7 @@ def _section(model: type[BaseModel], path: str) -> Iterator[str]:
         yield f"| `{name}` | {_type(field, section, listed=listed)} | {_default(field, section)} | {(field.description or '').splitlines()[0]} |"
     yield ""
     for section, below in inner:
-        yield from _section(section, below)
+        yield from _section(section, below, shown)
 
 
 def _is_list(annotation: object) -> bool:
