@@ -19,6 +19,7 @@ import pytest
 import requests
 import yaml
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from support.alertmanager_stub import Alertmanager
 from support.running import (
     ADMIN_TOKEN,
     PASSWORD,
@@ -134,6 +135,29 @@ def test_what_changes_about_tokens_is_logged_counted_and_told(platform: Simulato
         polled = platform.requests("A")
         wait_until(lambda: platform.requests("A") > polled + 1)
         assert len(told(exporter)) == 3
+
+
+def test_alertmanager_hears_of_widened_permissions_and_broken_policies(platform: Simulator, tmp_path: Path) -> None:
+    with Alertmanager() as stub:
+        config = write_config(tmp_path, platform, "AB")
+        sections = {
+            "alerting": {"permissions_widened": True, "alertmanagers": [{"url": stub.url}], "resend_interval": "1s"},
+            "policies": {"forbidden_permissions": {"permissions": ["admin"]}},
+        }
+        config.write_text(config.read_text() + yaml.safe_dump(sections))
+        with Exporter(config).ready():
+            platform.enterprise.set_tokens("A", [a_record("pt-A", permissions=["read", "admin"])])
+            (widened, *_) = wait_until(lambda: stub.alerts("PermissionsWidened"))
+            (broken, *_) = wait_until(lambda: stub.alerts("TokenPolicyViolation"))
+    assert widened["labels"] == {
+        "alertname": "YunxiaoTokenPermissionsWidened",
+        "severity": "warning",
+        "organization": "acme",
+    }
+    assert (broken["labels"]["policy"], broken["labels"]["severity"]) == ("forbidden_permissions", "critical")
+    assert broken["annotations"]["description"].endswith(
+        "breaks the policy forbidden_permissions: it grants a forbidden permission."
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
