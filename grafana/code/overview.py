@@ -239,7 +239,7 @@ def build() -> dashboard.Dashboard:
             rows(f"max by ({SERIES}, policy, severity) (yunxiao_token_policy_violation{{{WHO}}})"),
         ),
         {"organization": "Organization", "user": "User", "token": "Token", "token_id": "Token id"} | broken,
-        order="Policy",
+        order="Severity",
     )
     colors = {name: {"color": color, "index": place} for place, (name, color) in enumerate(SEVERITY_COLORS.items())}
     for panel in (crowded, breaking):
