@@ -242,7 +242,7 @@ def test_alerts_are_routed_by_team_and_mail(amtool: str, labels: dict[str, str],
 
 
 def run(*arguments: str) -> str:
-    result = subprocess.run(arguments, capture_output=True, encoding="utf-8", check=False, timeout=30)
+    result = subprocess.run(arguments, capture_output=True, encoding="utf-8", check=False, timeout=60)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
 
