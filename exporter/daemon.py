@@ -219,6 +219,9 @@ class Daemon:
         for name, watcher in old.items():
             if new.get(name) is not watcher:
                 watcher.retire(self._scheduler)
+                if name in new:
+                    # What was noted while the new one was being made: known, told of, and not to be found anew.
+                    new[name].ledger.take_over(watcher.ledger.view())
             if name not in new:
                 self._telemetry.forget(name)
         for name, watcher in new.items():

@@ -104,6 +104,7 @@ class Ledger:
         self._since = since if known is None else known.since
         # Guards the fields below.
         self._lock = threading.Lock()
+        self._closed = False
         self._states: dict[str, UserState] = {}
         self._sweep: Sweep | None = None
         self._view: OrganizationView | None = None
@@ -111,6 +112,25 @@ class Ledger:
             self._states = {state.user.user_id: state for state in known.users}
             self._sweep = known.sweep
         self.watch(users)
+
+    def close(self) -> None:
+        """Note nothing any more, since another ledger takes over: whoever listens hears of all that the view has."""
+        with self._lock:
+            self._closed = True
+
+    def take_over(self, known: OrganizationView) -> None:
+        """Go on from what a closed ledger knew last, if it is newer than what this one began with.
+
+        Only before anything has been noted here.
+        """
+        with self._lock:
+            for state in known.users:
+                mine = self._states.get(state.user.user_id)
+                if mine is not None:
+                    # The very same object where it can be: text has been made from it.
+                    self._states[state.user.user_id] = state if state.user == mine.user else state.about(mine.user)
+            self._sweep = known.sweep
+            self._view = None
 
     def watch(self, users: Iterable[User]) -> None:
         """Set whom to watch. Who stays keeps what is known, under the name given now; who is gone is forgotten."""
@@ -133,25 +153,21 @@ class Ledger:
     def succeeded(self, user_id: str, tokens: tuple[Token, ...], at: float) -> None:
         """Note a poll that worked."""
         with self._lock:
-            if (before := self._states.get(user_id)) is None:
+            if self._closed or (before := self._states.get(user_id)) is None:
                 return
             state = self._states[user_id] = before.succeeded(tokens, at)
             self._view = None
         self._tell((before, state))
 
-    def silence(self) -> None:
-        """Tell of nothing any more: another ledger has taken over, and tells of the same users."""
-        self._observer = None
-
     def _tell(self, *changes: tuple[UserState, UserState]) -> None:
-        if (observer := self._observer) is not None:
+        if self._observer is not None:
             for before, state in changes:
-                observer.changed(self.name, before, state)
+                self._observer.changed(self.name, before, state)
 
     def failed(self, user_id: str, failure: Failure, at: float) -> None:
         """Note a poll that did not work; the tokens last seen stay."""
         with self._lock:
-            if (before := self._states.get(user_id)) is None:
+            if self._closed or (before := self._states.get(user_id)) is None:
                 return
             state = self._states[user_id] = before.failed(failure, at)
             self._view = None
@@ -160,6 +176,8 @@ class Ledger:
     def all_failed(self, failure: Failure, at: float) -> None:
         """Note that nobody can be polled; that says nothing about any user."""
         with self._lock:
+            if self._closed:
+                return
             earlier = self._states
             self._states = {
                 user_id: replace(state.failed(failure, at), failures=state.failures)
@@ -172,10 +190,12 @@ class Ledger:
     def swept(self, sweep: Sweep) -> None:
         """Note a sweep that went over all users."""
         with self._lock:
+            if self._closed:
+                return
             self._sweep = sweep
             self._view = None
-        if (observer := self._observer) is not None:
-            observer.swept(self.name, sweep)
+        if self._observer is not None:
+            self._observer.swept(self.name, sweep)
 
     def state(self, user_id: str) -> UserState | None:
         """What is known of one user; None if nobody watches them."""

@@ -151,7 +151,7 @@ class Watcher:
 
     def end(self) -> None:
         """End what is under way, requests included."""
-        self.ledger.silence()
+        self.ledger.close()
         self._stop.set()
         self._telemetry.retire()
         self._client.close()

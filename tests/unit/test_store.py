@@ -39,7 +39,7 @@ class Heard:
         pass
 
 
-def test_who_listens_hears_the_state_before_and_after_until_the_ledger_is_silenced() -> None:
+def test_who_listens_hears_the_state_before_and_after_until_the_ledger_is_closed() -> None:
     heard = Heard()
     ledger = Ledger("acme", [LI], observer=heard)
     states = [ledger.state("1")]
@@ -51,9 +51,30 @@ def test_who_listens_hears_the_state_before_and_after_until_the_ledger_is_silenc
         note()
         states.append(ledger.state("1"))
     assert heard.changes == list(pairwise(states))
-    ledger.silence()
+    ledger.close()
+    last = ledger.view()
     ledger.succeeded("1", (), NOW)
+    ledger.failed("1", a_failure(), NOW)
+    ledger.all_failed(a_failure(), NOW)
+    ledger.swept(Sweep(SweepResult.SUCCESS, 1, NOW))
     assert len(heard.changes) == 3
+    assert ledger.view() is last
+
+
+def test_what_a_closed_ledger_noted_last_is_not_found_anew() -> None:
+    heard = Heard()
+    old = Ledger("acme", [LI, WANG], observer=heard)
+    new = Ledger("acme", [User("1", "renamed"), User("3", "x")], old.view(), observer=heard)
+    old.succeeded("1", (a_token(),), NOW)
+    old.swept(Sweep(SweepResult.PARTIAL, 1, NOW))
+    old.close()
+    new.take_over(old.view())
+    state, newcomer = new.view().users
+    assert (state.user.name, state.tokens, newcomer.polled) == ("renamed", (a_token(),), False)
+    assert new.view().sweep == old.view().sweep
+    new.succeeded("1", (a_token(),), NOW)
+    before, after = heard.changes[-1]
+    assert before.tokens == after.tokens
 
 
 def test_a_view_does_not_change_afterwards() -> None:
