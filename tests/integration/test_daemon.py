@@ -107,8 +107,10 @@ def test_what_changes_about_tokens_is_logged_counted_and_told(platform: Simulato
     with Exporter(write_config(tmp_path, platform, "AB"), "--log.format", "json").ready() as exporter:
         assert told(exporter) == []
         platform.faults.for_user("B", Fault.parse("500"))
-        platform.enterprise.set_tokens("A", [a_record("pt-A", name="张三", permissions=["read", "write"])])
-        wait_until(lambda: len(told(exporter)) == 3)
+        longer = a_record("pt-A", expires_in=2 * 86_400, name="张三", permissions=["read", "write"])
+        platform.enterprise.set_tokens("A", [longer])
+        # the log line comes last, after the counter and the list
+        wait_until(lambda: exporter.output.count('"stream": "audit"') == 3)
         renamed, widened, renewed = told(exporter)
         assert (renamed["event"], renamed["token"], renamed["old_name"]) == ("renamed", "张三", "ci")
         assert (widened["event"], widened["added"]) == ("permissions_widened", ["write"])
