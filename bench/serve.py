@@ -30,7 +30,7 @@ def main(kind: str, users: int, port: int) -> None:
     match kind:
         case "ours":
             exposition = an_exposition(store, Telemetry())
-            served = Served(exposition, store, lambda: 3600.0, None, SystemClock())
+            served = Served(exposition, store, lambda: 3600.0, tuple, None, SystemClock())
             WebServer(create_app(served), [socket.create_server(("127.0.0.1", port))], None).start()
         case "stock":
             registry = CollectorRegistry()

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, TextIO
 
 import typer
 from rich.console import Console
@@ -24,15 +24,20 @@ from exporter.config.schema import Poll
 from exporter.daemon import Daemon
 from exporter.demo import demo_settings, demo_simulator
 from exporter.durations import parse_duration
-from exporter.listing import Output, Row, rows, write
+from exporter.listing import Output, broken_rows, rows, write
 from exporter.oneshot import Outcome, sweep_once
+from exporter.policies.definitions import Policy  # noqa: TC001 - Typer looks at it
 from exporter.probe import probe
 from exporter.process import Signals, run
+from exporter.report.files import replace_file
+from exporter.report.render import Form, render
+from exporter.report.summary import summarize
 from exporter.web.listen import ListenAddress, ListenError, address_of, listen
 from exporter.web.security import WebSecurity, security_of
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable, Sequence
 
 _PREFIX = "YUNXIAO_TOKEN_EXPORTER_"
 _DEFAULT_ADDRESS = ":10097"
@@ -223,7 +228,8 @@ def rules(
     settings = _loaded(config_file)
     for note in settings.rule_notes:
         typer.echo(f"{config_file}: note: {note}", err=True)
-    typer.echo(rules_text(settings.config.alerting, settings.config.poll, settings.label_names), nl=False)
+    config = settings.config
+    typer.echo(rules_text(config.alerting, config.poll, settings.label_names, config.policies), nl=False)
 
 
 def _window(text: str) -> float:
@@ -236,6 +242,10 @@ def _window(text: str) -> float:
 @app.command()
 def tokens(
     config_file: ConfigFile,
+    policies: Annotated[
+        list[Policy] | None,
+        typer.Argument(metavar="[POLICY]...", help="With --policy: only these policies.", show_default=False),
+    ] = None,
     expires_within: Annotated[
         float | None,
         typer.Option(
@@ -252,6 +262,14 @@ def tokens(
         bool,
         typer.Option("--ignore-expired", envvar=_env("IGNORE_EXPIRED"), help="Leave out tokens that have expired."),
     ] = False,
+    policy: Annotated[
+        bool,
+        typer.Option(
+            "--policy",
+            envvar=_env("POLICY"),
+            help="List only tokens that break a policy of the configuration, and which; exit with 1 if there are any.",
+        ),
+    ] = False,
     output: Annotated[
         Output, typer.Option("--output", "-o", envvar=_env("OUTPUT"), help="Form of the list.")
     ] = Output.TABLE,
@@ -260,41 +278,96 @@ def tokens(
 ) -> None:
     """Sweep once and list the tokens, soonest expiry first.
 
-    Exit code 0: nothing falls in the window. 1: something does. 2: the sweep failed, in part or whole, or could not
-    begin.
+    Exit code 0: nothing falls in the window or breaks a policy. 1: something does. 2: the sweep failed, in part or
+    whole, or could not begin.
     """
     logs.configure(log_level, log_format)
     # 1 would say that a token expires.
     settings = _loaded(config_file, refused=_SWEEP_FAILED)
+    rules = settings.config.policies
+    _check_policies(policies or [], rules.configured, wanted=policy)
     clock = SystemClock()
+    outcome = _swept(settings, clock)
+    now = clock.now()
+    listed = rows(outcome.view, now, within=expires_within, expired=not ignore_expired)
+    if policy:
+        listed = broken_rows(listed, outcome.view, rules, policies or (), now)
+    _print(lambda stream: write(listed, output, now, stream, audit=policy), "the list")
+    _tell_failures(outcome)
+    if (policy or expires_within is not None) and listed:
+        raise typer.Exit(_FOUND)
+
+
+@app.command()
+def report(
+    config_file: ConfigFile,
+    output: Annotated[
+        Form, typer.Option("--output", "-o", envvar=_env("REPORT_OUTPUT"), help="Form of the report.")
+    ] = Form.HTML,
+    output_file: Annotated[
+        Path | None,
+        typer.Option("--output-file", envvar=_env("REPORT_OUTPUT_FILE"), help="File to write; stdout without it."),
+    ] = None,
+    log_level: LogLevel = logs.Level.ERROR,
+    log_format: LogFormat = logs.Format.LOGFMT,
+) -> None:
+    """Sweep once and write the audit on one page: totals, broken policies, what expires when, oldest, most powerful.
+
+    Exit code 0: written. 2: the sweep failed, in part or whole, as the report then says, or it could not be written.
+    """
+    logs.configure(log_level, log_format)
+    settings = _loaded(config_file, refused=_SWEEP_FAILED)
+    clock = SystemClock()
+    outcome = _swept(settings, clock)
+    summary = summarize(outcome.view, settings.config.policies, clock.now(), outcome.failures)
+    text = render(summary, output)
+    if output_file is None:
+        _print(lambda stream: stream.write(text), "the report")
+    else:
+        try:
+            replace_file(output_file, text)
+        except OSError as error:
+            _refuse(f"the report cannot be written: {output_file}: {error.strerror}", _SWEEP_FAILED)
+    _tell_failures(outcome)
+
+
+def _check_policies(names: Sequence[Policy], configured: Sequence[Policy], *, wanted: bool) -> None:
+    """Refuse, before anything is asked for, a check that could find nothing."""
+    if names and not wanted:
+        raise typer.BadParameter("names of policies go with --policy", param_hint="POLICY")
+    if wanted and not configured:
+        _refuse("--policy: the configuration has no policies; give it a section policies", _SWEEP_FAILED)
+    if missing := [name for name in names if name not in configured]:
+        _refuse(f"--policy: not in the section policies: {', '.join(missing)}", _SWEEP_FAILED)
+
+
+def _swept(settings: Settings, clock: SystemClock) -> Outcome:
     try:
-        outcome = _sweep_with_progress(settings, clock)
+        return _sweep_with_progress(settings, clock)
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         raise typer.Exit(_SWEEP_FAILED) from None
-    now = clock.now()
-    listed = rows(outcome.view, now, within=expires_within, expired=not ignore_expired)
-    _write(listed, output, now)
+
+
+def _tell_failures(outcome: Outcome) -> None:
     for failure in outcome.failures:
         typer.echo(failure, err=True)
     if outcome.failures:
         raise typer.Exit(_SWEEP_FAILED)
-    if expires_within is not None and listed:
-        raise typer.Exit(_FOUND)
 
 
-def _write(listed: list[Row], output: Output, now: float) -> None:
+def _print(write_to: Callable[[TextIO], object], what: str) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # names are Chinese, whatever the locale
     try:
-        write(listed, output, now, sys.stdout)
+        write_to(sys.stdout)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader, such as head, has seen enough; what is still buffered goes nowhere.
         _discard_stdout()
     except OSError as error:
         _discard_stdout()
-        typer.echo(f"the list cannot be written: {error.strerror}", err=True)
+        typer.echo(f"{what} cannot be written: {error.strerror}", err=True)
         raise typer.Exit(_SWEEP_FAILED) from None
 
 

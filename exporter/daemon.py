@@ -12,6 +12,7 @@ import structlog
 from exporter import __version__
 from exporter.alerts.assembly import ALERT_NAMES, DirectAlerting
 from exporter.alerts.notifier import QUEUE_CAPACITY
+from exporter.audit import AuditTrail
 from exporter.clock import Stop
 from exporter.cluster.member import Member
 from exporter.cluster.shard import WHOLE, Shard
@@ -92,6 +93,9 @@ class Daemon:
         path = settings.storage
         self._storage = None if path is None else Storage(path, self._telemetry.storage_error)
         self._restored: dict[str, OrganizationView] = {}
+        self._audit = AuditTrail(
+            self._telemetry.token_event, None if self._storage is None else self._storage.keep_event
+        )
         self._alerting = DirectAlerting(
             self._store,
             lambda: self._refused_since,
@@ -100,6 +104,7 @@ class Daemon:
             self._stop,
             clock,
             None if self._storage is None else self._storage.keep_alerts,
+            self._audit.latest,
         )
         self._noted: frozenset[str] = frozenset()
         self._exposition = Exposition(
@@ -114,6 +119,7 @@ class Daemon:
             exposition=self._exposition,
             store=self._store,
             stale_after=lambda: self._settings.config.poll.stale_after,
+            events=self._audit.latest,
             reload=self.reload if lifecycle else None,
             clock=clock,
         )
@@ -174,9 +180,10 @@ class Daemon:
             gc.collect()
             _log.info("configuration reloaded", organizations=len(settings.organizations))
 
-    def changed(self, organization: str, state: UserState) -> None:
-        """A user's state is another one: its text is made anew, and it is written down."""
+    def changed(self, organization: str, before: UserState, state: UserState) -> None:
+        """A user's state is another one: its text is made anew, what has changed is told of, and it is written down."""
         self._exposition.prepare(organization, state)
+        self._audit.changed(organization, before, state)
         if self._storage is not None:
             self._storage.note(organization, state)
         if self._member is not None:
@@ -202,6 +209,7 @@ class Daemon:
         now = self._clock.now()
         self._restored = {name: replace(view, since=now) for name, view in organizations.items()}
         self._alerting.restore(firing)
+        self._audit.restore(self._storage.events)
         self._storage.start()
         _log.info(
             "state restored",
@@ -251,6 +259,9 @@ class Daemon:
         for name, watcher in old.items():
             if new.get(name) is not watcher:
                 watcher.retire(self._scheduler)
+                if name in new:
+                    # What was noted while the new one was being made: known, told of, and not to be found anew.
+                    new[name].ledger.take_over(watcher.ledger.view())
             if name not in new:
                 self._telemetry.forget(name)
         for name, watcher in new.items():

@@ -37,5 +37,12 @@ def demo_settings(simulator: Simulator) -> Settings:
                 "users": {"discover": {"source": "users", "interval": "1m"}},
             }
         ],
+        "policies": {
+            "max_lifetime": {"limit": "300d"},
+            "never_expires": "forbid",
+            "forbidden_permissions": {"permissions": ["appstack_.*_deploy"]},
+            "max_tokens_per_user": {"limit": 4},
+            "expired_not_removed": {"after": "30d"},
+        },
     }
     return settle(Document("demo", data), Path(), {_TOKEN_VARIABLE: simulator.token})

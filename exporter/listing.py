@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, TextIO
 
@@ -12,12 +12,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from exporter.model import NEVER, Token, TokenState, User
+from exporter.model import NEVER, Token, TokenState, User, UserState
+from exporter.policies.evaluate import counted, violations
 from exporter.wording import expiry_words, printable, utc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
+    from exporter.config.policies import Policies
+    from exporter.policies.definitions import Policy
     from exporter.store import View
 
 
@@ -31,12 +34,17 @@ class Output(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One token of the list."""
+    """One token of the list.
+
+    Attributes:
+        policies: what it breaks; None where nobody asked for that.
+    """
 
     organization: str
     user: User
     token: Token
     state: TokenState
+    policies: tuple[Policy, ...] | None = None
 
 
 _COLUMNS = (
@@ -77,25 +85,64 @@ def rows(view: View, now: float, *, within: float | None, expired: bool) -> list
     return sorted(found, key=_order)
 
 
+def broken_rows(
+    listed: Iterable[Row], view: View, policies: Policies, names: Collection[Policy], now: float
+) -> list[Row]:
+    """Of a list only the tokens that break a policy, with what they break.
+
+    A user with too many tokens is there with all those that count.
+
+    Args:
+        listed: the list.
+        view: what it was made from.
+        policies: what tokens must be like.
+        names: the policies that are asked for; all that are configured if empty.
+        now: epoch seconds.
+    """
+    by_user = {
+        (organization.name, state.user.user_id): _broken(state, policies, names or policies.configured, now)
+        for organization in view.organizations
+        for state in organization.users
+    }
+    found = (
+        replace(row, policies=by_user[row.organization, row.user.user_id].get((row.token.token_id, row.token.name)))
+        for row in listed
+    )
+    return [row for row in found if row.policies]
+
+
+def _broken(
+    state: UserState, policies: Policies, names: Collection[Policy], now: float
+) -> dict[tuple[str, str], tuple[Policy, ...]]:
+    """What each token of a user breaks, by its id and name, in the order of the policies."""
+    found: dict[tuple[str, str], set[Policy]] = {}
+    for one in violations(state.user, state.tokens, policies, now):
+        if one.policy in names:
+            for token in counted(state.user, state.tokens, policies, now) if one.token is None else [one.token]:
+                found.setdefault((token.token_id, token.name), set()).add(one.policy)
+    return {key: tuple(policy for policy in policies.configured if policy in broken) for key, broken in found.items()}
+
+
 def _order(row: Row) -> tuple[float, bool, str, str, str]:
     expires_at = row.token.expires_at
     last = NEVER if expires_at is None else expires_at
     return (last, expires_at == NEVER, row.organization, row.user.name, row.token.token_id)
 
 
-def write(listed: Sequence[Row], form: Output, now: float, stream: TextIO) -> None:
-    """Write the list."""
+def write(listed: Sequence[Row], form: Output, now: float, stream: TextIO, *, audit: bool = False) -> None:
+    """Write the list; an audit has a column for the policies that each token breaks."""
     match form:
         case Output.TABLE:
-            _write_table(listed, now, stream)
+            _write_table(listed, now, stream, audit=audit)
         case Output.JSON:
             json.dump(list(_records(listed, now)), stream, ensure_ascii=False, indent=2)
             stream.write("\n")
         case Output.CSV:
             writer = csv.writer(stream)
-            writer.writerow(_COLUMNS)
+            columns = (*_COLUMNS, "policies") if audit else _COLUMNS
+            writer.writerow(columns)
             for record in _records(listed, now):
-                values = [record[column] for column in _COLUMNS]
+                values = [record[column] for column in columns]
                 writer.writerow([" ".join(value) if isinstance(value, list) else value for value in values])
 
 
@@ -103,7 +150,7 @@ def _records(listed: Iterable[Row], now: float) -> Iterator[dict[str, object]]:
     for row in listed:
         expires_at = row.token.expires_at
         endless = expires_at is None or expires_at == NEVER
-        yield {
+        record: dict[str, object] = {
             "organization": row.organization,
             "user_id": row.user.user_id,
             "user": row.user.name,
@@ -115,13 +162,17 @@ def _records(listed: Iterable[Row], now: float) -> Iterator[dict[str, object]]:
             "created_at": utc(row.token.created_at),
             "permissions": list(row.token.permissions),
         }
+        if row.policies is not None:
+            record["policies"] = [policy.value for policy in row.policies]
+        yield record
 
 
-def _write_table(listed: Sequence[Row], now: float, stream: TextIO) -> None:
+def _write_table(listed: Sequence[Row], now: float, stream: TextIO, *, audit: bool) -> None:
     # Where nobody looks on, lines are not cut to a terminal's width.
     console = Console(file=stream, width=None if stream.isatty() else _WIDE)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("ORGANIZATION", "USER", "TOKEN", "TOKEN ID", "EXPIRES", "AT", "PERMISSIONS"):
+    headings = ("ORGANIZATION", "USER", "TOKEN", "TOKEN ID", "EXPIRES", "AT", "PERMISSIONS")
+    for heading in (*headings, "POLICIES") if audit else headings:
         table.add_column(heading, overflow="fold", no_wrap=heading in {"EXPIRES", "AT", "TOKEN ID"})
     for row in listed:
         words = expiry_words(row.token.expires_at, now)
@@ -133,6 +184,7 @@ def _write_table(listed: Sequence[Row], now: float, stream: TextIO) -> None:
             Text(words, style=_STYLES.get(row.state, "")),
             utc(row.token.expires_at) or "-",
             _plain(" ".join(row.token.permissions)),
+            *([" ".join(row.policies or ())] if audit else []),
         )
     console.print(table if listed else Text("No token to list."))
 

@@ -19,6 +19,14 @@ class TokenState(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Severity(StrEnum):
+    """How soon somebody should look at what is wrong."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
+
+
 class Reason(StrEnum):
     """Why a poll failed: the closed list that errors, metrics, logs, the page and the docs share."""
 

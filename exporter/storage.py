@@ -19,16 +19,21 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
+from exporter.audit import KEPT
+from exporter.events import Event
 from exporter.model import Token, UserState
 from exporter.store import OrganizationView, Sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
 _log = structlog.get_logger(__name__)
-SCHEMA = 1
-"""The version of the tables below; a file with a higher one was written by a newer exporter."""
+SCHEMA = 2
+"""The version of the tables below; a file with a higher one was written by a newer exporter.
+
+1 had no events; a file of it gains the empty table and keeps the rest.
+"""
 _FLUSH_EVERY = 1.0
 _LOCK_PATIENCE = 5.0
 _TABLES = """
@@ -38,9 +43,11 @@ CREATE TABLE IF NOT EXISTS users (
 CREATE TABLE IF NOT EXISTS organizations (name TEXT PRIMARY KEY, sweep BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS own_tokens (name TEXT PRIMARY KEY, expires_at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS alerts (labels BLOB PRIMARY KEY, starts_at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS events (number INTEGER PRIMARY KEY AUTOINCREMENT, event BLOB NOT NULL);
 """
 _STATE = msgspec.msgpack.Decoder(UserState)
 _SWEEP = msgspec.msgpack.Decoder(Sweep)
+_EVENT = msgspec.msgpack.Decoder(Event)
 _LABELS = msgspec.msgpack.Decoder(tuple[tuple[str, str], ...])
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -57,6 +64,8 @@ class Storage:
 
     def __init__(self, path: Path, failed: Callable[[], None]) -> None:
         self.path = path
+        self.events: tuple[Event, ...] = ()
+        """What an earlier run found changed, oldest first; there once `load` has been called."""
         self._failed = failed
         # Guards the fields below up to _stopping, and wakes the thread.
         self._changed = threading.Condition()
@@ -65,6 +74,7 @@ class Storage:
         self._own: dict[str, float | None] = {}
         self._alerts: tuple[tuple[Labels, float], ...] | None = None
         self._last_alerts: tuple[tuple[Labels, float], ...] = ()
+        self._events: list[Event] = []
         self._stopping = False
         self._troubled = False
         self._usable = False
@@ -117,12 +127,20 @@ class Storage:
             connection.execute(f"PRAGMA user_version = {SCHEMA}")
             connection.commit()
             views = self._views(connection)
+            self.events = tuple(self._earlier_events(connection))
             alerts = [
                 (_LABELS.decode(labels), starts_at)
                 for labels, starts_at in connection.execute("SELECT labels, starts_at FROM alerts")
             ]
         self._usable = True
         return views, alerts
+
+    def _earlier_events(self, connection: sqlite3.Connection) -> Iterator[Event]:
+        for (blob,) in connection.execute("SELECT event FROM events ORDER BY number"):
+            try:
+                yield _EVENT.decode(blob)
+            except msgspec.MsgspecError:
+                self._failed()
 
     def _views(self, connection: sqlite3.Connection) -> dict[str, OrganizationView]:
         users: dict[str, list[UserState]] = {}
@@ -189,6 +207,11 @@ class Storage:
             if alerts != self._last_alerts:
                 self._alerts = self._last_alerts = alerts
 
+    def keep_event(self, event: Event) -> None:
+        """A poll found a token changed. The last ones are kept."""
+        with self._changed:
+            self._events.append(event)
+
     def _run(self) -> None:
         while True:
             with self._changed:
@@ -205,13 +228,15 @@ class Storage:
             sweeps, self._sweeps = self._sweeps, {}
             own, self._own = self._own, {}
             alerts, self._alerts = self._alerts, None
-        if not self._usable or not (users or sweeps or own or alerts is not None):
+            events, self._events = self._events[-KEPT:], []
+        if not self._usable or not (users or sweeps or own or events or alerts is not None):
             return
         try:
             with contextlib.closing(self._connect()) as connection, connection:
                 _write(connection, users, sweeps, own, alerts)
+                _write_events(connection, events)
         except sqlite3.Error as error:
-            self._put_back(users, sweeps, own, alerts)
+            self._put_back(users, sweeps, own, alerts, events)
             if not self._troubled:
                 self._complain("state cannot be written, it is kept in memory and tried again", error=str(error))
             else:
@@ -230,6 +255,7 @@ class Storage:
         sweeps: dict[str, Sweep | None],
         own: dict[str, float | None],
         alerts: tuple[tuple[Labels, float], ...] | None,
+        events: list[Event],
     ) -> None:
         """What could not be written waits for the next try, unless something newer has come."""
         with self._changed:
@@ -237,6 +263,7 @@ class Storage:
             self._sweeps = sweeps | self._sweeps
             self._own = own | self._own
             self._alerts = alerts if self._alerts is None else self._alerts
+            self._events = events + self._events
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=_LOCK_PATIENCE)
@@ -279,6 +306,11 @@ def _write(
         connection.executemany(
             "INSERT OR REPLACE INTO alerts VALUES (?, ?)", [(_encode(key), at) for key, at in alerts]
         )
+
+
+def _write_events(connection: sqlite3.Connection, events: Iterable[Event]) -> None:
+    connection.executemany("INSERT INTO events (event) VALUES (?)", [(_encode(event),) for event in events])
+    connection.execute("DELETE FROM events WHERE number <= (SELECT max(number) FROM events) - ?", (KEPT,))
 
 
 def _shared(state: UserState) -> UserState:

@@ -95,8 +95,8 @@ class View:
 class LedgerObserver(Protocol):
     """Hears of what is noted in a ledger."""
 
-    def changed(self, organization: str, state: UserState) -> None:
-        """A user's state is another one."""
+    def changed(self, organization: str, before: UserState, state: UserState) -> None:
+        """A user's state is another one than before."""
         ...
 
     def swept(self, organization: str, sweep: Sweep) -> None:
@@ -138,6 +138,7 @@ class Ledger:
         self._since = since if known is None else known.since
         # Guards the fields below.
         self._lock = threading.Lock()
+        self._closed = False
         self._states: dict[str, UserState] = {}
         self._sweep: Sweep | None = None
         self._discovery: Discovery | None = None
@@ -148,6 +149,26 @@ class Ledger:
             self._sweep = known.sweep
             self._own_expiry = known.own_expiry
         self.watch(users)
+
+    def close(self) -> None:
+        """Note nothing any more, since another ledger takes over: whoever listens hears of all that the view has."""
+        with self._lock:
+            self._closed = True
+
+    def take_over(self, known: OrganizationView) -> None:
+        """Go on from what a closed ledger knew last, if it is newer than what this one began with.
+
+        Only before anything has been noted here.
+        """
+        with self._lock:
+            for state in known.users:
+                mine = self._states.get(state.user.user_id)
+                if mine is not None:
+                    # The very same object where it can be: text has been made from it.
+                    self._states[state.user.user_id] = state if state.user == mine.user else state.about(mine.user)
+            self._sweep = known.sweep
+            self._own_expiry = known.own_expiry
+            self._view = None
 
     def watch(self, users: Iterable[User]) -> None:
         """Set whom to watch. Who stays keeps what is known, under the name given now; who is gone is forgotten."""
@@ -170,36 +191,39 @@ class Ledger:
     def succeeded(self, user_id: str, tokens: tuple[Token, ...], at: float) -> None:
         """Note a poll that worked."""
         with self._lock:
-            if (state := self._states.get(user_id)) is None:
+            if self._closed or (before := self._states.get(user_id)) is None:
                 return
-            state = self._states[user_id] = state.succeeded(tokens, at)
+            state = self._states[user_id] = before.succeeded(tokens, at)
             self._view = None
-        self._tell(state)
+        self._tell((before, state))
 
-    def _tell(self, *states: UserState) -> None:
+    def _tell(self, *changes: tuple[UserState, UserState]) -> None:
         if self._observer is not None:
-            for state in states:
-                self._observer.changed(self.name, state)
+            for before, state in changes:
+                self._observer.changed(self.name, before, state)
 
     def failed(self, user_id: str, failure: Failure, at: float) -> None:
         """Note a poll that did not work; the tokens last seen stay."""
         with self._lock:
-            if (state := self._states.get(user_id)) is None:
+            if self._closed or (before := self._states.get(user_id)) is None:
                 return
-            state = self._states[user_id] = state.failed(failure, at)
+            state = self._states[user_id] = before.failed(failure, at)
             self._view = None
-        self._tell(state)
+        self._tell((before, state))
 
     def all_failed(self, failure: Failure, at: float) -> None:
         """Note that nobody can be polled; that says nothing about any user."""
         with self._lock:
+            if self._closed:
+                return
+            earlier = self._states
             self._states = {
                 user_id: replace(state.failed(failure, at), failures=state.failures)
-                for user_id, state in self._states.items()
+                for user_id, state in earlier.items()
             }
             self._view = None
-            states = tuple(self._states.values())
-        self._tell(*states)
+            changes = tuple(zip(earlier.values(), self._states.values(), strict=True))
+        self._tell(*changes)
 
     def take(self, state: UserState) -> None:
         """Take in what another replica knows of a user, unless more is known here."""
@@ -212,7 +236,8 @@ class Ledger:
                 return
             self._states[state.user.user_id] = state
             self._view = None
-        self._tell(state)
+        # Not as a change: who polled has told of that.
+        self._tell((state, state))
 
     def take_sweep(self, sweep: Sweep) -> None:
         """Take in another replica's sweep, unless a later one is known here."""
@@ -224,6 +249,8 @@ class Ledger:
     def swept(self, sweep: Sweep) -> None:
         """Note a sweep that went over all users."""
         with self._lock:
+            if self._closed:
+                return
             self._sweep = sweep
             self._view = None
         if self._observer is not None:

@@ -234,6 +234,7 @@ class Watcher:
 
     def end(self) -> None:
         """End what is under way, requests included."""
+        self.ledger.close()
         self._stop.set()
         self._telemetry.retire()
         self.client.close()

@@ -29,6 +29,11 @@ def expiry_words(expires_at: float | None, now: float) -> str:
     return f"expires in {rough(expires_at - now)}"
 
 
+def printable(text: str) -> str:
+    """Text without anything that a terminal or a page would obey: names come from other people."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
+
+
 def utc(epoch: float | None) -> str | None:
     """An epoch time as RFC 3339 in UTC, to the second; None for none, never and what no calendar holds."""
     if epoch is None or not 0 <= epoch < _LAST_DAY_OF_DATETIME:
@@ -40,8 +45,3 @@ def utc_exact(epoch: float) -> str:
     """An epoch time as RFC 3339 in UTC, to the millisecond."""
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=round(epoch * 1000))
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
-
-
-def printable(text: str) -> str:
-    """Text without anything that a terminal would obey: names come from other people."""
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)

@@ -5,6 +5,7 @@ With --check, says which of them are not current and exits with 1.
 
 from __future__ import annotations
 
+import enum
 import inspect
 import sys
 import types
@@ -16,8 +17,10 @@ from pydantic_core import PydanticUndefined
 from exporter.config.check import section_of
 from exporter.config.schema import Config
 from exporter.durations import format_duration
+from exporter.events import Change
 from exporter.metrics.families import ALL_FAMILIES, ConfigFamily, Family, OrganizationFamily, OwnFamily
 from exporter.model import Reason, TokenState
+from exporter.policies.definitions import Policy
 
 if typing.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -55,8 +58,14 @@ def metrics() -> str:
         "### Values of `reason`\n",
         *(f"- `{reason}`: {reason.meaning}" for reason in Reason),
         "",
+        "### Values of `policy`\n",
+        *(f"- `{policy}`: {policy.meaning}." for policy in Policy),
+        "",
         *_group("Organizations and configuration", [one for one in ALL_FAMILIES if type(one) in _ORGANIZATION]),
         *_group("The exporter itself", [one for one in ALL_FAMILIES if isinstance(one, OwnFamily)]),
+        "### Values of `event`\n",
+        *(f"- `{change}`: {change.meaning}." for change in Change),
+        "",
         "The usual `process_*` and `python_*` families are there too.\n",
     ]
     return "\n".join(parts)
@@ -94,7 +103,7 @@ def configuration() -> str:
         "file leaves the old configuration in force and sets "
         "`yunxiao_exporter_config_last_reload_successful` to 0. Token files and user files need no reload: they are "
         "looked at every few seconds, and a file that has gone bad leaves its last good content in force.\n",
-        *_section(Config, ""),
+        *_section(Config, "", {}),
         "## Flags and environment\n",
         "Every flag of every command can be set by an environment variable; `--help` names it. "
         "`--web.config.file` takes the format of Prometheus' exporter-toolkit: see [web.md](web.md).\n",
@@ -102,9 +111,13 @@ def configuration() -> str:
     return "\n".join(parts)
 
 
-def _section(model: type[BaseModel], path: str) -> Iterator[str]:
+def _section(model: type[BaseModel], path: str, shown: dict[type[BaseModel], str]) -> Iterator[str]:
     if path:
         yield f"## `{path}`\n"
+        if model in shown:
+            yield f"As `{shown[model]}`.\n"
+            return
+        shown[model] = path
         yield f"{inspect.cleandoc(model.__doc__ or '')}\n"
     yield "| key | type | default | meaning |"
     yield "|---|---|---|---|"
@@ -118,7 +131,7 @@ def _section(model: type[BaseModel], path: str) -> Iterator[str]:
         yield f"| `{name}` | {_type(field, section, listed=listed)} | {_default(field, section)} | {(field.description or '').splitlines()[0]} |"
     yield ""
     for section, below in inner:
-        yield from _section(section, below)
+        yield from _section(section, below, shown)
 
 
 def _is_list(annotation: object) -> bool:
@@ -148,6 +161,8 @@ def _plain(annotation: object) -> str:
         return " or ".join(f"`{argument}`" for argument in typing.get_args(annotation))
     if origin is typing.Annotated:
         return _plain(typing.get_args(annotation)[0])
+    if isinstance(annotation, type) and issubclass(annotation, enum.StrEnum):
+        return " or ".join(f"`{one}`" for one in annotation)
     return {str: "text", bool: "true or false", int: "whole number", float: "number", type(None): "null"}[
         typing.cast("type", annotation)
     ]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from exporter.alerts.conditions import Alert, Labels
     from exporter.clock import Clock, Stop
     from exporter.config.loader import AlertmanagerSettings, Settings
+    from exporter.events import Event
     from exporter.store import Store
     from exporter.transport import Watchdog
 
@@ -32,6 +33,7 @@ class DirectAlerting:
         watchdog: limits requests' time.
         parent: ends everything.
         clock: where time comes from.
+        events: what has changed about tokens lately.
         keep: told of the alerts that fire, with their starts, after each look.
     """
 
@@ -44,7 +46,9 @@ class DirectAlerting:
         parent: Stop,
         clock: Clock,
         keep: Callable[[Iterable[tuple[Labels, float]]], None] | None = None,
+        events: Callable[[], Iterable[Event]] = tuple,
     ) -> None:
+        self._events = events
         self._keep = keep
         self._store = store
         self._refused_since = refused_since
@@ -67,7 +71,7 @@ class DirectAlerting:
         config = settings.config
 
         def conditions(now: float) -> Iterable[Alert]:
-            return alerts(self._store.view(), config, self._refused_since(), now)
+            return alerts(self._store.view(), config, self._refused_since(), now, self._events())
 
         self._notifier = Notifier(
             conditions,

@@ -13,20 +13,26 @@ from exporter.alerts.definitions import (
     TOKEN_EXPIRING_CRITICAL,
     TOKEN_EXPIRING_WARNING,
     TOKEN_NEVER_EXPIRES,
+    TOKEN_PERMISSIONS_WIDENED,
+    TOKEN_POLICY_VIOLATION,
     USER_DATA_STALE,
+    USER_POLICY_VIOLATION,
     USER_POLL_FAILING,
     Definition,
 )
-from exporter.alerts.timing import CRITICAL_SHARE, WARNING_SHARE, failing_after, stale_after, stalled_after
-from exporter.config.types import compiled_regex
+from exporter.alerts.timing import CRITICAL_SHARE, WARNING_SHARE, WIDENED_FOR, failing_after, stale_after, stalled_after
+from exporter.events import GRANTS_MORE
 from exporter.model import NEVER, Owner, token_series
+from exporter.policies.evaluate import token_violations, user_violations
 from exporter.wording import expiry_words, rough
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from exporter.config.alerting import Alerting, Ignore
+    from exporter.config.policies import Policies
     from exporter.config.schema import Config
+    from exporter.events import Event
     from exporter.model import Token, User, UserState
     from exporter.store import OrganizationView, View
 
@@ -50,7 +56,9 @@ class Alert:
     since: float
 
 
-def alerts(view: View, config: Config, refused_since: float | None, now: float) -> Iterator[Alert]:
+def alerts(
+    view: View, config: Config, refused_since: float | None, now: float, events: Iterable[Event] = ()
+) -> Iterator[Alert]:
     """Everything that is worth an alert at the time ``now``.
 
     Args:
@@ -58,19 +66,24 @@ def alerts(view: View, config: Config, refused_since: float | None, now: float) 
         config: the configuration in force.
         refused_since: epoch seconds of the first refused reload since the last good one; None if there is none.
         now: epoch seconds.
+        events: what has changed about tokens lately.
 
     A token is in at most one of expired, critical and warning. A failing poll changes nothing about the tokens last
     seen, so it resolves none of their alerts.
     """
     maker = _Maker(config.alerting, now)
-    ignored = [entry for entry in config.alerting.ignore if entry.mutes(now)]
+    ignored = [entry for entry in config.alerting.ignore if entry.holds(now)]
+    widened = _widened(events, now) if config.alerting.permissions_widened else {}
     for organization in view.organizations:
         yield from _about_organization(organization, config, maker)
+        if (since := widened.get(organization.name)) is not None:
+            yield maker.make(TOKEN_PERMISSIONS_WIDENED, {"organization": organization.name}, since)
         for state in organization.users:
             yield from _about_user(organization.name, state, config, maker)
             for token in token_series(state.tokens):
-                if not any(_fits(entry, state.user, token) for entry in ignored):
+                if not any(entry.fits(state.user, token) for entry in ignored):
                     yield from _about_token(organization.name, state.user, token, config.alerting, maker)
+            yield from _about_policies(organization.name, state, config.policies, ignored, maker)
     if refused_since is not None:
         yield maker.make(CONFIG_RELOAD_FAILED, {}, refused_since)
 
@@ -97,7 +110,8 @@ class _Maker:
     def make(
         self, definition: Definition, labels: dict[str, str], since: float, user: User | None = None, **words: str
     ) -> Alert:
-        own = {"alertname": definition.name, "severity": definition.severity.value} | labels
+        severity = {} if definition.severity is None else {"severity": definition.severity.value}
+        own = {"alertname": definition.name} | severity | labels
         description = definition.description.format(**labels, **words)
         annotations = {
             "summary": definition.summary,
@@ -145,6 +159,23 @@ def _about_token(organization: str, user: User, token: Token, alerting: Alerting
     yield maker.make(definition, labels, since, user, words=expiry_words(expires_at, maker.now))
 
 
+def _about_policies(
+    organization: str, state: UserState, policies: Policies, ignored: list[Ignore], maker: _Maker
+) -> Iterator[Alert]:
+    user = state.user
+    who = _who(organization, user)
+    for one in token_violations(user, state.tokens, policies, maker.now):
+        if (token := one.token) is None or any(entry.fits(user, token) for entry in ignored):
+            continue
+        labels = {**who, "token_id": token.token_id, "token": token.name}
+        broken = {"policy": one.policy.value, "severity": one.severity.value}
+        since = maker.now if one.since is None else one.since
+        yield maker.make(TOKEN_POLICY_VIOLATION, labels | broken, since, user, words=one.policy.words)
+    for one in user_violations(user, state.tokens, policies, maker.now):
+        broken = {"policy": one.policy.value, "severity": one.severity.value}
+        yield maker.make(USER_POLICY_VIOLATION, who | broken, maker.now, user, words=one.policy.words)
+
+
 def _about_user(organization: str, state: UserState, config: Config, maker: _Maker) -> Iterator[Alert]:
     who = _who(organization, state.user)
     if state.failing_since is not None:
@@ -170,13 +201,14 @@ def _about_organization(view: OrganizationView, config: Config, maker: _Maker) -
             yield maker.make(EXPORTER_TOKEN_EXPIRING, {"organization": view.name}, since, words=words)
 
 
+def _widened(events: Iterable[Event], now: float) -> dict[str, float]:
+    """The organizations where a token was granted more within the last hour, and when the first of them was."""
+    since: dict[str, float] = {}
+    for event in events:
+        if event.change in GRANTS_MORE and now < event.time + WIDENED_FOR:
+            since[event.organization] = min(since.get(event.organization, event.time), event.time)
+    return since
+
+
 def _who(organization: str, user: User) -> dict[str, str]:
     return {"organization": organization, "user_id": user.user_id, "user": user.name}
-
-
-def _fits(entry: Ignore, user: User, token: Token) -> bool:
-    return (
-        (entry.user is None or entry.user in {user.user_id, user.name})
-        and (entry.token_id is None or entry.token_id == token.token_id)
-        and (entry.name is None or compiled_regex(entry.name).fullmatch(token.name) is not None)
-    )

@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-
-class Severity(StrEnum):
-    """How soon somebody should look."""
-
-    CRITICAL = "critical"
-    WARNING = "warning"
-    INFO = "info"
+from exporter.model import Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +13,14 @@ class Definition:
 
     Attributes:
         name: CamelCase; the runbook's page has the same name.
-        severity: the label.
+        severity: the label; None where what the alert is about brings it along.
         summary: one sentence that is the same for every instance.
-        description: a template with ``{organization}``, ``{user}``, ``{token}``, ``{token_id}``, ``{words}`` and
-            ``{age}``, which both the daemon and the rules fill in, and ``{where}``, which the rules do.
+        description: a template with ``{organization}``, ``{user}``, ``{token}``, ``{token_id}``, ``{policy}``,
+            ``{words}`` and ``{age}``, which both the daemon and the rules fill in, and ``{where}``, which the rules do.
     """
 
     name: str
-    severity: Severity
+    severity: Severity | None
     summary: str
     description: str
 
@@ -47,6 +40,25 @@ TOKEN_EXPIRING_WARNING = Definition(
 )
 TOKEN_NEVER_EXPIRES = Definition(
     "YunxiaoTokenNeverExpires", Severity.WARNING, "A personal access token never expires.", _TOKEN
+)
+TOKEN_POLICY_VIOLATION = Definition(
+    "YunxiaoTokenPolicyViolation",
+    None,
+    "A personal access token breaks a policy.",
+    "Token {token} ({token_id}) of {user} in {organization} breaks the policy {policy}: {words}.",
+)
+USER_POLICY_VIOLATION = Definition(
+    "YunxiaoUserPolicyViolation",
+    None,
+    "A user's personal access tokens together break a policy.",
+    "The tokens of {user} in {organization} break the policy {policy}: {words}.",
+)
+TOKEN_PERMISSIONS_WIDENED = Definition(
+    "YunxiaoTokenPermissionsWidened",
+    Severity.WARNING,
+    "A personal access token may do more than before.",
+    "Tokens in {organization} were granted more permissions within the last hour; /api/v1/events of the exporter says "
+    "which.",
 )
 USER_POLL_FAILING = Definition(
     "YunxiaoUserPollFailing",
@@ -90,6 +102,9 @@ ALL_DEFINITIONS: tuple[Definition, ...] = (
     TOKEN_EXPIRING_CRITICAL,
     TOKEN_EXPIRING_WARNING,
     TOKEN_NEVER_EXPIRES,
+    TOKEN_POLICY_VIOLATION,
+    USER_POLICY_VIOLATION,
+    TOKEN_PERMISSIONS_WIDENED,
     USER_POLL_FAILING,
     USER_DATA_STALE,
     SWEEP_STALLED,

@@ -20,17 +20,31 @@ from exporter.alerts.definitions import (
     TOKEN_EXPIRING_CRITICAL,
     TOKEN_EXPIRING_WARNING,
     TOKEN_NEVER_EXPIRES,
+    TOKEN_PERMISSIONS_WIDENED,
+    TOKEN_POLICY_VIOLATION,
     USER_DATA_STALE,
+    USER_POLICY_VIOLATION,
     USER_POLL_FAILING,
     Definition,
 )
-from exporter.alerts.timing import CRITICAL_SHARE, GAP, WARNING_SHARE, failing_after, stale_after, stalled_after
+from exporter.alerts.timing import (
+    CRITICAL_SHARE,
+    GAP,
+    WARNING_SHARE,
+    WIDENED_FOR,
+    failing_after,
+    stale_after,
+    stalled_after,
+)
 from exporter.durations import format_duration
+from exporter.events import GRANTS_MORE
+from exporter.policies.definitions import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from exporter.config.alerting import Alerting, Ignore
+    from exporter.config.policies import Policies
     from exporter.config.schema import Poll
 
 _USER = "organization, user_id, user"
@@ -40,6 +54,13 @@ _POLLED = "yunxiao_user_last_success_timestamp_seconds"
 _TOKEN = f"{_USER}, token_id, token"
 # Seconds as the daemon's words have them: the first unit of Prometheus' own writing, without the sign.
 _ROUGH = '{{ $value | humanizeDuration | reReplaceAll "^-|[.][0-9]+| .*" "" | reReplaceAll "^[0-9]+[mun]s$" "0s" }}'
+
+
+def _policy_words(*, of_user: bool) -> str:
+    cases = (f'if eq $labels.policy "{one}" }}}}{one.words}{{{{ ' for one in Policy if one.of_user is of_user)
+    return f"{{{{ {'else '.join(cases)}end }}}}"
+
+
 _WORDS = {
     TOKEN_EXPIRED: f"expired {_ROUGH} ago",
     TOKEN_EXPIRING_CRITICAL: f"expires in {_ROUGH}",
@@ -48,6 +69,8 @@ _WORDS = {
     EXPORTER_TOKEN_EXPIRING: (
         f"{{{{ if gt $value 0.0 }}}}expires in {_ROUGH}{{{{ else }}}}expired {_ROUGH} ago{{{{ end }}}}"
     ),
+    TOKEN_POLICY_VIOLATION: _policy_words(of_user=False),
+    USER_POLICY_VIOLATION: _policy_words(of_user=True),
 }
 _REMEMBERED = "1d"
 """How long an organization that no exporter answers for is known by name."""
@@ -61,17 +84,24 @@ class _Record:
     expr: str
 
 
-def rules(alerting: Alerting, poll: Poll, label_names: Iterable[str] = ()) -> dict[str, Any]:
+def rules(
+    alerting: Alerting, poll: Poll, label_names: Iterable[str] = (), policies: Policies | None = None
+) -> dict[str, Any]:
     """The content of a rule file for Prometheus.
 
     Args:
         alerting: thresholds, labels and ignored tokens.
         poll: how often data comes.
         label_names: the labels that users' entries carry; the rules take them from `yunxiao_user_labels`.
+        policies: what tokens must be like; None where that is not known, and the rules speak of any policy.
     """
     names = sorted(set(label_names))
     # One group: its rules are evaluated one after the other, so that alerts see what has just been recorded.
     tokens = [*(_record(one) for one in _records(alerting, names)), *_token_rules(alerting, names)]
+    if policies is None or policies.configured:
+        tokens += _policy_rules(alerting, names)
+    if alerting.permissions_widened:
+        tokens.append(_widened_rule(alerting))
     return {
         "groups": [
             {"name": "yunxiao-tokens", "rules": tokens},
@@ -80,10 +110,12 @@ def rules(alerting: Alerting, poll: Poll, label_names: Iterable[str] = ()) -> di
     }
 
 
-def rules_text(alerting: Alerting, poll: Poll, label_names: Iterable[str] = ()) -> str:
+def rules_text(
+    alerting: Alerting, poll: Poll, label_names: Iterable[str] = (), policies: Policies | None = None
+) -> str:
     """`rules` as YAML, expressions in blocks that people can read."""
     text = yaml.dump(
-        rules(alerting, poll, label_names), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000
+        rules(alerting, poll, label_names, policies), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000
     )
     return (
         "# Made by `yunxiao-token-exporter rules`; print them anew after a change of thresholds, labels or ignored\n"
@@ -175,13 +207,29 @@ def _token_rules(alerting: Alerting, names: list[str]) -> Iterable[dict[str, Any
         yield _rule(definition, alerting, _owned(_unmuted(expression, alerting.ignore), names), names)
 
 
-def _unmuted(expression: str, ignored: Iterable[Ignore]) -> str:
+def _policy_rules(alerting: Alerting, names: list[str]) -> Iterable[dict[str, Any]]:
+    """The severity is the series' own: no label of the rule replaces it."""
+    of_token, of_user = "yunxiao:token_policy_violation", "yunxiao_user_policy_violation"
+    labels = "policy, severity"
+    yield _record(_Record(of_token, _latest(f"{_TOKEN}, {labels}", of_token.replace(":", "_", 1), alive=_POLLED)))
+    muted = _unmuted(of_token, alerting.ignore, of_token)
+    yield _rule(TOKEN_POLICY_VIOLATION, alerting, _owned(muted, names), names)
+    yield _rule(
+        USER_POLICY_VIOLATION, alerting, _owned(_latest(f"{_USER}, {labels}", of_user, alive=_POLLED), names), names
+    )
+
+
+def _widened_rule(alerting: Alerting) -> dict[str, Any]:
+    changes = "|".join(sorted(GRANTS_MORE))
+    window = format_duration(WIDENED_FOR)
+    expression = f'max by (organization) (increase(yunxiao_token_events_total{{event=~"{changes}"}}[{window}])) > 0'
+    return _rule(TOKEN_PERMISSIONS_WIDENED, alerting, expression)
+
+
+def _unmuted(expression: str, ignored: Iterable[Ignore], series: str = "yunxiao:token_expiry_timestamp_seconds") -> str:
     for entry in ignored:
         for selector in _selectors(entry):
-            expression += (
-                f"\nunless (yunxiao:token_expiry_timestamp_seconds{{{selector}}}"
-                f" and on () vector(time()) < {entry.ends_at:.0f})"
-            )
+            expression += f"\nunless ({series}{{{selector}}} and on () vector(time()) < {entry.ends_at:.0f})"
     return expression
 
 
@@ -261,7 +309,9 @@ def _rule(
     if lasting:
         rule["for"] = format_duration(lasting)
     general = {name: _general(name, value, names) for name, value in sorted(alerting.labels.items()) if value}
-    rule["labels"] = {"severity": definition.severity.value} | general
+    severity = {} if definition.severity is None else {"severity": definition.severity.value}
+    if labels := severity | general:
+        rule["labels"] = labels
     rule["annotations"] = {
         "summary": definition.summary,
         "description": _description(definition),
@@ -276,7 +326,8 @@ def _seconds(value: float) -> str:
 
 
 def _description(definition: Definition) -> str:
-    places = {label: f"{{{{ $labels.{label} }}}}" for label in ("organization", "user", "token", "token_id")} | {
+    labels = ("organization", "user", "token", "token_id", "policy")
+    places = {label: f"{{{{ $labels.{label} }}}}" for label in labels} | {
         "words": _WORDS.get(definition, ""),
         "age": _ROUGH,
         "where": "{{ with $labels.organization }} for {{ . }}{{ end }}",

@@ -11,6 +11,8 @@ WARNING_SHARE = 3
 """A warning comes in the last third of a token's life at the earliest."""
 CRITICAL_SHARE = 10
 """A critical alert comes in the last tenth of a token's life at the earliest."""
+WIDENED_FOR = 3600.0
+"""Seconds for which an alert tells of a token that was granted more."""
 GAP = "10m"
 """How far back rules look for a series, so that missed scrapes and a restarting exporter go unnoticed."""
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, model_validator
 
 from exporter.config.types import (
     AlertmanagerUrl,
-    Day,
     Duration,
     FilePath,
     HostName,
     LabelName,
     OwnerLabel,
     PageUrl,
-    Regex,
     Section,
     Text,
 )
+from exporter.config.waivers import Waiver
 from exporter.durations import format_duration
 
 if TYPE_CHECKING:
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
 
 RUNBOOKS = "https://github.com/yunxiao-token-exporter/yunxiao-token-exporter/blob/main/docs/runbooks"
 _DAY = 86400.0
-_EPOCH = date(1970, 1, 1)
 
 
 class Thresholds(Section):
@@ -64,30 +61,8 @@ class UserThresholds(Section):
         return self
 
 
-class Ignore(Section):
+class Ignore(Waiver):
     """Tokens that are not worth an alert, until a day. All that an entry names must fit."""
-
-    user: Text | None = Field(None, description="Id or name of the user, whole.")
-    token_id: Text | None = Field(None, description="Id of the token, whole.")
-    name: Regex | None = Field(None, description="Regular expression for the token's name, whole; RE2 syntax.")
-    reason: Text = Field(description="Why; for whoever reads this later.")
-    until: Day = Field(description="Last day, in UTC. From the day after the entry mutes nothing and is reported.")
-
-    @model_validator(mode="after")
-    def _names_something(self) -> Self:
-        if self.user is None and self.token_id is None and self.name is None:
-            raise ValueError("names nothing; give user, token_id or name")
-        return self
-
-    @property
-    def ends_at(self) -> float:
-        """The moment from which the entry mutes no more, in epoch seconds."""
-        # By hand, for the last day that a date can hold has no day after it.
-        return ((self.until - _EPOCH).days + 1) * _DAY
-
-    def mutes(self, now: float) -> bool:
-        """Whether the entry still mutes at the time ``now``."""
-        return now < self.ends_at
 
 
 class BasicAuth(Section):
@@ -141,6 +116,9 @@ class Alerting(Section):
 
     thresholds: Thresholds = Field(default_factory=Thresholds, description=Thresholds.__doc__)
     never_expires: bool = Field(False, description="Alert on tokens that never expire.")
+    permissions_widened: bool = Field(
+        False, description="Alert, for an hour, on tokens that have been granted more permissions than before."
+    )
     labels: dict[LabelName, str] = Field(
         default_factory=dict, description="Labels for every alert. A user's own labels win."
     )

@@ -121,7 +121,7 @@ class Settings:
 
     def notes(self, now: float) -> tuple[str, ...]:
         """What is sound but ought to be looked at, as sentences."""
-        return (*self.rule_notes, *self._ended_mutes(now))
+        return (*self.rule_notes, *self._ended_mutes(now), *self._ended_exceptions(now))
 
     @property
     def rule_notes(self) -> tuple[str, ...]:
@@ -136,11 +136,20 @@ class Settings:
 
     def _ended_mutes(self, now: float) -> Iterator[str]:
         for index, entry in enumerate(self.config.alerting.ignore):
-            if not entry.mutes(now):
+            if not entry.holds(now):
                 yield (
                     f"alerting.ignore[{index}] ({entry.reason}) ran out on {entry.until} and mutes no more; "
                     "remove it or give it another day"
                 )
+
+    def _ended_exceptions(self, now: float) -> Iterator[str]:
+        for policy, section in self.config.policies.sections:
+            for index, entry in enumerate(section.exceptions):
+                if not entry.holds(now):
+                    yield (
+                        f"policies.{policy}.exceptions[{index}] ({entry.reason}) ran out on {entry.until} and excuses "
+                        "no more; remove it or give it another day"
+                    )
 
 
 def load(file: Path, environ: Mapping[str, str]) -> Settings:

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from exporter.config.alerting import Alerting, UserThresholds
 from exporter.config.cluster import Redis
 from exporter.config.discovery import Discover
+from exporter.config.policies import Policies
 from exporter.config.types import (
     Duration,
     Endpoint,
@@ -215,3 +216,4 @@ class Config(Section):
     storage: StorageSection = Field(default_factory=StorageSection, description=StorageSection.__doc__)
     redis: Redis | None = Field(None, description=Redis.__doc__)
     alerting: Alerting = Field(default_factory=Alerting, description=Alerting.__doc__)
+    policies: Policies = Field(default_factory=Policies, description=Policies.__doc__)

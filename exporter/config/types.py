@@ -18,7 +18,7 @@ _LOOKS_LIKE_A_TOKEN = re.compile(r"pt-[0-9A-Za-z*]+_", re.IGNORECASE)
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESERVED_LABELS = frozenset(
-    {"alertname", "severity", "organization", "user_id", "user", "token_id", "token", "instance", "job"}
+    {"alertname", "severity", "organization", "user_id", "user", "token_id", "token", "policy", "instance", "job"}
 )
 _NUMBERS = frozenset({"inf", "nan"})
 _HOST_HEADER = re.compile(r"[0-9A-Za-z.\-_]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from prometheus_client.core import GaugeMetricFamily
@@ -10,16 +11,19 @@ from prometheus_client.registry import Collector
 from exporter.metrics.families import (
     CONFIG_FAMILIES,
     ORGANIZATION_FAMILIES,
+    POLICY_VIOLATIONS,
     USER_FAMILIES,
     USER_LABELS,
     Family,
     Sample,
     Scope,
     organization_samples,
+    policy_violations,
     user_label_names,
     user_labels,
 )
 from exporter.metrics.limit import left_out
+from exporter.policies.evaluate import violations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -47,14 +51,14 @@ class StateCollector(Collector):
 
     def describe(self) -> Iterator[Metric]:
         """The names alone, so that registering needs no view."""
-        for family in (*USER_FAMILIES, USER_LABELS, *ORGANIZATION_FAMILIES, *CONFIG_FAMILIES):
+        for family in (*USER_FAMILIES, USER_LABELS, POLICY_VIOLATIONS, *ORGANIZATION_FAMILIES, *CONFIG_FAMILIES):
             yield _metric(family, ())
 
     def collect(self) -> Iterator[Metric]:
         """All families that the configuration has exposed."""
         organizations = self._store.view().organizations
         config = self._config()
-        scope = Scope(self._clock.now(), config.metrics.expiring_within)
+        scope = Scope(self._clock.now(), config.metrics.expiring_within, config.policies)
         by_family = {
             family: [
                 sample
@@ -74,6 +78,13 @@ class StateCollector(Collector):
             if family.name not in dropped:
                 yield _metric(family, samples)
         yield from _user_labels(organizations)
+        broken = Counter(
+            (organization.name, one.policy)
+            for organization in organizations
+            for state in organization.users
+            for one in violations(state.user, state.tokens, config.policies, scope.now)
+        )
+        yield _metric(POLICY_VIOLATIONS, policy_violations(organizations, config.policies, broken))
         for about_organization in ORGANIZATION_FAMILIES:
             yield _metric(about_organization, *organization_samples(about_organization, organizations))
         for about_config in CONFIG_FAMILIES:

@@ -21,17 +21,20 @@ from prometheus_client.exposition import choose_encoder
 from exporter.metrics.families import (
     CONFIG_FAMILIES,
     ORGANIZATION_FAMILIES,
+    POLICY_VIOLATIONS,
     USER_FAMILIES,
     USER_LABELS,
     Family,
     Scope,
     UserFamily,
     organization_samples,
+    policy_violations,
     user_label_names,
     user_labels,
 )
 from exporter.metrics.limit import left_out
 from exporter.model import NEVER
+from exporter.policies.evaluate import next_change, violations
 
 try:
     from isal import isal_zlib as fast_zlib
@@ -44,9 +47,11 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from exporter.clock import Clock
+    from exporter.config.policies import Policies
     from exporter.config.schema import Config, Metrics
     from exporter.metrics.families import Sample
     from exporter.model import UserState
+    from exporter.policies.definitions import Policy
     from exporter.store import OrganizationView, Store
 
 _log = structlog.get_logger(__name__)
@@ -85,14 +90,19 @@ _NOTHING = _Piece(b"", (), 0)
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """Which families are enabled, by which switches."""
+    """Which families are enabled, by which switches, and which policies there are."""
 
     switches: Metrics
+    policies: Policies
     families: tuple[UserFamily, ...]
 
     @classmethod
-    def of(cls, switches: Metrics) -> _Plan:
-        return cls(switches, tuple(family for family in USER_FAMILIES if family.enabled(switches)))
+    def of(cls, config: Config) -> _Plan:
+        enabled = tuple(family for family in USER_FAMILIES if family.enabled(config.metrics))
+        return cls(config.metrics, config.policies, enabled)
+
+    def suits(self, config: Config) -> bool:
+        return self.switches == config.metrics and self.policies == config.policies
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +112,18 @@ class _Prepared:
     Attributes:
         plan: what was enabled.
         state: what they were made from.
-        good_until: epoch seconds at which a token expires or enters the window, and the pieces are others.
+        good_until: epoch seconds at which a token expires or enters the window, or a policy's verdict changes, and the
+            pieces are others.
+        organization: the name.
+        broken: the policies broken, each once a violation.
     """
 
     plan: _Plan
     state: UserState
     good_until: float
     pieces: tuple[_Piece, ...]
+    organization: str
+    broken: tuple[Policy, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +207,8 @@ class Exposition:
             self._users(self._store.view().organizations, self._plan_for(self._config()), self._clock.now())
 
     def _plan_for(self, config: Config) -> _Plan:
-        if self._plan is None or self._plan.switches != config.metrics:
-            self._plan = _Plan.of(config.metrics)
+        if self._plan is None or not self._plan.suits(config):
+            self._plan = _Plan.of(config)
         return self._plan
 
     def scrape(self, accept: str, accept_encoding: str) -> Body:
@@ -249,6 +264,8 @@ class Exposition:
             samples = [user_labels(one.name, state, names) for one in organizations for state in one.users]
             parts.append(_block(USER_LABELS, samples, names))
         parts.extend(_block(one, *organization_samples(one, organizations)) for one in ORGANIZATION_FAMILIES)
+        broken = Counter((one.organization, policy) for one in users for policy in one.broken)
+        parts.append(_block(POLICY_VIOLATIONS, policy_violations(organizations, plan.policies, broken)))
         parts.extend(_block(family, family.samples(config, now)) for family in CONFIG_FAMILIES)
         # Last: it holds which families have just been left out.
         own = encode(self._registry)
@@ -288,13 +305,15 @@ class Exposition:
 
 
 def _prepare(organization: str, state: UserState, plan: _Plan, now: float) -> _Prepared:
-    scope = Scope(now, plan.switches.expiring_within)
+    scope = Scope(now, plan.switches.expiring_within, plan.policies)
     turns = [token.expires_at for token in state.tokens if token.expires_at is not None and token.expires_at != NEVER]
     if scope.within is not None:
         turns += [expires_at - scope.within for expires_at in turns]
+    turns.append(next_change(state.tokens, plan.policies, now))
     good_until = min((turn for turn in turns if turn > scope.now), default=NEVER)
     pieces = tuple(_piece(family, organization, state, scope) for family in plan.families)
-    return _Prepared(plan, state, good_until, pieces)
+    broken = tuple([one.policy for one in violations(state.user, state.tokens, plan.policies, now)])
+    return _Prepared(plan, state, good_until, pieces, organization, broken)
 
 
 def _piece(family: UserFamily, organization: str, state: UserState, scope: Scope) -> _Piece:

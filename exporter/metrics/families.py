@@ -10,14 +10,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from exporter.events import Change
 from exporter.model import Reason, UserState, permission_expiry, permission_tokens, state_counts
 from exporter.model import token_series as distinct_tokens
+from exporter.policies.evaluate import token_violations, user_violations
 from exporter.store import SweepResult
 from exporter.yunxiao.client import OPERATIONS
 from exporter.yunxiao.wire import PARSE_FIELDS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from exporter.config.policies import Policies
     from exporter.config.schema import Config, Metrics
+    from exporter.policies.definitions import Policy
     from exporter.store import Discovery, OrganizationView
 
 Sample = tuple[tuple[str, ...], float]
@@ -31,10 +37,12 @@ class Scope:
     Attributes:
         now: epoch seconds.
         within: seconds; only tokens that expire within them, or have expired, get series of their own. None for all.
+        policies: what tokens must be like; None for no policy at all.
     """
 
     now: float
     within: float | None = None
+    policies: Policies | None = None
 
     def shows(self, expires_at: float | None) -> bool:
         """Whether something with this expiry gets series of its own; what cannot be read always does."""
@@ -96,7 +104,8 @@ class UserFamily(Family):
 
     Attributes:
         samples: organization's name, a user's state and what is wanted, to that user's samples. They change with the
-            state, and with the time only when a token expires or enters the window, unless the family is relative.
+            state, and with the time only when a token expires or enters the window, or a policy's verdict changes,
+            unless the family is relative.
         expiry: for a relative family, the samples in epoch seconds that its values count down to.
     """
 
@@ -205,6 +214,21 @@ def _own_thresholds(organization: str, state: UserState, _: Scope) -> Iterable[S
         for name, value in (("warning", own.warning), ("critical", own.critical)):
             if value is not None:
                 yield (*_who(organization, state), name), value
+
+
+def _token_policies(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
+    if scope.policies is None:
+        return
+    who = _who(organization, state)
+    for one in token_violations(state.user, state.tokens, scope.policies, scope.now):
+        if (token := one.token) is not None:
+            yield (*who, token.token_id, token.name, one.policy.value, one.severity.value), 1
+
+
+def _user_policies(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
+    if scope.policies is not None:
+        for one in user_violations(state.user, state.tokens, scope.policies, scope.now):
+            yield (*_who(organization, state), one.policy.value, one.severity.value), 1
 
 
 def _remaining(expiry: _UserSamples) -> _UserSamples:
@@ -337,7 +361,49 @@ USER_FAMILIES: tuple[UserFamily, ...] = (
         ("yunxiao_user_alert_threshold_seconds", "for whom other thresholds hold"),
         samples=_own_thresholds,
     ),
+    UserFamily(
+        "yunxiao_token_policy_violation",
+        Kind.GAUGE,
+        (*_TOKEN, "policy", "severity"),
+        "1 for each policy that the token breaks at the time of the scrape, with the severity that the configuration "
+        "gives it. metrics.expiring_within does not narrow it.",
+        "For each configured policy that a listed token breaks and no exception excuses.",
+        (
+            'count by (organization, user) (yunxiao_token_policy_violation{severity="critical"})',
+            "whose tokens break what matters most",
+        ),
+        detail=Detail.PER_TOKEN,
+        samples=_token_policies,
+    ),
+    UserFamily(
+        "yunxiao_user_policy_violation",
+        Kind.GAUGE,
+        (*_USER, "policy", "severity"),
+        "1 for each policy that the user's tokens together break, with the severity that the configuration gives it.",
+        "For users with more tokens than `policies.max_tokens_per_user` allows.",
+        ("yunxiao_user_policy_violation", "who ought to tidy up"),
+        samples=_user_policies,
+    ),
 )
+
+POLICY_VIOLATIONS = Family(
+    "yunxiao_policy_violations",
+    Kind.GAUGE,
+    ("organization", "policy"),
+    "Tokens that break the policy at the time of the scrape; for max_tokens_per_user, users.",
+    "Always for each policy in the section `policies`; 0 where nothing breaks it.",
+    ("sum by (policy) (yunxiao_policy_violations)", "what is broken how often"),
+)
+
+
+def policy_violations(
+    organizations: Iterable[OrganizationView], policies: Policies, counts: Mapping[tuple[str, Policy], int]
+) -> Iterable[Sample]:
+    """The samples of `yunxiao_policy_violations`, from the counts by organization and policy."""
+    for one in organizations:
+        for policy in policies.configured:
+            yield (one.name, policy.value), counts.get((one.name, policy), 0)
+
 
 USER_LABELS = Family(
     "yunxiao_user_labels",
@@ -494,7 +560,7 @@ def _intervals(config: Config, now: float) -> Iterable[Sample]:  # noqa: ARG001 
 
 
 def _ignores(config: Config, now: float) -> Iterable[Sample]:
-    active = sum(entry.mutes(now) for entry in config.alerting.ignore)
+    active = sum(entry.holds(now) for entry in config.alerting.ignore)
     yield ("active",), active
     yield ("expired",), len(config.alerting.ignore) - active
 
@@ -594,6 +660,19 @@ PARSE_ERRORS = OwnFamily(
     "Always; each field starts at 0.",
     ('increase(yunxiao_parse_errors_total{field="expired_at"}[1d]) > 0', "tokens whose expiry nobody watches"),
     known=(PARSE_FIELDS,),
+)
+TOKEN_EVENTS = OwnFamily(
+    "yunxiao_token_events_total",
+    Kind.COUNTER,
+    ("organization", "event"),
+    "Changes of tokens that polls have found since the start of the exporter; /api/v1/events has the last ones. What a "
+    "user has at their first successful poll is no event.",
+    "Always; each event starts at 0.",
+    (
+        'increase(yunxiao_token_events_total{event="permissions_widened"}[1d]) > 0',
+        "whether a token was granted more",
+    ),
+    known=(tuple(Change),),
 )
 FILE_ERRORS = OwnFamily(
     "yunxiao_exporter_file_errors_total",
@@ -748,6 +827,7 @@ OWN_FAMILIES: tuple[OwnFamily, ...] = (
     API_RETRIES,
     API_ERRORS,
     PARSE_ERRORS,
+    TOKEN_EVENTS,
     FILE_ERRORS,
     INTERNAL_ERRORS,
     STORAGE_ERRORS,
@@ -762,6 +842,7 @@ OWN_FAMILIES: tuple[OwnFamily, ...] = (
 ALL_FAMILIES: tuple[Family, ...] = (
     *USER_FAMILIES,
     USER_LABELS,
+    POLICY_VIOLATIONS,
     *ORGANIZATION_FAMILIES,
     *CONFIG_FAMILIES,
     *OWN_FAMILIES,

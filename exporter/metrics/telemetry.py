@@ -36,11 +36,13 @@ from exporter.metrics.families import (
     STORAGE_ERRORS,
     SWEEPS,
     SWEEPS_SKIPPED,
+    TOKEN_EVENTS,
     OwnFamily,
 )
 from exporter.metrics.own import counter, gauge, histogram
 
 if TYPE_CHECKING:
+    from exporter.events import Change
     from exporter.model import Reason
     from exporter.store import SweepResult
 
@@ -63,6 +65,7 @@ class Telemetry:
         self._retries = counter(API_RETRIES, self.registry)
         self._errors = counter(API_ERRORS, self.registry)
         self._parse_errors = counter(PARSE_ERRORS, self.registry)
+        self._token_events = counter(TOKEN_EVENTS, self.registry)
         self._file_errors = counter(FILE_ERRORS, self.registry)
         self._internal_errors = counter(INTERNAL_ERRORS, self.registry)
         for (where,) in itertools.product(*INTERNAL_ERRORS.known):
@@ -92,6 +95,7 @@ class Telemetry:
             self._retries,
             self._errors,
             self._parse_errors,
+            self._token_events,
             self._file_errors,
         )
         for metric in by_organization:
@@ -110,6 +114,10 @@ class Telemetry:
         if self._redis_up is None:
             self._redis_up = gauge(REDIS_UP, self.registry)
         self._redis_up.set(up)
+
+    def token_event(self, organization: str, change: Change) -> None:
+        """A poll found a token changed."""
+        self._token_events.labels(organization, change.value).inc()
 
     def storage_error(self) -> None:
         """The storage file could not be read or written."""
@@ -147,6 +155,7 @@ class OrganizationTelemetry:
         self._retries = telemetry._retries.labels(name)  # noqa: SLF001
         self._errors = _children(telemetry._errors, API_ERRORS, name)  # noqa: SLF001
         self._parse_errors = _children(telemetry._parse_errors, PARSE_ERRORS, name)  # noqa: SLF001
+        _children(telemetry._token_events, TOKEN_EVENTS, name)  # noqa: SLF001
         self._file_errors = _children(telemetry._file_errors, FILE_ERRORS, name)  # noqa: SLF001
         self._requests = _children(telemetry._requests, API_REQUESTS, name)  # noqa: SLF001
         self._durations = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,15 +12,19 @@ from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from exporter.audit import KEPT
 from exporter.config.faults import ReloadError
+from exporter.listing import Output, rows, write
 from exporter.web.page import landing_page
+from exporter.wording import utc_exact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from starlette.requests import Request
 
     from exporter.clock import Clock
+    from exporter.events import Event
     from exporter.metrics.exposition import Exposition
     from exporter.store import Store
 
@@ -30,6 +36,11 @@ _PAGE_HEADERS = {
 }
 
 
+_API_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+_DIGITS = 9
+"""As many digits of a limit as are looked at: more events than can be told apart from all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Served:
     """What the routes show and do.
@@ -37,6 +48,7 @@ class Served:
     Attributes:
         exposition: what `/metrics` answers with.
         store: the state that page and readiness look at.
+        events: what has changed about tokens, newest first.
         stale_after: seconds from which the page calls data stale, as configured now.
         reload: loads the configuration anew, raising `ReloadError`; None where that is not allowed over HTTP.
         clock: where time comes from.
@@ -45,6 +57,7 @@ class Served:
     exposition: Exposition
     store: Store
     stale_after: Callable[[], float]
+    events: Callable[[], Sequence[Event]]
     reload: Callable[[], None] | None
     clock: Clock
 
@@ -63,6 +76,16 @@ def create_app(served: Served) -> Starlette:
         html = landing_page(served.store.view(), served.clock.now(), served.stale_after())
         return HTMLResponse(html, headers=_PAGE_HEADERS)
 
+    def tokens(_: Request) -> Response:
+        """What `tokens --output json` prints."""
+        now = served.clock.now()
+        text = io.StringIO()
+        write(rows(served.store.view(), now, within=None, expired=True), Output.JSON, now, text)
+        return Response(text.getvalue(), media_type="application/json", headers=_API_HEADERS)
+
+    def events(request: Request) -> Response:
+        return _events(served.events(), request.query_params.get("limit", str(KEPT)))
+
     async def healthy(_: Request) -> Response:
         return PlainTextResponse("yunxiao-token-exporter is healthy.\n")
 
@@ -77,20 +100,46 @@ def create_app(served: Served) -> Starlette:
         return PlainTextResponse("yunxiao-token-exporter is ready.\n")
 
     def reload(_: Request) -> Response:
-        if served.reload is None:
-            return PlainTextResponse("Reload over HTTP is off; start with --web.enable-lifecycle.\n", status_code=403)
-        try:
-            served.reload()
-        except ReloadError as error:
-            return PlainTextResponse(f"The old configuration stays in force:\n{error}\n", status_code=500)
-        return PlainTextResponse("The new configuration is in force.\n")
+        return _reload(served.reload)
 
     return Starlette(
         routes=[
             Route("/", page),
             Route("/metrics", metrics),
+            Route("/api/v1/tokens", tokens),
+            Route("/api/v1/events", events),
             Route("/-/healthy", healthy),
             Route("/-/ready", ready),
             Route("/-/reload", reload, methods=["POST", "PUT"]),
         ],
     )
+
+
+def _reload(reload: Callable[[], None] | None) -> Response:
+    if reload is None:
+        return PlainTextResponse("Reload over HTTP is off; start with --web.enable-lifecycle.\n", status_code=403)
+    try:
+        reload()
+    except ReloadError as error:
+        return PlainTextResponse(f"The old configuration stays in force:\n{error}\n", status_code=500)
+    return PlainTextResponse("The new configuration is in force.\n")
+
+
+def _as_json(event: Event) -> dict[str, object]:
+    return {
+        "time": utc_exact(event.time),
+        "organization": event.organization,
+        "event": event.change.value,
+        "user_id": event.user_id,
+        "user": event.user,
+        "token_id": event.token_id,
+        "token": event.token,
+        **event.details(),
+    }
+
+
+def _events(newest_first: Sequence[Event], limit: str) -> Response:
+    if not limit.isascii() or not limit.isdigit():
+        return PlainTextResponse("limit must be a whole number, such as ?limit=20.\n", status_code=400)
+    found = [_as_json(event) for event in newest_first[: int(limit[:_DIGITS])]]
+    return Response(json.dumps(found, ensure_ascii=False), media_type="application/json", headers=_API_HEADERS)

@@ -37,11 +37,13 @@ EXPIRY = f"max by ({SERIES}) (yunxiao_token_expiry_timestamp_seconds{{{WHO}}})"
 CREATED = f"max by ({SERIES}) (yunxiao_token_created_timestamp_seconds{{{WHO}}})"
 LEFT = f"({EXPIRY} - time())"
 FAILURE = f"max by (organization, user_id, user, reason) (yunxiao_user_failure{{{WHO}}})"
+VIOLATIONS = 'max by (organization, policy) (yunxiao_policy_violations{organization=~"$organization"})'
 PERMISSION = f'{WHO}, permission=~"$permission"'
 WEEKS = 26
 # Weeks in which nothing expires are columns too, or the eye is misled.
 EVERY_WEEK = "\n".join(f'or on (week) label_replace(vector(0), "week", "{week}", "", "")' for week in range(WEEKS))
 STATE_COLORS = {"active": GREEN, "expired": RED, "never_expires": PURPLE, "unknown": YELLOW}
+SEVERITY_COLORS = {"critical": RED, "warning": ORANGE, "info": BLUE}
 NOTHING = ((None, GREEN), (1, RED))
 
 
@@ -196,6 +198,59 @@ def build() -> dashboard.Dashboard:
     )
     losing.override_by_name("Time left", [field("unit", "s"), field("decimals", 1), *colored(URGENT)])
     board.with_panel(losing.span(12).height(11))
+
+    board.with_row(dashboard.Row("Policies"))
+    board.with_panel(
+        number(
+            "Policy violations",
+            "Tokens that break a policy of the exporter's configuration, and users with too many of them.",
+            f"sum({VIOLATIONS}) or vector(0)",
+            colors=((None, GREEN), (1, ORANGE)),
+        )
+        .span(4)
+        .height(9)
+    )
+    by_policy = bars(
+        "Violations by policy",
+        "How often each policy is broken. Only policies in the section `policies` of the configuration are here.",
+        now(
+            f"sort_desc(sum by (policy) ({VIOLATIONS}))"
+            ' or on () label_replace(vector(0), "policy", "no policy configured", "", "")',
+            "{{policy}}",
+        ),
+    )
+    board.with_panel(by_policy.span(8).height(9))
+    broken = {"policy": "Policy", "severity": "Severity"}
+    crowded = arranged(
+        grid(
+            "Users that break a policy",
+            "Users whose tokens together break a policy, such as by their number.",
+            rows(f"max by (organization, user_id, user, policy, severity) (yunxiao_user_policy_violation{{{WHO}}})"),
+        ),
+        {"organization": "Organization", "user": "User"} | broken,
+        order="User",
+    )
+    board.with_panel(crowded.span(12).height(9))
+    breaking = arranged(
+        grid(
+            "Tokens that break a policy",
+            "A line for each token and policy that it breaks. Exceptions with a reason and an end are made in the "
+            "configuration.",
+            rows(f"max by ({SERIES}, policy, severity) (yunxiao_token_policy_violation{{{WHO}}})"),
+        ),
+        {"organization": "Organization", "user": "User", "token": "Token", "token_id": "Token id"} | broken,
+        order="Severity",
+    )
+    colors = {name: {"color": color, "index": place} for place, (name, color) in enumerate(SEVERITY_COLORS.items())}
+    for panel in (crowded, breaking):
+        panel.override_by_name(
+            "Severity",
+            [
+                field("mappings", [{"type": "value", "options": colors}]),
+                field("custom.cellOptions", {"type": "color-text"}),
+            ],
+        )
+    board.with_panel(breaking.span(24).height(10))
 
     board.with_row(dashboard.Row("Over time, and who fails"))
     states = lines(

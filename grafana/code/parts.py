@@ -227,7 +227,7 @@ def grid(title: str, description: str, *queries: prometheus.Dataquery) -> table.
 def arranged(panel: table.Panel, names: dict[str, str], *, order: str, descending: bool = False) -> table.Panel:
     """The table with these columns under these headings, and no others of the usual ones, sorted by one of them."""
     options: dict[str, Any] = {
-        "excludeByName": {name: True for name in ("Time", "user_id", "Value #A") if name not in names},
+        "excludeByName": {name: True for name in ("Time", "user_id", "Value", "Value #A") if name not in names},
         "includeByName": {},
         "indexByName": {name: position for position, name in enumerate(names)},
         "renameByName": names,

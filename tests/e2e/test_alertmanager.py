@@ -183,7 +183,9 @@ def test_every_query_of_the_dashboards_returns_series(alertmanager: str, prometh
 def with_alertmanager(folder: Path, platform: Any, users: list[str], url: str) -> Path:
     config = write_config(folder, platform, users)
     section = {"alertmanagers": [{"url": url}], "resend_interval": "1s"}
-    config.write_text(config.read_text() + json.dumps({"alerting": section})[1:-1])
+    policies = {"never_expires": "forbid", "max_tokens_per_user": {"limit": 0}}
+    sections = f"alerting: {json.dumps(section)}\npolicies: {json.dumps(policies)}\n"
+    config.write_text(config.read_text() + sections)
     return config
 
 
@@ -199,7 +201,7 @@ def test_a_fleet_without_tokens_shows_0(prometheus: str, tmp_path: Path) -> None
             if query.board == "overview" and query.expr.endswith("vector(0)")
         }
         assert shown.pop("Users watched") == [1]
-        assert len(shown) == 6
+        assert len(shown) == 7
         assert set(map(tuple, shown.values())) == {(0.0,)}
 
 
@@ -277,7 +279,7 @@ def test_alerts_are_routed_by_team_and_mail(amtool: str, labels: dict[str, str],
 
 
 def run(*arguments: str) -> str:
-    result = subprocess.run(arguments, capture_output=True, encoding="utf-8", check=False, timeout=30)
+    result = subprocess.run(arguments, capture_output=True, encoding="utf-8", check=False, timeout=60)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
 
@@ -287,5 +289,5 @@ def test_rules_and_their_unit_tests(promtool: str) -> None:
     files = [str(folder / "rules.yaml"), str(folder / "tests/custom.rules.yaml")]
     assert run(promtool, "check", "rules", *files).count("SUCCESS") == 2
     tests = sorted(str(file) for file in (folder / "tests").glob("*.test.yaml"))
-    assert len(tests) == 4
-    assert run(promtool, "test", "rules", *tests).count("SUCCESS") == 4
+    assert len(tests) > 4
+    assert run(promtool, "test", "rules", *tests).count("SUCCESS") == len(tests)

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from playwright.sync_api import sync_playwright
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from support.prometheus import Prometheus
-from support.running import ROOT, Exporter, Running, a_record, a_simulator, free_port, get, wait_until, write_config
+from support.running import (
+    ROOT,
+    Exporter,
+    Running,
+    a_record,
+    a_simulator,
+    command,
+    free_port,
+    get,
+    wait_until,
+    write_config,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,6 +112,52 @@ def test_a_token_expires_and_is_renewed_before_prometheus_eyes(prometheus: str, 
         platform.enterprise.renew("A", "pt-1", time.time() + DAY)
         wait_until(lambda: server.value(expired) == 0)
         assert (server.value("yunxiao_token_expires_in_seconds") or 0) > DAY - 60
+
+
+def test_the_report_in_a_real_browser_loads_nothing_and_complains_of_nothing(chromium: str, tmp_path: Path) -> None:
+    with a_simulator(size=25) as platform:
+        users = [user.user_id for user in platform.enterprise.users()]
+        config = write_config(tmp_path, platform, users)
+        config.write_text(config.read_text() + "policies: {never_expires: forbid, max_lifetime: {limit: 30d}}\n")
+        page_file = tmp_path / "report.html"
+        result = command("report", "--config.file", str(config), "--output-file", str(page_file))
+        assert result.returncode == 0, result.stderr
+        listed = sum(len(platform.enterprise.tokens(user)) for user in users)
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        complaints: list[str] = []
+        requests: list[str] = []
+        for scheme in ("light", "dark"):
+            page = browser.new_page(color_scheme=cast("Any", scheme), viewport={"width": 1100, "height": 900})
+            page.on("console", lambda message: complaints.append(message.text))
+            page.on("request", lambda request: requests.append(request.url))
+            page.goto(page_file.as_uri())
+            tiles = page.locator(".tile b").all_inner_texts()
+            assert tiles[:2] == ["25", str(listed)]
+            assert page.locator("svg[role=img]").count() == 3
+            background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+            ink = page.evaluate("getComputedStyle(document.body).color")
+            assert contrast(background, ink) > 7
+            # nothing sticks out to the side
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.emulate_media(media="print")
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        assert page.pdf(format="A4").startswith(b"%PDF")
+        browser.close()
+    assert complaints == []
+    assert requests == [page_file.as_uri()] * 2
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast of two colours as WCAG has it, from 1 to 21."""
+
+    def luminance(color: str) -> float:
+        parts = [int(part) / 255 for part in re.findall(r"\d+", color)[:3]]
+        linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
 
 
 def test_the_demo_page_in_a_real_browser(chromium: str) -> None:

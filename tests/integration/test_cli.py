@@ -6,8 +6,10 @@ import csv
 import io
 import json
 import re
+import stat
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +21,6 @@ from exporter.yunxiao.simulator.faults import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from exporter.yunxiao.simulator.server import Simulator
 
@@ -86,6 +87,97 @@ def test_a_list_that_cannot_be_written_is_an_error_of_its_own(platform: Simulato
     assert narrow.returncode == 0
 
 
+POLICIES = """policies:
+  never_expires: {exceptions: [{user: B, reason: machine, until: 2026-01-01}]}
+  max_lifetime: {limit: 10d, severity: critical}
+"""
+
+
+def test_tokens_that_break_a_policy_exit_with_1(platform: Simulator, tmp_path: Path) -> None:
+    config = written(tmp_path, platform, "AB")
+    config.write_text(config.read_text() + POLICIES)
+    # pt-late lives for 30 days, pt-soon for 2; the exception for pt-never has run out
+    result = command("tokens", "--config.file", str(config), "--policy", "--output", "json")
+    assert result.returncode == 1, result.stderr
+    found = {token["token_id"]: token["policies"] for token in json.loads(result.stdout)}
+    assert found == {"pt-late": ["max_lifetime"], "pt-never": ["never_expires"]}
+    result = command("tokens", "--config.file", str(config), "--policy", "max_lifetime", "-o", "csv")
+    (record,) = csv.DictReader(io.StringIO(result.stdout))
+    assert (record["token_id"], record["policies"]) == ("pt-late", "max_lifetime")
+    config.write_text(config.read_text().replace("10d", "60d"))
+    assert command("tokens", "--config.file", str(config), "--policy", "max_lifetime").returncode == 0
+    assert "ran out on 2026-01-01 and excuses no more" in command("check-config", "--config.file", str(config)).stderr
+
+
+def test_a_check_of_policies_that_could_find_nothing_is_refused(platform: Simulator, tmp_path: Path) -> None:
+    config = written(tmp_path, platform, "AB")
+    result = command("tokens", "--config.file", str(config), "--policy")
+    assert (result.returncode, result.stderr) == (
+        2,
+        "--policy: the configuration has no policies; give it a section policies\n",
+    )
+    config.write_text(config.read_text() + POLICIES)
+    result = command("tokens", "--config.file", str(config), "--policy", "max_age")
+    assert (result.returncode, result.stderr) == (2, "--policy: not in the section policies: max_age\n")
+    assert command("tokens", "--config.file", str(config), "--policy", "nonsense").returncode == 2
+    assert command("tokens", "--config.file", str(config), "max_lifetime").returncode == 2
+    assert platform.requests() == 0
+
+
+def test_report_in_every_form_and_into_a_file(platform: Simulator, tmp_path: Path) -> None:
+    config = written(tmp_path, platform, "AB")
+    config.write_text(config.read_text() + POLICIES)
+    result = command("report", "--config.file", str(config), "--output", "json")
+    assert (result.returncode, result.stderr) == (0, "")
+    data = json.loads(result.stdout)
+    assert data["tokens_by_state"] == {"active": 2, "expired": 0, "never_expires": 1, "unknown": 0}
+    assert {one["policy"]: one["count"] for one in data["violations_by_policy"]} == {
+        "max_lifetime": 1,
+        "never_expires": 1,
+    }
+    assert command("report", "--config.file", str(config), "-o", "csv").stdout.startswith("section,organization,")
+    assert command("report", "--config.file", str(config), "-o", "markdown").stdout.startswith("# Personal access")
+    page = tmp_path / "报告.html"
+    result = command("report", "--config.file", str(config), "--output-file", str(page))
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert page.read_text("utf-8").startswith("<!DOCTYPE html>")
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
+    page.chmod(0o644)
+    result = command("report", "--config.file", str(config), "--output-file", str(page), "-o", "csv")
+    assert page.read_text("utf-8").startswith("section,")
+    assert stat.S_IMODE(page.stat().st_mode) == 0o644
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["config.yaml", "token", "报告.html"]
+
+
+def test_a_report_of_a_sweep_that_failed_in_part_says_so_and_exits_with_2(platform: Simulator, tmp_path: Path) -> None:
+    platform.faults.for_user("B", Fault.parse("403"))
+    page = tmp_path / "report.html"
+    config = str(written(tmp_path, platform, "AB"))
+    result = command("report", "--config.file", config, "--output-file", str(page))
+    assert result.returncode == 2
+    assert "acme: B (B): forbidden: HTTP 403 Forbidden" in result.stderr
+    assert "This report is not complete" in page.read_text("utf-8")
+    assert "acme: B (B): forbidden: HTTP 403 Forbidden" in page.read_text("utf-8")
+
+
+def test_a_report_that_cannot_be_written_is_an_error_and_a_device_stays_a_device(
+    platform: Simulator, tmp_path: Path
+) -> None:
+    config = str(written(tmp_path, platform, "AB"))
+    nowhere = tmp_path / "nowhere" / "report.html"
+    result = command("report", "--config.file", config, "--output-file", str(nowhere))
+    assert result.returncode == 2
+    assert result.stderr == f"the report cannot be written: {nowhere}: No such file or directory\n"
+    result = command("report", "--config.file", config, "--output-file", "/dev/full")
+    assert (result.returncode, "No space left on device" in result.stderr) == (2, True)
+    assert stat.S_ISCHR(Path("/dev/full").stat().st_mode)
+    link = tmp_path / "link.html"
+    link.symlink_to(tmp_path / "real.html")
+    assert command("report", "--config.file", config, "--output-file", str(link)).returncode == 0
+    assert link.is_symlink()
+    assert (tmp_path / "real.html").is_file()
+
+
 def test_check_config(platform: Simulator, tmp_path: Path) -> None:
     config = written(tmp_path, platform, "AB")
     result = command("check-config", "--config.file", str(config))
@@ -123,7 +215,7 @@ def test_version_and_usage() -> None:
     assert command("tokens", "--config.file", "x", "--expires-within", "soon").returncode == 2
 
 
-@pytest.mark.parametrize("name", ["serve", "demo", "tokens", "check-config"])
+@pytest.mark.parametrize("name", ["serve", "demo", "tokens", "report", "check-config"])
 def test_help_names_the_environment_variable_of_every_flag(name: str) -> None:
     text = command(name, "--help", env={"COLUMNS": "200"}).stdout
     options = re.split(r"\n  -+", text)[1:]

@@ -24,7 +24,7 @@ from exporter.cluster.link import connect
 from exporter.cluster.rate import SharedPacer
 from exporter.config.cluster import Redis as RedisSection
 from exporter.config.loader import RedisSettings
-from exporter.model import User
+from exporter.model import User, UserState
 from exporter.store import Ledger, Store, Sweep, SweepResult
 
 if TYPE_CHECKING:
@@ -175,8 +175,17 @@ def test_without_redis_the_leader_goes_on_and_the_standby_polls_after_two_leases
 USERS = [User(f"u{number}", f"user {number}") for number in range(5)]
 
 
-class Telling(Exchange):
-    """An exchange that a ledger can tell of everything."""
+class Telling:
+    """Tells an exchange what a ledger says, as the daemon does."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+
+    def changed(self, organization: str, _: UserState, state: UserState) -> None:
+        self.exchange.changed(organization, state)
+
+    def swept(self, organization: str, sweep: Sweep) -> None:
+        self.exchange.swept(organization, sweep)
 
     def own_token(self, organization: str, expires_at: float | None) -> None:
         pass
@@ -188,8 +197,8 @@ class Process:
     def __init__(self, port: int, *, publishes: bool) -> None:
         self.store = Store()
         self.client = connected(port)
-        self.exchange = Telling(self.client, "shard", self.store, Stop())
-        self.ledger = Ledger("acme", USERS, since=NOW, observer=self.exchange)
+        self.exchange = Exchange(self.client, "shard", self.store, Stop())
+        self.ledger = Ledger("acme", USERS, since=NOW, observer=Telling(self.exchange))
         self.store.replace([self.ledger])
         self.exchange.publish(publishes)
         self.exchange.start()

@@ -13,12 +13,13 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 import yaml
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from support.alertmanager_stub import Alertmanager
 from support.running import (
     ADMIN_TOKEN,
     PASSWORD,
@@ -39,6 +40,7 @@ from exporter.clock import SystemClock
 from exporter.config.faults import ReloadError
 from exporter.config.loader import load
 from exporter.daemon import Daemon
+from exporter.events import Change
 from exporter.web.listen import ListenAddress, listen
 from exporter.web.security import WebSecurity
 from exporter.yunxiao.simulator.faults import Fault
@@ -96,6 +98,69 @@ def test_each_user_that_fails_keeps_its_tokens_and_costs_the_others_nothing(
         assert before.keys() - after.keys() == {series for series in before if "pt-D" in series}, (
             "no series but the deleted token's may go"
         )
+
+
+def test_what_changes_about_tokens_is_logged_counted_and_told(platform: Simulator, tmp_path: Path) -> None:
+    def told(exporter: Exporter, limit: str = "") -> list[dict[str, Any]]:
+        events: list[dict[str, Any]] = get(f"{exporter.url}/api/v1/events{limit}").json()
+        return events
+
+    with Exporter(write_config(tmp_path, platform, "AB"), "--log.format", "json").ready() as exporter:
+        assert told(exporter) == []
+        platform.faults.for_user("B", Fault.parse("500"))
+        longer = a_record("pt-A", expires_in=2 * 86_400, name="张三", permissions=["read", "write"])
+        platform.enterprise.set_tokens("A", [longer])
+        # the log line comes last, after the counter and the list
+        wait_until(lambda: exporter.output.count('"stream": "audit"') == 3)
+        renamed, widened, renewed = told(exporter)
+        assert (renamed["event"], renamed["token"], renamed["old_name"]) == ("renamed", "张三", "ci")
+        assert (widened["event"], widened["added"]) == ("permissions_widened", ["write"])
+        assert "removed" not in widened
+        assert (renewed["event"], renewed["user_id"], renewed["token_id"]) == ("renewed", "A", "pt-A")
+        assert renewed["new_expiry"] > renewed["old_expiry"]
+        assert told(exporter, "?limit=1") == [renamed]
+        samples = exporter.samples()
+        counted = {
+            event: samples[f'yunxiao_token_events_total{{event="{event}",organization="acme"}}'] for event in Change
+        }
+        assert {event for event, count in counted.items() if count} == {"renamed", "permissions_widened", "renewed"}
+        lines = [json.loads(line) for line in exporter.output.splitlines() if '"stream": "audit"' in line]
+        assert [line["change"] for line in lines] == ["renewed", "permissions_widened", "renamed"]
+        assert (lines[1]["level"], lines[1]["token_id"], lines[1]["added"]) == ("info", "pt-A", "write")
+        for limit in ("?limit=-1", "?limit=", "?limit=x", "?limit=\u0663"):
+            assert get(f"{exporter.url}/api/v1/events{limit}").status_code == 400
+        assert len(told(exporter, "?limit=9999999999999999999999")) == 3
+        # Another configuration takes over what is known: nothing is new by that.
+        config = tmp_path / "config.yaml"
+        config.write_text(config.read_text().replace("timeout: 1s", "timeout: 2s"))
+        exporter.signal(signal.SIGHUP)
+        wait_until(lambda: "configuration reloaded" in exporter.output)
+        polled = platform.requests("A")
+        wait_until(lambda: platform.requests("A") > polled + 1)
+        assert len(told(exporter)) == 3
+
+
+def test_alertmanager_hears_of_widened_permissions_and_broken_policies(platform: Simulator, tmp_path: Path) -> None:
+    with Alertmanager() as stub:
+        config = write_config(tmp_path, platform, "AB")
+        sections = {
+            "alerting": {"permissions_widened": True, "alertmanagers": [{"url": stub.url}], "resend_interval": "1s"},
+            "policies": {"forbidden_permissions": {"permissions": ["admin"]}},
+        }
+        config.write_text(config.read_text() + yaml.safe_dump(sections))
+        with Exporter(config).ready():
+            platform.enterprise.set_tokens("A", [a_record("pt-A", permissions=["read", "admin"])])
+            (widened, *_) = wait_until(lambda: stub.alerts("PermissionsWidened"))
+            (broken, *_) = wait_until(lambda: stub.alerts("TokenPolicyViolation"))
+    assert widened["labels"] == {
+        "alertname": "YunxiaoTokenPermissionsWidened",
+        "severity": "warning",
+        "organization": "acme",
+    }
+    assert (broken["labels"]["policy"], broken["labels"]["severity"]) == ("forbidden_permissions", "critical")
+    assert broken["annotations"]["description"].endswith(
+        "breaks the policy forbidden_permissions: it grants a forbidden permission."
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -227,6 +292,18 @@ def test_the_http_surface(platform: Simulator, tmp_path: Path) -> None:
         families = {family.name for family in text_string_to_metric_families(openmetrics.text)}
         assert {"yunxiao_token_expires_in_seconds", "yunxiao_sweeps", "process_cpu_seconds"} <= families
         assert "Traceback" not in exporter.output
+
+
+def test_the_tokens_as_json(tmp_path: Path) -> None:
+    tokens = {"A": [a_record("pt-late", expires_in=9e5), a_record("pt-soon", expires_in=3600)], "B": []}
+    with a_simulator(tokens) as platform, Exporter(write_config(tmp_path, platform, "AB")).ready() as exporter:
+        answer = get(f"{exporter.url}/api/v1/tokens")
+        assert answer.headers["Content-Type"] == "application/json"
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert [(one["user_id"], one["token_id"], one["state"]) for one in answer.json()] == [
+            ("A", "pt-soon", "active"),
+            ("A", "pt-late", "active"),
+        ]
 
 
 def test_a_dead_token_ends_the_sweep_and_marks_everybody(platform: Simulator, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,26 @@ import promql_parser
 import pytest
 import yaml
 
-from exporter.alerts.definitions import ALL_DEFINITIONS, EXPORTER_DOWN, TOKEN_NEVER_EXPIRES
+from exporter.alerts.definitions import (
+    ALL_DEFINITIONS,
+    EXPORTER_DOWN,
+    TOKEN_NEVER_EXPIRES,
+    TOKEN_PERMISSIONS_WIDENED,
+    TOKEN_POLICY_VIOLATION,
+    USER_POLICY_VIOLATION,
+)
 from exporter.alerts.rules import rules, rules_text
 from exporter.config.alerting import RUNBOOKS, Alerting
 from exporter.config.loader import settle
+from exporter.config.policies import Policies
 from exporter.config.schema import Poll
 from exporter.config.yamlfile import read_yaml
 from exporter.metrics.families import ALL_FAMILIES
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+BRING_THEIR_SEVERITY = {TOKEN_POLICY_VIOLATION.name, USER_POLICY_VIOLATION.name}
 
 
 def alerting_rules(alerting: Alerting) -> list[dict[str, Any]]:
@@ -32,15 +44,19 @@ def test_the_shipped_rules_are_what_the_command_prints() -> None:
 def test_the_rules_of_the_promtool_tests_are_what_the_command_prints() -> None:
     file = ROOT / "prometheus/tests/custom.config.yaml"
     settings = settle(read_yaml(file, "x"), file.parent, {"TOKEN": "pt-x_y"})
-    text = rules_text(settings.config.alerting, settings.config.poll, settings.label_names)
+    config = settings.config
+    text = rules_text(config.alerting, config.poll, settings.label_names, config.policies)
     assert (file.parent / "custom.rules.yaml").read_text() == text
 
 
 def test_every_alert_has_severity_words_and_a_runbook_that_exists() -> None:
-    every = alerting_rules(Alerting(never_expires=True))
+    every = alerting_rules(Alerting(never_expires=True, permissions_widened=True))
     assert {rule["alert"] for rule in every} == {definition.name for definition in ALL_DEFINITIONS}
     for rule in every:
-        assert rule["labels"]["severity"] in {"critical", "warning", "info"}
+        if rule["alert"] in BRING_THEIR_SEVERITY:
+            assert "severity" not in rule.get("labels", {})
+        else:
+            assert rule["labels"]["severity"] in {"critical", "warning", "info"}
         assert rule["annotations"]["summary"].endswith(".")
         assert "{{" not in rule["annotations"]["summary"]
         assert rule["annotations"]["description"].endswith(".")
@@ -57,15 +73,17 @@ def test_every_runbook_belongs_to_an_alert_and_says_what_is_needed_at_night() ->
         assert "```promql" in text, name
 
 
-def test_every_expression_is_promql_and_uses_families_that_exist_and_no_counter() -> None:
+def test_every_expression_is_promql_and_uses_families_that_exist_and_no_raw_counter() -> None:
     known = {family.name for family in ALL_FAMILIES} | {"process_start_time_seconds"}
-    for alerting in (Alerting(), Alerting(never_expires=True, labels={"team": "x"})):
+    for alerting in (Alerting(), Alerting(never_expires=True, permissions_widened=True, labels={"team": "x"})):
         for group in rules(alerting, Poll(), ["team", "email"])["groups"]:
             recorded = {rule["record"] for rule in group["rules"] if "record" in rule}
             for rule in group["rules"]:
                 used = selected(promql_parser.parse(rule["expr"]))
                 assert used <= known | recorded | {"yunxiao:user_labels"}, rule
-                assert not [name for name in used if name.endswith("_total")]
+                # A counter alone latches; what it rose by within a time does not.
+                for before in re.findall(r"(\w+\()?\b\w+_total\b", rule["expr"]):
+                    assert before == "increase("
 
 
 def selected(node: Any) -> set[str]:
@@ -89,8 +107,14 @@ def test_seconds_are_written_whole() -> None:
 
 def test_off_by_default_is_left_out_and_the_exporter_itself_is_watched() -> None:
     names = {rule["alert"] for rule in alerting_rules(Alerting())}
-    assert TOKEN_NEVER_EXPIRES.name not in names
+    assert not {TOKEN_NEVER_EXPIRES.name, TOKEN_PERMISSIONS_WIDENED.name} & names
     assert EXPORTER_DOWN.name in names
+
+
+def test_policies_have_rules_unless_a_configuration_has_none() -> None:
+    for policies, some in ((None, True), (Policies(), False), (Policies.model_validate({"never_expires": {}}), True)):
+        text = rules_text(Alerting(), Poll(), (), policies)
+        assert ("YunxiaoTokenPolicyViolation" in text, "YunxiaoUserPolicyViolation" in text) == (some, some)
 
 
 def test_label_values_that_look_like_templates_stay_text() -> None:

@@ -15,8 +15,9 @@ import msgspec
 import pytest
 from support.alertmanager_stub import Alertmanager, text_of
 from support.builders import NOW
-from support.running import Exporter, a_record, a_simulator, keep, wait_until, write_config
+from support.running import Exporter, a_record, a_simulator, get, keep, wait_until, write_config
 
+from exporter.events import Change, Event
 from exporter.model import NEVER, Failure, Owner, OwnThresholds, Reason, Token, User, UserState
 from exporter.storage import SCHEMA, Storage
 from exporter.store import Sweep, SweepResult
@@ -90,6 +91,64 @@ def test_who_is_not_watched_any_more_is_forgotten(tmp_path: Path) -> None:
     storage.keep_only({"globex": []})
     storage.stop()
     assert a_storage(tmp_path / "s.db")[0].load()[0] == {}
+
+
+def an_event(number: int = 1) -> Event:
+    return Event(
+        NOW + number, "acme", "1", "张三", Change.CREATED, f"pt-{number}", "ci", added=("read",), new_expiry=NEVER
+    )
+
+
+def test_events_come_back_oldest_first_and_only_the_last_thousand_are_kept(tmp_path: Path) -> None:
+    storage, errors = a_storage(tmp_path / "s.db")
+    storage.load()
+    assert storage.events == ()
+    for first, last in ((1, 10), (11, 1005)):
+        for number in range(first, last + 1):
+            storage.keep_event(an_event(number))
+        storage._flush()
+    again, _ = a_storage(tmp_path / "s.db")
+    again.load()
+    assert again.events == tuple(an_event(number) for number in range(6, 1006))
+    assert errors == []
+
+
+def test_events_that_could_not_be_written_wait(tmp_path: Path) -> None:
+    (tmp_path / "s.db").touch()
+    storage, _ = a_storage(tmp_path / "s.db")
+    storage.load()
+    (tmp_path / "s.db").unlink()
+    (tmp_path / "s.db").mkdir()
+    storage.keep_event(an_event(1))
+    storage._flush()
+    for suffix in ("-wal", "-shm"):
+        (tmp_path / f"s.db{suffix}").unlink(missing_ok=True)
+    (tmp_path / "s.db").rmdir()
+    again, _ = a_storage(tmp_path / "s.db")
+    again.load()
+    storage.keep_event(an_event(2))
+    storage._flush()
+    again.load()
+    assert again.events == (an_event(1), an_event(2))
+
+
+def test_a_file_of_the_first_schema_keeps_its_data_and_gains_events(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    filled(path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE events")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    storage, errors = a_storage(path)
+    views, alerts = storage.load()
+    assert (views["acme"].users, views["acme"].sweep, alerts) == ((STATE,), SWEEP, [ALERT])
+    storage.keep_event(an_event())
+    storage._flush()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("SELECT count(*) FROM events").fetchone() == (1,)
+    connection.close()
+    assert errors == []
 
 
 @pytest.mark.parametrize("damage", [b"not a database at all" * 100, b"SQLite format 3\0" + b"\xff" * 4096])
@@ -190,6 +249,39 @@ def test_a_restart_shows_no_gap_even_if_the_platform_is_away(tmp_path: Path) -> 
     assert len([series for series in before if "expiry" in series]) == 3
     keep("state file", (tmp_path / "state.db").read_bytes())
     assert stat.S_IMODE((tmp_path / "state.db").stat().st_mode) == 0o600
+
+
+def test_a_restart_makes_no_events_and_finds_what_changed_meanwhile(tmp_path: Path) -> None:
+    def events(exporter: Exporter) -> list[dict[str, Any]]:
+        answer: list[dict[str, Any]] = get(f"{exporter.url}/api/v1/events").json()
+        return answer
+
+    first, second = a_record("pt-1"), a_record("pt-2")
+    with a_simulator({"A": [first]}) as platform:
+        config = a_config(tmp_path, platform, "A")
+        with Exporter(config).ready() as exporter:
+            assert events(exporter) == []
+            platform.enterprise.set_tokens("A", [first, second])
+            wait_until(lambda: events(exporter))
+            time.sleep(1.5)  # a batch is written every second
+            exporter.signal(signal.SIGKILL)
+            exporter.ended()
+        with Exporter(config).ready() as exporter:
+            polled = platform.requests("A")
+            wait_until(lambda: platform.requests("A") > polled + 1)
+            assert [(one["event"], one["token_id"]) for one in events(exporter)] == [("created", "pt-2")]
+            # kept, but counted by the run before
+            counted = {series: value for series, value in exporter.samples().items() if "token_events_total{" in series}
+            assert set(counted.values()) == {0}
+            exporter.signal(signal.SIGTERM)
+            exporter.ended()
+        platform.enterprise.delete("A", "pt-1")
+        with Exporter(config).ready() as exporter:
+            wait_until(lambda: len(events(exporter)) == 2)
+            assert [(one["event"], one["token_id"]) for one in events(exporter)] == [
+                ("deleted", "pt-1"),
+                ("created", "pt-2"),
+            ]
 
 
 def test_killed_again_and_again_the_state_stays_sound(tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from support.builders import DAY, HOUR, MINUTE, NOW, a_failure, a_token
 
 from exporter.alerts.conditions import Alert, alerts
+from exporter.config.policies import Policies
 from exporter.config.schema import Config, Poll
+from exporter.events import Change, Event
 from exporter.model import NEVER, Owner, OwnThresholds, Token, User
 from exporter.store import Ledger, Sweep, SweepResult, View
 
@@ -191,6 +193,77 @@ def test_a_refused_configuration_is_told_of() -> None:
 def test_a_renewed_or_deleted_token_is_told_of_no_more() -> None:
     assert names(a_view(a_token(expires_in=100 * DAY))) == []
     assert names(a_view()) == []
+
+
+def with_policies(config: Config | None = None, **sections: Any) -> Config:
+    return (config or a_config()).model_copy(update={"policies": Policies.model_validate(sections)})
+
+
+def test_broken_policies_are_told_of_with_the_severity_of_the_policy() -> None:
+    config = with_policies(
+        never_expires={"severity": "info"},
+        max_tokens_per_user={"limit": 0, "severity": "critical"},
+        max_age={"limit": "2d"},
+    )
+    of_token, of_user = found(a_view(a_token("pt-1", expires_in=NEVER)), config)
+    assert dict(of_token.labels) == {
+        "alertname": "YunxiaoTokenPolicyViolation",
+        "severity": "info",
+        "policy": "never_expires",
+        "organization": "acme",
+        "user_id": "3001",
+        "user": "li.wei",
+        "token_id": "pt-1",
+        "token": "ci",
+    }
+    words = "Token ci (pt-1) of li.wei in acme breaks the policy never_expires: it never expires."
+    assert dict(of_token.annotations)["description"] == words
+    assert of_token.since == NOW - DAY  # its creation
+    assert dict(of_user.labels) == {
+        "alertname": "YunxiaoUserPolicyViolation",
+        "severity": "critical",
+        "policy": "max_tokens_per_user",
+        "organization": "acme",
+        "user_id": "3001",
+        "user": "li.wei",
+    }
+    words = "The tokens of li.wei in acme break the policy max_tokens_per_user: there are more tokens than are allowed."
+    assert dict(of_user.annotations)["description"] == words
+    # created a day ago, it turns two days old in another
+    later = found(a_view(a_token(expires_in=NEVER), now=NOW + DAY), config, NOW + DAY)
+    assert [dict(alert.labels)["policy"] for alert in later] == ["never_expires", "max_age", "max_tokens_per_user"]
+
+
+def test_an_ignored_token_breaks_its_policies_in_silence() -> None:
+    ignore = ({"token_id": "pt-1", "reason": "known", "until": dt.date(2026, 6, 1)},)
+    config = with_policies(a_config(ignore=ignore), never_expires="forbid")
+    assert names(a_view(a_token("pt-1", expires_in=NEVER), a_token("pt-2", expires_in=NEVER)), config) == [
+        "YunxiaoTokenPolicyViolation"
+    ]
+
+
+def an_event(change: Change, ago: float, organization: str = "acme") -> Event:
+    return Event(NOW - ago, organization, "3001", "li.wei", change, "pt-1", "ci")
+
+
+def test_widened_permissions_are_told_of_for_an_hour_where_asked_for() -> None:
+    config = a_config(permissions_widened=True)
+    view = a_view()
+    seen = [an_event(Change.PERMISSIONS_CHANGED, 60), an_event(Change.PERMISSIONS_WIDENED, 600)]
+    (alert,) = alerts(view, config, None, NOW, seen)
+    assert (dict(alert.labels), alert.since) == (
+        {"alertname": "YunxiaoTokenPermissionsWidened", "severity": "warning", "organization": "acme"},
+        NOW - 600,
+    )
+    assert list(alerts(view, a_config(), None, NOW, seen)) == []
+    for nothing in (
+        an_event(Change.PERMISSIONS_WIDENED, HOUR),
+        an_event(Change.PERMISSIONS_NARROWED, 1),
+        an_event(Change.CREATED, 1),
+        an_event(Change.PERMISSIONS_WIDENED, 1, "globex"),
+    ):
+        assert list(alerts(view, config, None, NOW, [nothing])) == []
+    assert len(list(alerts(view, config, None, NOW, [an_event(Change.PERMISSIONS_WIDENED, HOUR - 1)]))) == 1
 
 
 @given(

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.builders import NOW
 
 from exporter.config.faults import ConfigError
 from exporter.config.loader import Settings, settle
@@ -11,6 +12,7 @@ from exporter.config.schema import StaticUser
 from exporter.config.userlists import joined
 from exporter.config.yamlfile import parse_yaml
 from exporter.model import Owner, User
+from exporter.policies.definitions import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -236,6 +238,56 @@ def test_thresholds_of_an_entry_are_checked_together_with_the_general_ones() -> 
         "c.yaml:6: organizations[0].users.static[0].thresholds: user 3001: the critical threshold (3d) must be "
         "shorter than the warning threshold (2d); give both here; what is left out is as in alerting.thresholds"
     )
+
+
+POLICIES = """policies:
+  never_expires: forbid
+  max_lifetime: {limit: 90d, severity: critical}
+  max_age:
+    limit: 1y
+    exceptions: [{user: "3001", reason: migrating, until: 2026-05-31}]
+"""
+
+
+def test_policies_are_off_unless_given() -> None:
+    assert settled(with_organization("")).config.policies.configured == ()
+    policies = settled(POLICIES + with_organization("")).config.policies
+    assert policies.configured == (Policy.MAX_LIFETIME, Policy.NEVER_EXPIRES, Policy.MAX_AGE)
+    assert [section.severity for _, section in policies.sections] == ["critical", "warning", "warning"]
+    (entry,) = policies.max_age.exceptions if policies.max_age else ()
+    assert (policies.max_age and policies.max_age.limit, entry.user) == (365 * 86400, "3001")
+
+
+def test_an_exception_that_ran_out_yesterday_is_noted() -> None:
+    settings = settled(POLICIES + with_organization(""))
+    assert settings.notes(NOW - 1) == ()
+    assert settings.notes(NOW) == (
+        "policies.max_age.exceptions[0] (migrating) ran out on 2026-05-31 and excuses no more; remove it or give it "
+        "another day",
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("max_lifetime: {}", "policies.max_lifetime.limit: is missing; add it"),
+        ("max_lifetime: {limit: 90}", "policies.max_lifetime.limit: must be a duration"),
+        ("max_age: {limit: 0s}", "policies.max_age.limit: must be greater than 0"),
+        ("never_expires: allow", "policies.never_expires: must be forbid or a section with keys"),
+        ("name_pattern: {pattern: '('}", "policies.name_pattern.pattern: is no regular expression of RE2"),
+        ("forbidden_permissions: {permissions: []}", "policies.forbidden_permissions.permissions: is an empty list"),
+        ("max_tokens_per_user: {limit: -1}", "policies.max_tokens_per_user.limit: must be greater than or equal to 0"),
+        ("max_age: {limit: 1d, severity: bad}", "policies.max_age.severity: must be 'critical', 'warning' or 'info'"),
+        ("max_lifespan: {limit: 1d}", "policies.max_lifespan: unknown key; did you mean max_lifetime?"),
+        (
+            "max_age: {limit: 1d, exceptions: [{reason: x, until: 2026-01-01}]}",
+            "policies.max_age.exceptions[0]: names nothing; give user, token_id or name",
+        ),
+    ],
+)
+def test_faults_of_policies(line: str, fault: str) -> None:
+    (found,) = faults(f"policies:\n  {line}\n" + with_organization(""))
+    assert found.startswith(f"c.yaml:2: {fault}")
 
 
 def test_rules_without_token_series_are_noted() -> None:

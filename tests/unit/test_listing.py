@@ -6,8 +6,10 @@ import json
 
 from support.builders import DAY, HOUR, NOW, a_token
 
-from exporter.listing import Output, rows, write
+from exporter.config.policies import Policies
+from exporter.listing import Output, Row, broken_rows, rows, write
 from exporter.model import NEVER, User
+from exporter.policies.definitions import Policy
 from exporter.store import Ledger, View
 
 
@@ -38,6 +40,44 @@ def test_the_window_takes_the_expired_and_the_unreadable_in() -> None:
     assert listed(within=DAY) == ["old", "soon", "odd"]
     assert listed(within=DAY, expired=False) == ["soon", "odd"]
     assert listed(within=0) == ["old", "odd"]
+
+
+def breaking(*names: Policy, **sections: object) -> list[Row]:
+    view, policies = a_view(), Policies.model_validate(sections)
+    return broken_rows(rows(view, NOW, within=None, expired=True), view, policies, names, NOW)
+
+
+def test_an_audit_lists_what_breaks_a_policy_and_says_which() -> None:
+    listed = breaking(never_expires="forbid", expired_not_removed={"after": "1d"}, max_tokens_per_user={"limit": 1})
+    found = {row.token.token_id: [policy.value for policy in row.policies or ()] for row in listed}
+    # both users have two tokens that have not expired
+    assert found == {
+        "old": ["expired_not_removed"],
+        "soon": ["max_tokens_per_user"],
+        "late": ["max_tokens_per_user"],
+        "odd": ["max_tokens_per_user"],
+        "never": ["never_expires", "max_tokens_per_user"],
+    }
+
+
+def test_an_audit_may_be_narrowed_to_some_policies() -> None:
+    sections = {"never_expires": "forbid", "max_age": {"limit": "1h"}}
+    assert [row.token.token_id for row in breaking(**sections)] == ["soon", "late", "never"]
+    (row,) = breaking(Policy.NEVER_EXPIRES, **sections)
+    assert (row.token.token_id, row.policies) == ("never", (Policy.NEVER_EXPIRES,))
+
+
+def test_an_audit_has_a_column_for_policies_in_every_form() -> None:
+    listed = breaking(never_expires="forbid", max_age={"limit": "1h"})
+    texts = {}
+    for form in Output:
+        stream = io.StringIO()
+        write(listed, form, NOW, stream, audit=True)
+        texts[form] = stream.getvalue()
+    assert json.loads(texts[Output.JSON])[2]["policies"] == ["never_expires", "max_age"]
+    assert list(csv.DictReader(io.StringIO(texts[Output.CSV])))[2]["policies"] == "never_expires max_age"
+    assert texts[Output.TABLE].splitlines()[0].split()[-1] == "POLICIES"
+    assert texts[Output.TABLE].splitlines()[3].split()[-2:] == ["never_expires", "max_age"]
 
 
 def written(form: Output) -> str:

@@ -16,6 +16,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from support.builders import DAY, HOUR, MINUTE, NOW, ManualClock, a_failure, a_token
 
+from exporter.config.policies import Policies
 from exporter.config.schema import Config, Metrics
 from exporter.metrics.collector import StateCollector
 from exporter.metrics.exposition import Exposition, gzip_accepted
@@ -64,10 +65,10 @@ def read(body: str, accept: str = OPENMETRICS) -> Samples:
     return samples
 
 
-def a_config(switches: Metrics | None = None) -> Config:
+def a_config(switches: Metrics | None = None, policies: Policies | None = None) -> Config:
     organization = {"name": "acme", "endpoint": "http://x", "token_env": "T", "users": {"files": ("x",)}}
     config = Config.model_validate({"organizations": (organization,)})
-    return config.model_copy(update={"metrics": switches or Metrics()})
+    return config.model_copy(update={"metrics": switches or Metrics(), "policies": policies or Policies()})
 
 
 def of(samples: Samples, name: str) -> dict[frozenset[tuple[str, str]], float]:
@@ -237,6 +238,15 @@ def about_state(samples: Samples) -> Samples:
     return {key: value for key, value in samples.items() if not key[0].startswith(own)}
 
 
+STRICT = Policies.model_validate(
+    {
+        "max_lifetime": {"limit": "90d"},
+        "never_expires": "forbid",
+        "max_tokens_per_user": {"limit": 1},
+        "max_age": {"limit": "60d", "severity": "critical"},
+        "expired_not_removed": {"after": "30d"},
+    }
+)
 some_tokens = st.lists(
     st.builds(
         Token,
@@ -272,18 +282,20 @@ some_users = st.lists(
         expiring_within=st.none() | st.just("30d"),
         max_series=st.sampled_from([1000, 1_000_000]),
     ),
+    st.sampled_from([Policies(), STRICT]),
     st.lists(st.floats(min_value=0, max_value=200 * DAY), max_size=3),
 )
 def test_kept_text_and_collector_give_the_same_samples(
     users: list[tuple[User, list[Token] | None, bool]],
     openmetrics: bool,  # noqa: FBT001
     switches: dict[str, Any],
+    policies: Policies,
     steps: list[float],
 ) -> None:
     ledger = Ledger("acme", [user for user, _, _ in users])
     store, clock = Store(), ManualClock()
     store.replace([ledger])
-    config = a_config(Metrics.model_validate(switches))
+    config = a_config(Metrics.model_validate(switches), policies)
     exposition = an_exposition(store, config, clock)
     accept = OPENMETRICS if openmetrics else ""
     exposition.scrape(accept, "")
@@ -450,6 +462,68 @@ def test_too_many_series_leave_families_out_whole_largest_first_and_say_so() -> 
     assert ("yunxiao_token_expires_in_seconds", True) in told
     assert ("yunxiao_token_created_timestamp_seconds", False) in told
     assert sum(of(samples, "yunxiao_user_tokens").values()) == 400
+
+
+def test_every_configured_policy_is_counted_even_at_0_and_violations_name_the_token_or_the_user() -> None:
+    store, clock = Store(), ManualClock()
+    store.replace([a_ledger(a_token("pt-1", expires_in=NEVER), a_token("pt-2"))])
+    body = an_exposition(store, a_config(policies=STRICT), clock).scrape(OPENMETRICS, "").content.decode()
+    samples = read(body)
+    counts = {dict(key)["policy"]: value for key, value in of(samples, "yunxiao_policy_violations").items()}
+    assert counts == {
+        "max_lifetime": 0,
+        "never_expires": 1,
+        "max_tokens_per_user": 1,
+        "max_age": 0,
+        "expired_not_removed": 0,
+    }
+    assert of(samples, "yunxiao_token_policy_violation") == {
+        labels(token_id="pt-1", token="ci", policy="never_expires", severity="warning"): 1
+    }
+    assert of(samples, "yunxiao_user_policy_violation") == {labels(policy="max_tokens_per_user", severity="warning"): 1}
+    without = read(an_exposition(store, a_config(), clock).scrape(OPENMETRICS, "").content.decode())
+    assert not [name for name, _ in without if "violation" in name]
+
+
+def test_a_policy_that_is_broken_by_age_alone_shows_without_a_poll() -> None:
+    store, clock = Store(), ManualClock()
+    # created a day ago, sixty days old in 59
+    store.replace([a_ledger(a_token(expires_in=80 * DAY, age=DAY))])
+    exposition = an_exposition(store, a_config(policies=STRICT), clock)
+
+    def broken() -> list[str]:
+        samples = read(exposition.scrape(OPENMETRICS, "").content.decode())
+        counts = of(samples, "yunxiao_policy_violations")
+        series = [dict(key)["policy"] for key in of(samples, "yunxiao_token_policy_violation")]
+        assert series == [dict(key)["policy"] for key, value in counts.items() if value]
+        return series
+
+    assert broken() == []
+    clock.advance(59 * DAY - 1)
+    assert broken() == []
+    clock.advance(1)
+    assert broken() == ["max_age"]
+    clock.advance(21 * DAY)  # it has expired
+    assert broken() == []
+    clock.advance(30 * DAY)
+    assert broken() == ["expired_not_removed"]
+
+
+def test_policies_that_a_reload_changes_are_judged_anew() -> None:
+    scene = Scene()
+    scene.ledger.succeeded("3001", (a_token(expires_in=NEVER),), NOW)
+    assert b"yunxiao_policy_violations{" not in scene.body()
+    scene.config = a_config(policies=STRICT)
+    assert b'policy="never_expires"} 1' in scene.body()
+
+
+def test_violations_of_tokens_go_with_the_switch_for_series_a_token_and_the_counts_stay() -> None:
+    store = Store()
+    store.replace([a_ledger(a_token(expires_in=NEVER))])
+    config = a_config(Metrics(per_token=False), STRICT)
+    samples = read(an_exposition(store, config, ManualClock()).scrape(OPENMETRICS, "").content.decode())
+    assert of(samples, "yunxiao_token_policy_violation") == {}
+    assert sum(of(samples, "yunxiao_policy_violations").values()) == 1
 
 
 def test_users_who_left_are_forgotten() -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from support.builders import NOW, a_failure, a_token
 
-from exporter.model import User
+from exporter.model import User, UserState
 from exporter.store import Discovery, Ledger, Store, Sweep, SweepResult
 
 LI, WANG = User("1", "li.wei"), User("2", "wang.fang")
@@ -21,6 +23,73 @@ def test_outcomes_of_strangers_are_dropped() -> None:
     ledger.succeeded("7", (a_token(),), NOW)
     ledger.failed("7", a_failure(), NOW)
     assert [state.user for state in ledger.view().users] == [LI]
+
+
+class Heard:
+    """Stands where the daemon is told of what changes."""
+
+    def __init__(self) -> None:
+        self.changes: list[tuple[UserState, UserState]] = []
+
+    def changed(self, organization: str, before: UserState, state: UserState) -> None:
+        assert organization == "acme"
+        self.changes.append((before, state))
+
+    def swept(self, organization: str, sweep: Sweep) -> None:
+        pass
+
+    def own_token(self, organization: str, expires_at: float | None) -> None:
+        pass
+
+
+def test_who_listens_hears_the_state_before_and_after_until_the_ledger_is_closed() -> None:
+    heard = Heard()
+    ledger = Ledger("acme", [LI], observer=heard)
+    states = [ledger.state("1")]
+    for note in (
+        lambda: ledger.succeeded("1", (a_token(),), NOW),
+        lambda: ledger.failed("1", a_failure(), NOW),
+        lambda: ledger.all_failed(a_failure(), NOW),
+    ):
+        note()
+        states.append(ledger.state("1"))
+    assert heard.changes == list(pairwise(states))
+    ledger.close()
+    last = ledger.view()
+    ledger.succeeded("1", (), NOW)
+    ledger.failed("1", a_failure(), NOW)
+    ledger.all_failed(a_failure(), NOW)
+    ledger.swept(Sweep(SweepResult.SUCCESS, 1, NOW))
+    assert len(heard.changes) == 3
+    assert ledger.view() is last
+
+
+def test_what_another_replica_polled_is_no_change_here() -> None:
+    heard = Heard()
+    ledger = Ledger("acme", [LI], observer=heard)
+    ledger.succeeded("1", (a_token(),), NOW)
+    elsewhere = ledger.view().users[0].succeeded((), NOW + 60)
+    ledger.take(elsewhere)
+    assert ledger.state("1") == elsewhere
+    assert heard.changes[1:] == [(elsewhere, elsewhere)]
+    ledger.take(elsewhere.succeeded((a_token(),), NOW + 30))  # older than what is known
+    assert ledger.state("1") == elsewhere
+
+
+def test_what_a_closed_ledger_noted_last_is_not_found_anew() -> None:
+    heard = Heard()
+    old = Ledger("acme", [LI, WANG], observer=heard)
+    new = Ledger("acme", [User("1", "renamed"), User("3", "x")], old.view(), observer=heard)
+    old.succeeded("1", (a_token(),), NOW)
+    old.swept(Sweep(SweepResult.PARTIAL, 1, NOW))
+    old.close()
+    new.take_over(old.view())
+    state, newcomer = new.view().users
+    assert (state.user.name, state.tokens, newcomer.polled) == ("renamed", (a_token(),), False)
+    assert new.view().sweep == old.view().sweep
+    new.succeeded("1", (a_token(),), NOW)
+    before, after = heard.changes[-1]
+    assert before.tokens == after.tokens
 
 
 def test_a_view_does_not_change_afterwards() -> None:

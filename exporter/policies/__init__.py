@@ -1,0 +1,1 @@
+"""What tokens must be like, and which are not."""

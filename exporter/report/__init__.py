@@ -1,0 +1,1 @@
+"""The audit on one page: what there is, what is wrong with it, and what runs out when."""

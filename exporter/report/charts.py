@@ -1,0 +1,117 @@
+"""Where the bars of the report's charts stand: numbers in, coordinates of an SVG out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from exporter.report.summary import WEEK
+
+if TYPE_CHECKING:
+    from exporter.model import TokenState
+    from exporter.report.summary import PolicyCount, Summary
+
+WIDTH = 900
+_LABELLED = 4
+"""Every so many columns one has a date under it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A rectangle with what it says.
+
+    Attributes:
+        kind: what its colour depends on.
+        label: the words beside or under it.
+        value: its number.
+    """
+
+    x: float
+    y: float
+    width: float
+    height: float
+    kind: str
+    label: str
+    value: int
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Bars, and the size of the drawing that holds them.
+
+    Attributes:
+        top: the largest number on the axis.
+    """
+
+    bars: tuple[Bar, ...]
+    width: float
+    height: float
+    top: int
+
+
+def states_chart(states: dict[TokenState, int]) -> Chart:
+    """All tokens as one bar, a part for each state."""
+    total = sum(states.values())
+    x, bars = 0.0, []
+    for state, count in states.items():
+        width = WIDTH * count / total if total else 0.0
+        label = state.value.replace("_", " ")
+        bars.append(Bar(_round(x), 0, _round(width), 30, state.value, label, count, f"{label}: {count}"))
+        x += width
+    return Chart(tuple(bars), WIDTH, 30, total)
+
+
+def policies_chart(policies: tuple[PolicyCount, ...]) -> Chart:
+    """A bar for each policy, all of one scale."""
+    row, left, right = 26, 190, 60
+    top = max((one.count for one in policies), default=0)
+    room = WIDTH / 2 - left - right
+    bars = tuple(
+        Bar(
+            left,
+            place * row + 4,
+            _round(room * one.count / top) if top else 0,
+            row - 8,
+            one.severity.value,
+            one.policy.value,
+            one.count,
+            f"{one.policy.value} ({one.severity.value}): {one.count}",
+        )
+        for place, one in enumerate(policies)
+    )
+    return Chart(bars, WIDTH / 2, row * len(policies), top)
+
+
+def weeks_chart(summary: Summary) -> Chart:
+    """A column for each of the next weeks, the first one urgent, with the day on which some begin."""
+    left, above, height, below = 36, 18, 150, 22
+    top = max(1, *summary.weeks)
+    pitch = (WIDTH - left) / len(summary.weeks)
+    bars = []
+    for week, count in enumerate(summary.weeks):
+        tall = height * count / top
+        starts = summary.at + week * WEEK
+        kind = "critical" if week == 0 else "warning" if week == 1 else "active"
+        bars.append(
+            Bar(
+                _round(left + week * pitch + pitch * 0.12),
+                _round(above + height - tall),
+                _round(pitch * 0.76),
+                _round(tall),
+                kind,
+                _day(starts) if week % _LABELLED == 0 else "",
+                count,
+                f"seven days from {_day(starts)}: {count}",
+            )
+        )
+    return Chart(tuple(bars), WIDTH, above + height + below, top)
+
+
+def _day(epoch: float) -> str:
+    return f"{datetime.fromtimestamp(epoch, tz=UTC):%d %b}"
+
+
+def _round(value: float) -> float:
+    return round(value, 1)

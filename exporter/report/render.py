@@ -1,0 +1,202 @@
+"""The report as text: a self-contained page, Markdown, CSV or JSON. Names come from other people and stay text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from exporter import __version__
+from exporter.model import TokenState
+from exporter.report.charts import policies_chart, states_chart, weeks_chart
+from exporter.wording import expiry_words, printable, rough, utc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from exporter.model import Token
+    from exporter.report.summary import Held, Summary
+
+_SHOWN_VIOLATIONS = 100
+"""Violations named on a page; the counts cover all, and CSV and JSON name all."""
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~&^$])")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Form(StrEnum):
+    """The form of the report."""
+
+    HTML = "html"
+    CSV = "csv"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+def _markdown(text: object) -> str:
+    """Text that Markdown and the HTML in it leave alone, on one line."""
+    return _MARKDOWN.sub(r"\\\1", printable(str(text)))
+
+
+_PAGES = Environment(
+    loader=PackageLoader("exporter.report"),
+    autoescape=select_autoescape(["html"]),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+_PAGES.filters |= {"plain": printable, "md": _markdown, "utc": lambda at: utc(at) or "-"}
+
+
+def render(summary: Summary, form: Form) -> str:
+    """The report in a form."""
+    match form:
+        case Form.HTML:
+            return _page("report.html", summary)
+        case Form.MARKDOWN:
+            return _page("report.md", summary)
+        case Form.CSV:
+            return _csv(summary)
+        case Form.JSON:
+            return json.dumps(as_json(summary), ensure_ascii=False, indent=2) + "\n"
+
+
+def _page(template: str, summary: Summary) -> str:
+    def expires(token: Token) -> str:
+        return expiry_words(token.expires_at, summary.at)
+
+    def age(token: Token) -> str:
+        return "-" if token.created_at is None else rough(max(0.0, summary.at - token.created_at))
+
+    return _PAGES.get_template(template).render(
+        version=__version__,
+        summary=summary,
+        states=tuple(TokenState),
+        expires=expires,
+        age=age,
+        shown=summary.broken[:_SHOWN_VIOLATIONS],
+        more=max(0, len(summary.broken) - _SHOWN_VIOLATIONS),
+        states_chart=states_chart(summary.total.states),
+        policies_chart=policies_chart(summary.policies),
+        weeks_chart=weeks_chart(summary),
+    )
+
+
+def as_json(summary: Summary) -> dict[str, object]:
+    """The report as data: times as RFC 3339 in UTC, null for none."""
+    total = summary.total
+
+    def held(one: Held) -> dict[str, object]:
+        token = one.token
+        return {
+            **_who(one.organization, one.user.user_id, one.user.name),
+            "token_id": token.token_id,
+            "token": token.name,
+            "state": token.state(summary.at).value,
+            "created_at": utc(token.created_at),
+            "expires_at": utc(token.expires_at),
+            "permissions": list(token.permissions),
+        }
+
+    return {
+        "at": utc(summary.at),
+        "users": total.users,
+        "users_failing": total.failing,
+        "tokens": total.tokens,
+        "tokens_by_state": {state.value: count for state, count in total.states.items()},
+        "organizations": [
+            {
+                "name": one.name,
+                "users": one.users,
+                "users_failing": one.failing,
+                "tokens_by_state": {state.value: count for state, count in one.states.items()},
+            }
+            for one in summary.organizations
+        ],
+        "violations_by_policy": [
+            {"policy": one.policy.value, "severity": one.severity.value, "count": one.count} for one in summary.policies
+        ],
+        "expiring_by_week": list(summary.weeks),
+        "expiring_later": summary.later,
+        "violations": [
+            {
+                **_who(one.organization, one.user.user_id, one.user.name),
+                "token_id": None if one.token is None else one.token.token_id,
+                "token": None if one.token is None else one.token.name,
+                "policy": one.policy.value,
+                "severity": one.severity.value,
+            }
+            for one in summary.broken
+        ],
+        "oldest": [held(one) for one in summary.oldest],
+        "most_powerful": [held(one) for one in summary.powerful],
+        "users_with_most_tokens": [
+            {
+                **_who(one.organization, one.user.user_id, one.user.name),
+                "tokens": one.tokens,
+                "unexpired": one.unexpired,
+            }
+            for one in summary.owners
+        ],
+        "failures": list(summary.failures),
+    }
+
+
+def _who(organization: str, user_id: str, user: str) -> dict[str, object]:
+    return {"organization": organization, "user_id": user_id, "user": user}
+
+
+_COLUMNS = ("section", "organization", "user_id", "user", "token_id", "token", "name", "value")
+
+
+def _csv(summary: Summary) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream)
+    writer.writerow(_COLUMNS)
+    for row in _lines(summary):
+        writer.writerow([_cell(value) for value in row])
+    return stream.getvalue()
+
+
+def _cell(value: object) -> object:
+    """A cell that a spreadsheet does not take for a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _lines(summary: Summary) -> Iterator[tuple[object, ...]]:
+    """One fact a line."""
+    nobody = ("", "", "", "", "")
+    yield "report", *nobody, "at", utc(summary.at)
+    for total in summary.organizations:
+        where = (total.name, "", "", "", "")
+        yield "users", *where, "watched", total.users
+        yield "users", *where, "failing", total.failing
+        for state, count in total.states.items():
+            yield "tokens_by_state", *where, state.value, count
+    for broken in summary.policies:
+        yield "violations_by_policy", *nobody, broken.policy.value, broken.count
+    for week, count in enumerate(summary.weeks):
+        yield "expiring_by_week", *nobody, week, count
+    yield "expiring_by_week", *nobody, "later", summary.later
+    for one in summary.broken:
+        token = ("", "") if one.token is None else (one.token.token_id, one.token.name)
+        who = (one.organization, one.user.user_id, one.user.name)
+        yield "violation", *who, *token, one.policy.value, one.severity.value
+    facts: tuple[tuple[str, tuple[Held, ...], str, Callable[[Token], object]], ...] = (
+        ("oldest", summary.oldest, "created_at", lambda token: utc(token.created_at)),
+        ("most_powerful", summary.powerful, "permissions", lambda token: len(token.permissions)),
+    )
+    for section, held, name, value in facts:
+        for each in held:
+            who = (each.organization, each.user.user_id, each.user.name)
+            yield section, *who, each.token.token_id, each.token.name, name, value(each.token)
+    for owner in summary.owners:
+        who = (owner.organization, owner.user.user_id, owner.user.name)
+        yield "users_with_most_tokens", *who, "", "", "unexpired", owner.unexpired
+    for failure in summary.failures:
+        yield "failure", *nobody, "", failure
