@@ -44,7 +44,7 @@ def metrics() -> str:
     """docs/metrics.md."""
     parts = [
         "# Metrics",
-        NOTE.format("`exporter/metrics/families.py`"),
+        NOTE.format("`exporter/metrics/families/`"),
         "Points in time are seconds since the epoch and end in `_timestamp_seconds`: use these in rules, they compress "
         "well and cannot go stale. The `*_expires_in_seconds` gauges are worked out at each scrape, for people and for "
         "backends without clock arithmetic.\n",

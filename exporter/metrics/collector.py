@@ -84,7 +84,7 @@ class StateCollector(Collector):
             for state in organization.users
             for one in violations(state.user, state.tokens, config.policies, scope.now)
         )
-        yield _metric(POLICY_VIOLATIONS, policy_violations(organizations, config.policies, broken))
+        yield _metric(POLICY_VIOLATIONS, *policy_violations(organizations, config.policies, broken))
         for about_organization in ORGANIZATION_FAMILIES:
             yield _metric(about_organization, *organization_samples(about_organization, organizations))
         for about_config in CONFIG_FAMILIES:

@@ -265,7 +265,7 @@ class Exposition:
             parts.append(_block(USER_LABELS, samples, names))
         parts.extend(_block(one, *organization_samples(one, organizations)) for one in ORGANIZATION_FAMILIES)
         broken = Counter((one.organization, policy) for one in users for policy in one.broken)
-        parts.append(_block(POLICY_VIOLATIONS, policy_violations(organizations, plan.policies, broken)))
+        parts.append(_block(POLICY_VIOLATIONS, *policy_violations(organizations, plan.policies, broken)))
         parts.extend(_block(family, family.samples(config, now)) for family in CONFIG_FAMILIES)
         # Last: it holds which families have just been left out.
         own = encode(self._registry)

@@ -37,7 +37,7 @@ EXPIRY = f"max by ({SERIES}) (yunxiao_token_expiry_timestamp_seconds{{{WHO}}})"
 CREATED = f"max by ({SERIES}) (yunxiao_token_created_timestamp_seconds{{{WHO}}})"
 LEFT = f"({EXPIRY} - time())"
 FAILURE = f"max by (organization, user_id, user, reason) (yunxiao_user_failure{{{WHO}}})"
-VIOLATIONS = 'max by (organization, policy) (yunxiao_policy_violations{organization=~"$organization"})'
+VIOLATIONS = 'max by (organization, policy, shard) (yunxiao_policy_violations{organization=~"$organization"})'
 PERMISSION = f'{WHO}, permission=~"$permission"'
 WEEKS = 26
 # Weeks in which nothing expires are columns too, or the eye is misled.

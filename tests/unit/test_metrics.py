@@ -657,3 +657,15 @@ def test_discovery_and_the_own_token_have_series_only_where_there_is_something_t
     assert values() == [[1], [NOW], [0], [NOW + 86_400]]
     ledger.own_token(None)
     assert values()[3] == []
+
+
+@pytest.mark.parametrize("shard", ["", "1/3"])
+def test_a_shard_says_of_which_part_of_the_organization_it_speaks(shard: str) -> None:
+    ledger = Ledger("acme", [LI], shard=shard)
+    ledger.succeeded("3001", (a_token(expires_in=NEVER),), NOW)
+    store, config = Store(), a_config(policies=Policies.model_validate({"never_expires": "forbid"}))
+    store.replace([ledger])
+    body = an_exposition(store, config, ManualClock()).scrape("", "").content.decode()
+    more = f',shard="{shard}"' if shard else ""
+    assert f'yunxiao_users{{organization="acme"{more}}} 1.0\n' in body
+    assert f'yunxiao_policy_violations{{organization="acme",policy="never_expires"{more}}} 1.0\n' in body
