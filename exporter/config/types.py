@@ -51,12 +51,17 @@ def _variable(value: str) -> str:
     return value
 
 
-def _http_url(value: str) -> SplitResult:
+def _url(value: str, instead: str) -> SplitResult:
     try:
         parts = urlsplit(value)
         parts.port  # noqa: B018 - reading it is what checks it
     except ValueError:
-        raise ValueError("is no URL; write https://host or https://host:port") from None
+        raise ValueError(f"is no URL; write {instead}") from None
+    return parts
+
+
+def _http_url(value: str) -> SplitResult:
+    parts = _url(value, "https://host or https://host:port")
     if parts.scheme not in {"http", "https"} or not parts.hostname or any(char.isspace() for char in value):
         raise ValueError("is no URL that can be used; write http:// or https://, a host and, if need be, a port")
     return parts
@@ -106,11 +111,7 @@ def _alertmanager(value: str) -> str:
 
 
 def _redis(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        parts.port  # noqa: B018 - reading it is what checks it
-    except ValueError:
-        raise ValueError("is no URL; write redis://host:6379/0") from None
+    parts = _url(value, "redis://host:6379/0")
     if parts.username is not None or parts.password is not None:
         raise ValueError("must not hold a user or password; use username and password_file")
     database = parts.path.removeprefix("/")

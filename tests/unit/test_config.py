@@ -335,3 +335,25 @@ def test_discovery_alone_is_enough_to_watch_somebody() -> None:
 )
 def test_faults_of_discovery_are_said(text: str, words: str) -> None:
     assert any(words in fault for fault in faults(discovering(text))), faults(discovering(text))
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("redis://h:6379/0", ""),
+        ("rediss://h", ""),
+        ("redis://h:99999", "is no URL"),
+        ("http://h:6379", "is no address of a Redis"),
+        ("redis://me:secret@h/0", "must not hold a user or password"),
+        ("redis://h/x", "must end in the number of a database"),
+        ("redis://", "is no address of a Redis"),
+    ],
+)
+def test_addresses_of_redis(url: str, words: str) -> None:
+    text = f"redis: {{url: '{url}'}}\n" + with_organization("")
+    if not words:
+        assert settled(text).config.redis is not None
+        return
+    (fault,) = faults(text)
+    assert words in fault
+    assert "secret" not in fault
