@@ -8,51 +8,50 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from exporter.events import Change, events
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
-    from exporter.events import Event
-    from exporter.model import UserState
+    from exporter.events import Change, Event
 
 _log = structlog.get_logger(__name__)
 KEPT = 1000
 """How many events are kept, the latest ones."""
+
+LastEvents = dict[tuple[str, "Change"], float]
+"""When each change was last seen in each organization, in epoch seconds: however much has happened since."""
 
 
 class AuditTrail:
     """Notes what polls find changed. Pollers write, readers read; both from any thread.
 
     Args:
-        count: called with organization and change for each event.
-        keep: told of each event, to write it down.
+        count: called for each event.
     """
 
-    def __init__(self, count: Callable[[str, Change], None], keep: Callable[[Event], None] | None = None) -> None:
+    def __init__(self, count: Callable[[Event], None]) -> None:
         self._count = count
-        self._keep = keep
-        # Guards _events, which readers copy while pollers add to it.
+        # Guards the fields below, which readers copy while pollers add to them.
         self._lock = threading.Lock()
         self._events: deque[Event] = deque(maxlen=KEPT)
+        self._last: LastEvents = {}
 
-    def restore(self, earlier: Iterable[Event]) -> None:
+    def restore(self, earlier: Iterable[Event], last: Mapping[tuple[str, Change], float]) -> None:
         """Begin with the events of an earlier run, oldest first; they are neither counted nor logged again."""
         with self._lock:
             self._events.extend(earlier)
+            self._last.update(last)
 
-    def changed(self, organization: str, before: UserState, after: UserState) -> None:
-        """A poll of a user has ended."""
-        for event in events(organization, before, after):
+    def note(self, found: Iterable[Event]) -> None:
+        """A poll has found these."""
+        for event in found:
             with self._lock:
                 self._events.append(event)
-            self._count(organization, event.change)
-            if self._keep is not None:
-                self._keep(event)
+                self._last[event.organization, event.change] = event.time
+            self._count(event)
             _log.info(
                 "token changed",
                 stream="audit",
-                organization=organization,
+                organization=event.organization,
                 change=event.change.value,
                 user_id=event.user_id,
                 user=event.user,
@@ -63,6 +62,11 @@ class AuditTrail:
                     for name, value in event.details().items()
                 },
             )
+
+    def last(self) -> LastEvents:
+        """When each change was last seen, by organization and change."""
+        with self._lock:
+            return dict(self._last)
 
     def latest(self) -> tuple[Event, ...]:
         """The events kept, newest first."""

@@ -17,6 +17,7 @@ from exporter.clock import Stop
 from exporter.cluster.member import Member
 from exporter.cluster.shard import WHOLE, Shard
 from exporter.config.faults import ConfigError, ReloadError
+from exporter.events import events
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.notifications import NotificationTelemetry
 from exporter.metrics.telemetry import Telemetry
@@ -93,9 +94,7 @@ class Daemon:
         path = settings.storage
         self._storage = None if path is None else Storage(path, self._telemetry.storage_error)
         self._restored: dict[str, OrganizationView] = {}
-        self._audit = AuditTrail(
-            self._telemetry.token_event, None if self._storage is None else self._storage.keep_event
-        )
+        self._audit = AuditTrail(self._telemetry.token_event)
         self._alerting = DirectAlerting(
             self._store,
             lambda: self._refused_since,
@@ -104,7 +103,7 @@ class Daemon:
             self._stop,
             clock,
             None if self._storage is None else self._storage.keep_alerts,
-            self._audit.latest,
+            self._audit.last,
         )
         self._noted: frozenset[str] = frozenset()
         self._exposition = Exposition(
@@ -183,9 +182,11 @@ class Daemon:
     def changed(self, organization: str, before: UserState, state: UserState) -> None:
         """A user's state is another one: its text is made anew, what has changed is told of, and it is written down."""
         self._exposition.prepare(organization, state)
-        self._audit.changed(organization, before, state)
+        found = events(organization, before, state)
         if self._storage is not None:
-            self._storage.note(organization, state)
+            # Together, or a crash in between would have the next run find the same changes once more.
+            self._storage.note(organization, state, found)
+        self._audit.note(found)
         if self._member is not None:
             self._member.changed(organization, state)
 
@@ -209,7 +210,9 @@ class Daemon:
         now = self._clock.now()
         self._restored = {name: replace(view, since=now) for name, view in organizations.items()}
         self._alerting.restore(firing)
-        self._audit.restore(self._storage.events)
+        self._audit.restore(self._storage.events, self._storage.last_events)
+        for (organization, change), at in self._storage.last_events.items():
+            self._telemetry.last_event(organization, change, at)
         self._storage.start()
         _log.info(
             "state restored",

@@ -126,9 +126,11 @@ def _differences(about: Event, old: Token, new: Token) -> Iterator[Event]:
     if old.expires_at is not None and new.expires_at is not None and old.expires_at != new.expires_at:
         change = Change.RENEWED if new.expires_at > old.expires_at else Change.SHORTENED
         yield replace(about, change=change, old_expiry=old.expires_at, new_expiry=new.expires_at)
+    # Nor do permissions that could not be read say anything about themselves.
+    readable = old.permissions_read and new.permissions_read
     added = tuple(sorted({*new.permissions} - {*old.permissions}))
     removed = tuple(sorted({*old.permissions} - {*new.permissions}))
-    if added or removed:
+    if readable and (added or removed):
         change = Change.PERMISSIONS_CHANGED
         if not removed:
             change = Change.PERMISSIONS_WIDENED

@@ -78,6 +78,8 @@ class Token:
         permissions: what it grants, sorted, each once.
         created_at: epoch seconds; None where the platform gives no readable date.
         expires_at: epoch seconds; `NEVER` if it never expires; None where the date cannot be read.
+        permissions_read: whether the platform gave a list of permissions that could be read; what is known from before
+            holds where it did not.
     """
 
     token_id: str
@@ -85,6 +87,7 @@ class Token:
     permissions: tuple[str, ...] = ()
     created_at: float | None = None
     expires_at: float | None = NEVER
+    permissions_read: bool = True
 
     def state(self, now: float) -> TokenState:
         """The state at the time ``now``; the moment of expiry itself counts as expired."""
@@ -168,7 +171,19 @@ class UserState:
 
     def succeeded(self, tokens: tuple[Token, ...], at: float) -> UserState:
         """The state after a poll that worked."""
-        return UserState(user=self.user, tokens=tokens, last_success=at, polled=True)
+        return UserState(user=self.user, tokens=self._completed(tokens), last_success=at, polled=True)
+
+    def _completed(self, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
+        """Tokens with the permissions known from before where they could not be read: that is no news about them."""
+        if all(token.permissions_read for token in tokens):
+            return tokens
+        known = {(token.token_id, token.name): token.permissions for token in self.tokens}
+        return tuple(
+            token
+            if token.permissions_read
+            else replace(token, permissions=known.get((token.token_id, token.name), token.permissions))
+            for token in tokens
+        )
 
     def failed(self, failure: Failure, at: float) -> UserState:
         """The state after a poll that did not."""

@@ -20,12 +20,12 @@ import msgspec
 import structlog
 
 from exporter.audit import KEPT
-from exporter.events import Event
+from exporter.events import Change, Event
 from exporter.model import Token, UserState
 from exporter.store import OrganizationView, Sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 _log = structlog.get_logger(__name__)
@@ -43,8 +43,14 @@ CREATE TABLE IF NOT EXISTS users (
 CREATE TABLE IF NOT EXISTS organizations (name TEXT PRIMARY KEY, sweep BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS own_tokens (name TEXT PRIMARY KEY, expires_at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS alerts (labels BLOB PRIMARY KEY, starts_at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS last_events (
+    organization TEXT NOT NULL, change TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (organization, change)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS events (number INTEGER PRIMARY KEY AUTOINCREMENT, event BLOB NOT NULL);
 """
+_OURS = 0x79786578
+"""Says in the file's header whose it is ("yxex")."""
+_FIRST_TABLES = {"users", "organizations", "alerts"}
 _STATE = msgspec.msgpack.Decoder(UserState)
 _SWEEP = msgspec.msgpack.Decoder(Sweep)
 _EVENT = msgspec.msgpack.Decoder(Event)
@@ -66,6 +72,8 @@ class Storage:
         self.path = path
         self.events: tuple[Event, ...] = ()
         """What an earlier run found changed, oldest first; there once `load` has been called."""
+        self.last_events: dict[tuple[str, Change], float] = {}
+        """When each change was last seen in each organization, in epoch seconds; there once `load` has been called."""
         self._failed = failed
         # Guards the fields below up to _stopping, and wakes the thread.
         self._changed = threading.Condition()
@@ -78,6 +86,7 @@ class Storage:
         self._stopping = False
         self._troubled = False
         self._usable = False
+        self._busy = False
         self._known: set[tuple[str, str]] = set()
         self._thread = threading.Thread(target=self._run, name="storage", daemon=True)
 
@@ -89,12 +98,13 @@ class Storage:
         """
         try:
             return self._load()
-        except _NewerError as error:
-            self._complain("the storage file is of a newer version and left alone; this run keeps its state in memory",
-                           schema=error.args[0])  # fmt: skip
+        except _LeftAloneError as error:
+            self._complain(f"the storage file {error} and left alone; this run keeps its state in memory")
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError) and "not a database" not in str(error):
-                self._complain("the storage file cannot be used, this run keeps its state in memory", error=str(error))
+                self._busy = "locked" in str(error)
+                what = "is busy, it is tried again" if self._busy else "cannot be used"
+                self._complain(f"the storage file {what}, this run keeps its state in memory", error=str(error))
             else:
                 self._set_aside(error)
         except OSError as error:
@@ -110,37 +120,49 @@ class Storage:
                 with contextlib.suppress(FileNotFoundError):
                     self.path.with_name(self.path.name + suffix).replace(f"{aside}{suffix}")
             self._load()
-        except (OSError, sqlite3.Error, _NewerError) as second:
+        except (OSError, sqlite3.Error, _LeftAloneError) as second:
             self._complain("no new storage file can be made, this run keeps its state in memory", error=str(second))
 
     def _load(self) -> tuple[dict[str, OrganizationView], list[tuple[Labels, float]]]:
-        # SQLite would make the file with the process' umask; its companions take the mode of the file.
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-        self.path.chmod(0o600)
-        with contextlib.closing(self._connect()) as connection:
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version > SCHEMA:
-                raise _NewerError(version)
-            if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-                raise sqlite3.DatabaseError("quick_check found damage")
-            connection.executescript(_TABLES)
-            connection.execute(f"PRAGMA user_version = {SCHEMA}")
-            connection.commit()
+        with contextlib.closing(self._made()) as connection:
             views = self._views(connection)
-            self.events = tuple(self._earlier_events(connection))
-            alerts = [
-                (_LABELS.decode(labels), starts_at)
-                for labels, starts_at in connection.execute("SELECT labels, starts_at FROM alerts")
-            ]
+            self.events = tuple(
+                one for (one,) in self._rows(connection, "SELECT event FROM events ORDER BY number", _EVENT)
+            )
+            self.last_events = dict(self._last_events(connection))
+            alerts = list(self._rows(connection, "SELECT labels, starts_at FROM alerts", _LABELS))
         self._usable = True
         return views, alerts
 
-    def _earlier_events(self, connection: sqlite3.Connection) -> Iterator[Event]:
-        for (blob,) in connection.execute("SELECT event FROM events ORDER BY number"):
+    def _made(self) -> sqlite3.Connection:
+        """A connection to the file, which has its mode and tables from here on."""
+        # SQLite would make the file with the process' umask; its companions take the mode of the file.
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        connection = self._connect()
+        try:
+            _check(connection)
+            connection.executescript(_TABLES)
+            connection.execute(f"PRAGMA application_id = {_OURS}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA}")
+            connection.commit()
+            self.path.chmod(0o600)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _rows(self, connection: sqlite3.Connection, query: str, decoder: msgspec.msgpack.Decoder[Any]) -> Iterator[Any]:
+        """The rows of a query, the first column decoded; a row that cannot be read is counted and left out."""
+        for blob, *rest in connection.execute(query):
             try:
-                yield _EVENT.decode(blob)
-            except msgspec.MsgspecError:
+                yield (decoder.decode(blob), *rest)
+            except (msgspec.MsgspecError, TypeError):
                 self._failed()
+
+    def _last_events(self, connection: sqlite3.Connection) -> Iterator[tuple[tuple[str, Change], float]]:
+        for organization, change, at in connection.execute("SELECT organization, change, at FROM last_events"):
+            with contextlib.suppress(ValueError):
+                yield (organization, Change(change)), at
 
     def _views(self, connection: sqlite3.Connection) -> dict[str, OrganizationView]:
         users: dict[str, list[UserState]] = {}
@@ -148,12 +170,12 @@ class Storage:
             self._known.add((name, user_id))
             try:
                 users.setdefault(name, []).append(_shared(_STATE.decode(blob)))
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, TypeError):
                 # One row that cannot be read costs one user, who is simply polled again.
                 self._failed()
         sweeps: dict[str, Sweep | None] = dict.fromkeys(users)
         for name, blob in connection.execute("SELECT name, sweep FROM organizations"):
-            with contextlib.suppress(msgspec.MsgspecError):
+            with contextlib.suppress(msgspec.MsgspecError, TypeError):
                 sweeps[name] = _SWEEP.decode(blob)
         own = dict(connection.execute("SELECT name, expires_at FROM own_tokens"))
         return {
@@ -173,10 +195,11 @@ class Storage:
         if self._thread.is_alive():
             self._thread.join(_LOCK_PATIENCE / 2)
 
-    def note(self, organization: str, state: UserState) -> None:
-        """A user's state has changed."""
+    def note(self, organization: str, state: UserState, found: Iterable[Event] = ()) -> None:
+        """A user's state has changed, and with it what a poll found of changes of tokens. Both are written together."""
         with self._changed:
             self._users[organization, state.user.user_id] = state
+            self._events.extend(found)
 
     def swept(self, organization: str, sweep: Sweep) -> None:
         """A sweep has been completed."""
@@ -207,11 +230,6 @@ class Storage:
             if alerts != self._last_alerts:
                 self._alerts = self._last_alerts = alerts
 
-    def keep_event(self, event: Event) -> None:
-        """A poll found a token changed. The last ones are kept."""
-        with self._changed:
-            self._events.append(event)
-
     def _run(self) -> None:
         while True:
             with self._changed:
@@ -228,10 +246,11 @@ class Storage:
             sweeps, self._sweeps = self._sweeps, {}
             own, self._own = self._own, {}
             alerts, self._alerts = self._alerts, None
-            events, self._events = self._events[-KEPT:], []
-        if not self._usable or not (users or sweeps or own or events or alerts is not None):
+            events, self._events = self._events, []
+        if not (self._usable or self._prepared()) or not (users or sweeps or own or events or alerts is not None):
             return
         try:
+            self._make_sure()
             with contextlib.closing(self._connect()) as connection, connection:
                 _write(connection, users, sweeps, own, alerts)
                 _write_events(connection, events)
@@ -248,6 +267,20 @@ class Storage:
             _log.info("state is written again", path=str(self.path))
         for key, state in users.items():
             (self._known.discard if state is None else self._known.add)(key)
+
+    def _prepared(self) -> bool:
+        """Whether a file that was busy at the start can be used by now."""
+        if self._busy:
+            with contextlib.suppress(OSError, sqlite3.Error, _LeftAloneError):
+                self._load()
+                self._busy = False
+        return self._usable
+
+    def _make_sure(self) -> None:
+        """Make the file anew if somebody has removed it: with its mode and tables, which SQLite would not give it."""
+        if not self.path.exists():
+            with contextlib.closing(self._made()):
+                _log.warning("the storage file was removed and is made anew", path=str(self.path))
 
     def _put_back(
         self,
@@ -276,8 +309,22 @@ class Storage:
         _log.error(message, path=str(self.path), **details)
 
 
-class _NewerError(Exception):
-    """The file was written by a newer exporter."""
+class _LeftAloneError(Exception):
+    """The file is not for this exporter to write: a newer one's, or another program's."""
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    """Raise unless the file is empty, or ours and whole."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (owner,) = connection.execute("PRAGMA application_id").fetchone()
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    # Files of the first releases do not say whose they are.
+    if owner not in {0, _OURS} or (owner == 0 and tables and not tables >= _FIRST_TABLES):
+        raise _LeftAloneError("is another program's")
+    if version > SCHEMA:
+        raise _LeftAloneError(f"is of a newer version (schema {version})")
+    if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+        raise sqlite3.DatabaseError("quick_check found damage")
 
 
 def _write(
@@ -308,8 +355,12 @@ def _write(
         )
 
 
-def _write_events(connection: sqlite3.Connection, events: Iterable[Event]) -> None:
-    connection.executemany("INSERT INTO events (event) VALUES (?)", [(_encode(event),) for event in events])
+def _write_events(connection: sqlite3.Connection, events: Sequence[Event]) -> None:
+    connection.executemany("INSERT INTO events (event) VALUES (?)", [(_encode(event),) for event in events[-KEPT:]])
+    connection.executemany(
+        "INSERT OR REPLACE INTO last_events VALUES (?, ?, ?)",
+        [(event.organization, event.change.value, event.time) for event in events],
+    )
     connection.execute("DELETE FROM events WHERE number <= (SELECT max(number) FROM events) - ?", (KEPT,))
 
 

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from exporter.alerts.conditions import Alert, Labels
+    from exporter.audit import LastEvents
     from exporter.clock import Clock, Stop
     from exporter.config.loader import AlertmanagerSettings, Settings
-    from exporter.events import Event
     from exporter.store import Store
     from exporter.transport import Watchdog
 
@@ -33,7 +33,7 @@ class DirectAlerting:
         watchdog: limits requests' time.
         parent: ends everything.
         clock: where time comes from.
-        events: what has changed about tokens lately.
+        last_events: when each change of tokens was last seen, by organization and change.
         keep: told of the alerts that fire, with their starts, after each look.
     """
 
@@ -46,9 +46,9 @@ class DirectAlerting:
         parent: Stop,
         clock: Clock,
         keep: Callable[[Iterable[tuple[Labels, float]]], None] | None = None,
-        events: Callable[[], Iterable[Event]] = tuple,
+        last_events: Callable[[], LastEvents] = dict,
     ) -> None:
-        self._events = events
+        self._last_events = last_events
         self._keep = keep
         self._store = store
         self._refused_since = refused_since
@@ -71,7 +71,7 @@ class DirectAlerting:
         config = settings.config
 
         def conditions(now: float) -> Iterable[Alert]:
-            return alerts(self._store.view(), config, self._refused_since(), now, self._events())
+            return alerts(self._store.view(), config, self._refused_since(), now, self._last_events())
 
         self._notifier = Notifier(
             conditions,

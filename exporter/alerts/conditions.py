@@ -27,12 +27,12 @@ from exporter.policies.evaluate import token_violations, user_violations
 from exporter.wording import expiry_words, rough
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
+    from exporter.audit import LastEvents
     from exporter.config.alerting import Alerting, Ignore
     from exporter.config.policies import Policies
     from exporter.config.schema import Config
-    from exporter.events import Event
     from exporter.model import Token, User, UserState
     from exporter.store import OrganizationView, View
 
@@ -57,7 +57,7 @@ class Alert:
 
 
 def alerts(
-    view: View, config: Config, refused_since: float | None, now: float, events: Iterable[Event] = ()
+    view: View, config: Config, refused_since: float | None, now: float, last_events: LastEvents | None = None
 ) -> Iterator[Alert]:
     """Everything that is worth an alert at the time ``now``.
 
@@ -66,14 +66,14 @@ def alerts(
         config: the configuration in force.
         refused_since: epoch seconds of the first refused reload since the last good one; None if there is none.
         now: epoch seconds.
-        events: what has changed about tokens lately.
+        last_events: when each change of tokens was last seen, by organization and change.
 
     A token is in at most one of expired, critical and warning. A failing poll changes nothing about the tokens last
     seen, so it resolves none of their alerts.
     """
     maker = _Maker(config.alerting, now)
     ignored = [entry for entry in config.alerting.ignore if entry.holds(now)]
-    widened = _widened(events, now) if config.alerting.permissions_widened else {}
+    widened = _widened(last_events or {}, now) if config.alerting.permissions_widened else {}
     for organization in view.organizations:
         yield from _about_organization(organization, config, maker)
         if (since := widened.get(organization.name)) is not None:
@@ -201,12 +201,12 @@ def _about_organization(view: OrganizationView, config: Config, maker: _Maker) -
             yield maker.make(EXPORTER_TOKEN_EXPIRING, {"organization": view.name}, since, words=words)
 
 
-def _widened(events: Iterable[Event], now: float) -> dict[str, float]:
-    """The organizations where a token was granted more within the last hour, and when the first of them was."""
+def _widened(last_events: LastEvents, now: float) -> dict[str, float]:
+    """The organizations where a token was granted more within the last hour, and when."""
     since: dict[str, float] = {}
-    for event in events:
-        if event.change in GRANTS_MORE and now < event.time + WIDENED_FOR:
-            since[event.organization] = min(since.get(event.organization, event.time), event.time)
+    for (organization, change), at in last_events.items():
+        if change in GRANTS_MORE and now < at + WIDENED_FOR:
+            since[organization] = min(since.get(organization, at), at)
     return since
 
 

@@ -221,8 +221,9 @@ def _policy_rules(alerting: Alerting, names: list[str]) -> Iterable[dict[str, An
 
 def _widened_rule(alerting: Alerting) -> dict[str, Any]:
     changes = "|".join(sorted(GRANTS_MORE))
-    window = format_duration(WIDENED_FOR)
-    expression = f'max by (organization) (increase(yunxiao_token_events_total{{event=~"{changes}"}}[{window}])) > 0'
+    # Not the counter, which begins anew with each process: what its first sweep finds would be no increase.
+    last = _latest("organization", "yunxiao_token_last_event_timestamp_seconds", f'{{event=~"{changes}"}}')
+    expression = f"time() - {last} < {_seconds(WIDENED_FOR)}"
     return _rule(TOKEN_PERMISSIONS_WIDENED, alerting, expression)
 
 

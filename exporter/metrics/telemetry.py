@@ -37,12 +37,13 @@ from exporter.metrics.families import (
     SWEEPS,
     SWEEPS_SKIPPED,
     TOKEN_EVENTS,
+    TOKEN_LAST_EVENT,
     OwnFamily,
 )
 from exporter.metrics.own import counter, gauge, histogram
 
 if TYPE_CHECKING:
-    from exporter.events import Change
+    from exporter.events import Change, Event
     from exporter.model import Reason
     from exporter.store import SweepResult
 
@@ -66,6 +67,7 @@ class Telemetry:
         self._errors = counter(API_ERRORS, self.registry)
         self._parse_errors = counter(PARSE_ERRORS, self.registry)
         self._token_events = counter(TOKEN_EVENTS, self.registry)
+        self._last_events = gauge(TOKEN_LAST_EVENT, self.registry)
         self._file_errors = counter(FILE_ERRORS, self.registry)
         self._internal_errors = counter(INTERNAL_ERRORS, self.registry)
         for (where,) in itertools.product(*INTERNAL_ERRORS.known):
@@ -96,6 +98,7 @@ class Telemetry:
             self._errors,
             self._parse_errors,
             self._token_events,
+            self._last_events,
             self._file_errors,
         )
         for metric in by_organization:
@@ -115,9 +118,14 @@ class Telemetry:
             self._redis_up = gauge(REDIS_UP, self.registry)
         self._redis_up.set(up)
 
-    def token_event(self, organization: str, change: Change) -> None:
+    def token_event(self, event: Event) -> None:
         """A poll found a token changed."""
-        self._token_events.labels(organization, change.value).inc()
+        self._token_events.labels(event.organization, event.change.value).inc()
+        self.last_event(event.organization, event.change, event.time)
+
+    def last_event(self, organization: str, change: Change, at: float) -> None:
+        """Such a change was last found then, in epoch seconds."""
+        self._last_events.labels(organization, change.value).set(at)
 
     def storage_error(self) -> None:
         """The storage file could not be read or written."""

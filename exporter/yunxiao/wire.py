@@ -202,13 +202,15 @@ def _token(entry: Any, zone: ZoneInfo, parsed: Parsed) -> Token | None:
         parsed.count("name")
     created = fields.createdAt if fields.created_at is None else fields.created_at
     expires = fields.expiredAt if fields.expired_at is None else fields.expired_at
+    permissions, readable = _permissions(fields.permissions, parsed)
     return Token(
         token_id=token_id,
         # Many tokens are called alike: one text serves all of them.
         name=sys.intern(text_of(fields.name) or token_id),
-        permissions=_permissions(fields.permissions, parsed),
+        permissions=permissions,
         created_at=_date(created, zone, "created_at", parsed, never=None),
         expires_at=_date(expires, zone, "expired_at", parsed, never=NEVER),
+        permissions_read=readable,
     )
 
 
@@ -221,19 +223,21 @@ def text_of(value: Any) -> str:
     return ""
 
 
-def _permissions(value: Any, parsed: Parsed) -> tuple[str, ...]:
+def _permissions(value: Any, parsed: Parsed) -> tuple[tuple[str, ...], bool]:
+    """The permissions, and whether all of them could be read: no list at all does not say that there are none."""
     if value is None:
-        return ()
+        return (), False
     if not isinstance(value, list):
         parsed.count("permissions")
-        return ()
+        return (), False
+    errors = parsed.errors.get("permissions", 0)
     names = set()
     for item in value:
         if isinstance(item, str) and (name := clean_text(item).strip()):
             names.add(name)
         else:
             parsed.count("permissions")
-    return _shared(tuple(sorted(names)))
+    return _shared(tuple(sorted(names))), parsed.errors.get("permissions", 0) == errors
 
 
 @functools.lru_cache(maxsize=4096)

@@ -105,12 +105,80 @@ def test_events_come_back_oldest_first_and_only_the_last_thousand_are_kept(tmp_p
     assert storage.events == ()
     for first, last in ((1, 10), (11, 1005)):
         for number in range(first, last + 1):
-            storage.keep_event(an_event(number))
+            storage.note("acme", STATE, [an_event(number)])
         storage._flush()
     again, _ = a_storage(tmp_path / "s.db")
     again.load()
     assert again.events == tuple(an_event(number) for number in range(6, 1006))
+    assert again.last_events == {("acme", Change.CREATED): NOW + 1005}
     assert errors == []
+
+
+def test_rows_that_cannot_be_read_cost_themselves_only(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    filled(path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("INSERT INTO alerts VALUES (x'c1ff', 1.0)")
+        connection.execute("INSERT INTO events (event) VALUES ('text')")
+        connection.execute("INSERT INTO users VALUES ('acme', '2', 5)")
+        connection.execute("INSERT INTO last_events VALUES ('acme', 'unheard of', 5)")
+    connection.close()
+    storage, errors = a_storage(path)
+    views, alerts = storage.load()
+    assert (views["acme"].users, alerts, storage.events, storage.last_events) == ((STATE,), [ALERT], (), {})
+    assert len(errors) == 3
+
+
+def test_another_programs_database_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE customers (name TEXT)")
+    connection.close()
+    path.chmod(0o644)
+    storage, errors = a_storage(path)
+    assert storage.load() == ({}, [])
+    storage.note("acme", STATE)
+    storage._flush()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("customers",)]
+    connection.close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert len(errors) == 1
+
+
+def test_a_file_that_was_removed_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    storage, errors = a_storage(path)
+    storage.load()
+    for file in tmp_path.iterdir():
+        file.unlink()
+    storage.note("acme", STATE)
+    storage._flush()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    again, _ = a_storage(path)
+    views, _ = again.load()
+    assert views["acme"].users == (STATE,)
+    assert errors == []
+
+
+def test_a_file_that_was_busy_at_the_start_is_used_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.storage._LOCK_PATIENCE", 0.05)
+    path = tmp_path / "s.db"
+    filled(path)
+    holder = sqlite3.connect(path)
+    holder.execute("PRAGMA locking_mode = EXCLUSIVE")
+    holder.execute("BEGIN EXCLUSIVE")
+    storage, errors = a_storage(path)
+    assert storage.load() == ({}, [])
+    assert errors
+    holder.rollback()
+    holder.close()
+    later = STATE.succeeded((), NOW + 60)
+    storage.note("acme", later)
+    storage._flush()
+    again, _ = a_storage(path)
+    views, _ = again.load()
+    assert views["acme"].users == (later,)
 
 
 def test_events_that_could_not_be_written_wait(tmp_path: Path) -> None:
@@ -119,14 +187,14 @@ def test_events_that_could_not_be_written_wait(tmp_path: Path) -> None:
     storage.load()
     (tmp_path / "s.db").unlink()
     (tmp_path / "s.db").mkdir()
-    storage.keep_event(an_event(1))
+    storage.note("acme", STATE, [an_event(1)])
     storage._flush()
     for suffix in ("-wal", "-shm"):
         (tmp_path / f"s.db{suffix}").unlink(missing_ok=True)
     (tmp_path / "s.db").rmdir()
     again, _ = a_storage(tmp_path / "s.db")
     again.load()
-    storage.keep_event(an_event(2))
+    storage.note("acme", STATE, [an_event(2)])
     storage._flush()
     again.load()
     assert again.events == (an_event(1), an_event(2))
@@ -142,7 +210,7 @@ def test_a_file_of_the_first_schema_keeps_its_data_and_gains_events(tmp_path: Pa
     storage, errors = a_storage(path)
     views, alerts = storage.load()
     assert (views["acme"].users, views["acme"].sweep, alerts) == ((STATE,), SWEEP, [ALERT])
-    storage.keep_event(an_event())
+    storage.note("acme", STATE, [an_event()])
     storage._flush()
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (2,)

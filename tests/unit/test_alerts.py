@@ -14,7 +14,7 @@ from support.builders import DAY, HOUR, MINUTE, NOW, a_failure, a_token
 from exporter.alerts.conditions import Alert, alerts
 from exporter.config.policies import Policies
 from exporter.config.schema import Config, Poll
-from exporter.events import Change, Event
+from exporter.events import Change
 from exporter.model import NEVER, Owner, OwnThresholds, Token, User
 from exporter.store import Ledger, Sweep, SweepResult, View
 
@@ -242,28 +242,24 @@ def test_an_ignored_token_breaks_its_policies_in_silence() -> None:
     ]
 
 
-def an_event(change: Change, ago: float, organization: str = "acme") -> Event:
-    return Event(NOW - ago, organization, "3001", "li.wei", change, "pt-1", "ci")
-
-
 def test_widened_permissions_are_told_of_for_an_hour_where_asked_for() -> None:
     config = a_config(permissions_widened=True)
     view = a_view()
-    seen = [an_event(Change.PERMISSIONS_CHANGED, 60), an_event(Change.PERMISSIONS_WIDENED, 600)]
+    seen = {("acme", Change.PERMISSIONS_CHANGED): NOW - 60, ("acme", Change.PERMISSIONS_WIDENED): NOW - 600}
     (alert,) = alerts(view, config, None, NOW, seen)
     assert (dict(alert.labels), alert.since) == (
         {"alertname": "YunxiaoTokenPermissionsWidened", "severity": "warning", "organization": "acme"},
         NOW - 600,
     )
     assert list(alerts(view, a_config(), None, NOW, seen)) == []
-    for nothing in (
-        an_event(Change.PERMISSIONS_WIDENED, HOUR),
-        an_event(Change.PERMISSIONS_NARROWED, 1),
-        an_event(Change.CREATED, 1),
-        an_event(Change.PERMISSIONS_WIDENED, 1, "globex"),
+    for organization, change, ago in (
+        ("acme", Change.PERMISSIONS_WIDENED, HOUR),
+        ("acme", Change.PERMISSIONS_NARROWED, 1),
+        ("acme", Change.CREATED, 1),
+        ("globex", Change.PERMISSIONS_WIDENED, 1),
     ):
-        assert list(alerts(view, config, None, NOW, [nothing])) == []
-    assert len(list(alerts(view, config, None, NOW, [an_event(Change.PERMISSIONS_WIDENED, HOUR - 1)]))) == 1
+        assert list(alerts(view, config, None, NOW, {(organization, change): NOW - ago})) == []
+    assert len(list(alerts(view, config, None, NOW, {("acme", Change.PERMISSIONS_WIDENED): NOW - HOUR + 1}))) == 1
 
 
 @given(

@@ -130,17 +130,29 @@ def test_events_between_random_states_add_up(before: tuple[Token, ...], after: t
 
 
 def test_the_trail_keeps_the_last_thousand_and_counts_each() -> None:
-    counted: list[tuple[str, Change]] = []
-    kept: list[Event] = []
-    trail = AuditTrail(lambda *pair: counted.append(pair), kept.append)
+    counted: list[Event] = []
+    trail = AuditTrail(counted.append)
     before = a_state()
     earlier = Event(NOW, "acme", "u1", "li.wei", Change.RENAMED, "0", "ci")
-    trail.restore([earlier])
-    trail.changed("acme", before, before.succeeded((a_token("a"), a_token("b")), LATER))
+    trail.restore([earlier], {("acme", Change.RENAMED): NOW})
+    trail.note(events("acme", before, before.succeeded((a_token("a"), a_token("b")), LATER)))
     assert [event.token_id for event in trail.latest()] == ["b", "a", "0"]
-    assert counted == [("acme", Change.CREATED)] * 2
-    assert [event.token_id for event in kept] == ["a", "b"]
+    assert [(event.change, event.token_id) for event in counted] == [(Change.CREATED, "a"), (Change.CREATED, "b")]
     many = before.succeeded(tuple(a_token(f"{number}") for number in range(KEPT + 7)), LATER)
-    trail.changed("acme", before, many)
+    trail.note(events("acme", before, many))
     assert len(trail.latest()) == KEPT
     assert trail.latest()[0].token_id == f"{KEPT + 6}"
+    # however much happened since
+    assert trail.last() == {("acme", Change.RENAMED): NOW, ("acme", Change.CREATED): LATER}
+
+
+def test_permissions_that_cannot_be_read_are_no_news() -> None:
+    good = a_token(permissions=("admin", "read"))
+    known = a_state(good)
+    unread = known.succeeded((replace(good, permissions=(), permissions_read=False),), LATER)
+    # what was known holds on, and so do the policies about it
+    assert unread.tokens[0].permissions == ("admin", "read")
+    assert events("acme", known, unread) == ()
+    assert events("acme", unread, unread.succeeded((good,), LATER)) == ()
+    first = a_state(replace(good, permissions=(), permissions_read=False))
+    assert events("acme", first, first.succeeded((good,), LATER)) == ()

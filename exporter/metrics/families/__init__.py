@@ -32,6 +32,7 @@ from exporter.metrics.families.itself import (
     SWEEPS,
     SWEEPS_SKIPPED,
     TOKEN_EVENTS,
+    TOKEN_LAST_EVENT,
 )
 from exporter.metrics.families.kinds import (
     ConfigFamily,
@@ -88,6 +89,7 @@ __all__ = (
     "SWEEPS",
     "SWEEPS_SKIPPED",
     "TOKEN_EVENTS",
+    "TOKEN_LAST_EVENT",
     "USER_FAMILIES",
     "USER_LABELS",
     "ConfigFamily",

@@ -97,6 +97,17 @@ TOKEN_EVENTS = OwnFamily(
     ),
     known=(tuple(Change),),
 )
+TOKEN_LAST_EVENT = OwnFamily(
+    "yunxiao_token_last_event_timestamp_seconds",
+    Kind.GAUGE,
+    ("organization", "event"),
+    "When a poll last found such a change of a token, in seconds since the epoch; with storage.path over restarts.",
+    "From the first such event.",
+    (
+        'time() - yunxiao_token_last_event_timestamp_seconds{event="permissions_widened"} < 3600',
+        "whether a token was granted more within the last hour",
+    ),
+)
 FILE_ERRORS = OwnFamily(
     "yunxiao_exporter_file_errors_total",
     Kind.COUNTER,
@@ -251,6 +262,7 @@ OWN_FAMILIES: tuple[OwnFamily, ...] = (
     API_ERRORS,
     PARSE_ERRORS,
     TOKEN_EVENTS,
+    TOKEN_LAST_EVENT,
     FILE_ERRORS,
     INTERNAL_ERRORS,
     STORAGE_ERRORS,
