@@ -229,7 +229,8 @@ def rules(
     for note in settings.rule_notes:
         typer.echo(f"{config_file}: note: {note}", err=True)
     config = settings.config
-    typer.echo(rules_text(config.alerting, config.poll, settings.label_names, config.policies), nl=False)
+    text = rules_text(config.alerting, config.poll, settings.label_names, config.policies, config.discover_intervals)
+    typer.echo(text, nl=False)
 
 
 def _window(text: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -86,13 +87,19 @@ class Daemon:
         self._member = (
             None
             if self._redis is None
-            else Member(self._redis, shard, self._store, self._poll, self._telemetry, self._stop, clock)
+            else Member(
+                self._redis, shard, _group(settings), self._store, self._poll, self._telemetry, self._stop, clock
+            )
         )
         # Guarded by _lock: a replica stands by until it holds the lock.
         self._polls = self._member is None
         self._refused_since: float | None = None
         path = settings.storage
+        if path is not None and shard.label:
+            # Each shard keeps its own users, whatever file they share a configuration with.
+            path = path.with_name(f"{path.name}.{shard.number}-of-{shard.total}")
         self._storage = None if path is None else Storage(path, self._telemetry.storage_error)
+        self._storage_setting = settings.storage
         self._restored: dict[str, OrganizationView] = {}
         self._audit = AuditTrail(self._telemetry.token_event)
         self._alerting = DirectAlerting(
@@ -105,6 +112,7 @@ class Daemon:
             None if self._storage is None else self._storage.keep_alerts,
             self._audit.last,
         )
+        self._alerting.stand_by(self._member is not None)
         self._noted: frozenset[str] = frozenset()
         self._exposition = Exposition(
             self._telemetry.registry,
@@ -149,7 +157,10 @@ class Daemon:
     def _poll(self, polls: bool) -> None:  # noqa: FBT001 - the one thing that it says
         """Poll from now on, or stand by for the replica that does."""
         with self._lock:
+            if self._stop.is_set():
+                return
             self._polls = polls
+            self._alerting.stand_by(not polls)
             for watcher in self._watchers.values():
                 (watcher.resume if polls else watcher.pause)()
 
@@ -206,6 +217,7 @@ class Daemon:
         if self._storage is None:
             return
         started = self._clock.monotonic()
+        self._storage.claim()
         organizations, firing = self._storage.load()
         now = self._clock.now()
         self._restored = {name: replace(view, since=now) for name, view in organizations.items()}
@@ -243,10 +255,11 @@ class Daemon:
                 watcher.end()
             self._watchdog.stop()
             self._web.stop()
-            if self._member is not None:
-                self._member.stop()
+            # First what is on this machine: Redis may have to be waited for.
             if self._storage is not None:
                 self._storage.stop()
+            if self._member is not None:
+                self._member.stop()
         _log.info("stopped")
 
     def _put_in_force(self, settings: Settings) -> None:
@@ -272,7 +285,7 @@ class Daemon:
                 if not self._polls:
                     watcher.pause()
                 watcher.start(self._scheduler)
-        if settings.storage != (None if self._storage is None else self._storage.path):
+        if settings.storage != self._storage_setting:
             _log.warning("storage.path takes effect with the next start")
         if (settings.redis and settings.redis.config) != (self._redis and self._redis.config):
             _log.warning("redis takes effect with the next start")
@@ -310,3 +323,9 @@ class Daemon:
             known=self._restored.get(organization.config.name),
             observer=self,
         )
+
+
+def _group(settings: Settings) -> str:
+    """What processes that watch the same organizations have in common, and others on the same Redis do not."""
+    names = sorted((one.config.name, one.config.endpoint) for one in settings.organizations)
+    return hashlib.blake2b(repr(names).encode(), digest_size=6).hexdigest()

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from exporter.model import NEVER, Token, TokenState, User, UserState
 from exporter.policies.evaluate import counted, violations
-from exporter.wording import expiry_words, printable, utc
+from exporter.wording import cell, expiry_words, printable, utc
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -143,7 +143,18 @@ def write(listed: Sequence[Row], form: Output, now: float, stream: TextIO, *, au
             writer.writerow(columns)
             for record in _records(listed, now):
                 values = [record[column] for column in columns]
-                writer.writerow([" ".join(value) if isinstance(value, list) else value for value in values])
+                writer.writerow([_cell(value) for value in values])
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, list):
+        return cell(" ".join(value))
+    return cell(value) if isinstance(value, str) else value
+
+
+def records(listed: Iterable[Row], now: float) -> list[dict[str, object]]:
+    """The list as plain values, as its JSON form has it."""
+    return list(_records(listed, now))
 
 
 def _records(listed: Iterable[Row], now: float) -> Iterator[dict[str, object]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -84,13 +85,18 @@ def configure(level: Level, form: Format) -> None:
     )
 
 
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
 def _tidy(_: Any, __: str, event: EventDict) -> EventDict:
-    """The event under the name that Prometheus' tools use, absent values left out, line breaks made visible."""
+    """The event under the name that Prometheus' tools use, absent values left out, nothing that a terminal obeys."""
     message = event.pop("event", "")
     tidy: EventDict = {"ts": event.pop("ts", ""), "level": event.pop("level", ""), "msg": message}
     for key, value in event.items():
         if value is not None:
-            tidy[key] = value
+            # Names come from other people; a traceback is the exporter's own and keeps its lines.
+            foreign = isinstance(value, str) and key != "exception"
+            tidy[key] = _CONTROL.sub("\ufffd", value) if foreign else value
     if tidy["level"] == "warning":
         tidy["level"] = "warn"
     return tidy

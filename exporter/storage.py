@@ -8,6 +8,7 @@ lists tokens without their secrets. A file that cannot be used costs the memory 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import sqlite3
 import sys
@@ -87,8 +88,29 @@ class Storage:
         self._troubled = False
         self._usable = False
         self._busy = False
+        self._elses = False
+        self._claimed: int | None = None
         self._known: set[tuple[str, str]] = set()
         self._thread = threading.Thread(target=self._run, name="storage", daemon=True)
+
+    def claim(self) -> None:
+        """Take the file for this process, for as long as it lives; `load` does without a file that another has."""
+        try:
+            self._claim()
+        except OSError as error:
+            self._busy = isinstance(error, BlockingIOError)
+            self._elses = True
+            what = "is in use by another process, give each its own" if self._busy else "cannot be locked"
+            self._complain(f"the storage file {what}; this run keeps its state in memory", error=error.strerror)
+
+    def _claim(self) -> None:
+        handle = os.open(self.path.with_name(f"{self.path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(handle)
+            raise
+        self._claimed, self._elses = handle, False
 
     def load(self) -> tuple[dict[str, OrganizationView], list[tuple[Labels, float]]]:
         """What an earlier run left: organizations by name, and the alerts that were firing with their start.
@@ -96,6 +118,8 @@ class Storage:
         A file that is corrupt is moved aside, one of a newer exporter or one that cannot be read is left alone; each is
         said in the log, and the exporter goes on without it.
         """
+        if self._elses:
+            return {}, []
         try:
             return self._load()
         except _LeftAloneError as error:
@@ -194,6 +218,9 @@ class Storage:
             self._changed.notify()
         if self._thread.is_alive():
             self._thread.join(_LOCK_PATIENCE / 2)
+        if self._claimed is not None:
+            os.close(self._claimed)
+            self._claimed = None
 
     def note(self, organization: str, state: UserState, found: Iterable[Event] = ()) -> None:
         """A user's state has changed, and with it what a poll found of changes of tokens. Both are written together."""
@@ -241,13 +268,15 @@ class Storage:
                 return
 
     def _flush(self) -> None:
+        if not self._usable and not self._prepared() and self._busy:
+            return  # it waits in memory
         with self._changed:
             users, self._users = self._users, {}
             sweeps, self._sweeps = self._sweeps, {}
             own, self._own = self._own, {}
             alerts, self._alerts = self._alerts, None
             events, self._events = self._events, []
-        if not (self._usable or self._prepared()) or not (users or sweeps or own or events or alerts is not None):
+        if not self._usable or not (users or sweeps or own or events or alerts is not None):
             return
         try:
             self._make_sure()
@@ -272,6 +301,8 @@ class Storage:
         """Whether a file that was busy at the start can be used by now."""
         if self._busy:
             with contextlib.suppress(OSError, sqlite3.Error, _LeftAloneError):
+                if self._elses:
+                    self._claim()
                 self._load()
                 self._busy = False
         return self._usable

@@ -140,6 +140,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._closed = False
         self._states: dict[str, UserState] = {}
+        self._elsewhere: dict[str, UserState] = {}
         self._sweep: Sweep | None = None
         self._discovery: Discovery | None = None
         self._own_expiry: float | None = None
@@ -175,7 +176,7 @@ class Ledger:
         with self._lock:
             states = {}
             for user in users:
-                old = self._states.get(user.user_id)
+                old = self._states.get(user.user_id) or self._elsewhere.pop(user.user_id, None)
                 if old is None:
                     states[user.user_id] = UserState(user)
                 else:
@@ -229,7 +230,11 @@ class Ledger:
         """Take in what another replica knows of a user, unless more is known here."""
         with self._lock:
             mine = self._states.get(state.user.user_id)
-            if mine is None or (mine.last_success or 0.0) > (state.last_success or 0.0):
+            if mine is None:
+                # The list of users may come later here than there.
+                self._elsewhere[state.user.user_id] = state
+                return
+            if (mine.last_success or 0.0) > (state.last_success or 0.0):
                 return
             state = state if state.user == mine.user else state.about(mine.user)
             if state == mine:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from exporter.clock import Stop
+from exporter.cluster.rate import granted
 from exporter.cluster.shard import WHOLE, Shard
 from exporter.config.faults import ConfigError
 from exporter.config.userlists import first_wins, joined
@@ -59,14 +60,15 @@ def _found_before(
     After a restart nobody can tell who of those restored had been discovered: all but those listed by hand are kept
     until the first refresh.
     """
-    if before is not None:
-        refresher = before.refresher
-        return (None, Discovery()) if refresher is None else (refresher.users, refresher.state)
+    if before is not None and before.refresher is not None:
+        return before.refresher.users, before.refresher.state
+    known = known if before is None else before.ledger.view()
     if known is None:
         return None, Discovery()
     by_hand = {user.user_id for user in listed}
     found = tuple(state.user for state in known.users if state.user.user_id not in by_hand)
-    return found, Discovery(users=len(found))
+    # Nobody found is no list: it is asked for as after a first start.
+    return (found, Discovery(users=len(found))) if found else (None, Discovery())
 
 
 class Watcher:
@@ -107,6 +109,8 @@ class Watcher:
         self.settings = settings
         self.poll = poll
         self._shard = shard
+        self._shared = pacer is not None
+        self._paused = False
         found, discovery = _found_before(before, known, settings.users)
         known = known if before is None else before.ledger.view()
         self._listed = settings.users
@@ -273,7 +277,7 @@ class Watcher:
         self.sweeper.sweep()
 
     def _look_up_own_token(self) -> None:
-        if (soon := self._own.look()) is not None:
+        if not self._paused and (soon := self._own.look()) is not None:
             self._own_in(soon)
 
     def _sweep(self) -> None:
@@ -296,13 +300,17 @@ class Watcher:
         self.ledger.watch(self._mine(first_wins(users, found or ())))
 
     def pause(self) -> None:
-        """Ask the platform nothing from now on: another replica does."""
+        """Ask for nobody's tokens from now on: another replica does. Two that tell of their token would contradict."""
+        self._paused = True
         self.sweeper.pause()
+        self.ledger.own_token(None)
 
     def resume(self) -> None:
         """Ask the platform, beginning now."""
+        self._paused = False
         self.sweeper.resume()
         self._sweep_soon()
+        self._own_in(0.0)
 
     def _mine(self, users: Iterable[User]) -> tuple[User, ...]:
         return tuple(user for user in users if self._shard.takes(user.user_id))
@@ -360,7 +368,10 @@ class Watcher:
         """Say so if the allowed rate cannot ask for every user within the interval."""
         rate = self.settings.config.limits.requests_per_second
         users = len(self.ledger.users())
-        shortest = 0.0 if rate is None else users / rate
+        shortest = 0.0
+        if rate is not None:
+            # Of a rate that all shards share each has its part.
+            shortest = users * self._shard.total / granted(rate) if self._shared else users / rate
         self._telemetry.shortest_interval(shortest)
         if shortest > self.poll.interval:
             self._log.warning(

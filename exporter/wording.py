@@ -34,6 +34,14 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+def cell(text: str) -> str:
+    """Text that a spreadsheet does not take for a formula: names come from other people."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
 def utc(epoch: float | None) -> str | None:
     """An epoch time as RFC 3339 in UTC, to the second; None for none, never and what no calendar holds."""
     if epoch is None or not 0 <= epoch < _LAST_DAY_OF_DATETIME:

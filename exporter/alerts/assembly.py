@@ -58,6 +58,14 @@ class DirectAlerting:
         self._clock = clock
         self._tracker = Tracker()
         self._notifier: Notifier | None = None
+        self._settings: Settings | None = None
+        self._silent = False
+
+    def stand_by(self, silent: bool) -> None:  # noqa: FBT001 - the one thing that it says
+        """Be silent while another replica tells, or tell again: two that look at different times would contradict."""
+        self._silent = silent
+        if self._settings is not None:
+            self.put_in_force(self._settings)
 
     def restore(self, firing: Iterable[tuple[Labels, float]]) -> None:
         """Go on with the alerts of an earlier run."""
@@ -66,7 +74,8 @@ class DirectAlerting:
     def put_in_force(self, settings: Settings) -> None:
         """Go on with other settings; alerts that fire keep their identity."""
         self.stop()
-        if not settings.alertmanagers:
+        self._settings = settings
+        if self._silent or not settings.alertmanagers:
             return
         config = settings.config
 

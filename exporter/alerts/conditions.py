@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from exporter.alerts.definitions import (
     CONFIG_RELOAD_FAILED,
+    DISCOVERY_FAILING,
     EXPORTER_TOKEN_EXPIRING,
     SWEEP_STALLED,
     TOKEN_EXPIRED,
@@ -20,7 +21,15 @@ from exporter.alerts.definitions import (
     USER_POLL_FAILING,
     Definition,
 )
-from exporter.alerts.timing import CRITICAL_SHARE, WARNING_SHARE, WIDENED_FOR, failing_after, stale_after, stalled_after
+from exporter.alerts.timing import (
+    CRITICAL_SHARE,
+    WARNING_SHARE,
+    WIDENED_FOR,
+    failing_after,
+    stale_after,
+    stalled_after,
+    undiscovered_after,
+)
 from exporter.events import GRANTS_MORE
 from exporter.model import NEVER, Owner, token_series
 from exporter.policies.evaluate import token_violations, user_violations
@@ -194,6 +203,10 @@ def _about_organization(view: OrganizationView, config: Config, maker: _Maker) -
     since = last + stalled_after(config.poll)
     if since <= maker.now:
         yield maker.make(SWEEP_STALLED, {"organization": view.name}, since, age=rough(maker.now - last))
+    if view.discovery is not None and view.discovery.up is False:
+        since = (view.discovery.last_success or view.since) + undiscovered_after(config.discover_intervals)
+        if since <= maker.now:
+            yield maker.make(DISCOVERY_FAILING, {"organization": view.name}, since)
     if view.own_expiry is not None:
         since = view.own_expiry - config.alerting.thresholds.warning
         if since < maker.now:

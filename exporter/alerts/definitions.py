@@ -90,6 +90,12 @@ CONFIG_RELOAD_FAILED = Definition(
     "The exporter's configuration could not be loaded.",
     "The exporter goes on with an older configuration, since the present file is faulty.",
 )
+DISCOVERY_FAILING = Definition(
+    "YunxiaoDiscoveryFailing",
+    Severity.WARNING,
+    "The list of users cannot be had.",
+    "Whom to watch in {organization} could not be looked up for a long time; the tokens of new users go unwatched.",
+)
 EXPORTER_DOWN = Definition(
     "YunxiaoExporterDown",
     Severity.CRITICAL,
@@ -110,5 +116,6 @@ ALL_DEFINITIONS: tuple[Definition, ...] = (
     SWEEP_STALLED,
     EXPORTER_TOKEN_EXPIRING,
     CONFIG_RELOAD_FAILED,
+    DISCOVERY_FAILING,
     EXPORTER_DOWN,
 )

@@ -13,6 +13,7 @@ import yaml
 
 from exporter.alerts.definitions import (
     CONFIG_RELOAD_FAILED,
+    DISCOVERY_FAILING,
     EXPORTER_DOWN,
     EXPORTER_TOKEN_EXPIRING,
     SWEEP_STALLED,
@@ -35,6 +36,7 @@ from exporter.alerts.timing import (
     failing_after,
     stale_after,
     stalled_after,
+    undiscovered_after,
 )
 from exporter.durations import format_duration
 from exporter.events import GRANTS_MORE
@@ -85,7 +87,11 @@ class _Record:
 
 
 def rules(
-    alerting: Alerting, poll: Poll, label_names: Iterable[str] = (), policies: Policies | None = None
+    alerting: Alerting,
+    poll: Poll,
+    label_names: Iterable[str] = (),
+    policies: Policies | None = None,
+    discover_intervals: Iterable[float] = (),
 ) -> dict[str, Any]:
     """The content of a rule file for Prometheus.
 
@@ -94,6 +100,7 @@ def rules(
         poll: how often data comes.
         label_names: the labels that users' entries carry; the rules take them from `yunxiao_user_labels`.
         policies: what tokens must be like; None where that is not known, and the rules speak of any policy.
+        discover_intervals: seconds between two looks at the lists of users.
     """
     names = sorted(set(label_names))
     # One group: its rules are evaluated one after the other, so that alerts see what has just been recorded.
@@ -105,17 +112,25 @@ def rules(
     return {
         "groups": [
             {"name": "yunxiao-tokens", "rules": tokens},
-            {"name": "yunxiao-exporter", "rules": list(_exporter_rules(alerting, poll, names))},
+            {"name": "yunxiao-exporter", "rules": list(_exporter_rules(alerting, poll, names, discover_intervals))},
         ]
     }
 
 
 def rules_text(
-    alerting: Alerting, poll: Poll, label_names: Iterable[str] = (), policies: Policies | None = None
+    alerting: Alerting,
+    poll: Poll,
+    label_names: Iterable[str] = (),
+    policies: Policies | None = None,
+    discover_intervals: Iterable[float] = (),
 ) -> str:
     """`rules` as YAML, expressions in blocks that people can read."""
     text = yaml.dump(
-        rules(alerting, poll, label_names, policies), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000
+        rules(alerting, poll, label_names, policies, discover_intervals),
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        width=10_000,
     )
     return (
         "# Made by `yunxiao-token-exporter rules`; print them anew after a change of thresholds, labels or ignored\n"
@@ -260,7 +275,15 @@ def _owned(expression: str, names: list[str]) -> str:
     )
 
 
-def _exporter_rules(alerting: Alerting, poll: Poll, names: list[str]) -> Iterable[dict[str, Any]]:
+def _exporter_rules(
+    alerting: Alerting, poll: Poll, names: list[str], discover_intervals: Iterable[float]
+) -> Iterable[dict[str, Any]]:
+    yield _rule(
+        DISCOVERY_FAILING,
+        alerting,
+        f"{_latest('organization', 'yunxiao_discovery_up')} == 0",
+        lasting=undiscovered_after(discover_intervals),
+    )
     yield _rule(
         USER_POLL_FAILING,
         alerting,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from exporter.config.schema import Poll
 
 WARNING_SHARE = 3
@@ -13,6 +15,7 @@ CRITICAL_SHARE = 10
 """A critical alert comes in the last tenth of a token's life at the earliest."""
 WIDENED_FOR = 3600.0
 """Seconds for which an alert tells of a token that was granted more."""
+_DISCOVER_INTERVAL = 3600.0
 GAP = "10m"
 """How far back rules look for a series, so that missed scrapes and a restarting exporter go unnoticed."""
 
@@ -28,6 +31,11 @@ def stale_after(poll: Poll) -> float:
     A user is polled at any moment of a sweep, so that two failures may pass three intervals without data.
     """
     return max(poll.stale_after, stalled_after(poll))
+
+
+def undiscovered_after(intervals: Iterable[float]) -> float:
+    """Seconds without a list of users that are worth an alert: three of the longest of the looks' intervals."""
+    return 3 * max(intervals, default=_DISCOVER_INTERVAL)
 
 
 def stalled_after(poll: Poll) -> float:

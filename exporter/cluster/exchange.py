@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 import structlog
@@ -20,10 +20,13 @@ from exporter.model import UserState
 from exporter.store import Sweep
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import redis
 
     from exporter.store import View
 
+T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 _EVERY = 1.0
 _TIMEOUT = 2.0
@@ -58,10 +61,13 @@ class Exchange:
         client: the connection.
         key: the beginning of all keys of this shard.
         known: what this process knows.
+        failed: called each time that something could not be exchanged.
         parent: ends everything.
     """
 
-    def __init__(self, client: redis.Redis, key: str, known: Known, parent: Stop) -> None:
+    def __init__(self, client: redis.Redis, key: str, known: Known, failed: Callable[[], None], parent: Stop) -> None:
+        self._failed = failed
+        self._troubled = False
         self._client: Any = client
         self._states_key, self._order_key = f"{key}:states", f"{key}:order"
         self._sweeps_key, self._number_key = f"{key}:sweeps", f"{key}:number"
@@ -91,6 +97,10 @@ class Exchange:
         """Whether this replica polls from now on."""
         with self._lock:
             self._publishing = on
+            # What was not said in time is older by now than what the other one says.
+            self._states.clear()
+            self._sweeps.clear()
+            self._seen = 0
 
     def changed(self, organization: str, state: UserState) -> None:
         """A user's state is another one."""
@@ -110,9 +120,14 @@ class Exchange:
                 if self._publishing:
                     self._send()
                 else:
+                    self._number = 0  # after a change of roles everything is said once
                     self._receive()
-            except Trouble as error:
-                _log.debug("state cannot be exchanged", error=type(error).__name__)
+                self._troubled = False
+            except Exception as error:  # noqa: BLE001 - whatever Redis holds must not end the exchange; it is counted
+                self._failed()
+                log = _log.debug if self._troubled else _log.warning
+                log("state cannot be exchanged with other replicas", error=type(error).__name__, detail=str(error))
+                self._troubled = True
             if self._stop.wait(_EVERY):
                 break
         if self._publishing:
@@ -126,8 +141,8 @@ class Exchange:
         try:
             number = int(self._client.get(self._number_key) or 0)
             taking_over = self._number == 0
-            if taking_over:
-                # What the one before has said, but this one has not heard yet.
+            if number != self._number:
+                # What another one has said, but this one has not heard yet.
                 self._receive()
             if taking_over or number < self._number:
                 # Redis has been emptied, or this replica has just taken over: say everything.
@@ -144,11 +159,9 @@ class Exchange:
         self, states: dict[bytes, UserState], sweeps: dict[str, Sweep]
     ) -> tuple[dict[bytes, UserState], dict[str, Sweep]]:
         organizations = self._known.view().organizations
+        # Those of others stay: who is discovered may not be known yet. They end with the keys.
         watched = {_field(one.name, state): state for one in organizations for state in one.users}
         states = {name: state for name, state in watched.items() if state.polled} | states
-        if strangers := [name for name in self._client.hkeys(self._states_key) if name not in watched]:
-            self._client.hdel(self._states_key, *strangers)
-            self._client.zrem(self._order_key, *strangers)
         return states, {one.name: one.sweep for one in organizations if one.sweep is not None} | sweeps
 
     def _write(self, states: dict[bytes, UserState], sweeps: dict[str, Sweep], number: int) -> None:
@@ -169,7 +182,6 @@ class Exchange:
         self._number = self._seen = number
 
     def _receive(self) -> None:
-        self._number = 0  # after a change of roles everything is said once
         number = int(self._client.get(self._number_key) or 0)
         if number < self._seen:
             self._seen = 0
@@ -177,12 +189,21 @@ class Exchange:
         for start in range(0, len(fields), _AT_ONCE):
             some = fields[start : start + _AT_ONCE]
             for name, blob in zip(some, self._client.hmget(self._states_key, some), strict=True):
-                if blob is not None:
+                if blob is not None and (state := self._read(_STATE, blob)) is not None:
                     organization, _ = msgspec.msgpack.decode(name, type=tuple[str, str])
-                    self._known.take_state(organization, _STATE.decode(blob))
+                    self._known.take_state(organization, state)
         for name, blob in self._client.hgetall(self._sweeps_key).items():
-            self._known.take_sweep(name.decode(), _SWEEP.decode(blob))
+            if (sweep := self._read(_SWEEP, blob)) is not None:
+                self._known.take_sweep(name.decode(), sweep)
         self._seen = number
+
+    def _read(self, decoder: msgspec.msgpack.Decoder[T], blob: bytes) -> T | None:
+        """What another replica has written; None, counted, for what this version cannot read."""
+        try:
+            return decoder.decode(blob)
+        except msgspec.MsgspecError:
+            self._failed()
+            return None
 
 
 def _field(organization: str, state: UserState) -> bytes:

@@ -17,7 +17,7 @@ _TIMEOUT = 2.0
 
 
 def connect(settings: RedisSettings) -> redis.Redis:
-    """A client whose calls take two seconds at most, and are not repeated behind our back."""
+    """A client that waits two seconds at most for each word of the server, and repeats nothing behind our back."""
     config = settings.config
     return redis.Redis.from_url(
         config.url,
@@ -25,7 +25,7 @@ def connect(settings: RedisSettings) -> redis.Redis:
         password=None if settings.password is None else settings.password.current().reveal(),
         socket_timeout=_TIMEOUT,
         socket_connect_timeout=_TIMEOUT,
-        retry=Retry(NoBackoff(), 1),
+        retry=Retry(NoBackoff(), 0),
         health_check_interval=30,
         **({"ssl_ca_certs": str(settings.ca_file)} if settings.ca_file is not None else {}),
     )

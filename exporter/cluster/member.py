@@ -28,6 +28,10 @@ class MemberObserver(Protocol):
         """Whether Redis answered."""
         ...
 
+    def exchange_error(self) -> None:
+        """Something could not be exchanged with other replicas."""
+        ...
+
     def leads(self, leads: bool) -> None:  # noqa: FBT001
         """Whether this process polls."""
         ...
@@ -39,6 +43,7 @@ class Member:
     Args:
         settings: where Redis is.
         shard: which users are this process'.
+        group: what tells processes of other enterprises on the same Redis apart.
         known: what is known here, and where news of the other replica go.
         polls: called with whether this process polls from now on.
         observer: counts.
@@ -50,6 +55,7 @@ class Member:
         self,
         settings: RedisSettings,
         shard: Shard,
+        group: str,
         known: Known,
         polls: Callable[[bool], None],
         observer: MemberObserver,
@@ -63,8 +69,8 @@ class Member:
         self._observer = observer
         self._clock = clock
         self._client = connect(settings)
-        place = f"{self._prefix}:shard:{shard}"
-        self._exchange = Exchange(self._client, place, known, parent)
+        place = f"{self._prefix}:{group}:shard:{shard}"
+        self._exchange = Exchange(self._client, place, known, observer.exchange_error, parent)
         self._lease = Lease(
             self._client, f"{place}:leader", config.lease, self._changed_role, observer.redis_up, parent, clock
         )

@@ -94,6 +94,12 @@ class SharedPacer(Pacer):
         log("Redis is away, this process keeps to its share of the rate", error=type(error).__name__)
 
 
+def granted(rate: float) -> float:
+    """How many requests a second are given out of so many."""
+    item = shared_limit(rate)
+    return item.amount / item.multiples
+
+
 def shared_limit(rate: float) -> RateLimitItemPerSecond:
     """What is given out in any second for so many requests a second: a whole number, with a margin; or one in several.
 

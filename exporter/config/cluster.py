@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from exporter.config.types import Duration, FilePath, RedisUrl, Section, Text
 
@@ -41,3 +43,9 @@ class Redis(Section):
             "Replicas of each shard. While Redis is away each process keeps to the rate divided by shards and replicas."
         ),
     )
+
+    @model_validator(mode="after")
+    def _authorities_only_with_tls(self) -> Self:
+        if self.tls.ca_file is not None and not self.url.startswith("rediss://"):
+            raise ValueError("tls.ca_file goes with a rediss:// url; this one is not encrypted")
+        return self

@@ -8,6 +8,11 @@ from pydantic import Field, model_validator
 
 from exporter.config.types import Duration, OwnerLabel, Regex, Section, Text
 
+_STATUSES = {
+    "users": ("enabled", "deleted"),
+    "members": ("enabled", "disabled", "undeleted", "deleted", "normal_using", "unvisited"),
+}
+
 
 class Discover(Section):
     """Find the users on the platform, and look again now and then.
@@ -61,4 +66,11 @@ class Discover(Section):
     def _organization_only_of_members(self) -> Self:
         if self.source == "users" and self.organization_id is not None:
             raise ValueError("organization_id goes with source: members; leave it out, or ask for the members")
+        return self
+
+    @model_validator(mode="after")
+    def _status_that_exists(self) -> Self:
+        known = _STATUSES[self.source]
+        if self.status is not None and self.status.lower() not in known:
+            raise ValueError(f"status {self.status} fits nobody; the platform has {', '.join(known)}")
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from exporter.config.types import Duration, Regex, Section
 from exporter.config.waivers import Waiver
@@ -114,6 +114,15 @@ class Policies(Section):
     max_age: MaxAge | None = Field(None, description="A token must not be too old.")
     name_pattern: NamePattern | None = Field(None, description="A token must be named in a certain way.")
     expired_not_removed: ExpiredNotRemoved | None = Field(None, description="A token that has expired must be deleted.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_empty(cls, data: Any) -> Any:
+        """An empty key would be a policy that somebody believes to be on."""
+        empty = [key for key, value in data.items() if value is None] if isinstance(data, dict) else []
+        if empty:
+            raise ValueError(f"{' and '.join(map(str, empty))} is empty; say what is demanded, or take the key out")
+        return data
 
     @functools.cached_property
     def sections(self) -> tuple[tuple[Policy, PolicySection], ...]:

@@ -217,3 +217,8 @@ class Config(Section):
     redis: Redis | None = Field(None, description=Redis.__doc__)
     alerting: Alerting = Field(default_factory=Alerting, description=Alerting.__doc__)
     policies: Policies = Field(default_factory=Policies, description=Policies.__doc__)
+
+    @property
+    def discover_intervals(self) -> tuple[float, ...]:
+        """Seconds between two looks at the list of users, of each organization that is discovered."""
+        return tuple(one.users.discover.interval for one in self.organizations if one.users.discover is not None)

@@ -37,6 +37,12 @@ def _no_token(value: str) -> str:
     return value
 
 
+def _token_id(value: str) -> str:
+    if _LOOKS_LIKE_A_TOKEN.search(value):
+        raise ValueError("holds what looks like a whole token; write the part before the _ only")
+    return value
+
+
 def _path(value: str) -> str:
     _no_token(value)
     if "\0" in value:
@@ -177,6 +183,7 @@ def compiled_regex(pattern: str) -> Any:
 Duration = Annotated[float, BeforeValidator(_duration), Field(json_schema_extra={"shown_as": "duration"})]
 """Seconds, written in the file as Prometheus writes durations."""
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256)]
+TokenId = Annotated[Text, AfterValidator(_token_id)]
 VariableName = Annotated[str, AfterValidator(_variable)]
 FilePath = Annotated[str, StringConstraints(min_length=1), AfterValidator(_path)]
 HostName = Annotated[str, AfterValidator(_host)]

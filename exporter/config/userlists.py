@@ -147,12 +147,24 @@ def joined(*lists: Iterable[StaticUser]) -> tuple[User, ...]:
 
 
 def first_wins(*lists: Iterable[User]) -> tuple[User, ...]:
-    """The users of several lists, each id once; an earlier list's one wins whole."""
+    """The users of several lists, each id once; what an earlier list leaves open a later one fills."""
     users: dict[str, User] = {}
     for one in lists:
         for user in one:
-            users.setdefault(user.user_id, user)
+            first = users.get(user.user_id)
+            users[user.user_id] = user if first is None else _filled(first, user)
     return tuple(users.values())
+
+
+def _filled(first: User, later: User) -> User:
+    return User(
+        first.user_id,
+        # Where no name was given the id stands for it.
+        later.name if first.name == first.user_id else first.name,
+        tuple(sorted((dict(later.labels) | dict(first.labels)).items())),
+        first.thresholds or later.thresholds,
+        first.owner or later.owner,
+    )
 
 
 def _user(entry: StaticUser) -> User:

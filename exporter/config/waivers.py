@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, model_validator
 
-from exporter.config.types import Day, Regex, Section, Text, compiled_regex
+from exporter.config.types import Day, Regex, Section, Text, TokenId, compiled_regex
 
 if TYPE_CHECKING:
     from exporter.model import Token, User
@@ -20,7 +20,7 @@ class Waiver(Section):
     """Tokens that are excused until a day. All that an entry names must fit."""
 
     user: Text | None = Field(None, description="Id or name of the user, whole.")
-    token_id: Text | None = Field(None, description="Id of the token, whole.")
+    token_id: TokenId | None = Field(None, description="Id of the token, whole.")
     name: Regex | None = Field(None, description="Regular expression for the token's name, whole; RE2 syntax.")
     reason: Text = Field(description="Why; for whoever reads this later.")
     until: Day = Field(description="Last day, in UTC. From the day after the entry has no effect and is reported.")

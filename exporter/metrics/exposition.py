@@ -112,6 +112,7 @@ class _Prepared:
     Attributes:
         plan: what was enabled.
         state: what they were made from.
+        made_at: epoch seconds that they were made for: a clock that was set back has not seen that yet.
         good_until: epoch seconds at which a token expires or enters the window, or a policy's verdict changes, and the
             pieces are others.
         organization: the name.
@@ -120,6 +121,7 @@ class _Prepared:
 
     plan: _Plan
     state: UserState
+    made_at: float
     good_until: float
     pieces: tuple[_Piece, ...]
     organization: str
@@ -281,7 +283,12 @@ class Exposition:
             for state in organization.users:
                 key = (name, state.user.user_id)
                 one = before.get(key)
-                if one is None or one.state is not state or one.plan is not plan or one.good_until <= now:
+                if (
+                    one is None
+                    or one.state is not state
+                    or one.plan is not plan
+                    or not one.made_at <= now < one.good_until
+                ):
                     one = _prepare(name, state, plan, now)
                 kept[key] = one
         # A new dict, so that users who left are forgotten.
@@ -313,7 +320,7 @@ def _prepare(organization: str, state: UserState, plan: _Plan, now: float) -> _P
     good_until = min((turn for turn in turns if turn > scope.now), default=NEVER)
     pieces = tuple(_piece(family, organization, state, scope) for family in plan.families)
     broken = tuple([one.policy for one in violations(state.user, state.tokens, plan.policies, now)])
-    return _Prepared(plan, state, good_until, pieces, organization, broken)
+    return _Prepared(plan, state, now, good_until, pieces, organization, broken)
 
 
 def _piece(family: UserFamily, organization: str, state: UserState, scope: Scope) -> _Piece:

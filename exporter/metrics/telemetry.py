@@ -24,6 +24,7 @@ from exporter.metrics.families import (
     API_REQUESTS,
     API_RETRIES,
     BUILD_INFO,
+    EXCHANGE_ERRORS,
     FILE_ERRORS,
     INTERNAL_ERRORS,
     LEADER,
@@ -81,6 +82,7 @@ class Telemetry:
         self._leader = gauge(LEADER, self.registry)
         self._leader.set(1)
         self._redis_up: Gauge | None = None
+        self._exchange_errors = counter(EXCHANGE_ERRORS, self.registry)
 
     def organization(self, name: str) -> OrganizationTelemetry:
         """The counters of one organization, every known series at 0 if they are new."""
@@ -107,6 +109,10 @@ class Telemetry:
     def internal_error(self, where: str) -> None:
         """A defect was caught and survived."""
         self._internal_errors.labels(where).inc()
+
+    def exchange_error(self) -> None:
+        """Something could not be exchanged with other replicas."""
+        self._exchange_errors.inc()
 
     def leads(self, leads: bool) -> None:  # noqa: FBT001 - the one thing that it says
         """Whether this process polls."""

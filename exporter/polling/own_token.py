@@ -98,6 +98,7 @@ class OwnTokenWatch:
         self._stop = stop
         self._clock = clock
         self._looked_for: Secret | None = None
+        self._known_of: Secret | None = None
         self._said: str | None = None
         self._log = _log.bind(organization=organization)
 
@@ -120,9 +121,16 @@ class OwnTokenWatch:
             return None
         except ApiError as error:
             if not error.not_offered:
-                # What is known stays: it tells of the same token, and sweeps tell of the failure.
+                # What is known of the same token stays, and sweeps tell of the failure.
                 self._log.debug("own token cannot be looked up now", detail=error.detail)
+                if self._known_of is not None and self._known_of != self._looked_for:
+                    # What is known is of the token before.
+                    self._known_of = None
+                    self._told(None)
                 return None if error.reason is Reason.UNAUTHORIZED else _RETRY
+            if self._known_of == self._looked_for:
+                # It was allowed before, and one answer does not unsay what is known of the same token.
+                return _RETRY
             self._say("own token is not watched: this token may not ask for it", detail=error.detail)
             self._told(None)
             return None
@@ -133,11 +141,13 @@ class OwnTokenWatch:
         if token is None or token.expires_at is None:
             what = "it is not among those of its owner" if token is None else "its expiry cannot be read"
             self._say(f"own token is not watched: {what}")
+            self._known_of = None
             self._told(None)
             return None
         words = expiry_words(token.expires_at, self._clock.now())
         at = None if token.expires_at == NEVER else utc(token.expires_at)
         self._say(f"own token {words}", key=f"{token.token_id} {token.expires_at}", token_id=token.token_id, at=at)
+        self._known_of = self._looked_for
         self._told(token.expires_at)
         return None
 

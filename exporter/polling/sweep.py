@@ -124,6 +124,7 @@ class Sweeper:
         # Guards _paused and _running: a pause may come while a sweep begins.
         self._pausing = threading.Lock()
         self._paused = False
+        self._again = False
         self._running: set[_Run] = set()
         # A sweep and a catch-up share the requests that may be under way at once.
         self._slots = threading.Semaphore(concurrency)
@@ -134,6 +135,14 @@ class Sweeper:
 
     def sweep(self) -> SweepResult:
         """Ask for every user once; the first time as fast as the limits allow. Nobody is asked while paused."""
+        result = self._sweep()
+        # Resumed while what the pause called off had not ended: the run that the schedule left out is made up for.
+        while result is SweepResult.CANCELLED and self._again and not self._stop.is_set():
+            result = self._sweep()
+        return result
+
+    def _sweep(self) -> SweepResult:
+        self._again = False
         if self._paused:
             return SweepResult.CANCELLED
         self._number += 1
@@ -196,6 +205,7 @@ class Sweeper:
         """Ask again; the next sweep is a first one, whose data is oldest comes first."""
         with self._pausing:
             self._paused = False
+            self._again = bool(self._running)
         self._cold = True
 
     def _work(self, dues: Sequence[Due]) -> _Run:

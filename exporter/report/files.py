@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
@@ -18,7 +19,10 @@ def replace_file(file: Path, text: str) -> None:
     Raises:
         OSError: it cannot be written; a file that was there before stays.
     """
-    target = file.resolve()
+    try:
+        target = file.resolve()
+    except RuntimeError:  # what Path makes of a symbolic link that leads to itself
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
     mode = target.stat().st_mode if target.exists() else stat.S_IFREG | _OWNER_ALONE
     if not stat.S_ISREG(mode):
         target.write_text(text, encoding="utf-8", newline="")

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from exporter import __version__
 from exporter.model import TokenState
 from exporter.report.charts import policies_chart, states_chart, weeks_chart
-from exporter.wording import expiry_words, printable, rough, utc
+from exporter.wording import cell, expiry_words, printable, rough, utc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _SHOWN_VIOLATIONS = 100
 """Violations named on a page; the counts cover all, and CSV and JSON name all."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~&^$])")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Form(StrEnum):
@@ -165,7 +164,7 @@ def _csv(summary: Summary) -> str:
 
 def _cell(value: object) -> object:
     """A cell that a spreadsheet does not take for a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return cell(value) if isinstance(value, str) else value
 
 
 def _lines(summary: Summary) -> Iterator[tuple[object, ...]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 import structlog
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
@@ -14,7 +15,7 @@ from starlette.routing import Route
 
 from exporter.audit import KEPT
 from exporter.config.faults import ReloadError
-from exporter.listing import Output, rows, write
+from exporter.listing import records, rows
 from exporter.web.page import landing_page
 from exporter.wording import utc_exact
 
@@ -62,6 +63,27 @@ class Served:
     clock: Clock
 
 
+class _TokenList:
+    """What `tokens --output json` prints, in one line; one at a time, for it takes memory, and kept for a second."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        # Guards the fields below, and is held while a body is made.
+        self._lock = threading.Lock()
+        self._second = -1
+        self._body = b""
+
+    def body(self) -> bytes:
+        """The list as JSON."""
+        with self._lock:
+            now = self._clock.now()
+            if int(now) != self._second:
+                listed = rows(self._store.view(), now, within=None, expired=True)
+                self._body, self._second = msgspec.json.encode(records(listed, now)), int(now)
+            return self._body
+
+
 def create_app(served: Served) -> Starlette:
     """The application. Handlers that do work are plain functions, which Starlette runs off its event loop."""
 
@@ -76,12 +98,10 @@ def create_app(served: Served) -> Starlette:
         html = landing_page(served.store.view(), served.clock.now(), served.stale_after())
         return HTMLResponse(html, headers=_PAGE_HEADERS)
 
+    listed = _TokenList(served.store, served.clock)
+
     def tokens(_: Request) -> Response:
-        """What `tokens --output json` prints."""
-        now = served.clock.now()
-        text = io.StringIO()
-        write(rows(served.store.view(), now, within=None, expired=True), Output.JSON, now, text)
-        return Response(text.getvalue(), media_type="application/json", headers=_API_HEADERS)
+        return Response(listed.body(), media_type="application/json", headers=_API_HEADERS)
 
     def events(request: Request) -> Response:
         return _events(served.events(), request.query_params.get("limit", str(KEPT)))
@@ -141,5 +161,5 @@ def _as_json(event: Event) -> dict[str, object]:
 def _events(newest_first: Sequence[Event], limit: str) -> Response:
     if not limit.isascii() or not limit.isdigit():
         return PlainTextResponse("limit must be a whole number, such as ?limit=20.\n", status_code=400)
-    found = [_as_json(event) for event in newest_first[: int(limit[:_DIGITS])]]
+    found = [_as_json(event) for event in newest_first[: int(limit.lstrip("0")[:_DIGITS] or "0")]]
     return Response(json.dumps(found, ensure_ascii=False), media_type="application/json", headers=_API_HEADERS)

@@ -126,6 +126,10 @@ class Target:
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
+_TAKEN = frozenset({Reason.FORBIDDEN, Reason.NOT_FOUND, Reason.UNSUPPORTED, Reason.INVALID_RESPONSE})
+"""Failures that do not speak against the token: the platform knew it and refused something else."""
+
+
 class YunxiaoClient:
     """The API of one platform with one administrator's token. Threads may share it.
 
@@ -285,6 +289,8 @@ class YunxiaoClient:
                 answer = self._attempt(operation, path, query, token, stop)
             except ApiError as error:
                 if error.reason is not Reason.UNAUTHORIZED:
+                    if refused and error.reason in _TAKEN:
+                        self._token.settle(token)
                     raise
                 refused.append(token)
                 # Another file's, or the same file's that has been replaced between reading it and the refusal.

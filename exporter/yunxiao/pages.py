@@ -32,6 +32,8 @@ def all_pages(
     fetch: Callable[[int], tuple[Sequence[T | None], Mapping[str, str]]],
     id_of: Callable[[T], str],
     most: int = MOST_PAGES,
+    *,
+    paged: bool = True,
 ) -> tuple[T, ...]:
     """All entries of a list, each id once, in the order in which they came.
 
@@ -40,12 +42,14 @@ def all_pages(
             headers, whose names are looked up in lower case.
         id_of: what tells entries apart.
         most: pages to ask for at most.
+        paged: whether the list is known to come in pages; else one that comes again is the whole of it.
 
     Raises:
         PagingError: the server repeats itself, stops short of the pages it promises, or never ends.
     """
     found: dict[str, T] = {}
     first: list[str] = []
+    received = 0
     for page in range(1, most + 1):
         entries, headers = fetch(page)
         ids = [id_of(entry) for entry in entries if entry is not None]
@@ -54,11 +58,17 @@ def all_pages(
             found.setdefault(entry_id, entry)
         if page == 1:
             first = ids
+        elif ids and ids == first and not paged:
+            return tuple(found.values())
         elif ids and ids == first:
             raise PagingError(f"the server repeats page 1 as page {page}, so nobody can tell what the list holds")
         total = _number(headers.get("x-total-pages")) or None
+        received += len(entries)
         if not _goes_on(page, len(entries), total, headers):
-            return tuple(found.values())
+            # Fewer than there are: pages may be shorter than asked for. If nothing follows, that number was wrong.
+            if not entries or len(found) == before or received >= (_number(headers.get("x-total")) or 0):
+                return tuple(found.values())
+            continue
         if len(found) == before:
             what = "is empty" if not entries else "brings nothing new"
             promised = "more should follow" if total is None else f"{total} pages are promised"

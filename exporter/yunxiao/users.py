@@ -140,6 +140,8 @@ class Discoverer:
         parse: Callable[[bytes], Sequence[T | None]],
         id_of: Callable[[T], str],
         stop: Stop,
+        *,
+        paged: bool = True,
     ) -> tuple[T, ...]:
         def fetch(page: int) -> tuple[Sequence[T | None], Mapping[str, str]]:
             asked = {**query, "page": str(page), "perPage": str(PER_PAGE)}
@@ -150,7 +152,7 @@ class Discoverer:
                     self._client.count_unreadable("user")
             return entries, headers
 
-        return all_pages(fetch, id_of)
+        return all_pages(fetch, id_of, paged=paged)
 
     def _means(self, person: Person, departments: set[str] | None) -> bool:
         """Whether a listed person is one to watch; ``departments`` is None where any will do."""
@@ -210,7 +212,13 @@ class Discoverer:
         query = {**place.query, "parentId": parent}
         query.pop("status", None)
         return self._listed(
-            LIST_DEPARTMENTS, place.departments_path, query, parse_departments, lambda one: one.department_id, stop
+            LIST_DEPARTMENTS,
+            place.departments_path,
+            query,
+            parse_departments,
+            lambda one: one.department_id,
+            stop,
+            paged=False,
         )
 
     def _learn_names(self, ids: set[str], places: list[_Place], stop: Stop) -> None:

@@ -197,7 +197,8 @@ class Process:
     def __init__(self, port: int, *, publishes: bool) -> None:
         self.store = Store()
         self.client = connected(port)
-        self.exchange = Exchange(self.client, "shard", self.store, Stop())
+        self.errors: list[int] = []
+        self.exchange = Exchange(self.client, "shard", self.store, lambda: self.errors.append(1), Stop())
         self.ledger = Ledger("acme", USERS, since=NOW, observer=Telling(self.exchange))
         self.store.replace([self.ledger])
         self.exchange.publish(publishes)
@@ -223,6 +224,42 @@ def test_a_standby_learns_what_the_leader_knows(server: RedisServer) -> None:
     assert not standby.knows("u2").polled
     leader.ledger.succeeded("u0", (), NOW + 60)
     wait_until(lambda: standby.knows("u0").tokens == ())
+    leader.end()
+    standby.end()
+
+
+def test_what_cannot_be_read_costs_itself_and_is_counted(server: RedisServer) -> None:
+    leader, standby = Process(server.port, publishes=True), Process(server.port, publishes=False)
+    leader.ledger.succeeded("u0", (a_token(),), NOW)
+    wait_until(lambda: standby.knows("u0").polled)
+    with a_client(server.port) as client:
+        client.hset("shard:sweeps", "acme", b"\xc1")
+        wait_until(lambda: standby.errors)
+        client.set("shard:number", "abc")
+        time.sleep(1.5)
+        client.set("shard:number", 1)
+        client.hdel("shard:sweeps", "acme")
+    leader.ledger.succeeded("u0", (), NOW + 60)
+    leader.ledger.swept(Sweep(SweepResult.SUCCESS, 1.0, NOW + 60))
+    wait_until(lambda: standby.knows("u0").tokens == ())
+    wait_until(lambda: standby.ledger.view().sweep is not None)
+    leader.end()
+    standby.end()
+
+
+def test_who_is_not_known_yet_is_remembered_until_they_are(server: RedisServer) -> None:
+    leader = Process(server.port, publishes=True)
+    leader.ledger.succeeded("u0", (a_token(),), NOW)
+    standby = Process(server.port, publishes=False)
+    standby.ledger.watch(())
+    with a_client(server.port) as client:
+        wait_until(lambda: client.get("shard:number"))
+        time.sleep(1.5)
+        standby.exchange.publish(True)  # takes over before it knows anybody
+        time.sleep(1.5)
+        assert client.hlen("shard:states") == 1
+    standby.ledger.watch(USERS)
+    assert standby.knows("u0") == leader.knows("u0")
     leader.end()
     standby.end()
 

@@ -45,7 +45,7 @@ def test_the_rules_of_the_promtool_tests_are_what_the_command_prints() -> None:
     file = ROOT / "prometheus/tests/custom.config.yaml"
     settings = settle(read_yaml(file, "x"), file.parent, {"TOKEN": "pt-x_y"})
     config = settings.config
-    text = rules_text(config.alerting, config.poll, settings.label_names, config.policies)
+    text = rules_text(config.alerting, config.poll, settings.label_names, config.policies, config.discover_intervals)
     assert (file.parent / "custom.rules.yaml").read_text() == text
 
 

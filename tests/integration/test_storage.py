@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+import yaml
 from support.alertmanager_stub import Alertmanager, text_of
 from support.builders import NOW
 from support.running import Exporter, a_record, a_simulator, get, keep, wait_until, write_config
@@ -405,3 +406,40 @@ def test_a_storage_that_cannot_be_used_does_not_keep_the_exporter_from_its_work(
         with Exporter(config).ready() as exporter:
             assert exporter.samples()["yunxiao_storage_errors_total"] == 1
             assert "this run keeps its state in memory" in exporter.output
+
+
+def test_a_file_belongs_to_one_process_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    filled(path)
+    first, _ = a_storage(path)
+    first.claim()
+    first.load()
+    second, errors = a_storage(path)
+    second.claim()
+    assert second.load() == ({}, [])
+    second.note("acme", STATE.succeeded((), NOW + 60))
+    second._flush()
+    assert errors
+    first.start()
+    first.stop()
+    second._flush()
+    third, _ = a_storage(path)
+    views, _ = third.load()
+    assert views["acme"].users == (STATE.succeeded((), NOW + 60),)
+
+
+def test_shards_with_one_configuration_keep_files_of_their_own(tmp_path: Path) -> None:
+    with a_simulator({user: [a_record(f"pt-{user}")] for user in "ABCDEF"}) as platform:
+        config = write_config(tmp_path, platform, "ABCDEF")
+        data = json.loads(json.dumps(yaml.safe_load(config.read_text())))
+        config.write_text(yaml.safe_dump(data | {"storage": {"path": "state.db"}}))
+        for number in range(2):
+            with Exporter(config, "--shard", f"{number}/2").ready() as exporter:
+                exporter.signal(signal.SIGTERM)
+                assert exporter.ended() == 0
+        kept = []
+        for number in range(2):
+            storage, _ = a_storage(tmp_path / f"state.db.{number}-of-2")
+            views, _ = storage.load()
+            kept += [state.user.user_id for state in views["acme"].users]
+    assert sorted(kept) == list("ABCDEF")

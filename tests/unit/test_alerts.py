@@ -16,7 +16,7 @@ from exporter.config.policies import Policies
 from exporter.config.schema import Config, Poll
 from exporter.events import Change
 from exporter.model import NEVER, Owner, OwnThresholds, Token, User
-from exporter.store import Ledger, Sweep, SweepResult, View
+from exporter.store import Discovery, Ledger, Sweep, SweepResult, View
 
 OLD = 100 * DAY
 LI = User("3001", "li.wei")
@@ -183,6 +183,23 @@ def test_sweeps_that_end_no_more_or_never_ended_are_told_of() -> None:
         # three intervals of 900 s and one request's 10 s
         assert "YunxiaoSweepStalled" not in names(view, now=NOW + 2709)
         assert "YunxiaoSweepStalled" in names(view, now=NOW + 2710)
+
+
+def test_a_list_of_users_that_cannot_be_had_is_told_of_after_three_intervals() -> None:
+    organization = {"name": "acme", "endpoint": "http://x", "token_env": "T"}
+    users = {"discover": {"source": "users", "interval": "20m"}}
+    config = Config.model_validate({"organizations": (organization | {"users": users},)})
+
+    def told(discovery: Discovery, now: float) -> bool:
+        ledger = Ledger("acme", [LI], since=NOW)
+        ledger.discovered(discovery)
+        return "YunxiaoDiscoveryFailing" in names(View((ledger.view(),)), config, now)
+
+    never, once = Discovery(up=False), Discovery(up=False, last_success=NOW + HOUR, users=1)
+    assert (told(never, NOW + HOUR - 1), told(never, NOW + HOUR)) == (False, True)
+    assert (told(once, NOW + 2 * HOUR - 1), told(once, NOW + 2 * HOUR)) == (False, True)
+    assert not told(Discovery(), NOW + DAY)
+    assert not told(Discovery(up=True, last_success=NOW, users=1), NOW + DAY)
 
 
 def test_a_refused_configuration_is_told_of() -> None:

@@ -357,3 +357,24 @@ def test_addresses_of_redis(url: str, words: str) -> None:
     (fault,) = faults(text)
     assert words in fault
     assert "secret" not in fault
+
+
+def test_an_empty_policy_is_not_taken_for_one_that_is_on() -> None:
+    (fault,) = faults("policies:\n  never_expires:\n" + with_organization(""))
+    assert "never_expires is empty" in fault
+
+
+def test_a_whole_token_does_not_belong_into_an_exception() -> None:
+    text = "alerting: {ignore: [{token_id: pt-0a1b2c_5ecre7, reason: y, until: 2027-01-01}]}\n" + with_organization("")
+    (fault,) = faults(text)
+    assert "write the part before the _ only" in fault
+    assert "5ecre7" not in fault
+
+
+@pytest.mark.parametrize(("source", "status"), [("users", "enable"), ("members", "active")])
+def test_a_status_that_fits_nobody_is_refused(source: str, status: str) -> None:
+    text = with_organization("").replace(
+        'users: {static: [{id: "3001", name: li.wei}]}', f"users: {{discover: {{source: {source}, status: {status}}}}}"
+    )
+    (fault,) = faults(text)
+    assert f"status {status} fits nobody" in fault

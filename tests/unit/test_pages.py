@@ -113,3 +113,13 @@ def test_whatever_the_server_does_it_ends_and_nobody_comes_twice(
     if found:
         listed = {entry for page in asked for entry in pages[(page - 1) % len(pages)][0]}
         assert set(found) == listed - {None}
+
+
+def test_pages_shorter_than_asked_for_are_all_read_where_the_number_of_entries_is_told() -> None:
+    assert read(a_server(people(41), 20, {"x-total": "41"})) == tuple(people(41))
+    # a number that is too large costs one more page, not the list
+    assert read(a_server(people(41), 100, {"x-total": "250"})) == tuple(people(41))
+
+
+def test_a_list_that_is_not_paged_may_come_again() -> None:
+    assert all_pages(lambda _: (people(120), {}), str, paged=False) == tuple(people(120))

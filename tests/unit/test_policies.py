@@ -194,7 +194,7 @@ RULES = st.fixed_dictionaries(
         "name_pattern": optional(pattern=st.just("t[01]")),
         "expired_not_removed": optional(after=LENGTH),
     }
-).map(Policies.model_validate)
+).map(lambda given: Policies.model_validate({key: value for key, value in given.items() if value is not None}))
 
 
 @given(st.lists(TOKENS, max_size=5).map(tuple), RULES, SECONDS, st.lists(st.integers(0, 300), max_size=20))

@@ -112,6 +112,22 @@ def test_a_paused_sweeper_asks_nobody_and_what_is_under_way_has_no_outcome() -> 
     assert platform.asked[3:] == ["u3", "u4", "u5", "u6", "u7", "u8", "u9", "u0", "u1", "u2"]
 
 
+def test_a_pause_that_is_over_before_the_sweep_has_noticed_costs_no_sweep() -> None:
+    ledger, counts = Ledger("acme", USERS), Counts()
+    sweepers: list[Sweeper] = []
+
+    def wavering() -> tuple[Token, ...]:
+        sweepers[0].pause()
+        sweepers[0].resume()
+        platform.answers.clear()
+        return ()
+
+    platform = Platform({"u2": wavering})
+    sweepers.append(a_sweeper(platform, ledger, counts))
+    assert sweepers[0].sweep() is SweepResult.SUCCESS
+    assert counts.of("swept") == [("swept", "cancelled"), ("swept", "success")]
+
+
 def test_a_stop_ends_the_sweep_without_an_outcome() -> None:
     stop = Stop()
     ledger, counts = Ledger("acme", USERS), Counts()

@@ -150,6 +150,14 @@ REDIS_UP = OwnFamily(
     "Where `redis` is configured.",
     ("yunxiao_exporter_redis_up == 0", "processes that do not hear of each other"),
 )
+EXCHANGE_ERRORS = OwnFamily(
+    "yunxiao_exporter_exchange_errors_total",
+    Kind.COUNTER,
+    (),
+    "Times that state could not be exchanged with other replicas through Redis, or what one wrote could not be read.",
+    "Always; 0 without `redis`.",
+    ("increase(yunxiao_exporter_exchange_errors_total[10m]) > 0", "replicas that do not hear of each other"),
+)
 RELOAD_SUCCESSFUL = OwnFamily(
     "yunxiao_exporter_config_last_reload_successful",
     Kind.GAUGE,
@@ -270,6 +278,7 @@ OWN_FAMILIES: tuple[OwnFamily, ...] = (
     BUILD_INFO,
     LEADER,
     REDIS_UP,
+    EXCHANGE_ERRORS,
     RELOAD_SUCCESSFUL,
     RELOAD_TIME,
 )
