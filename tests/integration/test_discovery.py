@@ -110,7 +110,8 @@ def test_entries_by_hand_come_first_and_stay(platform: Simulator, tmp_path: Path
         samples = exporter.samples()
         assert samples[USERS] == 3
         assert samples[FOUND] == 2  # A and B; C is excluded
-        assert samples[label.format("A", "boss", "", "core")] == 1
+        # what is written by hand wins, what it leaves open is filled
+        assert samples[label.format("A", "boss", "A@example.com", "core")] == 1
         assert samples[label.format("B", "B", "B@example.com", "")] == 1
         assert samples[label.format("C", "by-file", "", "")] == 1
         # Another file changes nothing about who was discovered.

@@ -122,6 +122,15 @@ def test_where_it_is_not_allowed_there_is_nothing_to_tell(refusal: Reason) -> No
     ]
 
 
+@pytest.mark.parametrize("refusal", [Reason.FORBIDDEN, Reason.NOT_FOUND, Reason.TIMEOUT])
+def test_one_refusal_does_not_unsay_what_is_known_of_the_same_token(refusal: Reason) -> None:
+    platform = Platform([a_token("pt-own", expires_in=2 * DAY)])
+    watch, told = a_watch(platform)
+    watch.look()
+    platform.refusal = refusal
+    assert (watch.look(), told) == (60, [NOW + 2 * DAY])
+
+
 def test_a_passing_failure_leaves_what_is_known_and_is_tried_again_soon() -> None:
     watch, told = a_watch(Platform(refusal=Reason.TIMEOUT))
     assert (watch.look(), told) == (60, [])
