@@ -52,11 +52,18 @@ def probe(settings: Settings, clock: Clock) -> Iterator[tuple[bool, str]]:
 
 
 def _about(watcher: Watcher, stop: Stop) -> Iterator[tuple[bool, str]]:
+    discover = watcher.settings.config.users.discover
+    allow_empty = discover is not None and discover.allow_empty
     yield _caller(watcher, stop)
     if watcher.refresher is not None:
         watcher.refresh()
         failure, found = watcher.refresher.failure, watcher.refresher.users or ()
-        yield (True, f"discovery: {_named(found)}") if failure is None else (False, f"discovery: {_words(failure)}")
+        if failure is not None:
+            yield False, f"discovery: {_words(failure)}"
+        elif found or allow_empty:
+            yield True, f"discovery: {_named(found)}"
+        else:
+            yield False, "discovery: nobody found; look at status, departments, include and exclude, or set allow_empty"
     users = watcher.ledger.users()
     if not users:
         yield True, "tokens: nobody to ask about"

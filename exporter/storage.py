@@ -49,6 +49,7 @@ CREATE TABLE IF NOT EXISTS last_events (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS events (number INTEGER PRIMARY KEY AUTOINCREMENT, event BLOB NOT NULL);
 """
+_MAGIC = b"SQLite format 3\0"
 _OURS = 0x79786578
 """Says in the file's header whose it is ("yxex")."""
 _FIRST_TABLES = {"users", "organizations", "alerts"}
@@ -115,8 +116,8 @@ class Storage:
     def load(self) -> tuple[dict[str, OrganizationView], list[tuple[Labels, float]]]:
         """What an earlier run left: organizations by name, and the alerts that were firing with their start.
 
-        A file that is corrupt is moved aside, one of a newer exporter or one that cannot be read is left alone; each is
-        said in the log, and the exporter goes on without it.
+        A database that is corrupt is moved aside; one of a newer exporter or of another program, what is no database,
+        and what cannot be read are left alone. Each is said in the log, and the exporter goes on without it.
         """
         if self._elses:
             return {}, []
@@ -129,11 +130,18 @@ class Storage:
                 self._busy = "locked" in str(error)
                 what = "is busy, it is tried again" if self._busy else "cannot be used"
                 self._complain(f"the storage file {what}, this run keeps its state in memory", error=str(error))
+            elif not self._is_database():
+                self._complain("the storage file is no database and left alone; this run keeps its state in memory")
             else:
                 self._set_aside(error)
         except OSError as error:
             self._complain("the storage file cannot be used, this run keeps its state in memory", error=error.strerror)
         return {}, []
+
+    def _is_database(self) -> bool:
+        """Whether it begins as SQLite's files do; else it may be anything, such as a token file named by mistake."""
+        with self.path.open("rb") as stream:
+            return stream.read(len(_MAGIC)) == _MAGIC
 
     def _set_aside(self, error: Exception) -> None:
         aside = self.path.with_name(f"{self.path.name}.corrupt-{int(time.time())}")
@@ -165,6 +173,7 @@ class Storage:
         connection = self._connect()
         try:
             _check(connection)
+            connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(_TABLES)
             connection.execute(f"PRAGMA application_id = {_OURS}")
             connection.execute(f"PRAGMA user_version = {SCHEMA}")
@@ -331,7 +340,6 @@ class Storage:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=_LOCK_PATIENCE)
-        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         return connection
 

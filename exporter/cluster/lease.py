@@ -96,7 +96,9 @@ class Lease:
             self._tell_heard(False)
             silent = self._clock.monotonic() - self._heard
             if self._role is Role.STANDBY and silent >= _LEASES_ALONE * self._seconds:
-                _log.warning("Redis is away, polling without knowing of others", error=type(error).__name__)
+                _log.warning(
+                    "Redis is away, polling without knowing of others", error=type(error).__name__, detail=str(error)
+                )
                 self._become(Role.ALONE)
             return
         self._heard = self._clock.monotonic()

@@ -91,7 +91,7 @@ class SharedPacer(Pacer):
         known = now < self._away_until + _AWAY
         self._away_until = now + _AWAY
         log = _log.debug if known else _log.warning
-        log("Redis is away, this process keeps to its share of the rate", error=type(error).__name__)
+        log("Redis is away, this process keeps to its share of the rate", error=type(error).__name__, detail=str(error))
 
 
 def granted(rate: float) -> float:

@@ -89,9 +89,15 @@ def _person(entry: Any, id_fields: tuple[str, ...]) -> Person | None:
         name=_field(entry, "name") or _field(entry, "nickName", "nick_name"),
         username=_field(entry, "username", "userName", "user_name"),
         email=_field(entry, "email"),
-        status=_field(entry, "status").lower() or ("deleted" if _first(entry, "deletedAt", "deleted_at") else ""),
+        status=_field(entry, "status").lower() or ("deleted" if _was_deleted(entry) else ""),
         departments=tuple(sorted(ids - {""})),
     )
+
+
+def _was_deleted(entry: Any) -> bool:
+    """Whether a time of deletion is told; the year 1 is Go's way to say that there is none."""
+    at = _first(entry, "deletedAt", "deleted_at")
+    return bool(at) and not str(at).startswith("0001-01-01")
 
 
 def _department(entry: Any) -> Department | None:

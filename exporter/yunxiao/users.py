@@ -150,6 +150,9 @@ class Discoverer:
             for entry in entries:
                 if entry is None:
                     self._client.count_unreadable("user")
+            if entries and all(entry is None for entry in entries):
+                # An answer that is understood nowhere says nothing about who is there.
+                raise PagingError(f"none of the {len(entries)} entries of page {page} has an id")
             return entries, headers
 
         return all_pages(fetch, id_of, paged=paged)

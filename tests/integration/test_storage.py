@@ -130,6 +130,19 @@ def test_rows_that_cannot_be_read_cost_themselves_only(tmp_path: Path) -> None:
     assert len(errors) == 3
 
 
+def test_what_is_no_database_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text("pt-x_named-by-mistake\n")
+    path.chmod(0o640)
+    storage, errors = a_storage(path)
+    assert storage.load() == ({}, [])
+    storage.note("acme", STATE)
+    storage._flush()
+    assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("pt-x_named-by-mistake\n", 0o640)
+    assert [file.name for file in tmp_path.iterdir()] == ["token"]
+    assert len(errors) == 1
+
+
 def test_another_programs_database_is_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "s.db"
     with sqlite3.connect(path) as connection:
@@ -142,6 +155,7 @@ def test_another_programs_database_is_left_as_it_is(tmp_path: Path) -> None:
     storage._flush()
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("customers",)]
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
     connection.close()
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
     assert len(errors) == 1
@@ -220,7 +234,7 @@ def test_a_file_of_the_first_schema_keeps_its_data_and_gains_events(tmp_path: Pa
     assert errors == []
 
 
-@pytest.mark.parametrize("damage", [b"not a database at all" * 100, b"SQLite format 3\0" + b"\xff" * 4096])
+@pytest.mark.parametrize("damage", [b"SQLite format 3\0" * 100, b"SQLite format 3\0" + b"\xff" * 4096])
 def test_a_corrupt_file_is_moved_aside_and_a_new_one_begun(tmp_path: Path, damage: bytes) -> None:
     path = tmp_path / "s.db"
     path.write_bytes(damage)

@@ -226,3 +226,16 @@ def test_departments_of_several_organizations_are_looked_for_in_each() -> None:
     assert ids(directory, source="members", departments=["d8", "d1"]) == ["1", "3"]
     with pytest.raises(ApiError, match="not_found: no such department: d7"):
         ids(directory, source="members", departments=["d1", "d7"])
+
+
+def test_an_answer_without_any_readable_entry_is_no_list() -> None:
+    directory = Directory({"platform/users": [{"name": "x"}, {"id": None}]})
+    with pytest.raises(ApiError, match="none of the 2 entries of page 1 has an id"):
+        find(directory)
+    assert directory.unreadable == ["user", "user"]
+
+
+def test_the_year_1_is_no_time_of_deletion() -> None:
+    kept = {"id": "1", "name": "a", "deletedAt": "0001-01-01T00:00:00Z"}
+    gone = {"id": "2", "name": "b", "deletedAt": "2026-01-01T00:00:00Z"}
+    assert ids(Directory({"platform/users": [kept, gone]})) == ["1"]
