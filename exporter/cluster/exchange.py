@@ -172,9 +172,9 @@ class Exchange:
             pipeline.hset(self._states_key, mapping={name: _encode(states[name]) for name in some})
             pipeline.zadd(self._order_key, dict.fromkeys(some, number))
             pipeline.execute()
-        if sweeps:
-            self._client.hset(self._sweeps_key, mapping={name: _encode(sweep) for name, sweep in sweeps.items()})
         pipeline = self._client.pipeline(transaction=True)
+        if sweeps:
+            pipeline.hset(self._sweeps_key, mapping={name: _encode(sweep) for name, sweep in sweeps.items()})
         pipeline.set(self._number_key, number)
         for key in (self._states_key, self._order_key, self._sweeps_key, self._number_key):
             pipeline.expire(key, _KEPT)
@@ -182,17 +182,20 @@ class Exchange:
         self._number = self._seen = number
 
     def _receive(self) -> None:
+        # Before the states, so that nobody takes a sweep for known whose users are not.
+        swept = self._client.hgetall(self._sweeps_key)
         number = int(self._client.get(self._number_key) or 0)
         if number < self._seen:
             self._seen = 0
-        fields = self._client.zrangebyscore(self._order_key, f"({self._seen}", number)
+        # Without an upper end: a user who is just being written once more would be in neither batch.
+        fields = self._client.zrangebyscore(self._order_key, f"({self._seen}", "+inf")
         for start in range(0, len(fields), _AT_ONCE):
             some = fields[start : start + _AT_ONCE]
             for name, blob in zip(some, self._client.hmget(self._states_key, some), strict=True):
                 if blob is not None and (state := self._read(_STATE, blob)) is not None:
                     organization, _ = msgspec.msgpack.decode(name, type=tuple[str, str])
                     self._known.take_state(organization, state)
-        for name, blob in self._client.hgetall(self._sweeps_key).items():
+        for name, blob in swept.items():
             if (sweep := self._read(_SWEEP, blob)) is not None:
                 self._known.take_sweep(name.decode(), sweep)
         self._seen = number
