@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from exporter.daemon import Daemon
 
-_COLLECT_YOUNG = (10_000, 10, 1_000_000)
-_TURN = 0.001
+_COLLECT_YOUNG = (2_000, 5, 1_000_000)
+_TURN = 0.0005
 _LAST_RESORT = 4.0
 """Seconds from the request to stop until the process ends whatever a thread may still wait for."""
 
@@ -59,7 +59,7 @@ def spare_long_pauses() -> None:
 
     Going through the millions of objects of a large enterprise holds the interpreter for a second, so the garbage
     collector leaves alone what has lived for long: polls leave no cycles behind, and those of scrapes die young; a
-    reload, which does, has everything gone through once. And a thread that waits for the interpreter gets it a
+    reload, which does, has everything gone through once. And a thread that waits for the interpreter gets it half a
     millisecond after it asked, instead of five, of which many workers make a multiple.
     """
     gc.set_threshold(*_COLLECT_YOUNG)
