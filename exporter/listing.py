@@ -135,7 +135,7 @@ def write(listed: Sequence[Row], form: Output, now: float, stream: TextIO, *, au
         case Output.TABLE:
             _write_table(listed, now, stream, audit=audit)
         case Output.JSON:
-            json.dump(list(_records(listed, now)), stream, ensure_ascii=False, indent=2)
+            json.dump(records(listed, now), stream, ensure_ascii=False, indent=2)
             stream.write("\n")
         case Output.CSV:
             writer = csv.writer(stream)

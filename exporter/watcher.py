@@ -62,7 +62,6 @@ def _found_before(
     """
     if before is not None and before.refresher is not None:
         return before.refresher.users, before.refresher.state
-    known = known if before is None else before.ledger.view()
     if known is None:
         return None, Discovery()
     by_hand = {user.user_id for user in listed}
@@ -111,8 +110,8 @@ class Watcher:
         self._shard = shard
         self._shared = pacer is not None
         self._paused = False
-        found, discovery = _found_before(before, known, settings.users)
         known = known if before is None else before.ledger.view()
+        found, discovery = _found_before(before, known, settings.users)
         self._listed = settings.users
         discover = config.users.discover
         users = settings.users if discover is None else first_wins(settings.users, found or ())
