@@ -17,6 +17,7 @@ from exporter.audit import AuditTrail
 from exporter.clock import Stop
 from exporter.cluster.member import Member
 from exporter.cluster.shard import WHOLE, Shard
+from exporter.common.worker import Supervisor
 from exporter.config.faults import ConfigError, ReloadError
 from exporter.events import events
 from exporter.metrics.exposition import Exposition
@@ -76,6 +77,7 @@ class Daemon:
         self._lock = threading.Lock()
         self._watchers: dict[str, Watcher] = {}
         self._telemetry = Telemetry()
+        self._supervisor = Supervisor(self._telemetry.internal_error, clock)
         self._store = Store()
         self._watchdog = Watchdog(clock)
         self._scheduler = Scheduler()

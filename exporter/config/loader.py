@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from requests.utils import get_environ_proxies, should_bypass_proxies
 
+from exporter.common.redaction import Redactor
 from exporter.config.check import checked, in_order, keys_of
 from exporter.config.faults import ConfigError, Fault
 from exporter.config.schema import Config, Organization, StaticUser
@@ -110,6 +111,7 @@ class Settings:
     alertmanagers: tuple[AlertmanagerSettings, ...]
     storage: Path | None
     redis: RedisSettings | None
+    redactor: Redactor
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -152,20 +154,21 @@ class Settings:
                     )
 
 
-def load(file: Path, environ: Mapping[str, str]) -> Settings:
+def load(file: Path, environ: Mapping[str, str], redactor: Redactor | None = None) -> Settings:
     """Read and check a configuration with everything it points at.
 
     Args:
         file: the configuration file; paths in it are relative to its folder.
         environ: the environment, for `token_env`.
+        redactor: learns each secret that is read; the same one over reloads. None makes a new one.
 
     Raises:
         ConfigError: with every fault of the file, and those of the files it names.
     """
-    return settle(read_yaml(file, str(file)), file.parent, environ)
+    return settle(read_yaml(file, str(file)), file.parent, environ, Redactor() if redactor is None else redactor)
 
 
-def settle(document: Document, folder: Path, environ: Mapping[str, str]) -> Settings:
+def settle(document: Document, folder: Path, environ: Mapping[str, str], redactor: Redactor | None = None) -> Settings:
     """Check a configuration that has been read already; `load` says the rest."""
     try:
         config = checked(_CONFIG, document, lambda path: keys_of(Config, path))
@@ -193,7 +196,7 @@ def settle(document: Document, folder: Path, environ: Mapping[str, str]) -> Sett
     if faults:
         raise ConfigError(in_order(faults))
     storage = None if config.storage.path is None else folder / config.storage.path
-    return Settings(config, tuple(settled), alertmanagers, storage, redis)
+    return Settings(config, tuple(settled), alertmanagers, storage, redis, Redactor() if redactor is None else redactor)
 
 
 def _as_fault(document: Document, path: KeyPath, error: Exception) -> Fault:
