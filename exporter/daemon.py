@@ -80,7 +80,7 @@ class Daemon:
         self._supervisor = Supervisor(self._telemetry.internal_error, clock)
         self._store = Store()
         self._watchdog = Watchdog(clock)
-        self._scheduler = Scheduler()
+        self._scheduler = Scheduler(clock, self._supervisor)
         self._notifications = NotificationTelemetry(
             self._telemetry.registry, self._telemetry.internal_error, QUEUE_CAPACITY
         )

@@ -302,11 +302,12 @@ class Watcher:
         """Ask for nobody's tokens from now on: another replica does. Two that tell of their token would contradict."""
         self._paused = True
         self.sweeper.pause()
-        self.ledger.own_token(None)
+        self._own.pause()
 
     def resume(self) -> None:
         """Ask the platform, beginning now."""
         self._paused = False
+        self._own.resume()
         self.sweeper.resume()
         self._sweep_soon()
         self._own_in(0.0)

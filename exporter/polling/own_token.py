@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -100,7 +101,29 @@ class OwnTokenWatch:
         self._looked_for: Secret | None = None
         self._known_of: Secret | None = None
         self._said: str | None = None
+        # Guards _paused, and the order of what is reported: a request may end after the pause.
+        self._lock = threading.Lock()
+        self._paused = False
         self._log = _log.bind(organization=organization)
+
+    def pause(self) -> None:
+        """Report no expiry from now on, not even that of a request under way: another replica does."""
+        with self._lock:
+            self._paused = True
+            self._known_of = None
+            self._told(None)
+
+    def resume(self) -> None:
+        """Report again; what is known comes with the next `look`."""
+        with self._lock:
+            self._paused = False
+
+    def _report(self, known_of: Secret | None, expires_at: float | None) -> None:
+        """Pass on the expiry of a secret; None and None if it cannot be known."""
+        with self._lock:
+            if not self._paused:
+                self._known_of = known_of
+                self._told(expires_at)
 
     @property
     def outdated(self) -> bool:
@@ -125,14 +148,13 @@ class OwnTokenWatch:
                 self._log.debug("own token cannot be looked up now", detail=error.detail)
                 if self._known_of is not None and self._known_of != self._looked_for:
                     # What is known is of the token before.
-                    self._known_of = None
-                    self._told(None)
+                    self._report(None, None)
                 return None if error.reason is Reason.UNAUTHORIZED else _RETRY
             if self._known_of == self._looked_for:
                 # It was allowed before, and one answer does not unsay what is known of the same token.
                 return _RETRY
             self._say("own token is not watched: this token may not ask for it", detail=error.detail)
-            self._told(None)
+            self._report(None, None)
             return None
         # Another token may have been taken for the requests than the one in use before.
         self._looked_for = self._source.current()
@@ -141,14 +163,12 @@ class OwnTokenWatch:
         if token is None or token.expires_at is None:
             what = "it is not among those of its owner" if token is None else "its expiry cannot be read"
             self._say(f"own token is not watched: {what}")
-            self._known_of = None
-            self._told(None)
+            self._report(None, None)
             return None
         words = expiry_words(token.expires_at, self._clock.now())
         at = None if token.expires_at == NEVER else utc(token.expires_at)
         self._say(f"own token {words}", key=f"{token.token_id} {token.expires_at}", token_id=token.token_id, at=at)
-        self._known_of = self._looked_for
-        self._told(token.expires_at)
+        self._report(self._looked_for, token.expires_at)
         return None
 
     def _say(self, message: str, *, key: str | None = None, **details: str | None) -> None:

@@ -138,21 +138,33 @@ class Refresher:
             failure: Failure | None = error.failure
         except StoppedError:
             raise
-        except Exception:  # noqa: BLE001 - see below, and it is counted
-            # A defect met here must cost neither the list that is known nor the next refresh.
-            self._observer.internal_error("discovery")
-            self._log.exception("discovery crashed")
-            failure = Failure(Reason.INTERNAL, "the exporter met a defect of its own; the log has the traceback")
+        except Exception:  # noqa: BLE001 - a defect must cost neither the known list nor the next refresh; it is counted
+            failure = self._crashed()
         else:
             failure = self._doubt(users)
         if failure is None:
-            self._take(users)
-        else:
+            failure = self._take_guarded(users)
+        if failure is not None:
             self._state = Discovery(up=False, last_success=self._state.last_success, users=self._state.users)
             self._note(failure)
         self._failure = failure
         self._told(self._state)
         return failure
+
+    def _take_guarded(self, users: tuple[User, ...]) -> Failure | None:
+        """Put a list in force; the failure if a part of the exporter could not take it, and the previous one stays."""
+        before = self._users, self._state
+        try:
+            self._take(users)
+        except Exception:  # noqa: BLE001 - as above; it is counted
+            self._users, self._state = before
+            return self._crashed()
+        return None
+
+    def _crashed(self) -> Failure:
+        self._observer.internal_error("discovery")
+        self._log.exception("discovery crashed")
+        return Failure(Reason.INTERNAL, "the exporter met a defect of its own; the log has the traceback")
 
     def _doubt(self, users: tuple[User, ...]) -> Failure | None:
         """Why a list is not to be believed."""

@@ -1,64 +1,85 @@
-"""When sweeps start: one job an organization on APScheduler, never two sweeps of one at once."""
+"""Runs jobs at fixed intervals on monotonic time: a step of the machine's clock moves no job."""
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, JobEvent
-from apscheduler.executors.pool import ThreadPoolExecutor
-from apscheduler.jobstores.base import JobLookupError
-from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.interval import IntervalTrigger
 
-from exporter.clock import Stop, SystemClock
+from exporter.polling.timetable import Timetable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from exporter.clock import Clock
+    from exporter.common.worker import Supervisor
 
 _log = structlog.get_logger(__name__)
-_MOST_JOBS_AT_ONCE = 1000
-"""Threads are made as jobs need them; this only keeps APScheduler's default of 10 from holding organizations back."""
+_PAUSE_WITHOUT_THREADS = 1.0
+"""Seconds after which a job whose thread could not be started is tried again."""
 
-_CLOCK_LOOKED_AT_EVERY = 1.0
-_CLOCK_STEP = 2.0
-"""Seconds by which the clock must jump to count as set, and not as slewed."""
+
+@dataclass(eq=False, slots=True)
+class _Job:
+    """A job and its current run.
+
+    Attributes:
+        run: what to call.
+        skipped: called when a run was skipped.
+        crashed: called when a run raised.
+        thread: the run that is under way; None between two runs.
+    """
+
+    run: Callable[[], Any]
+    skipped: Callable[[], None]
+    crashed: Callable[[], None]
+    thread: threading.Thread | None = None
 
 
 class Scheduler:
     """Runs jobs at fixed intervals, each at once when added, none twice at the same time.
 
-    A run that is due while the one before is still going is skipped and told of. Runs missed altogether (the machine
-    slept) are made up for by one.
+    A run that is due while the previous one is still going is skipped. Several runs that were missed, because
+    the machine was suspended, are made up for by one. Each run has a thread of its own, so that no job delays another.
+
+    Args:
+        clock: monotonic time.
+        supervisor: makes the thread that starts the runs.
     """
 
-    def __init__(self, clock: Clock | None = None) -> None:
-        self._clock = clock or SystemClock()
-        self._stop = Stop()
-        self._skipped: dict[str, Callable[[], None]] = {}
-        self._crashed: dict[str, Callable[[], None]] = {}
-        self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(_MOST_JOBS_AT_ONCE)},
-            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
-            timezone=UTC,
-        )
-        self._scheduler.add_listener(self._on_event, EVENT_JOB_MAX_INSTANCES | EVENT_JOB_ERROR)
+    def __init__(self, clock: Clock, supervisor: Supervisor) -> None:
+        self._clock = clock
+        # Guards the fields below: jobs are added and removed by reloads while the thread starts runs.
+        self._lock = threading.Lock()
+        self._timetable = Timetable()
+        self._jobs: dict[str, _Job] = {}
+        self._worker = supervisor.worker("scheduler", self._start_due)
 
     def start(self) -> None:
         """Start running jobs."""
-        self._scheduler.start()
-        threading.Thread(target=self._follow_clock, name="clock", daemon=True).start()
+        self._worker.start()
 
     def stop(self) -> None:
-        """Start no more jobs. Those under way are to be stopped by whoever owns them."""
-        self._stop.set()
-        if self._scheduler.running:
-            self._scheduler.shutdown(wait=False)
+        """Start no more runs. Those under way are stopped by the owners of the jobs; `join` waits for them."""
+        self._worker.stop()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the runs under way, after `stop` and after their owners have stopped them.
+
+        Args:
+            timeout: seconds to wait for all of them together.
+
+        Returns:
+            True if no run is under way any more.
+        """
+        end = self._clock.monotonic() + timeout
+        with self._lock:
+            threads = [thread for job in self._jobs.values() if (thread := job.thread) is not None]
+        for thread in threads:
+            thread.join(max(0.0, end - self._clock.monotonic()))
+        return not any(thread.is_alive() for thread in threads)
 
     def add(
         self,
@@ -72,48 +93,66 @@ class Scheduler:
         """Run a job now and every so many seconds.
 
         Args:
-            name: the job's name, each once.
+            name: the job's name, unique.
             job: what to run.
             interval: seconds from start to start.
-            skipped: called when a run was skipped since the one before was still going.
-            crashed: called when a run raised; the schedule goes on.
+            skipped: called when a run was skipped because the previous one was still going.
+            crashed: called when a run raised; must count it; the schedule goes on.
         """
-        self._skipped[name] = skipped
-        self._crashed[name] = crashed
-        now = datetime.now(UTC)
-        trigger = IntervalTrigger(seconds=interval, start_date=now, timezone=UTC)
-        self._scheduler.add_job(job, trigger, id=name, name=name, next_run_time=now)
+        with self._lock:
+            self._jobs[name] = _Job(job, skipped, crashed)
+            self._timetable.add(name, interval, self._clock.monotonic())
+        self._worker.wake()
 
     def run_soon(self, name: str, after: float = 0.0) -> None:
         """Run a job now, or after so many seconds, and then at its interval from that time on."""
-        with contextlib.suppress(JobLookupError):  # it has just been removed
-            self._scheduler.modify_job(name, next_run_time=datetime.now(UTC) + timedelta(seconds=after))
-
-    def _follow_clock(self) -> None:
-        """Move all jobs along when the machine's clock is set: they are due at times of that clock."""
-        ahead = self._clock.now() - self._clock.monotonic()
-        while not self._stop.wait(_CLOCK_LOOKED_AT_EVERY):
-            step = self._clock.now() - self._clock.monotonic() - ahead
-            if abs(step) < _CLOCK_STEP:
-                continue
-            ahead += step
-            _log.warning("the clock was set, moving the schedule along", seconds=round(step, 1))
-            for job in self._scheduler.get_jobs():
-                with contextlib.suppress(JobLookupError):
-                    job.modify(next_run_time=job.next_run_time + timedelta(seconds=step))
+        with self._lock:
+            self._timetable.run_at(name, self._clock.monotonic() + after)
+        self._worker.wake()
 
     def remove(self, name: str) -> None:
         """Do not run a job again. A run under way goes on."""
-        self._scheduler.remove_job(name)
-        self._skipped.pop(name, None)
-        self._crashed.pop(name, None)
+        with self._lock:
+            self._timetable.remove(name)
+            self._jobs.pop(name, None)
 
-    def _on_event(self, event: JobEvent) -> None:
-        # One listener serves both kinds of event, and only one of them has an exception to show.
-        if event.code == EVENT_JOB_MAX_INSTANCES:
-            if (tell := self._skipped.get(event.job_id)) is not None:
-                tell()
+    def _start_due(self) -> float | None:
+        """Start the runs that are due; the seconds until the next one."""
+        now = self._clock.monotonic()
+        with self._lock:
+            due = [(name, self._jobs[name]) for name in self._timetable.take_due(now)]
+        for name, job in due:
+            self._start_run(name, job, now)
+        with self._lock:
+            upcoming = self._timetable.next_due()
+        return None if upcoming is None else upcoming - self._clock.monotonic()
+
+    def _start_run(self, name: str, job: _Job, now: float) -> None:
+        if job.thread is not None:
+            self._guarded(name, job, job.skipped)
             return
-        _log.error("job crashed", job=event.job_id, exc_info=getattr(event, "exception", None))
-        if (tell := self._crashed.get(event.job_id)) is not None:
-            tell()
+        # A daemon thread: a name look-up that hangs cannot be cancelled and must not hold up the exit.
+        thread = threading.Thread(target=self._run, args=(name, job), name=name, daemon=True)
+        job.thread = thread
+        try:
+            thread.start()
+        except RuntimeError:
+            # The system has no thread to give. That must cost neither other jobs nor this one's next run.
+            job.thread = None
+            with self._lock:
+                self._timetable.run_at(name, now + _PAUSE_WITHOUT_THREADS)
+            _log.error("job could not start: the system gives no more threads; it is tried again", job=name)
+            job.crashed()
+
+    def _run(self, name: str, job: _Job) -> None:
+        try:
+            self._guarded(name, job, job.run)
+        finally:
+            job.thread = None
+
+    def _guarded(self, name: str, job: _Job, call: Callable[[], Any]) -> None:
+        try:
+            call()
+        except Exception:  # noqa: BLE001 - a defect in one run must cost neither the next run nor other jobs; it is counted
+            _log.exception("job crashed", job=name)
+            job.crashed()

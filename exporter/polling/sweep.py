@@ -272,24 +272,44 @@ class Sweeper:
             failure = error.failure
         except StoppedError:
             raise
-        except Exception:  # noqa: BLE001 - see below, and it is counted
-            # A defect met with one user must cost neither the other users nor the next sweep.
-            self._observer.internal_error("poll")
-            self._log.exception("poll crashed", user_id=user.user_id)
-            failure = Failure(Reason.INTERNAL, "the exporter met a defect of its own; the log has the traceback")
+        except Exception:  # noqa: BLE001 - a defect met with one user must cost no other user; it is counted
+            failure = self._crashed("poll crashed", user)
         else:
-            self._note_recovery(user)
-            self._ledger.succeeded(user.user_id, tokens, self._clock.now())
-            return None
+            return self._record_success(user, tokens)
         if failure.reason is not Reason.UNAUTHORIZED:
-            self._note_failure(user, failure)
-            self._ledger.failed(user.user_id, failure, self._clock.now())
+            self._record_failure(user, failure)
         return failure
 
+    def _record_success(self, user: User, tokens: tuple[Token, ...]) -> Failure | None:
+        """Record a poll that worked; the failure if a part of the exporter could not take the result."""
+        try:
+            self._note_recovery(user)
+            self._ledger.succeeded(user.user_id, tokens, self._clock.now())
+        except Exception:  # noqa: BLE001 - a defect in a listener must end neither the worker nor the sweep; it is counted
+            return self._crashed("recording a poll crashed", user)
+        return None
+
+    def _record_failure(self, user: User, failure: Failure) -> None:
+        try:
+            self._note_failure(user, failure)
+            self._ledger.failed(user.user_id, failure, self._clock.now())
+        except Exception:  # noqa: BLE001 - as above; the sweep counts this user as failed anyway
+            self._crashed("recording a failure crashed", user)
+
+    def _crashed(self, message: str, user: User) -> Failure:
+        """Count a defect of the exporter, log its traceback, and describe it as a failure of this user."""
+        self._observer.internal_error("poll")
+        self._log.exception(message, user_id=user.user_id)
+        return Failure(Reason.INTERNAL, "the exporter met a defect of its own; the log has the traceback")
+
     def progressed(self, user: User) -> None:
-        """Tell whoever looks on that a user is done."""
-        if self._progress is not None:
+        """Report that a user is done."""
+        if self._progress is None:
+            return
+        try:
             self._progress(user)
+        except Exception:  # noqa: BLE001 - a broken progress bar must not end the worker; it is counted
+            self._crashed("reporting progress crashed", user)
 
     def _note_recovery(self, user: User) -> None:
         before = self._ledger.state(user.user_id)
@@ -326,15 +346,23 @@ class _Run:
         self._lock = threading.Lock()
         self._dues: Iterator[Due] = iter(dues)
         self._working = 0
+        self._taken = 0
         self.failures: Counter[Reason] = Counter()
         self.unauthorized: Failure | None = None
 
     def work(self, workers: int) -> None:
         """Go over all users with so many threads; returns when they are done or the sweep is called off."""
-        self._working = workers
         # Daemon threads: a name look-up that hangs cannot be called off and must not hold up the exit.
-        for number in range(workers):
-            threading.Thread(target=self._worker, name=f"poll-{number}", daemon=True).start()
+        threads = [
+            threading.Thread(target=self._worker, name=f"poll-{number}", daemon=True) for number in range(workers)
+        ]
+        self._working = len(threads)
+        for thread in threads:
+            try:
+                thread.start()
+            except RuntimeError:
+                # The system gives no more threads: those that run do the work of all.
+                self._leave()
         if workers:
             self._finished.wait(None)
         self._off.release()
@@ -352,7 +380,8 @@ class _Run:
 
     def result(self, passed_over: int) -> SweepResult:
         """How the sweep ended, seen from its failures and the failing users that it passed over."""
-        failed = self.failures.total() + passed_over
+        # Users whom no worker took, because no thread could be had, have not been polled.
+        failed = self.failures.total() + passed_over + self._users - self._taken
         if self.unauthorized is not None or (failed and failed == self._users + passed_over):
             return SweepResult.FAILED
         return SweepResult.PARTIAL if failed else SweepResult.SUCCESS
@@ -376,14 +405,20 @@ class _Run:
         except StoppedError:
             return
         finally:
-            with self._lock:
-                self._working -= 1
-                if self._working == 0:
-                    self._finished.set()
+            self._leave()
+
+    def _leave(self) -> None:
+        """A worker has ended, or could not start."""
+        with self._lock:
+            self._working -= 1
+            if self._working == 0:
+                self._finished.set()
 
     def _take(self) -> Due | None:
         with self._lock:
-            return next(self._dues, None)
+            due = next(self._dues, None)
+            self._taken += due is not None
+            return due
 
     def _note(self, failure: Failure | None) -> None:
         if failure is None:

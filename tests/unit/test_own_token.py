@@ -143,3 +143,31 @@ def test_a_token_that_is_not_listed_or_not_readable_is_not_watched(listed: list[
     watch, told = a_watch(Platform(listed))
     assert watch.look() is None
     assert told == [None]
+
+
+def test_a_request_that_ends_after_the_pause_reports_nothing() -> None:
+    class PausedMeanwhile(Platform):
+        def list_tokens(self, user_id: str, stop: Stop) -> tuple[Token, ...]:
+            watch.pause()
+            return super().list_tokens(user_id, stop)
+
+    platform = PausedMeanwhile([a_token("pt-own", expires_in=2 * DAY)])
+    watch, told = a_watch(platform)
+    watch.look()
+    # None from the pause itself, and nothing after it.
+    assert told == [None]
+    platform.list_tokens = lambda user_id, stop: Platform.list_tokens(platform, user_id, stop)  # type: ignore[method-assign]
+    watch.resume()
+    watch.look()
+    assert told == [None, NOW + 2 * DAY]
+
+
+def test_a_failure_after_a_pause_does_not_bring_the_expiry_back() -> None:
+    platform = Platform([a_token("pt-own", expires_in=2 * DAY)])
+    watch, told = a_watch(platform)
+    watch.look()
+    watch.pause()
+    watch.resume()
+    platform.refusal = Reason.TIMEOUT
+    assert watch.look() == 60
+    assert told == [NOW + 2 * DAY, None]

@@ -133,3 +133,19 @@ def test_who_waits_for_the_list_is_let_go_by_a_failure_and_by_the_stop() -> None
     stopped.refresher.wait_for_list()
     assert stopped.refresher.refresh() is None
     assert stopped.told == []
+
+
+def test_a_defect_while_a_list_is_put_in_force_leaves_the_previous_one() -> None:
+    bench = Bench((A,), (A, B))
+    bench.refresher.refresh()
+
+    def broken(users: tuple[User, ...]) -> None:
+        raise RuntimeError(f"a defect with {len(users)} users")
+
+    bench.refresher._found = broken
+    bench.refresher.refresh()
+    assert bench.refresher.users == (A,)
+    assert bench.refresher.failure is not None
+    assert bench.refresher.failure.reason is Reason.INTERNAL
+    assert bench.told[-1] == Discovery(False, NOW, 1)
+    assert bench.counts.of("internal_error") == [("internal_error", "discovery")]

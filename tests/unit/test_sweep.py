@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from support.builders import NOW, Counts, ManualClock, a_token
 
 from exporter.clock import Stop, StoppedError
-from exporter.model import Reason, Token, User
+from exporter.model import Reason, Token, User, UserState
 from exporter.polling.sweep import Sweeper, schedule
-from exporter.store import Ledger, SweepResult
+from exporter.store import Ledger, Sweep, SweepResult
 from exporter.yunxiao.errors import ApiError
 
 if TYPE_CHECKING:
@@ -78,6 +78,80 @@ def test_a_crash_in_one_poll_costs_that_user_only_and_is_counted() -> None:
         ("u0", Reason.INTERNAL)
     ]
     assert counts.of("internal_error") == [("internal_error", "poll")] * 2
+
+
+class BrokenFor:
+    """A listener of the ledger that raises for one user, whatever happened."""
+
+    def __init__(self, user_id: str) -> None:
+        self.user_id = user_id
+
+    def changed(self, organization: str, before: UserState, state: UserState) -> None:
+        assert organization == "acme"
+        assert before.user == state.user
+        if state.user.user_id == self.user_id:
+            raise RuntimeError("a defect while one user is rendered")
+
+    def swept(self, organization: str, sweep: Sweep) -> None:
+        pass
+
+    def own_token(self, organization: str, expires_at: float | None) -> None:
+        pass
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_a_defect_while_a_result_is_recorded_costs_no_other_user(fails: bool, concurrency: int) -> None:  # noqa: FBT001
+    ledger, counts = Ledger("acme", USERS, observer=BrokenFor("u0")), Counts()
+    platform = Platform({"u0": raising(ApiError(Reason.SERVER_ERROR, "HTTP 500"))} if fails else {})
+    sweeper = a_sweeper(platform, ledger, counts, concurrency=concurrency)
+    assert sweeper.sweep() is SweepResult.PARTIAL
+    assert sorted(platform.asked) == sorted(user.user_id for user in USERS)
+    assert all(state.polled for state in ledger.view().users if state.user.user_id != "u0")
+    assert counts.of("internal_error") == [("internal_error", "poll")]
+
+
+def test_a_defect_while_progress_is_reported_costs_no_user() -> None:
+    ledger, counts, platform = Ledger("acme", USERS), Counts(), Platform()
+
+    def progress(user: User) -> None:
+        if user.user_id == "u0":
+            raise RuntimeError("a broken progress bar")
+
+    sweeper = Sweeper(
+        ledger,
+        platform,
+        counts,
+        Stop(),
+        ManualClock(),
+        concurrency=1,
+        interval=900,
+        spread=False,
+        progress=progress,
+    )
+    assert sweeper.sweep() is SweepResult.SUCCESS
+    assert len(platform.asked) == 10
+    assert counts.of("internal_error") == [("internal_error", "poll")]
+
+
+@pytest.mark.parametrize(("threads", "result"), [(0, SweepResult.FAILED), (1, SweepResult.SUCCESS)])
+def test_a_system_without_threads_is_no_success(
+    monkeypatch: pytest.MonkeyPatch, threads: int, result: SweepResult
+) -> None:
+    start = threading.Thread.start
+    left = [threads]
+
+    def start_some(thread: threading.Thread) -> None:
+        if thread.name.startswith("poll-"):
+            if left[0] == 0:
+                raise RuntimeError("can't start new thread")
+            left[0] -= 1
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_some)
+    platform = Platform()
+    assert a_sweeper(platform, Ledger("acme", USERS), Counts(), concurrency=4).sweep() is result
+    assert len(platform.asked) == (10 if threads else 0)
 
 
 def test_a_401_ends_the_sweep_and_marks_every_user() -> None:

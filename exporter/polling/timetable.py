@@ -1,0 +1,50 @@
+"""When jobs are due, on a clock that never jumps. Pure: it starts nothing and reads no clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class _Entry:
+    due: float
+    interval: float
+
+
+class Timetable:
+    """The due times of jobs that repeat at fixed intervals. Not thread-safe: its owner holds a lock.
+
+    All times are seconds on a monotonic clock, so a step of the machine's clock moves nothing.
+    """
+
+    def __init__(self) -> None:
+        self._entries: dict[str, _Entry] = {}
+
+    def add(self, name: str, interval: float, now: float) -> None:
+        """Make a job due now, and every so many seconds from then on."""
+        self._entries[name] = _Entry(now, interval)
+
+    def remove(self, name: str) -> None:
+        """Forget a job; an unknown one is ignored."""
+        self._entries.pop(name, None)
+
+    def run_at(self, name: str, at: float) -> None:
+        """Make a job due at a time, and at its interval from then on; an unknown one is ignored."""
+        if (entry := self._entries.get(name)) is not None:
+            entry.due = at
+
+    def take_due(self, now: float) -> list[str]:
+        """The jobs that are due, soonest first; each is due again at its interval.
+
+        Due times that were missed altogether, such as while the machine was suspended, count as one.
+        """
+        due = sorted((entry.due, name) for name, entry in self._entries.items() if entry.due <= now)
+        for _, name in due:
+            entry = self._entries[name]
+            missed = (now - entry.due) // entry.interval
+            entry.due += (missed + 1) * entry.interval
+        return [name for _, name in due]
+
+    def next_due(self) -> float | None:
+        """When the next job is due; None if there is no job."""
+        return min((entry.due for entry in self._entries.values()), default=None)
