@@ -20,6 +20,7 @@ from exporter.cluster.shard import WHOLE, Shard
 from exporter.common.worker import Supervisor
 from exporter.config.faults import ConfigError, ReloadError
 from exporter.events import events
+from exporter.kept_alert import KeptAlert
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.notifications import NotificationTelemetry
 from exporter.metrics.telemetry import Telemetry
@@ -33,10 +34,11 @@ from exporter.web.server import WebServer
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from exporter.clock import Clock
     from exporter.config.loader import OrganizationSettings, Settings
+    from exporter.kept_alert import Labels
     from exporter.model import UserState
     from exporter.store import OrganizationView, Sweep
     from exporter.web.security import WebSecurity
@@ -100,7 +102,11 @@ class Daemon:
         if path is not None and shard.label:
             # Each shard keeps its own users, whatever file they share a configuration with.
             path = path.with_name(f"{path.name}.{shard.number}-of-{shard.total}")
-        self._storage = None if path is None else Storage(path, self._telemetry.storage_error)
+        self._storage = (
+            None
+            if path is None
+            else Storage(path, self._telemetry.storage_error, self._telemetry.storage_events_dropped, self._supervisor)
+        )
         self._storage_setting = settings.storage
         self._restored: dict[str, OrganizationView] = {}
         self._audit = AuditTrail(self._telemetry.token_event)
@@ -111,7 +117,7 @@ class Daemon:
             self._watchdog,
             self._stop,
             clock,
-            None if self._storage is None else self._storage.keep_alerts,
+            None if self._storage is None else self._keep_alerts,
             self._audit.last,
         )
         self._alerting.stand_by(self._member is not None)
@@ -223,7 +229,7 @@ class Daemon:
         organizations, firing = self._storage.load()
         now = self._clock.now()
         self._restored = {name: replace(view, since=now) for name, view in organizations.items()}
-        self._alerting.restore(firing)
+        self._alerting.restore([(one.labels, one.starts_at) for one in firing if one.ends_at is None])
         self._audit.restore(self._storage.events, self._storage.last_events)
         for (organization, change), at in self._storage.last_events.items():
             self._telemetry.last_event(organization, change, at)
@@ -236,11 +242,11 @@ class Daemon:
         )
 
     def _forget_strangers(self) -> None:
+        """Replaced by the fan-out of changes."""
+
+    def _keep_alerts(self, firing: Iterable[tuple[Labels, float]]) -> None:
         if self._storage is not None:
-            view = self._store.view()
-            self._storage.keep_only(
-                {one.name: [state.user.user_id for state in one.users] for one in view.organizations}
-            )
+            self._storage.keep_alerts(KeptAlert(labels, (), starts_at) for labels, starts_at in firing)
 
     def _refuse(self) -> None:
         self._telemetry.reload_failed()

@@ -35,6 +35,7 @@ from exporter.metrics.families import (
     RELOAD_TIME,
     SHORTEST_INTERVAL,
     STORAGE_ERRORS,
+    STORAGE_EVENTS_DROPPED,
     SWEEPS,
     SWEEPS_SKIPPED,
     TOKEN_EVENTS,
@@ -75,6 +76,7 @@ class Telemetry:
             self._internal_errors.labels(where)
         self._left_out = gauge(LEFT_OUT, self.registry)
         self._storage_errors = counter(STORAGE_ERRORS, self.registry)
+        self._storage_events_dropped = counter(STORAGE_EVENTS_DROPPED, self.registry)
         gauge(BUILD_INFO, self.registry).labels(__version__, platform.python_version()).set(1)
         self._reload_successful = gauge(RELOAD_SUCCESSFUL, self.registry)
         self._reload_time = gauge(RELOAD_TIME, self.registry)
@@ -136,6 +138,10 @@ class Telemetry:
     def storage_error(self) -> None:
         """The storage file could not be read or written."""
         self._storage_errors.inc()
+
+    def storage_events_dropped(self, count: int) -> None:
+        """Events were given up because too many were waiting to be written."""
+        self._storage_events_dropped.inc(count)
 
     def family_left_out(self, family: str, left_out: bool) -> None:  # noqa: FBT001 - a pair of values
         """Whether a family is left out of scrapes."""

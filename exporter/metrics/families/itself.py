@@ -183,6 +183,14 @@ STORAGE_ERRORS = OwnFamily(
     "Always.",
     ("increase(yunxiao_storage_errors_total[1h]) > 0", "state that a restart would lose"),
 )
+STORAGE_EVENTS_DROPPED = OwnFamily(
+    "yunxiao_storage_events_dropped_total",
+    Kind.COUNTER,
+    (),
+    "Events that the storage file lacks: while it could not be written, more than the last 1,000 were waiting.",
+    "Always.",
+    ("increase(yunxiao_storage_events_dropped_total[1d]) > 0", "events that a restart would lose"),
+)
 LEFT_OUT = OwnFamily(
     "yunxiao_exporter_family_left_out",
     Kind.GAUGE,
@@ -274,6 +282,7 @@ OWN_FAMILIES: tuple[OwnFamily, ...] = (
     FILE_ERRORS,
     INTERNAL_ERRORS,
     STORAGE_ERRORS,
+    STORAGE_EVENTS_DROPPED,
     LEFT_OUT,
     BUILD_INFO,
     LEADER,

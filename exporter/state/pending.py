@@ -1,0 +1,94 @@
+"""What waits to be written to the state file, merged so that it never outgrows the state itself. No I/O."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from exporter.audit import KEPT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exporter.events import Change, Event
+    from exporter.kept_alert import KeptAlert
+    from exporter.model import UserState
+    from exporter.store import Sweep
+
+UserKey = tuple[str, str]
+"""An organization's name and a user's id."""
+
+
+@dataclass(slots=True)
+class Pending:
+    """Changes since the last write. Not thread-safe: its owner holds a lock.
+
+    There is one entry a user, organization and kind of event, whatever happens how often; of events the last `KEPT`.
+    Organizations are removed before everything else is written.
+
+    Attributes:
+        users: the states to write; None removes the row.
+        sweeps: the last sweep by organization.
+        own_tokens: when the exporter's own token expires, by organization; None removes the row.
+        removed: organizations of which nothing must remain.
+        events: what polls found, oldest first.
+        last_events: when each change was last found, by organization and change.
+        alerts: all alerts to keep; None if they have not changed.
+        dropped: events that were given up since the last write because too many were waiting.
+    """
+
+    users: dict[UserKey, UserState | None] = field(default_factory=dict)
+    sweeps: dict[str, Sweep] = field(default_factory=dict)
+    own_tokens: dict[str, float | None] = field(default_factory=dict)
+    removed: set[str] = field(default_factory=set)
+    events: deque[Event] = field(default_factory=lambda: deque(maxlen=KEPT))
+    last_events: dict[tuple[str, Change], float] = field(default_factory=dict)
+    alerts: tuple[KeptAlert, ...] | None = None
+    dropped: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(
+            self.users
+            or self.sweeps
+            or self.own_tokens
+            or self.removed
+            or self.events
+            or self.last_events
+            or self.alerts is not None
+        )
+
+    def add_events(self, events: Iterable[Event]) -> None:
+        """Append events; the oldest are dropped where more wait than the file keeps."""
+        for event in events:
+            self.dropped += len(self.events) == KEPT
+            self.events.append(event)
+            self.last_events[event.organization, event.change] = event.time
+
+    def remove_organization(self, organization: str) -> None:
+        """Drop all that waits for an organization, and have its rows removed."""
+        self._forget(organization)
+        self.removed.add(organization)
+
+    def put_back(self, failed: Pending) -> None:
+        """Take a batch that could not be written back; what has come since is newer and wins."""
+        for organization in self.removed:
+            failed._forget(organization)
+        self.users = failed.users | self.users
+        self.sweeps = failed.sweeps | self.sweeps
+        self.own_tokens = failed.own_tokens | self.own_tokens
+        self.removed |= failed.removed
+        newer, self.events = self.events, failed.events
+        for event in newer:
+            self.dropped += len(self.events) == KEPT
+            self.events.append(event)
+        self.last_events = failed.last_events | self.last_events
+        self.alerts = failed.alerts if self.alerts is None else self.alerts
+        self.dropped += failed.dropped
+
+    def _forget(self, organization: str) -> None:
+        self.users = {key: state for key, state in self.users.items() if key[0] != organization}
+        self.sweeps.pop(organization, None)
+        self.own_tokens.pop(organization, None)
+        self.events = deque((one for one in self.events if one.organization != organization), maxlen=KEPT)
+        self.last_events = {key: at for key, at in self.last_events.items() if key[0] != organization}

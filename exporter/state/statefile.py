@@ -1,0 +1,259 @@
+"""The state file as a file: claimed by one process, read without writing, healed, set aside when it is corrupt."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+import structlog
+
+from exporter.state import sqlite
+from exporter.state.sqlite import ForeignFileError, Restored
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+_log = structlog.get_logger(__name__)
+_BUSY_TIMEOUT = 5.0
+"""Seconds to wait for a file that another process is writing."""
+_MAGIC = b"SQLite format 3\0"
+_ASIDE_KEPT = 3
+"""Corrupt files kept beside the new one."""
+
+
+class _Phase(Enum):
+    """How far the file has been taken into use."""
+
+    UNREAD = auto()
+    """What it holds could not be read yet: writing now could destroy it."""
+    READ = auto()
+    """It has been read, or there is nothing to read; it is not prepared for writing yet."""
+    READY = auto()
+    FOREIGN = auto()
+    """It must not be written, and is left alone for good."""
+
+
+class StateFile:
+    """One process's state file. One thread at a time uses it.
+
+    Args:
+        path: the file; made if it is missing, readable by its owner alone. The mode of a file that exists is kept.
+        failed: called each time that something could not be read or written.
+    """
+
+    def __init__(self, path: Path, failed: Callable[[], None]) -> None:
+        self.path = path
+        self._failed = failed
+        self._phase = _Phase.UNREAD
+        self._lock: int | None = None
+        self._locked_out = False
+        self._unlocked = False
+        self._complaint = ""
+
+    def close(self) -> None:
+        """Let another process have the file."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def claim(self) -> None:
+        """Take the file for this process, for as long as it lives; another process's file is not read."""
+        self._locked_out = self._unlocked = False
+        if self._lock is not None:
+            return
+        lock = self.path.with_name(f"{self.path.name}.lock")
+        try:
+            handle = os.open(lock, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            # A disk that is full, a read-only file system, a lock of another uid: the state can be read all the same.
+            self._unlocked = True
+            if self.path.exists():
+                self._complain(
+                    "the lock of the storage file cannot be opened; make sure that no other process uses the file",
+                    lock=str(lock),
+                    error=error.strerror,
+                )
+            return
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(handle)
+            self._locked_out = True
+            self._complain(
+                "the storage file is in use by another process, give each its own; this run keeps its state in memory",
+                error=error.strerror,
+            )
+            return
+        self._lock = handle
+
+    def read(self) -> Restored:
+        """What an earlier run left. Reads without writing, so a full disk or a read-only file costs nothing.
+
+        A database that is corrupt is moved aside. A file of a newer exporter or of another program, and what is not a
+        database, is left alone. Each is logged, and the exporter goes on without the file.
+        """
+        if self._locked_out:
+            return Restored()
+        try:
+            restored = self._read()
+        except ForeignFileError as error:
+            self._leave_alone(f"the storage file {error} and left alone; this run keeps its state in memory")
+        except sqlite3.OperationalError as error:
+            # The file may be sound: another program has it, or the system has no descriptor to give.
+            self._complain(
+                "the storage file cannot be read, this run keeps its state in memory and tries again", error=str(error)
+            )
+        except sqlite3.DatabaseError as error:
+            if self._is_database():
+                self._set_aside(error)
+            else:
+                self._leave_alone("the storage file is no database and left alone; this run keeps its state in memory")
+        except OSError as error:
+            self._complain(
+                "the storage file cannot be read, this run keeps its state in memory and tries again",
+                error=error.strerror,
+            )
+        else:
+            self._phase = _Phase.READ
+            for row in restored.unreadable:
+                self._failed()
+                _log.error(
+                    "a row of the storage file cannot be read, it is set aside", path=str(self.path), table=row.table
+                )
+            return restored
+        return Restored()
+
+    def prepare(self, restored: Restored) -> bool:
+        """Make sure that the file can be written: made, with today's tables, without unreadable rows.
+
+        Args:
+            restored: what `read` returned.
+
+        Returns:
+            True if it can be written; otherwise the reason has been logged, once.
+        """
+        if self._phase is _Phase.READY:
+            return True
+        if self._unlocked:
+            self.claim()
+        if self._phase is not _Phase.READ or self._locked_out:
+            return False
+        try:
+            with self._prepared() as connection, connection:
+                sqlite.set_aside(connection, restored.unreadable)
+        except (OSError, sqlite3.Error, ForeignFileError) as error:
+            before = self._complaint
+            self._complain("state cannot be written, it is kept in memory and tried again", error=str(error))
+            if self._complaint == before:
+                # Each try that loses the chance to write counts, as it does once the file is in use.
+                self._failed()
+            self.recover(error)
+            return False
+        self._phase = _Phase.READY
+        self._complaint = ""
+        return True
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the file could not be read yet and may be readable later."""
+        return self._phase is _Phase.UNREAD
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """A connection to a prepared file in one transaction, which is all or nothing.
+
+        Raises:
+            sqlite3.Error: nothing was written.
+            OSError: the same.
+        """
+        if not self.path.exists():
+            # SQLite would make it with the process's umask and without tables.
+            with self._prepared():
+                _log.warning("the storage file was removed, a new one is made", path=str(self.path))
+        with contextlib.closing(self._connect()) as connection, connection:
+            yield connection
+
+    def recover(self, error: Exception) -> None:
+        """After a write that failed: move the file aside if it has become corrupt, so that a new one is made."""
+        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+            self._set_aside(error)
+
+    def _read(self) -> Restored:
+        if not self.path.exists():
+            if not self.path.parent.is_dir():
+                raise FileNotFoundError(2, f"the folder {self.path.parent} does not exist")
+            return Restored()
+        if self.path.stat().st_size == 0:
+            return Restored()
+        with contextlib.closing(sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT)) as connection:
+            # Without shared memory beside the file, so that reading works where nothing can be written. The first
+            # statement, for most others touch the file.
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            sqlite.check(connection)
+            return sqlite.read(connection)
+
+    @contextlib.contextmanager
+    def _prepared(self) -> Iterator[sqlite3.Connection]:
+        """A connection to the file, which has its tables from here on; it is made if it is missing."""
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        with contextlib.closing(self._connect()) as connection:
+            sqlite.check(connection)
+            sqlite.make_tables(connection)
+            yield connection
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT)
+        connection.execute("PRAGMA synchronous = NORMAL")
+        return connection
+
+    def _is_database(self) -> bool:
+        """Whether it begins as SQLite's files do; else it may be anything, such as a token file named by mistake."""
+        try:
+            with self.path.open("rb") as stream:
+                return stream.read(len(_MAGIC)) == _MAGIC
+        except OSError:
+            return False
+
+    def _set_aside(self, error: Exception) -> None:
+        """Move a corrupt file out of the way; it is made again by `prepare`."""
+        try:
+            aside = self.path.with_name(f"{self.path.name}.corrupt-{int(self.path.stat().st_mtime)}")
+            self.path.replace(aside)
+            for suffix in ("-wal", "-shm"):
+                with contextlib.suppress(FileNotFoundError):
+                    self.path.with_name(self.path.name + suffix).replace(f"{aside}{suffix}")
+        except OSError as second:
+            self._complain(
+                "the storage file is corrupt and cannot be moved aside; this run keeps its state in memory",
+                error=second.strerror,
+            )
+            self._phase = _Phase.UNREAD
+            return
+        self._complain("the storage file is corrupt and moved aside", error=str(error), aside=str(aside))
+        self._phase = _Phase.READ
+        self._drop_old_ones()
+
+    def _drop_old_ones(self) -> None:
+        """Keep a few corrupt files to look into, not all that ever were."""
+        found = [one for one in self.path.parent.glob(f"{self.path.name}.corrupt-*") if one.name[-1:].isdigit()]
+        with contextlib.suppress(OSError):
+            for old in sorted(found, key=lambda one: one.stat().st_mtime, reverse=True)[_ASIDE_KEPT:]:
+                for suffix in ("", "-wal", "-shm"):
+                    old.with_name(old.name + suffix).unlink(missing_ok=True)
+
+    def _leave_alone(self, message: str) -> None:
+        self._phase = _Phase.FOREIGN
+        self._complain(message)
+
+    def _complain(self, message: str, **details: object) -> None:
+        """Count and log a failure, once for as long as it lasts: it is met again at each try."""
+        said = f"{message} {details}"
+        if said != self._complaint:
+            self._failed()
+            _log.error(message, path=str(self.path), **details)
+        self._complaint = said
