@@ -85,6 +85,7 @@ class Storage:
         self._alerts: tuple[tuple[Labels, float], ...] | None = None
         self._last_alerts: tuple[tuple[Labels, float], ...] = ()
         self._events: list[Event] = []
+        self._gone: set[str] = set()
         self._stopping = False
         self._troubled = False
         self._usable = False
@@ -220,8 +221,8 @@ class Storage:
         """Begin to write."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Write what waits, and end."""
+    def stop(self) -> bool:
+        """Write what waits, and end; whether that was done in time."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
@@ -230,6 +231,7 @@ class Storage:
         if self._claimed is not None:
             os.close(self._claimed)
             self._claimed = None
+        return not self._thread.is_alive()
 
     def note(self, organization: str, state: UserState, found: Iterable[Event] = ()) -> None:
         """A user's state has changed, and with it what a poll found of changes of tokens. Both are written together."""
@@ -259,6 +261,21 @@ class Storage:
                     self._sweeps[name] = None
                     self._own[name] = None
 
+    def removed(self, organization: str, user_ids: Iterable[str]) -> None:
+        """These users are no longer watched: delete them."""
+        with self._changed:
+            self._users.update(((organization, user_id), None) for user_id in user_ids)
+
+    def organization_removed(self, name: str) -> None:
+        """The organization is no longer configured: delete everything about it."""
+        with self._changed:
+            for key in [key for key in self._known | self._users.keys() if key[0] == name]:
+                self._users[key] = None
+            self._sweeps[name] = None
+            self._own[name] = None
+            self._events = [event for event in self._events if event.organization != name]
+            self._gone.add(name)
+
     def keep_alerts(self, firing: Iterable[tuple[Labels, float]]) -> None:
         """These alerts are firing, since these times."""
         alerts = tuple(firing)
@@ -285,15 +302,19 @@ class Storage:
             own, self._own = self._own, {}
             alerts, self._alerts = self._alerts, None
             events, self._events = self._events, []
-        if not self._usable or not (users or sweeps or own or events or alerts is not None):
+            gone, self._gone = self._gone, set()
+        if not self._usable or not (users or sweeps or own or events or gone or alerts is not None):
             return
         try:
             self._make_sure()
             with contextlib.closing(self._connect()) as connection, connection:
+                connection.executemany("DELETE FROM last_events WHERE organization = ?", [(name,) for name in gone])
                 _write(connection, users, sweeps, own, alerts)
                 _write_events(connection, events)
         except sqlite3.Error as error:
             self._put_back(users, sweeps, own, alerts, events)
+            with self._changed:
+                self._gone |= gone
             if not self._troubled:
                 self._complain("state cannot be written, it is kept in memory and tried again", error=str(error))
             else:

@@ -3,9 +3,10 @@ from __future__ import annotations
 from itertools import pairwise
 
 from support.builders import NOW, a_failure, a_token
+from support.updates import calls
 
 from exporter.model import User, UserState
-from exporter.store import Discovery, Ledger, Store, Sweep, SweepResult
+from exporter.store import Discovery, Ledger, Recorder, Store, Sweep, SweepResult
 
 LI, WANG = User("1", "li.wei"), User("2", "wang.fang")
 
@@ -44,7 +45,7 @@ class Heard:
 
 def test_who_listens_hears_the_state_before_and_after_until_the_ledger_is_closed() -> None:
     heard = Heard()
-    ledger = Ledger("acme", [LI], observer=heard)
+    ledger = Ledger("acme", [LI], publish=calls(heard))
     states = [ledger.state("1")]
     for note in (
         lambda: ledger.succeeded("1", (a_token(),), NOW),
@@ -66,7 +67,7 @@ def test_who_listens_hears_the_state_before_and_after_until_the_ledger_is_closed
 
 def test_what_another_replica_polled_is_no_change_here() -> None:
     heard = Heard()
-    ledger = Ledger("acme", [LI], observer=heard)
+    ledger = Ledger("acme", [LI], publish=calls(heard))
     ledger.succeeded("1", (a_token(),), NOW)
     elsewhere = ledger.view().users[0].succeeded((), NOW + 60)
     ledger.take(elsewhere)
@@ -76,17 +77,17 @@ def test_what_another_replica_polled_is_no_change_here() -> None:
     assert ledger.state("1") == elsewhere
 
 
-def test_what_a_closed_ledger_noted_last_is_not_found_anew() -> None:
+def test_what_a_closed_recorder_recorded_last_is_not_found_again() -> None:
     heard = Heard()
-    old = Ledger("acme", [LI, WANG], observer=heard)
-    new = Ledger("acme", [User("1", "renamed"), User("3", "x")], old.view(), observer=heard)
+    ledger = Ledger("acme", [LI, WANG], publish=calls(heard))
+    old, new = Recorder(ledger), Recorder(ledger)
     old.succeeded("1", (a_token(),), NOW)
     old.swept(Sweep(SweepResult.PARTIAL, 1, NOW))
     old.close()
-    new.take_over(old.view())
+    new.watch([User("1", "renamed"), User("3", "x")])
     state, newcomer = new.view().users
     assert (state.user.name, state.tokens, newcomer.polled) == ("renamed", (a_token(),), False)
-    assert new.view().sweep == old.view().sweep
+    assert new.view().sweep == Sweep(SweepResult.PARTIAL, 1, NOW)
     new.succeeded("1", (a_token(),), NOW)
     before, after = heard.changes[-1]
     assert before.tokens == after.tokens

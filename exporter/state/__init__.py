@@ -1,0 +1,1 @@
+"""What is known about users and tokens, in memory and on disk."""
