@@ -41,7 +41,7 @@ def an_exposition(store: Store, telemetry: Telemetry) -> Exposition:
         store,
         lambda: CONFIG,
         SystemClock(),
-        telemetry.family_left_out,
+        telemetry.families_left_out,
         lambda: telemetry.reloads,
     )
     exposition.open()

@@ -63,6 +63,12 @@ class AuditTrail:
                 },
             )
 
+    def forget(self, organization: str) -> None:
+        """Drop the events of an organization that is no longer configured."""
+        with self._lock:
+            self._events = deque((event for event in self._events if event.organization != organization), maxlen=KEPT)
+            self._last = {key: at for key, at in self._last.items() if key[0] != organization}
+
     def last(self) -> LastEvents:
         """When each change was last seen, by organization and change."""
         with self._lock:

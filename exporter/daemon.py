@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import threading
 from dataclasses import replace
@@ -11,20 +10,31 @@ from typing import TYPE_CHECKING
 import structlog
 
 from exporter import __version__
-from exporter.alerts.assembly import ALERT_NAMES, DirectAlerting
+from exporter.alerts.assembly import DirectAlerting
 from exporter.alerts.notifier import QUEUE_CAPACITY
+from exporter.app.changes import (
+    AuditListener,
+    Changes,
+    ExpositionListener,
+    ReplicaListener,
+    StorageListener,
+    TelemetryListener,
+)
+from exporter.app.garbage import GarbagePolicy
+from exporter.app.organizations import Organizations
+from exporter.app.reloader import Parts, Reloader
+from exporter.app.teardown import Teardown
 from exporter.audit import AuditTrail
-from exporter.clock import Stop
+from exporter.clock import Stop, StoppedError
 from exporter.cluster.member import Member
 from exporter.cluster.shard import WHOLE, Shard
 from exporter.common.worker import Supervisor
-from exporter.config.faults import ConfigError, ReloadError
-from exporter.events import events
 from exporter.kept_alert import KeptAlert
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.notifications import NotificationTelemetry
 from exporter.metrics.telemetry import Telemetry
 from exporter.polling.scheduler import Scheduler
+from exporter.state.delivery import OrganizationRemoved
 from exporter.storage import Storage
 from exporter.store import Store
 from exporter.transport import Watchdog
@@ -34,17 +44,20 @@ from exporter.web.server import WebServer
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from exporter.app.changes import Listener
     from exporter.clock import Clock
     from exporter.config.loader import OrganizationSettings, Settings
     from exporter.kept_alert import Labels
-    from exporter.model import UserState
-    from exporter.store import OrganizationView, Sweep
+    from exporter.store import OrganizationView
     from exporter.web.security import WebSecurity
 
 _log = structlog.get_logger(__name__)
 _NOTES_EVERY = 60.0
+_GARBAGE_EVERY = 10.0
+_START_PATIENCE = 1.5
+"""Seconds for which a stop waits for a start that it has called off."""
 
 
 class Daemon:
@@ -52,7 +65,7 @@ class Daemon:
 
     Args:
         settings: the configuration to start with.
-        load: loads the configuration anew for a reload; raises `ConfigError`.
+        load: loads the configuration again for a reload; raises `ConfigError`.
         sockets: open listening sockets for the HTTP side.
         security: its TLS and basic auth.
         clock: where time comes from.
@@ -71,13 +84,9 @@ class Daemon:
         lifecycle: bool,
         shard: Shard = WHOLE,
     ) -> None:
-        self._settings = settings
-        self._load = load
+        self._first = settings
         self._clock = clock
         self._stop = Stop()
-        # One reload after the other, and none while starting or stopping.
-        self._lock = threading.Lock()
-        self._watchers: dict[str, Watcher] = {}
         self._telemetry = Telemetry()
         self._supervisor = Supervisor(self._telemetry.internal_error, clock)
         self._store = Store()
@@ -95,9 +104,6 @@ class Daemon:
                 self._redis, shard, _group(settings), self._store, self._poll, self._telemetry, self._stop, clock
             )
         )
-        # Guarded by _lock: a replica stands by until it holds the lock.
-        self._polls = self._member is None
-        self._refused_since: float | None = None
         path = settings.storage
         if path is not None and shard.label:
             # Each shard keeps its own users, whatever file they share a configuration with.
@@ -107,12 +113,10 @@ class Daemon:
             if path is None
             else Storage(path, self._telemetry.storage_error, self._telemetry.storage_events_dropped, self._supervisor)
         )
-        self._storage_setting = settings.storage
-        self._restored: dict[str, OrganizationView] = {}
         self._audit = AuditTrail(self._telemetry.token_event)
         self._alerting = DirectAlerting(
             self._store,
-            lambda: self._refused_since,
+            lambda: self._reloader.in_force.refused_since,
             self._notifications,
             self._watchdog,
             self._stop,
@@ -125,211 +129,217 @@ class Daemon:
         self._exposition = Exposition(
             self._telemetry.registry,
             self._store,
-            lambda: self._settings.config,
+            lambda: self._reloader.in_force.settings.config,
             clock,
-            self._telemetry.family_left_out,
+            self._telemetry.families_left_out,
             lambda: self._telemetry.reloads,
+        )
+        self._changes = Changes(self._listeners(), lambda: self._telemetry.internal_error("changes"), clock)
+        self._organizations = Organizations(
+            self._watcher, self._store, self._scheduler, lambda: self._telemetry.internal_error("reload")
+        )
+        # A replica stands by until it holds the lock.
+        self._organizations.poll(polls=self._member is None)
+        self._garbage = GarbagePolicy(clock)
+        self._reloader = Reloader(
+            settings,
+            load,
+            Parts(self._organizations, self._notifications, self._telemetry, self._alerting, self._garbage),
+            self._report_configuration,
+            self._supervisor,
+            self._stop,
+            clock,
         )
         served = Served(
             exposition=self._exposition,
             store=self._store,
-            stale_after=lambda: self._settings.config.poll.stale_after,
+            stale_after=lambda: self._reloader.in_force.settings.config.poll.stale_after,
             events=self._audit.latest,
             reload=self.reload if lifecycle else None,
             clock=clock,
+            problems=self._supervisor.problems,
         )
         self._web = WebServer(security.guard(create_app(served)), sockets, security.tls)
+        # One start or stop after the other; a stop does not wait for a start for ever.
+        self._lock = threading.Lock()
+        self._saved = self._storage is None
+        self._teardown = Teardown(lambda: self._telemetry.internal_error("stop"))
+        # What holds something from the beginning. Redis is left last: it may have to be waited for.
+        if self._member is not None:
+            self._teardown.add("redis", self._member.stop)
+        self._teardown.add("web", self._web.stop)
+
+    def _listeners(self) -> tuple[Listener, ...]:
+        """Who hears of changes, in this order: first what scrapes see, then what a restart needs, then the others."""
+        return (
+            ExpositionListener(self._exposition),
+            *(() if self._storage is None else (StorageListener(self._storage),)),
+            AuditListener(self._audit),
+            TelemetryListener(self._telemetry),
+            *(() if self._member is None else (ReplicaListener(self._member),)),
+        )
 
     def start(self) -> None:
-        """Begin to poll and to answer."""
+        """Begin to poll and to answer. Returns early, with what there is running, if `stop` is called meanwhile."""
         with self._lock:
-            _log.info("starting", version=__version__, organizations=len(self._settings.organizations))
-            self._watchdog.start()
-            # First, so that a probe is answered while the state of an earlier run is read.
-            self._web.start()
-            self._restore()
-            self._put_in_force(self._settings)
-            self._exposition.prepare_all()
-            self._exposition.open()
-            self._scheduler.add(
-                "notes",
-                self._note,
-                _NOTES_EVERY,
-                skipped=lambda: None,
-                crashed=lambda: self._telemetry.internal_error("watch"),
-            )
-            self._scheduler.start()
+            try:
+                self._start()
+            except StoppedError:
+                _log.info("stopped while starting")
+
+    def _start(self) -> None:
+        self._stop.check()
+        _log.info("starting", version=__version__, organizations=len(self._first.organizations))
+        self._watchdog.start()
+        self._teardown.add("watchdog", self._watchdog.stop)
+        # Soon, so that a probe is answered while the state of an earlier run is read.
+        self._web.start()
+        self._stop.check()
+        restored = self._restore()
+        self._teardown.add("alerting", self._alerting.stop)
+        self._teardown.add("organizations", self._organizations.end)
+        self._stop.check()
+        self._reloader.begin(restored)
+        self._forget_unconfigured(restored)
+        self._stop.check()
+        self._exposition.prepare_all()
+        self._exposition.open()
+        self._garbage.begin()
+        self._stop.check()
+        self._scheduler.start()
+        self._teardown.add("scheduler", self._scheduler.stop)
+        self._add_job("notes", self._note, _NOTES_EVERY)
+        self._add_job("garbage", self._collect_garbage, _GARBAGE_EVERY)
+        if self._storage is not None:
+            self._storage.start()
         if self._member is not None:
             self._member.start()
+        self._reloader.start()
+
+    def _add_job(self, name: str, job: Callable[[], None], interval: float) -> None:
+        self._scheduler.add(
+            name, job, interval, skipped=lambda: None, crashed=lambda: self._telemetry.internal_error("watch")
+        )
 
     def _poll(self, polls: bool) -> None:  # noqa: FBT001 - the one thing that it says
         """Poll from now on, or stand by for the replica that does."""
-        with self._lock:
-            if self._stop.is_set():
-                return
-            self._polls = polls
-            self._alerting.stand_by(not polls)
-            for watcher in self._watchers.values():
-                (watcher.resume if polls else watcher.pause)()
+        self._reloader.poll(polls=polls)
 
     def reload(self) -> None:
-        """Load the configuration anew and put it in force, all or nothing.
+        """Load the configuration again and put it in force, all or nothing; callers that wait share a reload.
 
         Raises:
             ReloadError: it is not sound; the old one stays in force.
         """
-        with self._lock:
-            if self._stop.is_set():
-                return
-            try:
-                settings = self._load()
-                self._put_in_force(settings)
-            except ConfigError as error:
-                self._refuse()
-                _log.error("reload refused, the old configuration stays in force", faults=str(error))
-                raise ReloadError(str(error)) from None
-            except Exception:  # noqa: BLE001 - see below, and it is counted
-                # Whatever a file holds, it must not end a daemon that works.
-                self._refuse()
-                self._telemetry.internal_error("reload")
-                _log.exception("reload crashed")
-                raise ReloadError("the exporter met a defect of its own; the log has the traceback") from None
-            # The old watchers are cycles, and nothing else looks for long-lived ones.
-            gc.collect()
-            _log.info("configuration reloaded", organizations=len(settings.organizations))
+        self._reloader.reload()
 
-    def changed(self, organization: str, before: UserState, state: UserState) -> None:
-        """A user's state is another one: its text is made anew, what has changed is told of, and it is written down."""
-        self._exposition.prepare(organization, state)
-        found = events(organization, before, state)
+    def request_reload(self) -> None:
+        """Reload soon, without waiting for it; the log and a metric say how it went."""
+        self._reloader.request()
+
+    @property
+    def state_saved(self) -> bool:
+        """Whether the end of the process loses nothing that `storage.path` should keep."""
+        return self._saved
+
+    def stop(self) -> None:
+        """Stop polling, finish answering, end all threads; takes a few seconds at most, whatever hangs.
+
+        Fine at any time: before, during and after a start, and more than once.
+        """
+        self._stop.set()
+        self._exposition.open()
+        # First of all, since whatever follows may hang: from here on nothing changes, and what is known is written.
+        self._organizations.close()
         if self._storage is not None:
-            # Together, or a crash in between would have the next run find the same changes once more.
-            self._storage.note(organization, state, found)
-        self._audit.note(found)
-        if self._member is not None:
-            self._member.changed(organization, state)
+            self._saved = self._storage.stop()
+        self._reloader.stop()
+        started = self._lock.acquire(timeout=_START_PATIENCE)
+        try:
+            self._teardown.run()
+        finally:
+            if started:
+                self._lock.release()
+        _log.info("stopped")
 
-    def swept(self, organization: str, sweep: Sweep) -> None:
-        """A sweep has been completed."""
-        if self._storage is not None:
-            self._storage.swept(organization, sweep)
-        if self._member is not None:
-            self._member.swept(organization, sweep)
-
-    def own_token(self, organization: str, expires_at: float | None) -> None:
-        """The expiry of the exporter's own token is another one."""
-        if self._storage is not None:
-            self._storage.own_token(organization, expires_at)
-
-    def _restore(self) -> None:
+    def _restore(self) -> Mapping[str, OrganizationView]:
+        """What an earlier run left, by organization."""
         if self._storage is None:
-            return
+            return {}
         started = self._clock.monotonic()
         self._storage.claim()
+        # Once more, for a stop that comes before there is anything to write.
+        self._teardown.add("storage", self._storage.stop)
         organizations, firing = self._storage.load()
         now = self._clock.now()
-        self._restored = {name: replace(view, since=now) for name, view in organizations.items()}
         self._alerting.restore([(one.labels, one.starts_at) for one in firing if one.ends_at is None])
-        self._audit.restore(self._storage.events, self._storage.last_events)
-        for (organization, change), at in self._storage.last_events.items():
-            self._telemetry.last_event(organization, change, at)
-        self._storage.start()
         _log.info(
             "state restored",
             users=sum(len(view.users) for view in organizations.values()),
             alerts=len(firing),
             seconds=round(self._clock.monotonic() - started, 3),
         )
-
-    def _forget_strangers(self) -> None:
-        """Replaced by the fan-out of changes."""
+        return {name: replace(view, since=now) for name, view in organizations.items()}
 
     def _keep_alerts(self, firing: Iterable[tuple[Labels, float]]) -> None:
         if self._storage is not None:
             self._storage.keep_alerts(KeptAlert(labels, (), starts_at) for labels, starts_at in firing)
 
-    def _refuse(self) -> None:
-        self._telemetry.reload_failed()
-        self._refused_since = self._refused_since or self._clock.now()
+    def _forget_unconfigured(self, restored: Mapping[str, OrganizationView]) -> None:
+        """Take over the events of an earlier run, and forget organizations that have been removed since."""
+        if self._storage is None:
+            return
+        configured = {one.config.name for one in self._first.organizations}
+        events = tuple(event for event in self._storage.events if event.organization in configured)
+        last = {key: at for key, at in self._storage.last_events.items() if key[0] in configured}
+        self._audit.restore(events, last)
+        for (organization, change), at in last.items():
+            self._telemetry.last_event(organization, change, at)
+        known = {*restored, *(name for name, _ in self._storage.last_events)}
+        known |= {event.organization for event in self._storage.events}
+        for name in sorted(known - configured):
+            _log.info("an organization of an earlier run is not configured any more", organization=name)
+            self._changes.publish(OrganizationRemoved(name))
 
-    def stop(self) -> None:
-        """Stop polling, finish answering, end all threads; takes a few seconds at most, whatever hangs."""
-        self._stop.set()
-        self._exposition.open()
-        with self._lock:
-            self._scheduler.stop()
-            self._alerting.stop()
-            for watcher in self._watchers.values():
-                watcher.end()
-            self._watchdog.stop()
-            self._web.stop()
-            # First what is on this machine: Redis may have to be waited for.
-            if self._storage is not None:
-                self._storage.stop()
-            if self._member is not None:
-                self._member.stop()
-        _log.info("stopped")
-
-    def _put_in_force(self, settings: Settings) -> None:
-        """Swap the watchers for those of other settings; an organization asked in the same way keeps its watcher."""
-        old = self._watchers
-        new = {
-            one.config.name: self._watcher(one, settings, old.get(one.config.name)) for one in settings.organizations
-        }
-        self._settings = settings
-        self._watchers = new
-        self._store.replace(watcher.ledger for watcher in new.values())
-        self._refused_since = None
-        for name, watcher in old.items():
-            if new.get(name) is not watcher:
-                watcher.retire(self._scheduler)
-                if name in new:
-                    # What was noted while the new one was being made: known, told of, and not to be found anew.
-                    new[name].ledger.take_over(watcher.ledger.view())
-            if name not in new:
-                self._telemetry.forget(name)
-        for name, watcher in new.items():
-            if old.get(name) is not watcher:
-                if not self._polls:
-                    watcher.pause()
-                watcher.start(self._scheduler)
-        if settings.storage != self._storage_setting:
+    def _report_configuration(self, settings: Settings) -> None:
+        """Warn of what a reload cannot put in force, and of what ought to be looked at."""
+        if settings.storage != self._first.storage:
             _log.warning("storage.path takes effect with the next start")
         if (settings.redis and settings.redis.config) != (self._redis and self._redis.config):
             _log.warning("redis takes effect with the next start")
-        self._restored = {}
-        self._forget_strangers()
-        self._notifications.watch([one.config.url for one in settings.alertmanagers], ALERT_NAMES)
-        # After all that adds or drops series: a body that still has the old ones is shared with nobody from here on.
-        self._telemetry.reloaded(self._clock.now())
-        self._alerting.put_in_force(settings)
         self._note()
 
     def _note(self) -> None:
-        """Tell, once each, of what is sound but ought to be looked at, such as a mute that has run out."""
-        self._forget_strangers()
-        notes = frozenset(self._settings.notes(self._clock.now()))
+        """Warn, once each, of what is sound but ought to be looked at, such as a silence that has run out."""
+        notes = frozenset(self._reloader.in_force.settings.notes(self._clock.now()))
         for note in sorted(notes - self._noted):
             _log.warning("configuration note", note=note)
         self._noted = notes
 
-    def _watcher(self, organization: OrganizationSettings, settings: Settings, old: Watcher | None) -> Watcher:
-        poll = settings.config.poll
-        if old is not None and old.serves(organization, poll):
-            old.adopt(organization)
-            return old
+    def _collect_garbage(self) -> None:
+        view = self._store.view()
+        ready = frozenset(one.name for one in view.organizations if one.sweep is not None)
+        self._garbage.check(ready, all_ready=len(ready) == len(view.organizations))
+
+    def _watcher(
+        self,
+        organization: OrganizationSettings,
+        settings: Settings,
+        before: Watcher | None,
+        known: OrganizationView | None,
+    ) -> Watcher:
         return Watcher(
             organization,
-            poll,
-            old,
-            self._telemetry.organization(organization.config.name),
+            settings.config.poll,
+            before,
+            self._telemetry.organization(organization.config.name, begin=False),
             self._watchdog,
             self._stop,
             self._clock,
             pacer=None if self._member is None else self._member.pacer,
             shard=self._shard,
-            known=self._restored.get(organization.config.name),
-            observer=self,
+            known=known,
+            publish=self._changes.publish,
         )
 
 

@@ -3,48 +3,109 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import queue
 import resource
 import signal
 import sys
 import threading
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from exporter.config.faults import ReloadError
+import structlog
+
+from exporter.app.garbage import tune_interpreter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
     from exporter.daemon import Daemon
 
-_COLLECT_YOUNG = (2_000, 5, 1_000_000)
-_TURN = 0.0005
+_log = structlog.get_logger(__name__)
 _LAST_RESORT = 4.0
 """Seconds from the request to stop until the process ends whatever a thread may still wait for."""
+_LOG_PATIENCE = 0.3
+_NOT_SAVED = 1
+"""Exit code of a process that had to end before its state was written."""
+
+
+class Wanted(Enum):
+    """What signals ask for."""
+
+    RELOAD = auto()
+    STOP = auto()
+    END_OF_START = auto()
 
 
 class Signals:
-    """SIGTERM, SIGINT and SIGHUP as a queue. Made first of all, so that none is lost while the daemon starts.
+    """SIGTERM, SIGINT and SIGHUP. Made first of all, so that none is lost while the daemon starts.
 
     As PID 1 of a container the process has no default handlers: what is not handled here would be ignored.
     """
 
     def __init__(self) -> None:
-        self._arrived: queue.SimpleQueue[signal.Signals] = queue.SimpleQueue()
+        self._saved: Callable[[], bool] = lambda: True
+        # Handlers run between any two instructions of the main thread: they must not take a lock, and putting something
+        # into a simple queue takes none.
+        self._arrived: queue.SimpleQueue[Wanted] = queue.SimpleQueue()
+        self._stopping: queue.SimpleQueue[None] = queue.SimpleQueue()
+        # Ready before it is needed: at the end there may be no thread to be had.
+        threading.Thread(target=self._end_soon, name="last resort", daemon=True).start()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._note)
 
     def _note(self, number: int, _: FrameType | None) -> None:
-        if number != signal.SIGHUP:
-            # Here and not in the main loop, which may be busy with loading a configuration.
-            _end_soon()
-        self._arrived.put(signal.Signals(number))
+        if number == signal.SIGHUP:
+            self._arrived.put(Wanted.RELOAD)
+            return
+        self._stopping.put(None)
+        self._arrived.put(Wanted.STOP)
 
-    def next(self) -> signal.Signals:
-        """Wait for the next signal."""
-        return self._arrived.get()
+    def start_ended(self) -> None:
+        """Wake whoever waits for the next signal, since the daemon's start has ended."""
+        self._arrived.put(Wanted.END_OF_START)
+
+    def next(self) -> Wanted:
+        """Wait for the next signal; one that asks for the stop overtakes all others."""
+        arrived = [self._arrived.get()]
+        with contextlib.suppress(queue.Empty):
+            while True:
+                arrived.append(self._arrived.get_nowait())
+        if Wanted.STOP in arrived:
+            return Wanted.STOP
+        if Wanted.END_OF_START in arrived:
+            # Reloads are not lost: one of them is enough, and it comes next.
+            if Wanted.RELOAD in arrived:
+                self._arrived.put(Wanted.RELOAD)
+            return Wanted.END_OF_START
+        return Wanted.RELOAD
+
+    def watch(self, saved: Callable[[], bool]) -> None:
+        """Name what says whether the process may end without losing state."""
+        self._saved = saved
+
+    def _end_soon(self) -> None:
+        """End the process even if something that nothing can cancel holds a thread, such as a name look-up."""
+        self._stopping.get()
+        threading.Event().wait(_LAST_RESORT)
+        saved = self._saved()
+        with contextlib.suppress(RuntimeError):  # no thread to be had
+            # Whatever reads the log may be what hangs.
+            telling = threading.Thread(target=_report_end, args=(saved,), daemon=True)
+            telling.start()
+            telling.join(_LOG_PATIENCE)
+        os._exit(0 if saved else _NOT_SAVED)
+
+
+def _report_end(saved: bool) -> None:  # noqa: FBT001 - the one thing that it says
+    _log.error(
+        "the shutdown takes too long, ending the process",
+        seconds=_LAST_RESORT,
+        state_saved=saved,
+        threads=", ".join(sorted(one.name for one in threading.enumerate())),
+    )
+    sys.stderr.flush()
 
 
 def raise_file_limit() -> None:
@@ -54,36 +115,31 @@ def raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def spare_long_pauses() -> None:
-    """See to it that a probe is answered soon, whatever else goes on.
-
-    Going through the millions of objects of a large enterprise holds the interpreter for a second, so the garbage
-    collector leaves alone what has lived for long: polls leave no cycles behind, and those of scrapes die young; a
-    reload, which does, has everything gone through once. And a thread that waits for the interpreter gets it half a
-    millisecond after it asked, instead of five, of which many workers make a multiple.
-    """
-    gc.set_threshold(*_COLLECT_YOUNG)
-    sys.setswitchinterval(_TURN)
-
-
 def run(daemon: Daemon, signals: Signals) -> None:
-    """Run the daemon until it is told to stop: SIGHUP reloads, SIGTERM and SIGINT stop."""
+    """Run the daemon until it is asked to stop: SIGHUP reloads, SIGTERM and SIGINT stop.
+
+    Start and reloads have threads of their own, so that a stop never waits for them.
+    """
     raise_file_limit()
-    spare_long_pauses()
-    daemon.start()
-    while signals.next() is signal.SIGHUP:
-        with contextlib.suppress(ReloadError):  # told of in the log and by a metric
-            daemon.reload()
+    tune_interpreter()
+    signals.watch(lambda: daemon.state_saved)
+    failures: list[BaseException] = []
+
+    def start() -> None:
+        try:
+            daemon.start()
+        except BaseException as error:  # noqa: BLE001 - the main thread raises it
+            failures.append(error)
+        signals.start_ended()
+
+    threading.Thread(target=start, name="start", daemon=True).start()
+    while (wanted := signals.next()) is not Wanted.STOP:
+        if wanted is Wanted.RELOAD:
+            daemon.request_reload()
+        elif failures:
+            daemon.stop()
+            raise failures[0]
     daemon.stop()
-
-
-def _end_soon() -> None:
-    """See to the end of the process even if something that nothing can call off holds a thread, such as a look-up."""
-
-    def end() -> None:
-        sys.stderr.flush()
-        os._exit(0)
-
-    timer = threading.Timer(_LAST_RESORT, end)
-    timer.daemon = True
-    timer.start()
+    if not daemon.state_saved:
+        _log.error("the state could not be written in time, the next start lacks the last changes")
+        raise SystemExit(_NOT_SAVED)

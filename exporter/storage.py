@@ -86,10 +86,16 @@ class Storage:
         """Start to write."""
         self._worker.start()
 
-    def stop(self) -> None:
-        """Write what waits, end the thread and release the file. Fine before `start`."""
-        if self._worker.stop(_STOP_TIMEOUT):
+    def stop(self) -> bool:
+        """Write what waits, end the thread and release the file. Fine before `start`.
+
+        Returns:
+            True if that was done in time.
+        """
+        ended = self._worker.stop(_STOP_TIMEOUT)
+        if ended:
             self._file.close()
+        return ended
 
     def note(self, organization: str, state: UserState, found: Iterable[Event] = ()) -> None:
         """Write a user's state and what the poll found of changed tokens, both together."""

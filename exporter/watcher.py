@@ -21,7 +21,7 @@ from exporter.polling.own_token import LOOK_EVERY, OwnTokenWatch
 from exporter.polling.pacing import Pacer
 from exporter.polling.refresh import Refresher
 from exporter.polling.sweep import Sweeper
-from exporter.store import Discovery, Ledger
+from exporter.store import Discovery, Ledger, Recorder
 from exporter.yunxiao.client import Target, YunxiaoClient
 from exporter.yunxiao.users import Discoverer
 
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from exporter.metrics.telemetry import OrganizationTelemetry
     from exporter.model import User
     from exporter.polling.scheduler import Scheduler
-    from exporter.store import LedgerObserver, OrganizationView
+    from exporter.state.delivery import Update
+    from exporter.store import OrganizationView
     from exporter.transport import Watchdog
 
 _log = structlog.get_logger(__name__)
@@ -73,10 +74,12 @@ def _found_before(
 class Watcher:
     """Watches one organization.
 
+    Making one changes nothing that is in force. `take_over` puts it in force, and `start` begins to poll.
+
     Args:
         settings: the organization's configuration.
         poll: the section `poll`.
-        before: the watcher that this one takes over from, if any: what is known, and how slow the platform wants it.
+        before: the watcher that this one replaces, if any: it hands on its ledger, and how slow the platform wants it.
         telemetry: its counters.
         watchdog: limits its requests' time.
         parent: ends everything.
@@ -84,8 +87,8 @@ class Watcher:
         progress: called after each user of a sweep.
         pacer: makes what spaces the requests, from the organization's name and its configured rate.
         shard: which users are watched.
-        known: what an earlier run knew, where there is no watcher to take over from.
-        observer: told of what becomes known.
+        known: what an earlier run knew, where there is no watcher to replace.
+        publish: called with each update of a new ledger.
     """
 
     def __init__(
@@ -102,7 +105,7 @@ class Watcher:
         pacer: Callable[[str, float | None], Pacer] | None = None,
         shard: Shard = WHOLE,
         known: OrganizationView | None = None,
-        observer: LedgerObserver | None = None,
+        publish: Callable[[Update], None] | None = None,
     ) -> None:
         config = settings.config
         self.settings = settings
@@ -110,19 +113,20 @@ class Watcher:
         self._shard = shard
         self._shared = pacer is not None
         self._paused = False
+        self._before = before
         known = known if before is None else before.ledger.view()
         found, discovery = _found_before(before, known, settings.users)
         self._listed = settings.users
         discover = config.users.discover
-        users = settings.users if discover is None else first_wins(settings.users, found or ())
-        self.ledger: Ledger = Ledger(
-            config.name,
-            self._mine(users),
-            known,
-            since=clock.now(),
-            shard=shard.label,
-            observer=observer,
-        )
+        if before is None:
+            users = settings.users if discover is None else first_wins(settings.users, found or ())
+            self.ledger: Ledger = Ledger(
+                config.name, self._mine(users), known, since=clock.now(), shard=shard.label, publish=publish
+            )
+        else:
+            # The organization's ledger outlives its clients: so nothing that replicas or polls report gets lost.
+            self.ledger = before.ledger
+        self._recorder = Recorder(self.ledger)
         self._telemetry = telemetry
         self._stop = Stop(parent)
         # Guards settings, _stamp, _listed and which users the ledger is given: a look at the files or a discovery
@@ -158,7 +162,7 @@ class Watcher:
         self.pacer: Pacer = kept
         self.client = YunxiaoClient(target, settings.token, self.pacer, telemetry, watchdog, clock)
         self.sweeper = Sweeper(
-            self.ledger,
+            self._recorder,
             self.client,
             telemetry,
             self._stop,
@@ -168,11 +172,12 @@ class Watcher:
             spread=poll.spread,
             progress=progress,
         )
-        self._own = OwnTokenWatch(config.name, self.client, self._token, self.ledger.own_token, self._stop, clock)
+        self._own = OwnTokenWatch(config.name, self.client, self._token, self._recorder.own_token, self._stop, clock)
         self._own_in: Callable[[float], None] = _ignore
         self.refresher: Refresher | None = None
         if discover is not None:
-            self.ledger.discovered(discovery)
+            if before is None:
+                self.ledger.discovered(discovery)
             self.refresher = Refresher(
                 config.name,
                 Discoverer(config.name, self.client, discover),
@@ -181,11 +186,25 @@ class Watcher:
                 users=found,
                 state=discovery,
                 found=self._watch_found,
-                told=self.ledger.discovered,
+                told=self._recorder.discovered,
                 observer=telemetry,
                 stop=self._stop,
                 clock=clock,
             )
+
+    def take_over(self) -> None:
+        """Decide from now on who is watched, in the place of the watcher before. Nothing in here can fail."""
+        before, self._before = self._before, None
+        self._telemetry.begin()
+        with self._lock:
+            if self.refresher is None:
+                self.ledger.discovered(None)
+            else:
+                if before is not None:
+                    # Once more: it may have found users since this one was made.
+                    self.refresher.take_over(*_found_before(before, before.ledger.view(), self._listed))
+                self.ledger.discovered(self.refresher.state)
+            self._list(self._listed)
 
     def start(self, scheduler: Scheduler) -> None:
         """Begin to sweep, now and once an interval, and to look at the files."""
@@ -237,9 +256,8 @@ class Watcher:
 
     def end(self) -> None:
         """End what is under way, requests included."""
-        self.ledger.close()
+        self._recorder.close()
         self._stop.set()
-        self._telemetry.retire()
         self.client.close()
         self._stop.release()
 
@@ -287,7 +305,7 @@ class Watcher:
     def _watch_found(self, users: tuple[User, ...]) -> None:
         before = len(self.ledger.users())
         with self._lock:
-            self.ledger.watch(self._mine(first_wins(self._listed, users)))
+            self._recorder.watch(self._mine(first_wins(self._listed, users)))
         # Told anew only where it may be news.
         if len(self.ledger.users()) != before:
             self._check_interval()
@@ -296,7 +314,7 @@ class Watcher:
         """Take over the users listed by hand; who was discovered stays. With the lock."""
         self._listed = users
         found = None if self.refresher is None else self.refresher.users
-        self.ledger.watch(self._mine(first_wins(users, found or ())))
+        self._recorder.watch(self._mine(first_wins(users, found or ())))
 
     def pause(self) -> None:
         """Ask for nobody's tokens from now on: another replica does. Two that tell of their token would contradict."""
@@ -366,6 +384,8 @@ class Watcher:
 
     def _check_interval(self) -> None:
         """Say so if the allowed rate cannot ask for every user within the interval."""
+        if self._stop.is_set():
+            return  # replaced meanwhile; the number is the other watcher's
         rate = self.settings.config.limits.requests_per_second
         users = len(self.ledger.users())
         shortest = 0.0

@@ -101,6 +101,12 @@ class Member:
         """A sweep has been completed."""
         self._exchange.swept(organization, sweep)
 
+    def removed(self, organization: str, user_ids: tuple[str, ...]) -> None:
+        """These users are no longer watched."""
+
+    def organization_removed(self, name: str) -> None:
+        """The organization is no longer configured."""
+
     def _changed_role(self, role: Role) -> None:
         polls = role is not Role.STANDBY
         self._exchange.publish(polls)

@@ -42,7 +42,7 @@ except ImportError:  # no wheel for this platform
     import zlib as fast_zlib  # type: ignore[no-redef]
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from prometheus_client import CollectorRegistry
 
@@ -165,7 +165,7 @@ class Exposition:
         store: what is known.
         config: the configuration in force.
         clock: the time that values are worked out for.
-        tell_left_out: told of each detail family, and whether it is left out.
+        tell_left_out: called with every detail family that is enabled, and whether it is left out.
         reloads: how many reloads the registry's gauges tell of.
     """
 
@@ -175,7 +175,7 @@ class Exposition:
         store: Store,
         config: Callable[[], Config],
         clock: Clock,
-        tell_left_out: Callable[[str, bool], None],
+        tell_left_out: Callable[[Mapping[str, bool]], None],
         reloads: Callable[[], int],
     ) -> None:
         self._registry = registry
@@ -307,8 +307,7 @@ class Exposition:
             else:
                 _log.info("fewer series, families are back", families=sorted(self._dropped - dropped))
         self._dropped = dropped
-        for family in details:
-            self._tell_left_out(family.name, family.name in dropped)
+        self._tell_left_out({family.name: family.name in dropped for family in details})
 
 
 def _prepare(organization: str, state: UserState, plan: _Plan, now: float) -> _Prepared:

@@ -14,8 +14,10 @@ from exporter.metrics.families import (
     NOTIFICATIONS_LATENCY,
     NOTIFICATIONS_QUEUE,
     NOTIFICATIONS_SENT,
+    OWN_FAMILIES,
 )
-from exporter.metrics.own import counter, gauge, histogram
+from exporter.metrics.instruments import LabelledSeries, instruments
+from exporter.metrics.own import gauge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -36,62 +38,64 @@ class NotificationTelemetry:
 
     def __init__(self, registry: CollectorRegistry, internal_error: Callable[[str], None], capacity: int) -> None:
         self.internal_error = internal_error
-        self._sent = counter(NOTIFICATIONS_SENT, registry)
-        self._errors = counter(NOTIFICATIONS_ERRORS, registry)
-        self._dropped = counter(NOTIFICATIONS_DROPPED, registry)
-        self._queue = gauge(NOTIFICATIONS_QUEUE, registry)
-        self._capacity = gauge(NOTIFICATIONS_CAPACITY, registry)
-        self._capacity.set(capacity)
-        self._latency = histogram(NOTIFICATIONS_LATENCY, registry)
+        self._by_alertmanager = instruments(OWN_FAMILIES, "alertmanager", registry)
+        capacity_gauge = gauge(NOTIFICATIONS_CAPACITY, registry)
+        capacity_gauge.set(capacity)
         self._firing = gauge(ALERTS_FIRING, registry)
-        # Guards _alertmanagers: a sender that is ending must not bring a forgotten one back.
+        # Guards the fields below, and is held while _firing changes: a reload swaps the Alertmanagers while notifiers
+        # and senders count.
         self._lock = threading.Lock()
-        self._alertmanagers: frozenset[str] = frozenset()
+        self._alertmanagers: dict[str, LabelledSeries] = {}
         self._alert_names: tuple[str, ...] = ()
 
     def watch(self, alertmanagers: Iterable[str], alert_names: Iterable[str]) -> None:
-        """Start the series of these Alertmanagers at 0 and drop those of others."""
-        wanted = frozenset(alertmanagers)
+        """Start the series of these Alertmanagers at 0 and drop those of others, whoever still counts for them."""
+        wanted = tuple(dict.fromkeys(alertmanagers))
         with self._lock:
-            gone = self._alertmanagers - wanted
-            self._alertmanagers = wanted
-        for url in wanted:
-            for metric in (self._sent, self._errors, self._dropped, self._queue, self._latency):
-                metric.labels(url)
-        for url in gone:
-            for metric in (self._sent, self._errors, self._dropped, self._queue, self._latency):
-                metric.remove_by_labels({"alertmanager": url})
-        self._alert_names = tuple(alert_names) if wanted else ()
-        self._firing.clear()
-        self.firing(())
+            gone = [series for url, series in self._alertmanagers.items() if url not in wanted]
+            new = {url: LabelledSeries("alertmanager", url, self._by_alertmanager) for url in wanted}
+            new |= {url: series for url, series in self._alertmanagers.items() if url in wanted}
+            begun = [series for url, series in new.items() if url not in self._alertmanagers]
+            self._alertmanagers = new
+            self._alert_names = tuple(alert_names) if wanted else ()
+            self._firing.clear()
+            self._set_firing(Tally())
+        for series in gone:
+            series.end()
+        for series in begun:
+            series.begin()
 
-    def _known(self, alertmanager: str) -> bool:
+    def _series(self, alertmanager: str) -> LabelledSeries | None:
         with self._lock:
-            return alertmanager in self._alertmanagers
+            return self._alertmanagers.get(alertmanager)
 
     def sent(self, alertmanager: str, count: int, seconds: float) -> None:
         """A batch was taken, after so many seconds."""
-        if self._known(alertmanager):
-            self._sent.labels(alertmanager).inc(count)
-            self._latency.labels(alertmanager).observe(seconds)
+        if (series := self._series(alertmanager)) is not None:
+            series.inc(NOTIFICATIONS_SENT, amount=count)
+            series.observe(NOTIFICATIONS_LATENCY, seconds)
 
     def failed(self, alertmanager: str, count: int) -> None:
         """So many notices could not be delivered."""
-        if self._known(alertmanager):
-            self._errors.labels(alertmanager).inc(count)
+        if (series := self._series(alertmanager)) is not None:
+            series.inc(NOTIFICATIONS_ERRORS, amount=count)
 
     def dropped(self, alertmanager: str, count: int) -> None:
         """So many notices were given up."""
-        if self._known(alertmanager):
-            self._dropped.labels(alertmanager).inc(count)
+        if (series := self._series(alertmanager)) is not None:
+            series.inc(NOTIFICATIONS_DROPPED, amount=count)
 
     def queued(self, alertmanager: str, length: int) -> None:
         """So many notices are waiting."""
-        if self._known(alertmanager):
-            self._queue.labels(alertmanager).set(length)
+        if (series := self._series(alertmanager)) is not None:
+            series.set(NOTIFICATIONS_QUEUE, length)
 
     def firing(self, notices: Sequence[Notice]) -> None:
         """These alerts fire now."""
         tally = Tally(dict(notice.labels)["alertname"] for notice in notices)
+        with self._lock:
+            self._set_firing(tally)
+
+    def _set_firing(self, tally: Tally[str]) -> None:
         for name in self._alert_names:
             self._firing.labels(name).set(tally[name])

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import (
     CollectorRegistry,
-    Counter,
     Gauge,
     GCCollector,
     PlatformCollector,
@@ -29,6 +28,7 @@ from exporter.metrics.families import (
     INTERNAL_ERRORS,
     LEADER,
     LEFT_OUT,
+    OWN_FAMILIES,
     PARSE_ERRORS,
     REDIS_UP,
     RELOAD_SUCCESSFUL,
@@ -40,11 +40,13 @@ from exporter.metrics.families import (
     SWEEPS_SKIPPED,
     TOKEN_EVENTS,
     TOKEN_LAST_EVENT,
-    OwnFamily,
 )
-from exporter.metrics.own import counter, gauge, histogram
+from exporter.metrics.instruments import LabelledSeries, instruments
+from exporter.metrics.own import counter, gauge
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from exporter.events import Change, Event
     from exporter.model import Reason
     from exporter.store import SweepResult
@@ -60,21 +62,15 @@ class Telemetry:
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
-        self._sweeps = counter(SWEEPS, self.registry)
-        self._sweeps_skipped = counter(SWEEPS_SKIPPED, self.registry)
-        self._shortest_interval = gauge(SHORTEST_INTERVAL, self.registry)
-        self._requests = counter(API_REQUESTS, self.registry)
-        self._durations = histogram(API_DURATION, self.registry)
-        self._retries = counter(API_RETRIES, self.registry)
-        self._errors = counter(API_ERRORS, self.registry)
-        self._parse_errors = counter(PARSE_ERRORS, self.registry)
-        self._token_events = counter(TOKEN_EVENTS, self.registry)
-        self._last_events = gauge(TOKEN_LAST_EVENT, self.registry)
-        self._file_errors = counter(FILE_ERRORS, self.registry)
+        self._by_organization = instruments(OWN_FAMILIES, "organization", self.registry)
+        # Guards _organizations: reloads add and remove organizations while events are counted.
+        self._lock = threading.Lock()
+        self._organizations: dict[str, OrganizationTelemetry] = {}
         self._internal_errors = counter(INTERNAL_ERRORS, self.registry)
         for (where,) in itertools.product(*INTERNAL_ERRORS.known):
             self._internal_errors.labels(where)
         self._left_out = gauge(LEFT_OUT, self.registry)
+        self._limited: frozenset[str] = frozenset()
         self._storage_errors = counter(STORAGE_ERRORS, self.registry)
         self._storage_events_dropped = counter(STORAGE_EVENTS_DROPPED, self.registry)
         gauge(BUILD_INFO, self.registry).labels(__version__, platform.python_version()).set(1)
@@ -86,27 +82,28 @@ class Telemetry:
         self._redis_up: Gauge | None = None
         self._exchange_errors = counter(EXCHANGE_ERRORS, self.registry)
 
-    def organization(self, name: str) -> OrganizationTelemetry:
-        """The counters of one organization, every known series at 0 if they are new."""
-        return OrganizationTelemetry(name, self)
+    def organization(self, name: str, *, begin: bool = True) -> OrganizationTelemetry:
+        """The counters of one organization: those that it has already, or new ones.
+
+        Args:
+            name: the organization.
+            begin: whether new ones start at 0 now, or with `OrganizationTelemetry.begin`.
+        """
+        with self._lock:
+            known = self._organizations.get(name)
+        if known is not None:
+            return known
+        made = OrganizationTelemetry(name, self)
+        if begin:
+            made.begin()
+        return made
 
     def forget(self, organization: str) -> None:
-        """Drop the series of an organization that is no longer configured."""
-        by_organization = (
-            self._sweeps,
-            self._sweeps_skipped,
-            self._shortest_interval,
-            self._requests,
-            self._durations,
-            self._retries,
-            self._errors,
-            self._parse_errors,
-            self._token_events,
-            self._last_events,
-            self._file_errors,
-        )
-        for metric in by_organization:
-            metric.remove_by_labels({"organization": organization})
+        """Drop the series of an organization that is no longer configured; what is counted later goes nowhere."""
+        with self._lock:
+            known = self._organizations.get(organization)
+        if known is not None:
+            known.retire()
 
     def internal_error(self, where: str) -> None:
         """A defect was caught and survived."""
@@ -128,12 +125,17 @@ class Telemetry:
 
     def token_event(self, event: Event) -> None:
         """A poll found a token changed."""
-        self._token_events.labels(event.organization, event.change.value).inc()
-        self.last_event(event.organization, event.change, event.time)
+        with self._lock:
+            organization = self._organizations.get(event.organization)
+        if organization is not None:
+            organization.token_event(event.change, event.time)
 
     def last_event(self, organization: str, change: Change, at: float) -> None:
-        """Such a change was last found then, in epoch seconds."""
-        self._last_events.labels(organization, change.value).set(at)
+        """Such a change was last found then, in epoch seconds; dropped for organizations without counters."""
+        with self._lock:
+            known = self._organizations.get(organization)
+        if known is not None:
+            known.last_event(change, at)
 
     def storage_error(self) -> None:
         """The storage file could not be read or written."""
@@ -146,6 +148,14 @@ class Telemetry:
     def family_left_out(self, family: str, left_out: bool) -> None:  # noqa: FBT001 - a pair of values
         """Whether a family is left out of scrapes."""
         self._left_out.labels(family).set(left_out)
+
+    def families_left_out(self, families: Mapping[str, bool]) -> None:
+        """Which families are left out of scrapes, of all those that can be; one caller at a time."""
+        for family in self._limited - families.keys():
+            self._left_out.remove(family)
+        for family, left_out in families.items():
+            self._left_out.labels(family).set(left_out)
+        self._limited = frozenset(families)
 
     @property
     def reloads(self) -> int:
@@ -165,55 +175,42 @@ class Telemetry:
 
 
 class OrganizationTelemetry:
-    """The counters of one organization, for its client, its sweeper and its files."""
+    """The counters of one organization, for its client, its sweeper and its files; they end with the organization."""
 
     def __init__(self, name: str, telemetry: Telemetry) -> None:
-        self._telemetry = telemetry
-        self._sweeps = _children(telemetry._sweeps, SWEEPS, name)  # noqa: SLF001 - two halves of one thing
-        self._shortest_interval = telemetry._shortest_interval.labels(name)  # noqa: SLF001
-        self._skipped = telemetry._sweeps_skipped.labels(name)  # noqa: SLF001
-        self._retries = telemetry._retries.labels(name)  # noqa: SLF001
-        self._errors = _children(telemetry._errors, API_ERRORS, name)  # noqa: SLF001
-        self._parse_errors = _children(telemetry._parse_errors, PARSE_ERRORS, name)  # noqa: SLF001
-        _children(telemetry._token_events, TOKEN_EVENTS, name)  # noqa: SLF001
-        self._file_errors = _children(telemetry._file_errors, FILE_ERRORS, name)  # noqa: SLF001
-        self._requests = _children(telemetry._requests, API_REQUESTS, name)  # noqa: SLF001
-        self._durations = {
-            values: telemetry._durations.labels(name, *values)  # noqa: SLF001
-            for values in itertools.product(*API_DURATION.known)
-        }
-        self._request_family = telemetry._requests  # noqa: SLF001
         self._name = name
-        # Guards _requests, which grows with each new HTTP status, and _retired.
-        self._lock = threading.Lock()
-        self._retired = False
+        self._telemetry = telemetry
+        self._series = LabelledSeries("organization", name, telemetry._by_organization)  # noqa: SLF001 - two halves of one thing
+
+    def begin(self) -> None:
+        """Start every known series at 0, unless the organization has its counters already."""
+        with self._telemetry._lock:  # noqa: SLF001
+            if self._telemetry._organizations.setdefault(self._name, self) is self:  # noqa: SLF001
+                self._series.begin()
 
     def retire(self) -> None:
-        """Make no new series from now on: a request that ends after its organization was dropped must not revive it."""
-        with self._lock:
-            self._retired = True
+        """Drop the series. A request that ends later must not bring them back: it counts nowhere."""
+        with self._telemetry._lock:  # noqa: SLF001
+            if self._telemetry._organizations.get(self._name) is self:  # noqa: SLF001
+                del self._telemetry._organizations[self._name]  # noqa: SLF001
+        self._series.end()
 
     def request(self, operation: str, code: str, seconds: float) -> None:
         """A request ended with an HTTP status, or with ``error`` where none came."""
-        with self._lock:
-            if (child := self._requests.get((operation, code))) is None:
-                if self._retired:
-                    return
-                child = self._requests[operation, code] = self._request_family.labels(self._name, operation, code)
-        child.inc()
-        self._durations[(operation,)].observe(seconds)
+        self._series.inc(API_REQUESTS, operation, code)
+        self._series.observe(API_DURATION, seconds, operation)
 
     def retry(self) -> None:
         """A request is about to be made again."""
-        self._retries.inc()
+        self._series.inc(API_RETRIES)
 
     def error(self, reason: Reason) -> None:
         """A request failed."""
-        self._errors[(reason.value,)].inc()
+        self._series.inc(API_ERRORS, reason.value)
 
     def parse_errors(self, field: str, count: int) -> None:
         """Fields of an answer could not be read."""
-        self._parse_errors[(field,)].inc(count)
+        self._series.inc(PARSE_ERRORS, field, amount=count)
 
     def internal_error(self, where: str) -> None:
         """A defect was caught and survived."""
@@ -221,20 +218,25 @@ class OrganizationTelemetry:
 
     def swept(self, result: SweepResult) -> None:
         """A sweep ended."""
-        self._sweeps[(result.value,)].inc()
+        self._series.inc(SWEEPS, result.value)
 
     def skipped(self) -> None:
         """A sweep was left out since the one before was still going."""
-        self._skipped.inc()
+        self._series.inc(SWEEPS_SKIPPED)
 
     def shortest_interval(self, seconds: float) -> None:
         """So many seconds does a sweep take at the allowed rate."""
-        self._shortest_interval.set(seconds)
+        self._series.set(SHORTEST_INTERVAL, seconds)
 
     def file_error(self, kind: str) -> None:
         """A token file or user file went bad."""
-        self._file_errors[(kind,)].inc()
+        self._series.inc(FILE_ERRORS, kind)
 
+    def token_event(self, change: Change, at: float) -> None:
+        """A poll found such a change of a token, in epoch seconds."""
+        self._series.inc(TOKEN_EVENTS, change.value)
+        self.last_event(change, at)
 
-def _children(metric: Counter, family: OwnFamily, organization: str) -> dict[tuple[str, ...], Counter]:
-    return {values: metric.labels(organization, *values) for values in itertools.product(*family.known)}
+    def last_event(self, change: Change, at: float) -> None:
+        """Such a change was last found then, in epoch seconds."""
+        self._series.set(TOKEN_LAST_EVENT, at, change.value)

@@ -98,6 +98,11 @@ class Refresher:
         """How discovery stands."""
         return self._state
 
+    def take_over(self, users: tuple[User, ...] | None, state: Discovery) -> None:
+        """Go on from the list and state of a refresher that this one replaces; only before the first refresh."""
+        self._users = users
+        self._state = state
+
     @property
     def failure(self) -> Failure | None:
         """Why the last refresh failed; None if it worked, or before the first."""

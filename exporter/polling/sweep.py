@@ -12,7 +12,7 @@ import structlog
 
 from exporter.clock import Clock, Stop, StoppedError
 from exporter.model import Failure, Reason, Token, User, UserState
-from exporter.store import Ledger, Sweep, SweepResult
+from exporter.store import Outcomes, Sweep, SweepResult
 from exporter.yunxiao.errors import ApiError
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Sweeper:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: Outcomes,
         client: TokenLister,
         observer: SweepObserver,
         stop: Stop,

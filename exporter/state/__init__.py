@@ -1,1 +1,1 @@
-"""The state that outlives the process: what waits to be written, the file, and its rows."""
+"""What is known about users and tokens, in memory and on disk."""

@@ -53,6 +53,7 @@ class Served:
         stale_after: seconds from which the page calls data stale, as configured now.
         reload: loads the configuration anew, raising `ReloadError`; None where that is not allowed over HTTP.
         clock: where time comes from.
+        problems: what is wrong with which essential thread; empty if all is well.
     """
 
     exposition: Exposition
@@ -61,6 +62,7 @@ class Served:
     events: Callable[[], Sequence[Event]]
     reload: Callable[[], None] | None
     clock: Clock
+    problems: Callable[[], tuple[str, ...]] = tuple
 
 
 class _TokenList:
@@ -107,7 +109,7 @@ def create_app(served: Served) -> Starlette:
         return _events(served.events(), request.query_params.get("limit", str(KEPT)))
 
     async def healthy(_: Request) -> Response:
-        return PlainTextResponse("yunxiao-token-exporter is healthy.\n")
+        return _health(served.problems())
 
     def ready(_: Request) -> Response:
         view = served.store.view()
@@ -133,6 +135,12 @@ def create_app(served: Served) -> Starlette:
             Route("/-/reload", reload, methods=["POST", "PUT"]),
         ],
     )
+
+
+def _health(problems: tuple[str, ...]) -> Response:
+    if problems:
+        return PlainTextResponse(f"Not healthy: {'; '.join(problems)}.\n", status_code=503)
+    return PlainTextResponse("yunxiao-token-exporter is healthy.\n")
 
 
 def _reload(reload: Callable[[], None] | None) -> Response:

@@ -16,6 +16,7 @@ import yaml
 from support.builders import NOW, a_failure, a_token
 from support.redis import RedisServer
 from support.running import Exporter, a_record, a_simulator, free_port, wait_until, write_config
+from support.updates import calls
 
 from exporter.clock import Stop, SystemClock
 from exporter.cluster.exchange import Exchange
@@ -199,7 +200,7 @@ class Process:
         self.client = connected(port)
         self.errors: list[int] = []
         self.exchange = Exchange(self.client, "shard", self.store, lambda: self.errors.append(1), Stop())
-        self.ledger = Ledger("acme", USERS, since=NOW, observer=Telling(self.exchange))
+        self.ledger = Ledger("acme", USERS, since=NOW, publish=calls(Telling(self.exchange)))
         self.store.replace([self.ledger])
         self.exchange.publish(publishes)
         self.exchange.start()

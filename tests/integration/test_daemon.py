@@ -203,10 +203,10 @@ def test_a_defect_met_in_a_reload_does_not_end_the_daemon(
     settings = load(write_config(tmp_path, platform, "A"), {})
     daemon = Daemon(settings, lambda: settings, [], WebSecurity.none(), SystemClock(), lifecycle=False)
 
-    def crash(_: object) -> None:
+    def crash(*_: object) -> None:
         raise OverflowError("date value out of range")
 
-    monkeypatch.setattr(daemon, "_put_in_force", crash)
+    monkeypatch.setattr(daemon._organizations, "prepare", crash)
     with pytest.raises(ReloadError, match="defect of its own"):
         daemon.reload()
 

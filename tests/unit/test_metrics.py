@@ -47,7 +47,7 @@ def scrape(
 
 def an_exposition(store: Store, config: Config, clock: ManualClock, told: list[Any] | None = None) -> Exposition:
     telemetry = Telemetry()
-    tell = telemetry.family_left_out if told is None else lambda *pair: told.append(pair)
+    tell = telemetry.families_left_out if told is None else lambda families: told.extend(families.items())
     exposition = Exposition(telemetry.registry, store, lambda: config, clock, tell, lambda: telemetry.reloads)
     exposition.open()
     return exposition
@@ -349,7 +349,7 @@ class Scene:
         self.ledger.succeeded("3001", (a_token("pt-old"),), NOW)
         self.store.replace([self.ledger])
         self.telemetry.reloaded(NOW)
-        tell, reloads = self.telemetry.family_left_out, lambda: self.telemetry.reloads
+        tell, reloads = self.telemetry.families_left_out, lambda: self.telemetry.reloads
         self.exposition = Exposition(
             self.telemetry.registry, self.store, lambda: self.config, ManualClock(), tell, reloads
         )
@@ -620,7 +620,7 @@ def test_a_scrape_waits_until_what_is_known_has_been_put_together() -> None:
     ledger.succeeded("3001", (a_token(),), NOW)
     telemetry = Telemetry()
     exposition = Exposition(
-        telemetry.registry, store, a_config, ManualClock(), telemetry.family_left_out, lambda: telemetry.reloads
+        telemetry.registry, store, a_config, ManualClock(), telemetry.families_left_out, lambda: telemetry.reloads
     )
     bodies: list[bytes] = []
     scraper = threading.Thread(target=lambda: bodies.append(exposition.scrape("", "").content), daemon=True)

@@ -1,11 +1,21 @@
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from support.builders import NOW, a_failure, a_token
+from support.updates import calls
 
 from exporter.model import User, UserState
-from exporter.store import Discovery, Ledger, Store, Sweep, SweepResult
+from exporter.state.delivery import Changed, OrganizationRemoved, UsersRemoved
+from exporter.store import Discovery, Ledger, Recorder, Store, Sweep, SweepResult
+
+if TYPE_CHECKING:
+    import pytest
+
+    from exporter.state.delivery import Update
 
 LI, WANG = User("1", "li.wei"), User("2", "wang.fang")
 
@@ -44,7 +54,7 @@ class Heard:
 
 def test_who_listens_hears_the_state_before_and_after_until_the_ledger_is_closed() -> None:
     heard = Heard()
-    ledger = Ledger("acme", [LI], observer=heard)
+    ledger = Ledger("acme", [LI], publish=calls(heard))
     states = [ledger.state("1")]
     for note in (
         lambda: ledger.succeeded("1", (a_token(),), NOW),
@@ -66,7 +76,7 @@ def test_who_listens_hears_the_state_before_and_after_until_the_ledger_is_closed
 
 def test_what_another_replica_polled_is_no_change_here() -> None:
     heard = Heard()
-    ledger = Ledger("acme", [LI], observer=heard)
+    ledger = Ledger("acme", [LI], publish=calls(heard))
     ledger.succeeded("1", (a_token(),), NOW)
     elsewhere = ledger.view().users[0].succeeded((), NOW + 60)
     ledger.take(elsewhere)
@@ -76,17 +86,17 @@ def test_what_another_replica_polled_is_no_change_here() -> None:
     assert ledger.state("1") == elsewhere
 
 
-def test_what_a_closed_ledger_noted_last_is_not_found_anew() -> None:
+def test_what_a_closed_recorder_recorded_last_is_not_found_again() -> None:
     heard = Heard()
-    old = Ledger("acme", [LI, WANG], observer=heard)
-    new = Ledger("acme", [User("1", "renamed"), User("3", "x")], old.view(), observer=heard)
+    ledger = Ledger("acme", [LI, WANG], publish=calls(heard))
+    old, new = Recorder(ledger), Recorder(ledger)
     old.succeeded("1", (a_token(),), NOW)
     old.swept(Sweep(SweepResult.PARTIAL, 1, NOW))
     old.close()
-    new.take_over(old.view())
+    new.watch([User("1", "renamed"), User("3", "x")])
     state, newcomer = new.view().users
     assert (state.user.name, state.tokens, newcomer.polled) == ("renamed", (a_token(),), False)
-    assert new.view().sweep == old.view().sweep
+    assert new.view().sweep == Sweep(SweepResult.PARTIAL, 1, NOW)
     new.succeeded("1", (a_token(),), NOW)
     before, after = heard.changes[-1]
     assert before.tokens == after.tokens
@@ -145,3 +155,138 @@ def test_where_users_are_discovered_it_is_ready_once_there_is_a_list() -> None:
     assert not ledger.view().ready
     ledger.discovered(Discovery(up=True, last_success=NOW, users=0))
     assert ledger.view().ready
+
+
+class Published:
+    """Keeps what a ledger publishes."""
+
+    def __init__(self) -> None:
+        self.updates: list[Update] = []
+
+    def __call__(self, update: Update) -> None:
+        self.updates.append(update)
+
+    def taken(self) -> list[Update]:
+        updates, self.updates = self.updates, []
+        return updates
+
+
+def test_users_who_are_removed_are_published_and_those_who_stay_are_not() -> None:
+    published = Published()
+    ledger = Ledger("acme", [LI, WANG], publish=published)
+    assert published.taken() == []
+    ledger.watch([WANG, User("3", "x")])
+    assert published.taken() == [UsersRemoved("acme", ("1",))]
+    ledger.watch([WANG, User("3", "x")])
+    assert published.taken() == []
+
+
+def test_users_of_an_earlier_run_who_are_not_watched_any_more_are_published_as_removed() -> None:
+    published = Published()
+    earlier = Ledger("acme", [LI, WANG])
+    ledger = Ledger("acme", [WANG], earlier.view(), publish=published)
+    assert published.taken() == []
+    ledger.publish_pending()
+    assert published.taken() == [UsersRemoved("acme", ("1",))]
+
+
+def test_the_removal_of_the_organization_is_the_last_that_is_published() -> None:
+    published = Published()
+    ledger = Ledger("acme", [LI], publish=published)
+    ledger.succeeded("1", (), NOW)
+    ledger.remove()
+    ledger.remove()
+    ledger.succeeded("1", (a_token(),), NOW)
+    ledger.failed("1", a_failure(), NOW)
+    ledger.all_failed(a_failure(), NOW)
+    ledger.swept(Sweep(SweepResult.SUCCESS, 1, NOW))
+    ledger.own_token(NOW)
+    ledger.watch(())
+    ledger.take(UserState(LI).succeeded((a_token(),), NOW + 60))
+    ledger.take_sweep(Sweep(SweepResult.SUCCESS, 1, NOW + 60))
+    assert [type(update) for update in published.taken()] == [Changed, OrganizationRemoved]
+
+
+def test_nothing_comes_through_a_closed_recorder() -> None:
+    published = Published()
+    ledger = Ledger("acme", [LI], publish=published)
+    recorder = Recorder(ledger)
+    recorder.close()
+    before = ledger.view()
+    recorder.succeeded("1", (a_token(),), NOW)
+    recorder.failed("1", a_failure(), NOW)
+    recorder.all_failed(a_failure(), NOW)
+    recorder.swept(Sweep(SweepResult.SUCCESS, 1, NOW))
+    recorder.discovered(Discovery(up=True, users=0))
+    recorder.own_token(NOW)
+    recorder.watch(())
+    assert ledger.view() is before
+    assert published.taken() == []
+
+
+def test_a_poll_that_finds_nothing_new_keeps_the_very_same_tokens() -> None:
+    ledger = Ledger("acme", [LI])
+    ledger.succeeded("1", (a_token(), a_token("pt-2")), NOW)
+    kept = ledger.view().users[0].tokens
+    ledger.succeeded("1", (a_token(), a_token("pt-2")), NOW + 60)
+    state = ledger.view().users[0]
+    assert state.tokens is kept
+    assert state.last_success == NOW + 60
+
+
+def test_what_replicas_report_of_unwatched_users_is_bounded_and_can_be_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.store._MOST_UNWATCHED", 3)
+    store, ledger = Store(), Ledger("acme", [LI])
+    store.replace([ledger])
+    for number in range(5):
+        store.take_state("acme", UserState(User(f"x{number}", "x")))
+    assert list(ledger._unwatched) == ["x2", "x3", "x4"]
+    store.forget_unwatched("acme", ["x3", "nobody"])
+    assert list(ledger._unwatched) == ["x2", "x4"]
+    store.forget_unwatched("globex")
+    assert list(ledger._unwatched) == ["x2", "x4"]
+    store.forget_unwatched()
+    assert list(ledger._unwatched) == []
+
+
+def test_readers_do_not_wait_while_the_failure_of_all_users_is_published() -> None:
+    seen: list[int] = []
+    store = Store()
+
+    def read() -> None:
+        seen.append(sum(state.failure is not None for state in store.view().organizations[0].users))
+
+    def publish(update: Update) -> None:
+        if isinstance(update, Changed) and int(update.after.user.user_id) % 500 == 0:
+            reader = threading.Thread(target=read)
+            reader.start()
+            reader.join(10)
+
+    ledger = Ledger("acme", [User(str(number), "x") for number in range(2_000)], publish=publish)
+    store.replace([ledger])
+    ledger.all_failed(a_failure(), NOW)
+    # Portion by portion: each is seen by readers as soon as its first change is published, and not before.
+    assert seen == [500, 1_000, 1_500, 2_000]
+
+
+def test_polls_from_many_threads_reach_the_listeners_in_the_ledgers_order() -> None:
+    users = [User(str(number), "x") for number in range(4)]
+    published = Published()
+    ledger = Ledger("acme", users, publish=published)
+
+    def poll(number: int) -> None:
+        for turn in range(100):
+            if number == 0 and turn % 10 == 0:
+                ledger.all_failed(a_failure(), NOW)
+            ledger.succeeded(str(turn % 4), (a_token(f"pt-{number}-{turn}"),), NOW)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(poll, range(4)))
+    last: dict[str, UserState] = {user.user_id: UserState(user) for user in users}
+    for update in published.updates:
+        assert isinstance(update, Changed)
+        # Each change begins with the state that the one before ended with: so none was overtaken.
+        assert update.before is last.get(update.after.user.user_id) or not update.before.polled
+        last[update.after.user.user_id] = update.after
+    assert last == {state.user.user_id: state for state in ledger.view().users}
+    assert len(published.updates) == 400 + 10 * 4

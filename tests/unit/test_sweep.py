@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.builders import NOW, Counts, ManualClock, a_token
+from support.updates import calls
 
 from exporter.clock import Stop, StoppedError
 from exporter.model import Reason, Token, User, UserState
@@ -102,7 +103,7 @@ class BrokenFor:
 @pytest.mark.parametrize("fails", [False, True])
 @pytest.mark.parametrize("concurrency", [1, 4])
 def test_a_defect_while_a_result_is_recorded_costs_no_other_user(fails: bool, concurrency: int) -> None:  # noqa: FBT001
-    ledger, counts = Ledger("acme", USERS, observer=BrokenFor("u0")), Counts()
+    ledger, counts = Ledger("acme", USERS, publish=calls(BrokenFor("u0"))), Counts()
     platform = Platform({"u0": raising(ApiError(Reason.SERVER_ERROR, "HTTP 500"))} if fails else {})
     sweeper = a_sweeper(platform, ledger, counts, concurrency=concurrency)
     assert sweeper.sweep() is SweepResult.PARTIAL

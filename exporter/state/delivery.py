@@ -1,0 +1,102 @@
+"""What a ledger publishes, and the queue that keeps it in the ledger's order."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from exporter.events import Event
+    from exporter.model import UserState
+    from exporter.store import Sweep
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The state of a user has been replaced.
+
+    Attributes:
+        organization: the name.
+        before: the previous state; the same object as `after` where another replica polled and published the events.
+        after: the state from now on.
+        events: what happened to the user's tokens in between; the fan-out fills it in.
+    """
+
+    organization: str
+    before: UserState
+    after: UserState
+    events: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """A sweep has been completed."""
+
+    organization: str
+    sweep: Sweep
+
+
+@dataclass(frozen=True, slots=True)
+class OwnExpiryChanged:
+    """The expiry of the exporter's own token has changed, in epoch seconds; None if it is not known."""
+
+    organization: str
+    expires_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class UsersRemoved:
+    """These users are no longer watched."""
+
+    organization: str
+    user_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationRemoved:
+    """The organization is no longer configured. Nothing else about it follows."""
+
+    organization: str
+
+
+Update = Changed | Swept | OwnExpiryChanged | UsersRemoved | OrganizationRemoved
+
+
+class Delivery:
+    """Publishes updates one after the other, in the order in which they were put.
+
+    `put` is called with the lock of whoever orders the updates, `deliver` without it: so publishing never holds up
+    readers of the state. A thread that delivers waits while another one does. That bounds the queue to what the waiting
+    threads have put, and means that an update has been published when `deliver` returns.
+
+    Args:
+        publish: called with each update, by one thread at a time. What it calls must not wait for a thread that
+            delivers here. If it calls `deliver` itself, the outer call goes on with what was put meanwhile.
+    """
+
+    def __init__(self, publish: Callable[[Update], None]) -> None:
+        self._publish = publish
+        self._queue: deque[Update] = deque()
+        # Held while updates are published, so that they are published in order.
+        self._turn = threading.Lock()
+        self._delivering: int | None = None
+
+    def put(self, *updates: Update) -> None:
+        """Queue updates; the caller's lock orders them."""
+        self._queue.extend(updates)
+
+    def deliver(self) -> None:
+        """Publish everything that has been put so far."""
+        if self._delivering == threading.get_ident():
+            return
+        with self._turn:
+            self._delivering = threading.get_ident()
+            try:
+                while self._queue:
+                    self._publish(self._queue.popleft())
+            finally:
+                self._delivering = None

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from exporter.app.organizations import Organizations
+from exporter.model import User
+from exporter.store import Ledger, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exporter.config.loader import OrganizationSettings, Settings
+    from exporter.store import OrganizationView
+    from exporter.watcher import Watcher
+
+
+class FakeWatcher:
+    """Stands where a watcher is made: records what it is asked to do, and raises where it is told to."""
+
+    def __init__(self, scene: Scene, name: str, client: str, before: FakeWatcher | None) -> None:
+        self.scene, self.name, self.client = scene, name, client
+        self.ledger: Ledger = Ledger(name, [User("1", "x")], publish=scene.publish) if before is None else before.ledger
+
+    def _did(self, what: str) -> None:
+        self.scene.did.append(f"{what} {self.name} {self.client}")
+        if what in self.scene.broken:
+            raise RuntimeError("defect")
+
+    def serves(self, settings: Any, _poll: object) -> bool:
+        return bool(settings.client == self.client)
+
+    def adopt(self, _settings: object) -> None:
+        self._did("adopt")
+
+    def take_over(self) -> None:
+        self._did("take over")
+
+    def start(self, _scheduler: object) -> None:
+        self._did("start")
+
+    def retire(self, _scheduler: object) -> None:
+        self._did("retire")
+
+    def end(self) -> None:
+        self._did("end")
+
+    def pause(self) -> None:
+        self._did("pause")
+
+    def resume(self) -> None:
+        self._did("resume")
+
+
+def settings(*names: str) -> Settings:
+    """Names such as ``acme:1``, the number standing for how requests go out."""
+    organizations = [
+        SimpleNamespace(config=SimpleNamespace(name=one.partition(":")[0]), client=one.partition(":")[2])
+        for one in names
+    ]
+    made = SimpleNamespace(organizations=organizations, config=SimpleNamespace(poll=None))
+    return cast("Settings", made)
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.did: list[str] = []
+        self.broken: set[str] = set()
+        self.refused: str | None = None
+        self.crashes: list[int] = []
+        self.store = Store()
+        self.organizations = Organizations(self.make, self.store, cast("Any", None), lambda: self.crashes.append(1))
+
+    def publish(self, update: object) -> None:
+        self.did.append(type(update).__name__)
+
+    def make(
+        self, one: OrganizationSettings, _: Settings, before: Watcher | None, __: OrganizationView | None
+    ) -> Watcher:
+        name, client = one.config.name, cast("Any", one).client
+        if name == self.refused:
+            raise RuntimeError("defect")
+        self.did.append(f"make {name} {client}")
+        return cast("Watcher", FakeWatcher(self, name, client, cast("FakeWatcher | None", before)))
+
+    def apply(self, *names: str) -> list[str]:
+        new = self.organizations.prepare(settings(*names), {})
+        self.organizations.put_in_force(new)
+        self.organizations.start(new)
+        return self.since()
+
+    def since(self) -> list[str]:
+        did, self.did = self.did, []
+        return did
+
+    @property
+    def names(self) -> Iterable[str]:
+        return [one.name for one in self.store.view().organizations]
+
+
+def test_organizations_are_made_then_put_in_force_then_started() -> None:
+    scene = Scene()
+    assert scene.apply("a:1", "b:1") == [
+        *("make a 1", "make b 1"),
+        *("take over a 1", "take over b 1"),
+        *("start a 1", "start b 1"),
+    ]
+    assert scene.names == ["a", "b"]
+
+
+def test_a_reload_keeps_what_it_can_replaces_the_rest_and_removes_last() -> None:
+    scene = Scene()
+    scene.apply("keep:1", "change:1", "drop:1")
+    ledger = scene.store._ledgers[1]
+    assert scene.apply("keep:1", "change:2", "new:1") == [
+        *("make change 2", "make new 1"),
+        *("retire change 1", "retire drop 1"),
+        *("adopt keep 1", "take over change 2", "take over new 1"),
+        "OrganizationRemoved",
+        *("start change 2", "start new 1"),
+    ]
+    assert scene.names == ["keep", "change", "new"]
+    assert scene.store._ledgers[1] is ledger
+
+
+def test_a_defect_while_one_is_made_touches_nothing_that_is_in_force() -> None:
+    scene = Scene()
+    scene.apply("a:1")
+    before = scene.store.view()
+    scene.refused = "c"
+    with pytest.raises(RuntimeError):
+        scene.apply("a:1", "b:1", "c:1")
+    assert scene.since() == ["make b 1", "end b 1"]
+    assert scene.store.view() == before
+
+
+def test_a_defect_while_one_is_put_in_force_does_not_keep_the_others_from_it() -> None:
+    scene = Scene()
+    scene.apply("a:1", "b:1")
+    scene.broken = {"retire", "take over", "start"}
+    assert scene.apply("a:2", "b:2") == [
+        *("make a 2", "make b 2"),
+        *("retire a 1", "retire b 1"),
+        *("take over a 2", "take over b 2"),
+        *("start a 2", "start b 2"),
+    ]
+    assert len(scene.crashes) == 6
+
+
+def test_what_is_made_while_standing_by_is_paused_before_it_starts() -> None:
+    scene = Scene()
+    scene.organizations.poll(polls=False)
+    assert scene.apply("a:1") == ["make a 1", "take over a 1", "pause a 1", "start a 1"]
+    scene.organizations.poll(polls=True)
+    assert scene.since() == ["resume a 1"]
+    assert scene.apply("a:1", "b:1")[-1] == "start b 1"
+
+
+def test_nothing_is_recorded_any_more_once_it_is_closed() -> None:
+    scene = Scene()
+    scene.apply("a:1")
+    view = scene.store.view()
+    scene.organizations.close()
+    scene.store._ledgers[0].succeeded("1", (), 5.0)
+    assert scene.store.view().organizations[0] is view.organizations[0]
+    scene.organizations.end()
+    assert scene.since() == ["end a 1"]

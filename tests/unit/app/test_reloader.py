@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from support.builders import NOW, ManualClock
+
+from exporter.app.reloader import Parts, Reloader
+from exporter.clock import Stop, StoppedError
+from exporter.common.worker import Supervisor
+from exporter.config.faults import ConfigError, Fault, ReloadError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from exporter.config.loader import Settings
+
+
+def settings(name: str) -> Settings:
+    return cast("Settings", SimpleNamespace(name=name, organizations=(), alertmanagers=()))
+
+
+class Part:
+    """Stands for every part that a configuration is put in force on: one journal of all calls."""
+
+    def __init__(self, scene: Scene, name: str) -> None:
+        self._scene, self._name = scene, name
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        def call(*arguments: Any, **_: Any) -> Any:
+            step = f"{self._name}.{method}"
+            self._scene.did.append(step)
+            if step in self._scene.broken:
+                raise RuntimeError("defect")
+            return SimpleNamespace(settings=arguments[0]) if method == "prepare" else None
+
+        return call
+
+
+IN_ORDER = [
+    "organizations.prepare",
+    "organizations.put_in_force",
+    "notifications.watch",
+    "telemetry.reloaded",
+    "alerting.put_in_force",
+    "organizations.start",
+    "warnings",
+]
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.did: list[str] = []
+        self.broken: set[str] = set()
+        self.loaded: Callable[[], Settings] = lambda: settings("new")
+        self.stop = Stop()
+        self.clock = ManualClock()
+        parts = Parts(*(cast("Any", Part(self, name)) for name in Parts.__slots__))
+        self.reloader = Reloader(
+            settings("first"),
+            self.load,
+            parts,
+            lambda _: self.did.append("warnings"),
+            Supervisor(lambda _: None, self.clock),
+            self.stop,
+            self.clock,
+        )
+
+    def load(self) -> Settings:
+        return self.loaded()
+
+    def begun(self) -> Scene:
+        self.reloader.begin({})
+        assert self.since() == IN_ORDER
+        return self
+
+    def since(self) -> list[str]:
+        did, self.did = self.did, []
+        return did
+
+    @property
+    def in_force(self) -> Any:
+        now = self.reloader.in_force
+        return cast("Any", now.settings).name, now.generation, now.refused_since
+
+
+def a_fault() -> ConfigError:
+    return ConfigError((Fault("config.yaml", 1, "organizations", "is missing", "add one"),))
+
+
+def test_everything_is_made_before_anything_is_put_in_force() -> None:
+    scene = Scene().begun()
+    assert scene.in_force == ("first", 1, None)
+    scene.reloader.reload()
+    assert scene.since() == [*IN_ORDER, "garbage.begin"]
+    assert scene.in_force == ("new", 2, None)
+
+
+def test_a_configuration_that_is_refused_changes_nothing_but_since_when() -> None:
+    scene = Scene().begun()
+
+    def refuse() -> Settings:
+        raise a_fault()
+
+    scene.loaded = refuse
+    for _ in range(2):
+        with pytest.raises(ReloadError, match="is missing"):
+            scene.reloader.reload()
+        scene.clock.advance(60)
+    assert scene.since() == ["telemetry.reload_failed"] * 2
+    assert scene.in_force == ("first", 1, NOW)
+    scene.loaded = lambda: settings("new")
+    scene.reloader.reload()
+    assert scene.in_force == ("new", 2, None)
+
+
+def test_a_defect_while_the_new_parts_are_made_changes_nothing_that_is_in_force() -> None:
+    scene = Scene().begun()
+    scene.broken = {"organizations.prepare"}
+    with pytest.raises(ReloadError, match="defect of its own"):
+        scene.reloader.reload()
+    assert scene.since() == ["organizations.prepare", "telemetry.internal_error", "telemetry.reload_failed"]
+    assert scene.in_force == ("first", 1, NOW)
+
+
+def test_a_defect_of_alerting_is_counted_and_the_organizations_start_all_the_same() -> None:
+    scene = Scene().begun()
+    scene.broken = {"alerting.put_in_force"}
+    scene.reloader.reload()
+    assert scene.since() == [
+        *IN_ORDER[:5],
+        "telemetry.internal_error",
+        *IN_ORDER[5:],
+        "garbage.begin",
+    ]
+    assert scene.in_force == ("new", 2, None)
+
+
+def test_a_reload_that_is_still_loading_when_everything_ends_puts_nothing_in_force() -> None:
+    scene = Scene().begun()
+    loading, go = threading.Event(), threading.Event()
+
+    def load() -> Settings:
+        loading.set()
+        go.wait(5)
+        return settings("late")
+
+    scene.loaded = load
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(scene.reloader.reload)
+        assert loading.wait(5)
+        scene.stop.set()
+        scene.reloader.stop()
+        go.set()
+        with pytest.raises(ReloadError, match="shutting down"):
+            first.result(5)
+    assert scene.since() == ["organizations.prepare", "organizations.discard"]
+    assert scene.in_force == ("first", 1, None)
+    with pytest.raises(ReloadError, match="shutting down"):
+        scene.reloader.reload()
+
+
+def test_a_configuration_is_not_put_in_force_before_the_first_one() -> None:
+    scene = Scene()
+    with pytest.raises(ReloadError, match="still starting"):
+        scene.reloader.reload()
+    assert scene.since() == ["organizations.prepare", "organizations.discard"]
+
+
+def test_once_everything_ends_nothing_begins_and_no_role_changes() -> None:
+    scene = Scene()
+    scene.stop.set()
+    with pytest.raises(StoppedError):
+        scene.reloader.begin({})
+    scene.reloader.poll(polls=True)
+    assert scene.since() == ["organizations.prepare", "organizations.discard"]
+
+
+def test_a_role_reaches_alerts_and_organizations() -> None:
+    scene = Scene().begun()
+    scene.reloader.poll(polls=False)
+    assert scene.since() == ["alerting.stand_by", "organizations.poll"]
+
+
+def test_however_many_requests_wait_they_make_for_one_reload() -> None:
+    scene = Scene().begun()
+    loads = threading.Semaphore(0)
+    done = threading.Event()
+
+    def load() -> Settings:
+        loads.release()
+        done.wait(5)
+        return settings("new")
+
+    scene.loaded = load
+    for _ in range(200):
+        scene.reloader.request()
+    scene.reloader.start()
+    assert loads.acquire(timeout=5)
+    for _ in range(200):
+        scene.reloader.request()
+    done.set()
+    assert loads.acquire(timeout=5)
+    assert not loads.acquire(timeout=0.05)
+    scene.reloader.stop()
+    assert scene.in_force == ("new", 3, None)
