@@ -90,7 +90,7 @@ class Daemon:
         self._telemetry = Telemetry()
         self._supervisor = Supervisor(self._telemetry.internal_error, clock)
         self._store = Store()
-        self._watchdog = Watchdog(clock)
+        self._watchdog = Watchdog(clock, self._supervisor)
         self._scheduler = Scheduler(clock, self._supervisor)
         self._notifications = NotificationTelemetry(
             self._telemetry.registry, self._telemetry.internal_error, QUEUE_CAPACITY
@@ -336,6 +336,7 @@ class Daemon:
             self._watchdog,
             self._stop,
             self._clock,
+            redact=settings.redactor.clean,
             pacer=None if self._member is None else self._member.pacer,
             shard=self._shard,
             known=known,

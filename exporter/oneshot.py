@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exporter.clock import Stop
+from exporter.common.worker import Supervisor
 from exporter.metrics.telemetry import Telemetry
 from exporter.store import View
 from exporter.transport import Watchdog
@@ -53,7 +54,7 @@ def sweep_once(
     """
     stop = Stop()
     telemetry = Telemetry()
-    watchdog = Watchdog(clock)
+    watchdog = Watchdog(clock, Supervisor(telemetry.internal_error, clock))
     watchdog.start()
     watchers = [
         Watcher(
@@ -65,6 +66,7 @@ def sweep_once(
             stop,
             clock,
             progress,
+            redact=settings.redactor.clean,
         )
         for one in settings.organizations
     ]

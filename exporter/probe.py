@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.clock import Stop
+from exporter.common.worker import Supervisor
 from exporter.metrics.telemetry import Telemetry
 from exporter.transport import Watchdog
 from exporter.watcher import Watcher
@@ -35,12 +36,14 @@ def probe(settings: Settings, clock: Clock) -> Iterator[tuple[bool, str]]:
     """
     stop = Stop()
     telemetry = Telemetry()
-    watchdog = Watchdog(clock)
+    watchdog = Watchdog(clock, Supervisor(telemetry.internal_error, clock))
     watchdog.start()
     try:
         for one in settings.organizations:
             name = one.config.name
-            watcher = Watcher(one, settings.config.poll, None, telemetry.organization(name), watchdog, stop, clock)
+            counts = telemetry.organization(name)
+            redact = settings.redactor.clean
+            watcher = Watcher(one, settings.config.poll, None, counts, watchdog, stop, clock, redact=redact)
             try:
                 for well, line in _about(watcher, stop):
                     yield well, printable(f"{name}: {line}")

@@ -1,160 +1,57 @@
-"""Requests with a limit on their total time, which can be called off from another thread.
-
-requests limits the time to connect and the time between two bytes, not the whole: a server that sends one byte a second
-holds a request for ever. Here a watchdog shuts the socket of a call down when its time is over, whatever the call is
-doing then: handshake, proxy tunnel, headers or body.
-"""
+"""Sessions whose requests are limited in their total time and can be called off from another thread."""
 
 from __future__ import annotations
 
 import contextlib
-import socket
-import threading
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
 from requests.structures import CaseInsensitiveDict
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError
+from urllib3.exceptions import ClosedPoolError
 
 from exporter import __version__
+from exporter.common.exceptions import clear_chain
+from exporter.http.connections import POOLS, Context
+from exporter.http.deadline import Call, Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from urllib3 import PoolManager
 
-    from exporter.clock import Clock
-
-
-class Call:
-    """One request under way: until when it may take, and the socket to shut down if it takes longer."""
-
-    def __init__(self, clock: Clock, limit: float, owner: object) -> None:
-        self.owner = owner
-        self.deadline = clock.monotonic() + limit
-        self.over = False
-        self._clock = clock
-        # Guards _socket and over: the watchdog ends calls from its own thread.
-        self._lock = threading.Lock()
-        self._socket: socket.socket | None = None
-
-    def remaining(self) -> float:
-        """Seconds left; 0 once the call has been ended."""
-        return 0.0 if self.over else max(0.0, self.deadline - self._clock.monotonic())
-
-    def attach(self, switch: socket.socket) -> None:
-        """Name the socket that the call uses now."""
-        with self._lock:
-            self._socket = switch
-            if self.over:
-                _shut_down(switch)
-
-    def detach(self) -> None:
-        """The call has ended by itself: its socket may serve another one from now on."""
-        with self._lock:
-            self._socket = None
-
-    def end(self) -> None:
-        """End the call now; whatever waits on its socket wakes up with an error or an early end."""
-        with self._lock:
-            self.over = True
-            if self._socket is not None:
-                _shut_down(self._socket)
-
-
-def _shut_down(switch: socket.socket) -> None:
-    with contextlib.suppress(OSError):  # the peer may have been faster
-        switch.shutdown(socket.SHUT_RDWR)
-
-
-class Watchdog:
-    """Ends the calls whose time is over. One thread for all clients, started and stopped by whoever owns it."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        # Guards _calls, _wakes_at and _stopping, and wakes the thread when the next deadline comes sooner.
-        self._changed = threading.Condition()
-        self._calls: set[Call] = set()
-        self._wakes_at = float("inf")
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End all calls and the thread."""
-        with self._changed:
-            self._stopping = True
-            for call in self._calls:
-                call.end()
-            self._changed.notify()
-        self._thread.join()
-
-    @contextlib.contextmanager
-    def call(self, limit: float, owner: object) -> Iterator[Call]:
-        """A call that may take so many seconds."""
-        call = Call(self._clock, limit, owner)
-        with self._changed:
-            self._calls.add(call)
-            if self._stopping:
-                call.end()
-            elif call.deadline < self._wakes_at:
-                self._changed.notify()
-        try:
-            yield call
-        finally:
-            call.detach()
-            with self._changed:
-                self._calls.discard(call)
-
-    def end_calls_of(self, owner: object) -> None:
-        """End the calls that one owner has under way."""
-        with self._changed:
-            for call in self._calls:
-                if call.owner is owner:
-                    call.end()
-
-    def _run(self) -> None:
-        with self._changed:
-            while not self._stopping:
-                now = self._clock.monotonic()
-                self._wakes_at = float("inf")
-                for call in self._calls:
-                    if call.deadline <= now:
-                        call.end()
-                    else:
-                        self._wakes_at = min(self._wakes_at, call.deadline)
-                self._changed.wait(None if self._wakes_at == float("inf") else self._wakes_at - now)
+    from exporter.http.connections import GuardedPool
 
 
 class GuardedAdapter(HTTPAdapter):
-    """A requests adapter whose connections tell the current call of their thread which socket they use.
+    """A requests adapter for one address, whose connections know the current call of their thread.
 
     Args:
-        current_call: gives the calling thread's call.
-        concurrency: connections to keep, and requests that may be under way at once.
+        context: what the connections need to know.
+        connections: idle connections to keep.
         server_name: name to send as SNI and to expect in the certificate; None for the host of the address.
     """
 
-    def __init__(self, current_call: Callable[[], Call], concurrency: int, server_name: str | None) -> None:
-        self._pool_classes = _guarded_pools(current_call)
+    def __init__(self, context: Context, connections: int, server_name: str | None) -> None:
+        self._context = context
         self._server_name = server_name
-        self._pool: Any = None
+        self._pool: GuardedPool | None = None
         self._verified = False
-        super().__init__(pool_connections=1, pool_maxsize=concurrency, max_retries=0, pool_block=True)
+        self._closed = False
+        super().__init__(pool_connections=1, pool_maxsize=connections, max_retries=0)
 
     def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
         """As in requests, but found once: an adapter here serves one address in one way."""
+        if self._closed:
+            # A pool made after `close` would never be closed.
+            raise ClosedPoolError(self._pool, "the session is closed")  # type: ignore[arg-type]
         if self._pool is None:
-            self._pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+            pool = cast("GuardedPool", super().get_connection_with_tls_context(request, verify, proxies, cert))
+            pool.context = self._context
+            self._pool = pool
         return self._pool
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
@@ -178,18 +75,34 @@ class GuardedAdapter(HTTPAdapter):
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:  # noqa: FBT001, FBT002 - as in requests
         """As in requests, with guarded connections."""
         super().init_poolmanager(connections, maxsize, block, **kwargs, **self._server_name_options())
-        self.poolmanager.pool_classes_by_scheme = self._pool_classes
+        self.poolmanager.pool_classes_by_scheme = POOLS
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> PoolManager:
         """As in requests, with guarded connections."""
         manager: PoolManager = super().proxy_manager_for(proxy, **kwargs, **self._server_name_options())
-        manager.pool_classes_by_scheme = self._pool_classes
+        manager.pool_classes_by_scheme = POOLS
         return manager
 
     def _server_name_options(self) -> dict[str, str]:
         if self._server_name is None:
             return {}
         return {"server_hostname": self._server_name, "assert_hostname": self._server_name}
+
+    def refuse(self) -> None:
+        """Open no connection from now on."""
+        self._closed = True
+
+    def close_idle(self) -> bool:
+        """Close the connections that have been idle for too long; True if others are still idle."""
+        return self._pool is not None and self._pool.close_idle()
+
+    def close(self) -> None:
+        """Close the connections; those in use as soon as their requests have ended."""
+        self.refuse()
+        if self._pool is not None:
+            # requests only drops its pools, whose sockets stay open until they are garbage-collected.
+            self._pool.close()
+        super().close()
 
 
 class GuardedSession(requests.Session):
@@ -200,7 +113,7 @@ class GuardedSession(requests.Session):
 
     Args:
         watchdog: ends what takes too long.
-        concurrency: connections to keep, and requests that may be under way at once.
+        concurrency: idle connections to keep: as many as there are requests under way at once.
         ca_file: authorities to trust instead of the public ones.
         server_name: name to send as SNI and to expect in the certificate; None for the host of the address.
         insecure_skip_verify: do not check the certificate.
@@ -217,7 +130,7 @@ class GuardedSession(requests.Session):
     ) -> None:
         super().__init__()
         self._watchdog = watchdog
-        self._thread = threading.local()
+        self._context = Context(watchdog.clock)
         self.trust_env = False
         self.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
         self.headers["User-Agent"] = f"yunxiao-token-exporter/{__version__}"
@@ -225,15 +138,14 @@ class GuardedSession(requests.Session):
         if self._verify and ca_file is not None:
             self._verify = str(ca_file)
         self.verify = self._verify
-        self._adapter = GuardedAdapter(self._current_call, concurrency, server_name)
+        self._adapter = GuardedAdapter(self._context, concurrency, server_name)
         self.mount("http://", self._adapter)
         self.mount("https://", self._adapter)
 
     @contextlib.contextmanager
     def call(self, limit: float) -> Iterator[Call]:
         """The one request that the calling thread makes in here may take so many seconds."""
-        with self._watchdog.call(limit, self) as call:
-            self._thread.call = call
+        with self._watchdog.call(limit, self) as call, self._context.calling(call):
             yield call
 
     def send_as_is(self, request: requests.PreparedRequest, timeout: float) -> requests.Response:
@@ -241,15 +153,44 @@ class GuardedSession(requests.Session):
 
         What a session does around that, with redirects, cookies and settings of the environment, is not wanted here and
         costs as much as the request.
+
+        A GET that fails on a connection which was used before is sent once more on a fresh one, within the same time
+        limit: the server may have closed the connection meanwhile, and a NAT may have forgotten it.
         """
+        call = self._context.call
+        call.resendable = request.method == "GET"
+        try:
+            return self._send(request, timeout)
+        except (requests.ConnectionError, requests.Timeout) as error:
+            if call.idle is None or not call.resendable or call.remaining() <= 0:
+                raise
+            silent = isinstance(error, requests.Timeout)
+            clear_chain(error)
+        return self._send_again(request, call, silent=silent)
+
+    def _send(self, request: requests.PreparedRequest, timeout: float) -> requests.Response:
         return self._adapter.send(request, stream=True, timeout=timeout, verify=self._verify, proxies=self.proxies)
 
-    def _current_call(self) -> Call:
-        call: Call = self._thread.call
-        return call
+    def _send_again(self, request: requests.PreparedRequest, call: Call, *, silent: bool) -> requests.Response:
+        idle = call.idle or 0.0
+        call.resent = True
+        try:
+            response = self._send(request, call.remaining())
+        except requests.RequestException as error:
+            if silent and (call.remaining() <= 0 or isinstance(error, requests.Timeout)):
+                self._context.reuse.is_slow()
+            raise
+        if silent:
+            self._context.reuse.was_forgotten(idle)
+        return response
+
+    def close_idle(self) -> bool:
+        """Close the connections that have been idle for too long; True if others are still idle."""
+        return self._adapter.close_idle()
 
     def close(self) -> None:
-        """End the requests under way and close the connections."""
+        """End the requests under way and close the connections; nothing can be sent afterwards."""
+        self._adapter.refuse()
         self._watchdog.end_calls_of(self)
         super().close()
 
@@ -258,62 +199,4 @@ class GuardedSession(requests.Session):
         return
 
 
-def _addresses(connection: HTTPConnection, host: str) -> list[str]:
-    try:
-        found = socket.getaddrinfo(host, connection.port, type=socket.SOCK_STREAM)
-    except (socket.gaierror, UnicodeError) as error:
-        failure = error if isinstance(error, socket.gaierror) else socket.gaierror(socket.EAI_NONAME, "no such name")
-        raise NameResolutionError(host, connection, failure) from error
-    return [str(place[0]) for _, _, _, _, place in found]
-
-
-def _guarded_pools(current_call: Callable[[], Call]) -> dict[str, type[HTTPConnectionPool]]:
-    class Guarded(HTTPConnection):
-        """Keeps a second handle to its socket: shutting that down works even in the middle of a TLS handshake."""
-
-        _switch: socket.socket | None = None
-
-        def _new_conn(self) -> socket.socket:
-            call = current_call()
-            host, limit = self._dns_host, self.timeout
-            addresses = _addresses(self, host)
-            try:
-                # One address after the other, all within the call's time; urllib3 would give each the whole.
-                for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
-                    if (remaining := call.remaining()) <= 0:
-                        break
-                    self._dns_host, self.timeout = address, remaining / left
-                    try:
-                        opened = super()._new_conn()
-                    except HTTPError:
-                        if left == 1:
-                            raise
-                        continue
-                    self._switch = opened.dup()
-                    call.attach(self._switch)
-                    return opened
-            finally:
-                self._dns_host, self.timeout = host, limit
-            raise ConnectTimeoutError(self, "out of time")
-
-        def request(self, *args: Any, **kwargs: Any) -> None:
-            if self._switch is not None:
-                current_call().attach(self._switch)
-            super().request(*args, **kwargs)
-
-        def close(self) -> None:
-            super().close()
-            if self._switch is not None:
-                self._switch.close()
-                self._switch = None
-
-    class GuardedTls(Guarded, HTTPSConnection):
-        pass
-
-    class Pool(HTTPConnectionPool):
-        ConnectionCls = Guarded
-
-    class TlsPool(HTTPSConnectionPool):
-        ConnectionCls = GuardedTls
-
-    return {"http": Pool, "https": TlsPool}
+__all__ = ["Call", "GuardedAdapter", "GuardedSession", "Watchdog"]

@@ -17,6 +17,7 @@ from exporter.cluster.shard import WHOLE, Shard
 from exporter.config.faults import ConfigError
 from exporter.config.userlists import first_wins, joined
 from exporter.durations import format_duration
+from exporter.platform.limits import RequestLimits
 from exporter.polling.own_token import LOOK_EVERY, OwnTokenWatch
 from exporter.polling.pacing import Pacer
 from exporter.polling.refresh import Refresher
@@ -85,6 +86,7 @@ class Watcher:
         parent: ends everything.
         clock: where time comes from.
         progress: called after each user of a sweep.
+        redact: takes secrets out of text from the platform.
         pacer: makes what spaces the requests, from the organization's name and its configured rate.
         shard: which users are watched.
         known: what an earlier run knew, where there is no watcher to replace.
@@ -102,6 +104,7 @@ class Watcher:
         clock: Clock,
         progress: Callable[[User], None] | None = None,
         *,
+        redact: Callable[[str], str],
         pacer: Callable[[str, float | None], Pacer] | None = None,
         shard: Shard = WHOLE,
         known: OrganizationView | None = None,
@@ -160,7 +163,8 @@ class Watcher:
         if kept is None or kept.highest != rate:
             kept = Pacer(rate, clock) if pacer is None else pacer(config.name, rate)
         self.pacer: Pacer = kept
-        self.client = YunxiaoClient(target, settings.token, self.pacer, telemetry, watchdog, clock)
+        limits = RequestLimits(self.pacer, config.limits.concurrency)
+        self.client = YunxiaoClient(target, settings.token, limits, telemetry, watchdog, clock, redact=redact)
         self.sweeper = Sweeper(
             self._recorder,
             self.client,

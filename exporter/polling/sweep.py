@@ -32,8 +32,6 @@ _FEW = 10
 """One in so many users may have older data, or none."""
 _RAREST = 8
 """Sweeps of which a failing user is asked in one at least."""
-_SLOT_PATIENCE = 0.2
-"""Seconds after which a worker that waits for its turn looks whether it is still wanted."""
 
 
 class TokenLister(Protocol):
@@ -86,7 +84,7 @@ class Sweeper:
     Args:
         ledger: whom to watch, and where the outcomes go.
         client: the API.
-        concurrency: requests under way at once.
+        concurrency: users polled at once; the client limits the requests.
         interval: seconds between the starts of two sweeps.
         spread: whether later sweeps are spread over the interval.
         observer: counts.
@@ -126,8 +124,6 @@ class Sweeper:
         self._paused = False
         self._again = False
         self._running: set[_Run] = set()
-        # A sweep and a catch-up share the requests that may be under way at once.
-        self._slots = threading.Semaphore(concurrency)
         # Guards _under_way: a catch-up and a sweep may go on at the same time, but not about the same user.
         self._lock = threading.Lock()
         self._under_way: set[str] = set()
@@ -237,15 +233,6 @@ class Sweeper:
     def refused(self) -> bool:
         """Whether the platform refused the token in the last sweep."""
         return self._refused
-
-    def take_slot(self, stop: Stop) -> None:
-        """Wait for room for one more request; raises `StoppedError` if the wait is called off."""
-        while not self._slots.acquire(timeout=_SLOT_PATIENCE):
-            stop.check()
-
-    def give_slot(self) -> None:
-        """The request has ended."""
-        self._slots.release()
 
     def claim(self, user: User) -> bool:
         """Take a user on for a poll, unless one is under way already."""
@@ -394,11 +381,7 @@ class _Run:
                 if not self._sweeper.claim(due.user):
                     continue
                 try:
-                    self._sweeper.take_slot(self._off)
-                    try:
-                        self._note(self._sweeper.poll(due.user, self._off))
-                    finally:
-                        self._sweeper.give_slot()
+                    self._note(self._sweeper.poll(due.user, self._off))
                 finally:
                     self._sweeper.release(due.user)
                 self._sweeper.progressed(due.user)

@@ -7,6 +7,7 @@ import ssl
 import requests
 import urllib3
 
+from exporter.common.exceptions import causes
 from exporter.model import Reason
 from exporter.yunxiao.errors import ApiError
 
@@ -24,35 +25,22 @@ def broken(error: Exception, timeout: float, *, over: bool) -> ApiError:
         timeout: seconds that the request was given.
         over: whether they had passed.
     """
-    causes = list(_causes(error))
-    if over or any(isinstance(cause, (requests.Timeout, TimeoutError)) for cause in causes):
+    came_from = causes(error)
+    if over or any(isinstance(cause, (requests.Timeout, TimeoutError)) for cause in came_from):
         return out_of_time(timeout)
     kind = type(error).__name__
-    if any(isinstance(cause, (requests.exceptions.SSLError, ssl.SSLError)) for cause in causes):
-        verify = next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None)
+    if any(isinstance(cause, (requests.exceptions.SSLError, ssl.SSLError)) for cause in came_from):
+        verify = next((cause for cause in came_from if isinstance(cause, ssl.SSLCertVerificationError)), None)
         why = verify.verify_message if verify is not None else "handshake failed"
         return ApiError(Reason.TLS, f"TLS: {why}")
     if isinstance(error, (requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError)):
         return ApiError(Reason.INVALID_RESPONSE, "the answer cannot be decompressed")
-    if any(isinstance(cause, urllib3.exceptions.NameResolutionError) for cause in causes):
+    if any(isinstance(cause, urllib3.exceptions.NameResolutionError) for cause in came_from):
         return ApiError(Reason.CONNECTION, "the host name cannot be resolved")
-    if any(isinstance(cause, requests.exceptions.ProxyError) for cause in causes):
+    if any(isinstance(cause, requests.exceptions.ProxyError) for cause in came_from):
         return ApiError(Reason.CONNECTION, "the proxy cannot be reached or refuses")
     if any(isinstance(cause, (urllib3.exceptions.IncompleteRead, requests.exceptions.ChunkedEncodingError))
-           for cause in causes):  # fmt: skip
+           for cause in came_from):  # fmt: skip
         return ApiError(Reason.CONNECTION, "the connection broke off in mid-answer")
-    why = next((cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror), kind)
+    why = next((cause.strerror for cause in came_from if isinstance(cause, OSError) and cause.strerror), kind)
     return ApiError(Reason.CONNECTION, f"no connection: {why}")
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    """An error with all that it came from, whichever way the libraries noted that."""
-    seen: list[BaseException] = []
-    todo: list[object] = [error]
-    while todo:
-        cause = todo.pop()
-        if not isinstance(cause, BaseException) or cause in seen:
-            continue
-        seen.append(cause)
-        todo.extend((cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args))
-    return seen

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import random
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
 import requests
-import tenacity
 import urllib3
 
-from exporter.clock import StoppedError
+from exporter.clock import Stop, StoppedError
+from exporter.common.exceptions import clear_chain
 from exporter.model import Reason, Token
 from exporter.transport import Call, GuardedSession, Watchdog
 from exporter.yunxiao.breakage import broken, out_of_time
 from exporter.yunxiao.errors import ApiError, reason_of_status
-from exporter.yunxiao.headers import host_of, retry_after_of
+from exporter.yunxiao.headers import host_of, retry_after_of, without_token
 from exporter.yunxiao.people import Person, parse_person
 from exporter.yunxiao.wire import WireError, error_code, parse_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
-    from exporter.clock import Clock, Stop
+    from exporter.clock import Clock
     from exporter.config.secrets import Secret, SecretSource
 
 T = TypeVar("T")
@@ -52,7 +54,8 @@ _CHUNK = 64 * 1024
 _OK = 200
 _OK_CODE = "200"
 _NO_STATUS = "error"
-_ATTEMPTS = 3
+_PAUSES = (0.5, 1.0)
+"""Seconds up to which to wait before the second and the third attempt."""
 _MOST_TOKENS = 10
 """Tokens tried for one request: more than can be configured, fewer than a file that changes all the time can hold."""
 
@@ -60,11 +63,11 @@ _MOST_TOKENS = 10
 class Gate(Protocol):
     """Decides when the next request may go out."""
 
-    def acquire(self, stop: Stop) -> None:
-        """Wait for the next request's turn.
+    def admit(self, stop: Stop) -> AbstractContextManager[None]:
+        """Wait until a request may start; inside the context it is under way.
 
         Raises:
-            StoppedError: the wait was called off.
+            StoppedError: the stop ended the wait.
         """
         ...
 
@@ -135,6 +138,15 @@ class YunxiaoClient:
 
     Only what the configuration says is in force: `.netrc` and `REQUESTS_CA_BUNDLE` are not looked at, redirects are
     refused (requests would send the token along), cookies are dropped.
+
+    Args:
+        target: where the API is.
+        token: the administrator's token.
+        gate: decides when a request may go out; how long that takes counts for nobody's time limit.
+        observer: counts.
+        watchdog: ends requests that take too long.
+        clock: where time comes from.
+        redact: takes secrets out of text from outside before it becomes the text of an error.
     """
 
     def __init__(
@@ -145,12 +157,15 @@ class YunxiaoClient:
         observer: Observer,
         watchdog: Watchdog,
         clock: Clock,
+        *,
+        redact: Callable[[str], str],
     ) -> None:
         self._target = target
         self._token = token
         self._gate = gate
         self._observer = observer
         self._clock = clock
+        self._redact = redact
         self._closed = False
         # Only ever replaced whole.
         self._refused: tuple[Secret, ...] = ()
@@ -250,36 +265,29 @@ class YunxiaoClient:
         try:
             return parse()
         except WireError as error:
-            self._observer.error(Reason.INVALID_RESPONSE)
-            raise ApiError(Reason.INVALID_RESPONSE, f"the answer is {error}") from None
+            detail = self._redact(f"the answer is {error}")
+        self._observer.error(Reason.INVALID_RESPONSE)
+        raise ApiError(Reason.INVALID_RESPONSE, detail)
 
     def count_unreadable(self, field: str) -> None:
         """Count a field of an answer that could not be read."""
         self._observer.parse_errors(field, 1)
 
     def _get(self, operation: str, path: str, query: Mapping[str, str], stop: Stop) -> _Answer:
-        try:
-            return self._authorized(operation, path, query, stop)
-        except ApiError as error:
-            if not error.worth_another_try:
-                raise
-            first = error
-        # The machinery of retries costs more than most requests, so it is started when it is needed.
-        attempts = iter([lambda: _raise(first)])
+        """The answer to a call, which is tried again where that makes sense.
 
-        def attempt() -> _Answer:
-            again = next(attempts, None)
-            return self._authorized(operation, path, query, stop) if again is None else again()
-
-        retrying = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(_ATTEMPTS),
-            retry=tenacity.retry_if_exception(_worth_another_try),
-            wait=tenacity.wait_random_exponential(multiplier=0.5, max=10),
-            sleep=lambda seconds: _wait(stop, seconds),
-            before_sleep=lambda _: self._observer.retry(),
-            reraise=True,
-        )
-        return retrying(attempt)
+        A plain loop: an exception that is kept for later keeps its frames, and those keep the exception.
+        """
+        for pause in _PAUSES:
+            try:
+                return self._authorized(operation, path, query, stop)
+            except ApiError as error:
+                if not error.worth_another_try:
+                    raise
+            self._observer.retry()
+            # Any time up to that, so that many failed at once do not come back at once.
+            stop.wait(random.uniform(0, pause))  # noqa: S311 - no secret
+        return self._authorized(operation, path, query, stop)
 
     def _authorized(self, operation: str, path: str, query: Mapping[str, str], stop: Stop) -> _Answer:
         token = self._token.current()
@@ -306,77 +314,106 @@ class YunxiaoClient:
                 return answer
 
     def _attempt(self, operation: str, path: str, query: Mapping[str, str], token: Secret, stop: Stop) -> _Answer:
-        self._gate.acquire(stop)
-        if self._closed:
-            raise StoppedError
-        started = self._clock.monotonic()
-        code = _NO_STATUS
-        try:
-            with self._session.call(self._target.timeout) as call:
-                try:
-                    answer = self._exchange(call, path, query, token)
-                except ApiError as error:
-                    code = str(error.status or _NO_STATUS)
-                    raise
-                code = _OK_CODE
-        except ApiError as error:
+        with self._gate.admit(stop):
             if self._closed:
-                raise StoppedError from None
-            self._observer.error(error.reason)
-            if error.reason is Reason.RATE_LIMITED:
-                self._gate.throttled(error.retry_after)
-            raise
-        finally:
-            self._observer.request(operation, code, self._clock.monotonic() - started)
+                raise StoppedError
+            started = self._clock.monotonic()
+            code = _NO_STATUS
+            try:
+                answer = self._exchange_in_time(path, query, token, stop)
+                code = _OK_CODE
+            except ApiError as error:
+                code = str(error.status or _NO_STATUS)
+                if self._closed or stop.is_set():
+                    raise StoppedError from None
+                self._observer.error(error.reason)
+                if error.reason is Reason.RATE_LIMITED:
+                    self._gate.throttled(error.retry_after)
+                raise
+            finally:
+                self._observer.request(operation, code, self._clock.monotonic() - started)
         self._gate.relaxed()
         return answer
 
+    def _exchange_in_time(self, path: str, query: Mapping[str, str], token: Secret, stop: Stop) -> _Answer:
+        with self._session.call(self._target.timeout) as call, _ended_by(stop, call):
+            try:
+                return self._exchange(call, path, query, token)
+            finally:
+                if call.resent:
+                    self._observer.retry()
+
     def _exchange(self, call: Call, path: str, query: Mapping[str, str], token: Secret) -> _Answer:
         """Send one request and read the whole answer, with every library's error turned into an `ApiError`."""
+        timeout = self._target.timeout
         try:
             request = self._template.copy()
             request.url = f"{self._template.url}{_API}{path}?{urlencode(query)}"
             request.headers[_TOKEN_HEADER] = token.reveal()
-            with self._session.send_as_is(request, self._target.timeout) as response:
-                if response.status_code != _OK:
-                    raise self._refusal(response)
-                body = _read(response, _BODY_LIMIT)
-        except requests.RequestException as error:
-            raise broken(error, self._target.timeout, over=call.over) from None
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise broken(error, self._target.timeout, over=call.over) from None
-        if call.over:
-            # A body without a length looks whole when its connection is shut down.
-            raise out_of_time(self._target.timeout)
-        if len(body) > _BODY_LIMIT:
-            raise ApiError(Reason.INVALID_RESPONSE, "the answer is larger than 32 MiB", status=_OK)
-        return body, response.headers
+            with self._session.send_as_is(request, timeout) as response:
+                status, headers = response.status_code, response.headers
+                body = _read(response, _BODY_LIMIT) if status == _OK else _read_refusal(response)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            failure = broken(error, timeout, over=call.over)
+            clear_chain(error)
+        else:
+            body = without_token(body, token.reveal())
+            if status != _OK:
+                failure = self._refusal(status, headers, body)
+            elif call.over:
+                # A body without a length looks whole when its connection is shut down.
+                failure = out_of_time(timeout)
+            elif len(body) > _BODY_LIMIT:
+                failure = ApiError(Reason.INVALID_RESPONSE, "the answer is larger than 32 MiB", status=_OK)
+            else:
+                return body, headers
+        # Outside of the except clause: raised there, it would keep the library's exceptions as its context.
+        raise failure.redacted(self._redact)
 
-    def _refusal(self, response: requests.Response) -> ApiError:
-        status = response.status_code
+    def _refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> ApiError:
         reason = reason_of_status(status)
         detail = f"HTTP {status}"
         if reason is Reason.REDIRECT:
-            host = host_of(response.headers.get("Location", "")) or "another path"
+            host = host_of(self._redact(headers.get("Location", ""))) or "another path"
             return ApiError(reason, f"{detail} to {host}, redirect refused", status=status)
-        with contextlib.suppress(requests.RequestException, urllib3.exceptions.HTTPError, OSError):
-            if code := error_code(_read(response, _ERROR_BODY_LIMIT)):
-                detail += f" {code}"
+        if code := error_code(body):
+            detail += f" {code}"
         limit = self._target.max_retry_after
-        retry_after = retry_after_of(response.headers.get("Retry-After"), self._clock.now(), limit)
+        retry_after = retry_after_of(headers.get("Retry-After"), self._clock.now(), limit)
         return ApiError(reason, detail, status=status, retry_after=retry_after)
 
 
-def _raise(error: ApiError) -> NoReturn:
-    raise error
+class _Ending(Stop):
+    """A stop that also ends a call."""
+
+    def __init__(self, parent: Stop, call: Call) -> None:
+        self._call = call
+        super().__init__(parent)
+
+    def set(self) -> None:
+        super().set()
+        self._call.end()
 
 
-def _wait(stop: Stop, seconds: float) -> None:
-    stop.wait(seconds)
+@contextlib.contextmanager
+def _ended_by(stop: Stop, call: Call) -> Iterator[None]:
+    """The stop ends the call at once."""
+    ending = _Ending(stop, call)
+    try:
+        yield
+    finally:
+        ending.release()
 
 
-def _worth_another_try(error: BaseException) -> bool:
-    return isinstance(error, ApiError) and error.worth_another_try
+def _read_refusal(response: requests.Response) -> bytes:
+    """The body of a refusal, or nothing: it is not worth a failure of its own. That of a redirect says nothing."""
+    if reason_of_status(response.status_code) is Reason.REDIRECT:
+        return b""
+    try:
+        return _read(response, _ERROR_BODY_LIMIT)
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        clear_chain(error)
+        return b""
 
 
 def _read(response: requests.Response, limit: int) -> bytes:

@@ -9,7 +9,12 @@ StoppedError (exporter.clock)
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from exporter.model import Failure, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _BY_STATUS = {
     400: Reason.UNSUPPORTED,
@@ -45,6 +50,10 @@ class ApiError(Exception):
         self.reason = reason
         self.detail = detail
         self.retry_after = retry_after
+
+    def redacted(self, redact: Callable[[str], str]) -> ApiError:
+        """The same error with its text redacted."""
+        return ApiError(self.reason, redact(self.detail), status=self.status, retry_after=self.retry_after)
 
     @property
     def worth_another_try(self) -> bool:

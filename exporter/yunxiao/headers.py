@@ -1,9 +1,14 @@
-"""What an answer's headers say, as far as anybody may rely on it."""
+"""What an answer's headers say, as far as anybody may rely on it, and what its body must not say."""
 
 from __future__ import annotations
 
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
+
+from exporter.common.redaction import REDACTED
+
+_SHORTEST_SECRET = 8
+"""Characters below which a part of a token is not taken for its secret: it would match ordinary words."""
 
 
 def retry_after_of(header: str | None, now: float, most: float) -> float | None:
@@ -31,3 +36,13 @@ def host_of(location: str) -> str:
     except ValueError:
         return ""
     return "".join(char for char in host if char.isascii() and char.isprintable())[:253]
+
+
+def without_token(body: bytes, token: str) -> bytes:
+    """A body with the secret of the request's token taken out, wherever the platform repeats it.
+
+    The part of a token before ``_`` is its public id and stays.
+    """
+    private = token.partition("_")[2]
+    secret = private if len(private) >= _SHORTEST_SECRET else token
+    return body.replace(secret.encode(), REDACTED.encode())

@@ -14,14 +14,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import trustme
-from support.builders import Counts
+from support.builders import Counts, a_watchdog
 from support.running import ADMIN_TOKEN, PASSWORD, a_record, a_simulator, free_port, keep
 
 from exporter.clock import Stop, StoppedError, SystemClock
+from exporter.common.redaction import Redactor
 from exporter.config.secrets import Secret, SecretFile, SecretValue
 from exporter.model import Reason
+from exporter.platform.limits import RequestLimits
 from exporter.polling.pacing import Pacer
-from exporter.transport import Watchdog
 from exporter.yunxiao.client import Target, YunxiaoClient
 from exporter.yunxiao.errors import ApiError
 from exporter.yunxiao.simulator.faults import Fault
@@ -57,7 +58,7 @@ class Bench:
 @contextmanager
 def a_client(endpoint: str, token: SecretSource | None = None, **changes: Any) -> Iterator[Bench]:
     clock = SystemClock()
-    watchdog = Watchdog(clock)
+    watchdog = a_watchdog(clock)
     watchdog.start()
     options: dict[str, Any] = {
         "timezone": ZoneInfo("Asia/Shanghai"),
@@ -67,7 +68,11 @@ def a_client(endpoint: str, token: SecretSource | None = None, **changes: Any) -
     }
     counts, pacer = Counts(), Pacer(None, clock)
     source = token or SecretValue(Secret(ADMIN_TOKEN))
-    client = YunxiaoClient(Target(endpoint, **(options | changes)), source, pacer, counts, watchdog, clock)
+    redactor = Redactor()
+    redactor.add(ADMIN_TOKEN)
+    target = Target(endpoint, **(options | changes))
+    limits = RequestLimits(pacer, target.concurrency)
+    client = YunxiaoClient(target, source, limits, counts, watchdog, clock, redact=redactor.clean)
     try:
         yield Bench(client, pacer, counts)
     finally:

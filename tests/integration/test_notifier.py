@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.alertmanager_stub import Alertmanager, now_text, slowly, text_of
-from support.builders import DAY, NOW
+from support.builders import DAY, NOW, a_watchdog
 from support.running import PASSWORD, Exporter, a_record, a_simulator, free_port, wait_until, write_config
 
 from exporter.alerts.alertmanager import AlertmanagerClient, AlertmanagerTarget, DeliveryError
@@ -21,7 +21,6 @@ from exporter.alerts.notifier import Sender
 from exporter.alerts.tracker import Notice
 from exporter.clock import Stop, SystemClock
 from exporter.config.secrets import SecretFile
-from exporter.transport import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,7 +65,7 @@ def a_sender(
     url: str, capacity: int = 1000, longest_pause: float = 30.0, **target: Any
 ) -> Iterator[tuple[Sender, Counts]]:
     clock, counts = SystemClock(), Counts()
-    watchdog = Watchdog(clock)
+    watchdog = a_watchdog(clock)
     watchdog.start()
     client = AlertmanagerClient(AlertmanagerTarget(url, target.pop("timeout", 1.0), **target), watchdog)
     sender = Sender(client, counts, Stop(), clock, capacity, longest_pause)
@@ -214,7 +213,7 @@ def test_credentials_come_from_files_and_are_read_anew(tmp_path: Path, bearer: b
 
 def test_a_hanging_alertmanager_is_given_up_in_time() -> None:
     clock = SystemClock()
-    watchdog = Watchdog(clock)
+    watchdog = a_watchdog(clock)
     watchdog.start()
     with Alertmanager() as stub:
         stub.behave = lambda _: slowly(3)

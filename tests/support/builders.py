@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from exporter.clock import Stop
+from exporter.clock import Clock, Stop
+from exporter.common.worker import Supervisor
+from exporter.http.deadline import Watchdog
 from exporter.model import NEVER, Failure, Reason, Token, User, UserState
 
 NOW = 1_780_272_000.0
@@ -103,3 +105,12 @@ class Counts:
 
     def of(self, kind: str) -> list[tuple[object, ...]]:
         return [entry for entry in self.seen if entry[0] == kind]
+
+
+def a_watchdog(clock: Clock) -> Watchdog:
+    """A watchdog that may not crash."""
+
+    def crashed(name: str) -> None:
+        raise AssertionError(name)
+
+    return Watchdog(clock, Supervisor(crashed, clock))

@@ -1,0 +1,1 @@
+"""Outgoing requests with a limit on their total time."""

@@ -1,0 +1,203 @@
+"""Connection pools of urllib3 whose sockets a deadline can shut down, and which keep no idle connection for long."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from typing import TYPE_CHECKING, Any, cast
+
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError
+
+from exporter.common.exceptions import clear_chain
+from exporter.http.reuse import ReusePolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from urllib3 import HTTPResponse
+
+    from exporter.clock import Clock
+    from exporter.http.deadline import Call
+
+_KEEPALIVE = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 15),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+)
+"""TCP keepalive: a probe after 15 idle seconds keeps most middleboxes from forgetting the connection."""
+
+
+class Context:
+    """What a session's connections need to know: the calling thread's call, the time, and what has been learned.
+
+    Args:
+        clock: monotonic time.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.reuse = ReusePolicy(clock)
+        self._thread = threading.local()
+
+    @property
+    def call(self) -> Call:
+        """The call of the calling thread."""
+        call: Call = self._thread.call
+        return call
+
+    @contextlib.contextmanager
+    def calling(self, call: Call) -> Iterator[None]:
+        """The calling thread makes a call."""
+        self._thread.call = call
+        try:
+            yield
+        finally:
+            del self._thread.call
+
+
+class GuardedConnection(HTTPConnection):
+    """Keeps a second handle to its socket: shutting that down works even in the middle of a TLS handshake."""
+
+    context: Context
+    """Set by the pool."""
+    idle_since = 0.0
+    _switch: socket.socket | None = None
+    _call: Call | None = None
+
+    def _new_conn(self) -> socket.socket:
+        call = self.context.call
+        host, limit = self._dns_host, self.timeout
+        addresses = _addresses(self, host)
+        try:
+            # One address after the other, all within the call's time; urllib3 would give each the whole.
+            for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
+                if (remaining := call.remaining()) <= 0:
+                    break
+                self._dns_host, self.timeout = address, remaining / left
+                try:
+                    opened = super()._new_conn()
+                except HTTPError as error:
+                    if left == 1:
+                        raise
+                    clear_chain(error)
+                    continue
+                for option in _KEEPALIVE:
+                    opened.setsockopt(*option)
+                self._attach(call, opened.dup())
+                return opened
+        finally:
+            self._dns_host, self.timeout = host, limit
+        raise ConnectTimeoutError(self, "out of time")
+
+    def _attach(self, call: Call, switch: socket.socket) -> None:
+        self._call, self._switch = call, switch
+        call.attach(switch)
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        """As in urllib3, for the calling thread's call."""
+        if self._switch is not None:
+            self._attach(self.context.call, self._switch)
+        super().request(*args, **kwargs)
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]
+        """As in urllib3; on a connection that may have been forgotten, silence is given up early."""
+        call, whole = self.context.call, self.timeout
+        patience = None
+        if call.resendable and call.idle is not None:
+            patience = self.context.reuse.patience(call.limit, call.idle)
+        if patience is None:
+            return super().getresponse()
+        used = self.sock
+        self.timeout = patience
+        try:
+            response = super().getresponse()
+        finally:
+            self.timeout = whole
+        with contextlib.suppress(OSError):  # closed already, if the answer had no body
+            used.settimeout(whole)
+        return response
+
+    def close(self) -> None:
+        """As in urllib3; the call that reads the last answer can still be ended."""
+        super().close()
+        call, switch = self._call, self._switch
+        self._call = self._switch = None
+        if switch is not None and not (call is not None and call.keep(switch)):
+            switch.close()
+
+
+class GuardedTlsConnection(GuardedConnection, HTTPSConnection):
+    """The same over TLS."""
+
+
+class GuardedPool(HTTPConnectionPool):
+    """Closes connections that have been idle for too long, instead of using them again."""
+
+    ConnectionCls = GuardedConnection
+    context: Context
+    """Set by the adapter."""
+
+    def _new_conn(self) -> GuardedConnection:
+        connection = cast("GuardedConnection", super()._new_conn())
+        connection.context = self.context
+        return connection
+
+    def _get_conn(self, timeout: float | None = None) -> GuardedConnection:
+        connection = cast("GuardedConnection", super()._get_conn(timeout))
+        call = self.context.call
+        call.idle = None
+        if not connection.is_closed:
+            idle = self.context.clock.monotonic() - connection.idle_since
+            if call.resent or idle > self.context.reuse.max_idle():
+                connection.close()  # it is opened again when the request is sent
+            else:
+                call.idle = idle
+        return connection
+
+    def _put_conn(self, conn: Any) -> None:
+        if conn is not None:
+            conn.idle_since = self.context.clock.monotonic()
+        super()._put_conn(conn)
+
+    def close_idle(self) -> bool:
+        """Close the connections that have been idle for too long; True if others are still idle."""
+        connections = self.pool
+        if connections is None:
+            return False
+        oldest = self.context.clock.monotonic() - self.context.reuse.max_idle()
+        stale: list[GuardedConnection] = []
+        fresh = False
+        with connections.mutex:
+            for place, connection in enumerate(connections.queue):
+                if connection is None or connection.is_closed:
+                    continue
+                if connection.idle_since < oldest:
+                    stale.append(connection)
+                    connections.queue[place] = None
+                else:
+                    fresh = True
+        for connection in stale:
+            connection.close()
+        return fresh
+
+
+class GuardedTlsPool(GuardedPool, HTTPSConnectionPool):  # type: ignore[misc]
+    """The same over TLS."""
+
+    ConnectionCls = GuardedTlsConnection
+
+
+POOLS: dict[str, type[HTTPConnectionPool]] = {"http": GuardedPool, "https": GuardedTlsPool}
+
+
+def _addresses(connection: HTTPConnection, host: str) -> list[str]:
+    try:
+        found = socket.getaddrinfo(host, connection.port, type=socket.SOCK_STREAM)
+    except (socket.gaierror, UnicodeError) as error:
+        failure = error if isinstance(error, socket.gaierror) else socket.gaierror(socket.EAI_NONAME, "no such name")
+        raise NameResolutionError(host, connection, failure) from error
+    return [str(place[0]) for _, _, _, _, place in found]

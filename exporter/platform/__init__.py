@@ -1,0 +1,1 @@
+"""What the exporter needs of a platform."""

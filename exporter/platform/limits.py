@@ -1,0 +1,147 @@
+"""How many requests may be under way at once, and when the next one may start.
+
+Both are taken before a request's time limit starts, so that a request is never late because others came first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from exporter.clock import Stop, StoppedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+W = TypeVar("W")
+
+
+class Pace(Protocol):
+    """Spaces requests in time."""
+
+    def acquire(self, stop: Stop) -> None:
+        """Wait for the next request's turn; raises `StoppedError`."""
+        ...
+
+    def throttled(self, retry_after: float | None) -> None:
+        """The platform asked to slow down, for so many seconds if it named a time."""
+        ...
+
+    def relaxed(self) -> None:
+        """A request was not refused for its rate."""
+        ...
+
+
+class AdmissionQueue(Generic[W]):
+    """Who may start next, strictly in order of arrival. It neither waits nor locks: whoever uses it does.
+
+    A request takes one of the places first and then, alone, waits for its turn by the rate. Only one request at a time
+    waits for the rate, so that requests start in the order in which they arrived.
+
+    Args:
+        places: requests that may be under way at once.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._free = places
+        self._pacing = False
+        self._waiting: deque[W] = deque()
+
+    def arrive(self, waiter: W) -> bool:
+        """Join the queue; True if the waiter is admitted at once."""
+        self._waiting.append(waiter)
+        return self._next() is waiter
+
+    def started(self) -> W | None:
+        """The admitted request has got its turn by the rate and starts; the waiter that is admitted now, if any."""
+        self._pacing = False
+        return self._next()
+
+    def ended(self) -> W | None:
+        """A request that had started has ended; the waiter that is admitted now, if any."""
+        self._free += 1
+        return self._next()
+
+    def gave_up(self) -> W | None:
+        """The admitted request does not start after all; the waiter that is admitted now, if any."""
+        self._pacing = False
+        return self.ended()
+
+    def leave(self, waiter: W) -> bool:
+        """Leave the queue; False if the waiter has been admitted meanwhile."""
+        try:
+            self._waiting.remove(waiter)
+        except ValueError:
+            return False
+        return True
+
+    def _next(self) -> W | None:
+        if self._pacing or not self._free or not self._waiting:
+            return None
+        self._pacing = True
+        self._free -= 1
+        return self._waiting.popleft()
+
+
+class RequestLimits:
+    """The limits of one organization's requests: rate and concurrency. Threads share it.
+
+    Args:
+        pace: spaces the requests in time.
+        concurrency: requests that may be under way at once.
+    """
+
+    def __init__(self, pace: Pace, concurrency: int) -> None:
+        self._pace = pace
+        # Guards _queue: all threads that send requests to the platform pass through here.
+        self._lock = threading.Lock()
+        # A waiter is a stop below its request's stop, so that one wait ends by admission and by the stop alike.
+        self._queue: AdmissionQueue[Stop] = AdmissionQueue(concurrency)
+
+    @contextlib.contextmanager
+    def admit(self, stop: Stop) -> Iterator[None]:
+        """Wait until a request may start; inside the context it is under way.
+
+        Raises:
+            StoppedError: the stop ended the wait.
+        """
+        self._wait_for_place(stop)
+        try:
+            self._pace.acquire(stop)
+        except BaseException:
+            self._admit_next(self._queue.gave_up)
+            raise
+        self._admit_next(self._queue.started)
+        try:
+            yield
+        finally:
+            self._admit_next(self._queue.ended)
+
+    def throttled(self, retry_after: float | None) -> None:
+        """The platform asked to slow down, for so many seconds if it named a time."""
+        self._pace.throttled(retry_after)
+
+    def relaxed(self) -> None:
+        """A request was not refused for its rate."""
+        self._pace.relaxed()
+
+    def _wait_for_place(self, stop: Stop) -> None:
+        waiter = Stop(stop)
+        try:
+            with self._lock:
+                if self._queue.arrive(waiter):
+                    return
+            waiter.wait(None)
+            with self._lock:
+                if self._queue.leave(waiter):
+                    raise StoppedError
+        finally:
+            waiter.release()
+
+    def _admit_next(self, change: Callable[[], Stop | None]) -> None:
+        with self._lock:
+            admitted = change()
+        if admitted is not None:
+            admitted.set()
