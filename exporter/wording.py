@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import UTC, datetime, timedelta
 
 from exporter.model import NEVER
@@ -30,8 +31,13 @@ def expiry_words(expires_at: float | None, now: float) -> str:
 
 
 def printable(text: str) -> str:
-    """Text without anything that a terminal or a page would obey: names come from other people."""
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)
+    """Text on one line without anything that a terminal or a page would obey: names come from other people.
+
+    Spaces of every width stay, such as the ideographic one of Chinese names.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or unicodedata.category(char) == "Zs" else "\ufffd" for char in text)
 
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
