@@ -51,7 +51,8 @@ def lines(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
 
 def test_no_part_of_a_line_holds_a_secret(lines: Callable[[], list[str]]) -> None:
     log = structlog.get_logger("exporter.test")
-    log.warning("message " + TOKEN, value=TOKEN, number=1, nested={"a": [TOKEN, ENCODED]}, raw=TOKEN.encode())
+    message = f"message {TOKEN}"
+    log.warning(message, value=TOKEN, number=1, nested={"a": [TOKEN, ENCODED]}, raw=TOKEN.encode())
     (line,) = lines()
     assert PRIVATE not in line
     assert ENCODED[4:-4] not in line
