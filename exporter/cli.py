@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, TextIO
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -17,6 +16,7 @@ from exporter import __version__, logs
 from exporter.alerts.rules import rules_text
 from exporter.clock import SystemClock
 from exporter.cluster.shard import WHOLE, Shard, parse_shard
+from exporter.common.redaction import Redactor
 from exporter.config.alerting import Alerting
 from exporter.config.faults import ConfigError
 from exporter.config.loader import Settings, load
@@ -32,18 +32,20 @@ from exporter.process import Signals, run
 from exporter.report.files import replace_file
 from exporter.report.render import Form, render
 from exporter.report.summary import summarize
+from exporter.terminal import OutputError, Terminal
 from exporter.web.listen import ListenAddress, ListenError, address_of, listen
 from exporter.web.security import WebSecurity, security_of
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 _PREFIX = "YUNXIAO_TOKEN_EXPORTER_"
 _DEFAULT_ADDRESS = ":10097"
 _REFUSED = 1
 _FOUND = 1
 _SWEEP_FAILED = 2
+_CRASHED = 2
 
 app = typer.Typer(
     name="yunxiao-token-exporter",
@@ -103,10 +105,15 @@ def _shard(text: str) -> Shard:
         raise typer.BadParameter(str(error)) from None
 
 
-def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it so
+def _version(context: typer.Context, wanted: bool) -> None:  # noqa: FBT001 - Typer calls it so
     if wanted:
-        typer.echo(f"yunxiao-token-exporter {__version__}")
+        _terminal(context).out(f"yunxiao-token-exporter {__version__}")
         raise typer.Exit
+
+
+def _terminal(context: typer.Context) -> Terminal:
+    terminal: Terminal = context.obj
+    return terminal
 
 
 @app.callback()
@@ -121,6 +128,7 @@ def _root(
 
 @app.command()
 def serve(
+    context: typer.Context,
     config_file: ConfigFile,
     listen_addresses: ListenAddresses = [_DEFAULT_ADDRESS],  # noqa: B006 - Typer copies it
     web_config_file: WebConfigFile = None,
@@ -142,14 +150,16 @@ def serve(
 ) -> None:
     """Watch the configured organizations and answer scrapes, until SIGTERM or SIGINT. SIGHUP reloads."""
     signals = Signals()
-    logs.configure(log_level, log_format)
+    terminal = _terminal(context)
+    logs.configure(log_level, log_format, terminal.redactor)
+    logs.log_uncaught()
 
     def load_again() -> Settings:
-        return load(config_file, os.environ)
+        return load(config_file, os.environ, terminal.redactor)
 
-    settings = _loaded(config_file)
-    security = _secured(web_config_file)
-    sockets = _opened(listen_addresses)
+    settings = _loaded(terminal, config_file)
+    security = _secured(terminal, web_config_file)
+    sockets = _opened(terminal, listen_addresses)
     clock = SystemClock()
     daemon = Daemon(settings, load_again, sockets, security, clock, lifecycle=enable_lifecycle, shard=shard or WHOLE)
     run(daemon, signals)
@@ -157,6 +167,7 @@ def serve(
 
 @app.command()
 def demo(
+    context: typer.Context,
     users: Annotated[
         int, typer.Option("--users", min=1, max=100_000, envvar=_env("DEMO_USERS"), help="Simulated users.")
     ] = 25,
@@ -169,19 +180,22 @@ def demo(
 ) -> None:
     """Run the same daemon against a simulated enterprise on loopback: no account needed, nothing leaves the machine."""
     signals = Signals()
-    logs.configure(log_level, log_format)
+    terminal = _terminal(context)
+    logs.configure(log_level, log_format, terminal.redactor)
+    logs.log_uncaught()
     clock = SystemClock()
-    sockets = _opened(listen_addresses)
+    sockets = _opened(terminal, listen_addresses)
     with demo_simulator(users, seed, clock) as simulator:
-        settings = demo_settings(simulator)
+        settings = demo_settings(simulator, terminal.redactor)
         daemon = Daemon(settings, lambda: settings, sockets, WebSecurity.none(), clock, lifecycle=False)
-        typer.echo(f"Simulated enterprise with {users} users: {simulator.url}")
-        typer.echo(f"Exporter: {address_of(sockets[0])}/  (metrics at {address_of(sockets[0])}/metrics, Ctrl-C ends)")
+        terminal.out(f"Simulated enterprise with {users} users: {simulator.url}")
+        terminal.out(f"Exporter: {address_of(sockets[0])}/  (metrics at {address_of(sockets[0])}/metrics, Ctrl-C ends)")
         run(daemon, signals)
 
 
 @app.command("check-config")
 def check_config(
+    context: typer.Context,
     config_file: ConfigFile,
     *,
     ask: Annotated[
@@ -194,26 +208,29 @@ def check_config(
     ] = False,
 ) -> None:
     """Check a configuration with everything it points at. Exit code 0 if it is sound, 1 if not."""
-    settings = _loaded(config_file)
+    terminal = _terminal(context)
+    settings = _loaded(terminal, config_file)
     users = sum(len(one.users) for one in settings.organizations)
     found = sum(one.config.users.discover is not None for one in settings.organizations)
     more = f", more to be discovered in {found}" if found else ""
-    typer.echo(f"{config_file}: sound; {len(settings.organizations)} organization(s), {users} user(s){more}")
+    terminal.out(f"{config_file}: sound; {len(settings.organizations)} organization(s), {users} user(s){more}")
     for note in settings.notes(SystemClock().now()):
-        typer.echo(f"{config_file}: note: {note}", err=True)
+        terminal.err(f"{config_file}: note: {note}")
     if not ask:
         return
-    logs.configure(logs.Level.ERROR, logs.Format.LOGFMT)
+    logs.configure(logs.Level.ERROR, logs.Format.LOGFMT, terminal.redactor)
+    logs.log_uncaught()
     all_well = True
     for well, line in probe(settings, SystemClock()):
         all_well = all_well and well
-        typer.echo(line, err=not well)
+        (terminal.out if well else terminal.err)(line)
     if not all_well:
         raise typer.Exit(_REFUSED)
 
 
 @app.command()
 def rules(
+    context: typer.Context,
     config_file: Annotated[
         Path | None,
         typer.Option(
@@ -222,15 +239,17 @@ def rules(
     ] = None,
 ) -> None:
     """Print Prometheus rules with the thresholds, labels and ignored tokens of a configuration."""
+    terminal = _terminal(context)
     if config_file is None:
-        typer.echo(rules_text(Alerting(), Poll()), nl=False)
+        text = rules_text(Alerting(), Poll())
+        terminal.document(lambda stream: stream.write(text))
         return
-    settings = _loaded(config_file)
+    settings = _loaded(terminal, config_file)
     for note in settings.rule_notes:
-        typer.echo(f"{config_file}: note: {note}", err=True)
+        terminal.err(f"{config_file}: note: {note}")
     config = settings.config
     text = rules_text(config.alerting, config.poll, settings.label_names, config.policies, config.discover_intervals)
-    typer.echo(text, nl=False)
+    terminal.document(lambda stream: stream.write(text))
 
 
 def _window(text: str) -> float:
@@ -242,6 +261,7 @@ def _window(text: str) -> float:
 
 @app.command()
 def tokens(
+    context: typer.Context,
     config_file: ConfigFile,
     policies: Annotated[
         list[Policy] | None,
@@ -282,25 +302,31 @@ def tokens(
     Exit code 0: nothing falls in the window or breaks a policy. 1: something does. 2: the sweep failed, in part or
     whole, or could not begin.
     """
-    logs.configure(log_level, log_format)
+    terminal = _terminal(context)
+    logs.configure(log_level, log_format, terminal.redactor)
+    logs.log_uncaught()
     # 1 would say that a token expires.
-    settings = _loaded(config_file, refused=_SWEEP_FAILED)
+    settings = _loaded(terminal, config_file, refused=_SWEEP_FAILED)
     rules = settings.config.policies
-    _check_policies(policies or [], rules.configured, wanted=policy)
+    _check_policies(terminal, policies or [], rules.configured, wanted=policy)
     clock = SystemClock()
-    outcome = _swept(settings, clock)
+    outcome = _swept(terminal, settings, clock)
     now = clock.now()
     listed = rows(outcome.view, now, within=expires_within, expired=not ignore_expired)
     if policy:
         listed = broken_rows(listed, outcome.view, rules, policies or (), now)
-    _print(lambda stream: write(listed, output, now, stream, audit=policy), "the list")
-    _tell_failures(outcome)
+    try:
+        terminal.document(lambda stream: write(listed, output, now, stream, audit=policy))
+    except OutputError as error:
+        _refuse(terminal, f"the list cannot be written: {error}", _SWEEP_FAILED)
+    _report_failures(terminal, outcome)
     if (policy or expires_within is not None) and listed:
         raise typer.Exit(_FOUND)
 
 
 @app.command()
 def report(
+    context: typer.Context,
     config_file: ConfigFile,
     output: Annotated[
         Form, typer.Option("--output", "-o", envvar=_env("REPORT_OUTPUT"), help="Form of the report.")
@@ -316,64 +342,49 @@ def report(
 
     Exit code 0: written. 2: the sweep failed, in part or whole, as the report then says, or it could not be written.
     """
-    logs.configure(log_level, log_format)
-    settings = _loaded(config_file, refused=_SWEEP_FAILED)
+    terminal = _terminal(context)
+    logs.configure(log_level, log_format, terminal.redactor)
+    logs.log_uncaught()
+    settings = _loaded(terminal, config_file, refused=_SWEEP_FAILED)
     clock = SystemClock()
-    outcome = _swept(settings, clock)
+    outcome = _swept(terminal, settings, clock)
     summary = summarize(outcome.view, settings.config.policies, clock.now(), outcome.failures)
     text = render(summary, output)
-    if output_file is None:
-        _print(lambda stream: stream.write(text), "the report")
-    else:
-        try:
-            replace_file(output_file, text)
-        except OSError as error:
-            _refuse(f"the report cannot be written: {output_file}: {error.strerror}", _SWEEP_FAILED)
-    _tell_failures(outcome)
+    try:
+        if output_file is None:
+            terminal.document(lambda stream: stream.write(text))
+        else:
+            replace_file(output_file, terminal.redactor.clean(text))
+    except OutputError as error:
+        _refuse(terminal, f"the report cannot be written: {error}", _SWEEP_FAILED)
+    except OSError as error:
+        _refuse(terminal, f"the report cannot be written: {output_file}: {error.strerror}", _SWEEP_FAILED)
+    _report_failures(terminal, outcome)
 
 
-def _check_policies(names: Sequence[Policy], configured: Sequence[Policy], *, wanted: bool) -> None:
+def _check_policies(terminal: Terminal, names: Sequence[Policy], configured: Sequence[Policy], *, wanted: bool) -> None:
     """Refuse, before anything is asked for, a check that could find nothing."""
     if names and not wanted:
         raise typer.BadParameter("names of policies go with --policy", param_hint="POLICY")
     if wanted and not configured:
-        _refuse("--policy: the configuration has no policies; give it a section policies", _SWEEP_FAILED)
+        _refuse(terminal, "--policy: the configuration has no policies; give it a section policies", _SWEEP_FAILED)
     if missing := [name for name in names if name not in configured]:
-        _refuse(f"--policy: not in the section policies: {', '.join(missing)}", _SWEEP_FAILED)
+        _refuse(terminal, f"--policy: not in the section policies: {', '.join(missing)}", _SWEEP_FAILED)
 
 
-def _swept(settings: Settings, clock: SystemClock) -> Outcome:
+def _swept(terminal: Terminal, settings: Settings, clock: SystemClock) -> Outcome:
     try:
         return _sweep_with_progress(settings, clock)
     except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
+        terminal.err("interrupted")
         raise typer.Exit(_SWEEP_FAILED) from None
 
 
-def _tell_failures(outcome: Outcome) -> None:
+def _report_failures(terminal: Terminal, outcome: Outcome) -> None:
     for failure in outcome.failures:
-        typer.echo(failure, err=True)
+        terminal.err(failure)
     if outcome.failures:
         raise typer.Exit(_SWEEP_FAILED)
-
-
-def _print(write_to: Callable[[TextIO], object], what: str) -> None:
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")  # names are Chinese, whatever the locale
-    try:
-        write_to(sys.stdout)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader, such as head, has seen enough; what is still buffered goes nowhere.
-        _discard_stdout()
-    except OSError as error:
-        _discard_stdout()
-        typer.echo(f"{what} cannot be written: {error.strerror}", err=True)
-        raise typer.Exit(_SWEEP_FAILED) from None
-
-
-def _discard_stdout() -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _sweep_with_progress(settings: Settings, clock: SystemClock) -> Outcome:
@@ -393,34 +404,51 @@ def _sweep_with_progress(settings: Settings, clock: SystemClock) -> Outcome:
         return sweep_once(settings, clock, lambda _: progress.advance(task), tell)
 
 
-def _loaded(config_file: Path, refused: int = _REFUSED) -> Settings:
+def _loaded(terminal: Terminal, config_file: Path, refused: int = _REFUSED) -> Settings:
     try:
-        return load(config_file, os.environ)
+        return load(config_file, os.environ, terminal.redactor)
     except ConfigError as error:
-        _refuse(str(error), refused)
+        _refuse(terminal, str(error), refused)
 
 
-def _secured(file: Path | None) -> WebSecurity:
+def _secured(terminal: Terminal, file: Path | None) -> WebSecurity:
     try:
         return security_of(file)
     except ConfigError as error:
-        _refuse(str(error))
+        _refuse(terminal, str(error))
 
 
-def _opened(addresses: list[str]) -> list[socket.socket]:
+def _opened(terminal: Terminal, addresses: list[str]) -> list[socket.socket]:
     try:
         return [opened for text in addresses for opened in listen(ListenAddress.parse(text))]
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--web.listen-address") from None
     except ListenError as error:
-        _refuse(str(error))
+        _refuse(terminal, str(error))
 
 
-def _refuse(message: str, code: int = _REFUSED) -> NoReturn:
-    typer.echo(message, err=True)
+def _refuse(terminal: Terminal, message: str, code: int = _REFUSED) -> NoReturn:
+    """Print the sentences of a message, one a line, and end."""
+    for line in message.splitlines():
+        terminal.err(line)
     raise typer.Exit(code)
 
 
 def main() -> None:
-    """The console script."""
-    app()
+    """The console script: runs a command and prints whatever ends it, without secrets."""
+    terminal = Terminal(Redactor())
+    try:
+        code = app(standalone_mode=False, obj=terminal)
+    except typer.TyperException as error:
+        terminal.usage_error(error)
+        sys.exit(error.exit_code)
+    except typer.Abort:
+        sys.exit(_REFUSED)
+    except OutputError as error:
+        terminal.err(f"the output cannot be written: {error}")
+        sys.exit(_REFUSED)
+    except Exception as error:  # noqa: BLE001 - a defect: its traceback must not show a secret either
+        terminal.crash(error)
+        # 1 would say of a check that it has found something.
+        sys.exit(_CRASHED)
+    sys.exit(code if isinstance(code, int) else 0)

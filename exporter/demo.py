@@ -12,6 +12,7 @@ from exporter.yunxiao.simulator.server import Simulator
 
 if TYPE_CHECKING:
     from exporter.clock import Clock
+    from exporter.common.redaction import Redactor
 
 ORGANIZATION = "demo"
 _TOKEN_VARIABLE = "YUNXIAO_DEMO_TOKEN"  # noqa: S105 - the name of a variable
@@ -24,7 +25,7 @@ def demo_simulator(users: int, seed: int, clock: Clock) -> Simulator:
     return simulator
 
 
-def demo_settings(simulator: Simulator) -> Settings:
+def demo_settings(simulator: Simulator, redactor: Redactor) -> Settings:
     """The settings to watch all users of a simulator, more often than one would in earnest."""
     data: dict[str, Any] = {
         "poll": {"interval": "15s", "timeout": "5s", "stale_after": "1m", "spread": False},
@@ -45,4 +46,4 @@ def demo_settings(simulator: Simulator) -> Settings:
             "expired_not_removed": {"after": "30d"},
         },
     }
-    return settle(Document("demo", data), Path(), {_TOKEN_VARIABLE: simulator.token})
+    return settle(Document("demo", data), Path(), {_TOKEN_VARIABLE: simulator.token}, redactor)

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from exporter.model import NEVER, Token, TokenState, User, UserState
 from exporter.policies.evaluate import counted, violations
-from exporter.wording import cell, expiry_words, printable, utc
+from exporter.wording import cell, expiry_words, json_text, printable, utc
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -135,7 +135,8 @@ def write(listed: Sequence[Row], form: Output, now: float, stream: TextIO, *, au
         case Output.TABLE:
             _write_table(listed, now, stream, audit=audit)
         case Output.JSON:
-            json.dump(records(listed, now), stream, ensure_ascii=False, indent=2)
+            pieces = json.JSONEncoder(ensure_ascii=False, indent=2).iterencode(records(listed, now))
+            stream.writelines(map(json_text, pieces))
             stream.write("\n")
         case Output.CSV:
             writer = csv.writer(stream)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import re
 import sys
+import threading
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from exporter.common.redaction import Redactor
+from exporter.wording import uncontrolled
+
 if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor
+
+_log = structlog.get_logger(__name__)
 
 
 class Level(StrEnum):
@@ -38,11 +44,16 @@ _NUMBERS = {
 }
 
 
-def configure(level: Level, form: Format) -> None:
+def configure(level: Level, form: Format, redactor: Redactor | None = None) -> None:
     """Send everything that is logged to stderr.
 
     The libraries' own lines pass from warnings on: their debug lines tell of addresses and headers, which is where
     secrets travel.
+
+    Args:
+        level: how much is logged.
+        form: how a line looks.
+        redactor: takes the secrets in use out of each finished line, the libraries' lines and tracebacks included.
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -58,12 +69,8 @@ def configure(level: Level, form: Format) -> None:
         if form is Format.JSON
         else structlog.processors.LogfmtRenderer(key_order=["ts", "level", "msg"], drop_missing=True)
     )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer], foreign_pre_chain=shared
-        )
-    )
+    handler = _Handler(sys.stderr)
+    handler.setFormatter(_Formatter(renderer, shared, redactor or Redactor()))
     logging.captureWarnings(True)
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -85,18 +92,50 @@ def configure(level: Level, form: Format) -> None:
     )
 
 
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+def log_uncaught() -> None:
+    """Log what ends a thread or a finalizer unexpectedly, instead of printing it past the redactor."""
+
+    def thread_ended(args: threading.ExceptHookArgs) -> None:
+        if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
+            name = None if args.thread is None else args.thread.name
+            _log.error("a thread ended unexpectedly", thread=name, exc_info=args.exc_value)
+
+    def ignored(args: sys.UnraisableHookArgs) -> None:
+        if args.exc_value is not None:
+            _log.error("an exception was ignored", exc_info=args.exc_value)
+
+    threading.excepthook = thread_ended
+    sys.unraisablehook = ignored
+
+
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """Renders a line, then takes out secrets and what a terminal obeys: the last thing before it is written."""
+
+    def __init__(self, renderer: Processor, shared: list[Processor], redactor: Redactor) -> None:
+        super().__init__(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer], foreign_pre_chain=shared
+        )
+        self._redactor = redactor
+
+    def format(self, record: logging.LogRecord) -> str:
+        return uncontrolled(self._redactor.clean(super().format(record)))
+
+
+class _Handler(logging.StreamHandler[Any]):
+    """Writes lines; of one that cannot be made it says so and where, without the values that it was to hold."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - as in logging
+        error = type(sys.exc_info()[1]).__name__
+        with contextlib.suppress(OSError, ValueError):
+            self.stream.write(f'level=error msg="a log line cannot be written" logger={record.name} error={error}\n')
+            self.flush()
 
 
 def _tidy(_: Any, __: str, event: EventDict) -> EventDict:
-    """The event under the name that Prometheus' tools use, absent values left out, nothing that a terminal obeys."""
+    """The event under the name that Prometheus' tools use, absent values left out."""
     message = event.pop("event", "")
     tidy: EventDict = {"ts": event.pop("ts", ""), "level": event.pop("level", ""), "msg": message}
-    for key, value in event.items():
-        if value is not None:
-            # Names come from other people; a traceback is the exporter's own and keeps its lines.
-            foreign = isinstance(value, str) and key != "exception"
-            tidy[key] = _CONTROL.sub("\ufffd", value) if foreign else value
+    tidy.update((key, value) for key, value in event.items() if value is not None)
     if tidy["level"] == "warning":
         tidy["level"] = "warn"
     return tidy

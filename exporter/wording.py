@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from datetime import UTC, datetime, timedelta
 
 from exporter.model import NEVER
@@ -30,15 +32,34 @@ def expiry_words(expires_at: float | None, now: float) -> str:
 
 
 def printable(text: str) -> str:
-    """Text without anything that a terminal or a page would obey: names come from other people."""
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)
+    """Text on one line without anything that a terminal or a page would obey: names come from other people.
+
+    Spaces of every width stay, such as the ideographic one of Chinese names.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or unicodedata.category(char) == "Zs" else "\ufffd" for char in text)
+
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def uncontrolled(text: str) -> str:
+    """Text that may have several lines, without the characters that a terminal obeys or that turn text around."""
+    return _CONTROL.sub("\ufffd", text)
+
+
+def json_text(text: str) -> str:
+    """A piece of JSON with such characters escaped, which changes nothing about what it says."""
+    return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def cell(text: str) -> str:
-    """Text that a spreadsheet does not take for a formula: names come from other people."""
+    """Text that a spreadsheet does not take for a formula, nor a terminal for a command."""
+    text = uncontrolled(text)
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 

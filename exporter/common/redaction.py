@@ -3,58 +3,203 @@
 from __future__ import annotations
 
 import base64
+import re
 import threading
+from typing import TYPE_CHECKING, Any
+
+import re2
+
+from exporter.common.escapes import Unescaped, unescape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 REDACTED = "[redacted]"
 _SHORTEST = 4
-"""Characters below which a part of a secret is not looked for: it would match ordinary words."""
+"""Characters below which a secret is not looked for: it would match ordinary words, and each gap would give it away."""
+_SHORTEST_BASE64 = 8
+_SHORTEST_CUT = 6
+"""Characters from which the beginning of a secret at the end of a cut text is removed."""
+_LAYERS = 3
+"""How many levels of escapes are undone, such as a URL in a JSON text in a log line."""
+_KEPT = 8
+"""Secrets remembered of one source: an answer to a request with a former token may still arrive after a rotation."""
+_SOURCES = 4096
+"""Sources remembered; a configuration has a few, and reloads may rename them for years."""
+_TOKEN = re.compile(r"pt-[^_]*_(.+)", re.IGNORECASE | re.DOTALL)
+_PATTERN_MEMORY = 64 * 1024 * 1024
+_MARKER = re.compile(re.escape(REDACTED))
+
+_Span = tuple[int, int]
 
 
 class Redactor:
-    """Knows the secrets in use and takes them out of text. Any thread may use it."""
+    """Knows the secrets in use and takes them out of text. Any thread may use it.
+
+    A secret is found whole, and a token of the platform by the part after ``_`` alone, too: in plain, base64 (standard
+    and URL-safe, between any other bytes) and hexadecimal form, in upper and lower case, and with any of its characters
+    escaped as in URLs, JSON, Python or HTML. A secret of less than four characters is not found in plain text.
+    """
 
     def __init__(self) -> None:
-        # Guards writers; readers use _forms, which is only ever replaced whole.
+        # Guards _kept and replacing _known, which readers take whole.
         self._lock = threading.Lock()
-        self._secrets: frozenset[str] = frozenset()
-        self._forms: tuple[str, ...] = ()
+        self._kept: dict[str, tuple[str, ...]] = {}
+        self._known: _Known | None = _NOTHING
 
-    def add(self, secret: str) -> None:
-        """Remember a secret: a token, a password, or ``user:password``. Adding one again costs nothing."""
-        if not secret or secret in self._secrets:
+    def add(self, secret: str, source: str | None = None) -> None:
+        """Remember a secret: a token, a password, or ``user:password``. Adding one again costs nothing.
+
+        Args:
+            secret: the text to remove from now on.
+            source: where it comes from, such as a file. Of one source the last eight secrets are remembered, so that
+                years of rotation take no memory. None for a secret that has no successor.
+        """
+        if not secret:
             return
+        key = f"\0{secret}" if source is None else source
         with self._lock:
-            self._secrets |= {secret}
-            forms = {form for one in self._secrets for form in _forms(one)}
-            # Longest first, so that a part does not spoil the whole.
-            self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
+            before = self._kept.pop(key, ())
+            # At the end of the order, for it is in use.
+            self._kept[key] = (*(one for one in before if one != secret), secret)[-_KEPT:]
+            while len(self._kept) > _SOURCES:
+                del self._kept[next(iter(self._kept))]
+            if secret not in before:
+                # Made when it is next needed: a configuration adds many secrets one after the other.
+                self._known = None
 
-    def clean(self, text: str) -> str:
-        """The text with each secret, in every form that is known, replaced."""
-        for form in self._forms:
-            if form in text:
-                text = text.replace(form, REDACTED)
-        return text
+    def clean(self, text: str, *, cut: bool = False) -> str:
+        """The text with each secret, in every form that is known, replaced.
+
+        Args:
+            text: the text.
+            cut: whether the text may have been cut off, so that only the beginning of a secret stands at its end.
+        """
+        known = self._known or self._renewed()
+        layers = [text]
+        escapes: list[Unescaped] = []
+        while len(layers) <= _LAYERS and (unescaped := unescape(layers[-1])) is not None:
+            escapes.append(unescaped)
+            layers.append(unescaped.text)
+        found: list[_Span] = []
+        for level, layer in enumerate(layers):
+            for start, end in known.spans(layer, cut=cut):
+                place = start, end
+                for unescaped in reversed(escapes[:level]):
+                    place = unescaped.origin(*place)
+                # A gap that began within an escape would spoil the JSON around it.
+                found.append(escapes[0].whole(*place) if escapes else place)
+        return _without(text, found) if found else text
+
+    def _renewed(self) -> _Known:
+        with self._lock:
+            known = self._known or _Known({one for kept in self._kept.values() for one in kept})
+            self._known = known
+            return known
+
+
+class _Known:
+    """All forms of a set of secrets, and a pattern that says quickly that a text holds none of them."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        forms = {_folded(form) for secret in secrets for form in _forms(secret)}
+        self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
+        self._pattern: Any = None
+        if self._forms:
+            options = re2.Options()
+            options.max_mem = _PATTERN_MEMORY
+            options.log_errors = False
+            pattern = "|".join(re2.escape(form) for form in self._forms)
+            self._pattern = re2.compile(_bytes(pattern), options)
+
+    def spans(self, text: str, *, cut: bool) -> Iterator[_Span]:
+        """Where forms stand in the text; they may overlap."""
+        if self._pattern is None:
+            return
+        folded = _folded(text)
+        if self._pattern.search(_bytes(folded)) is not None:
+            for form in self._forms:
+                start = folded.find(form)
+                while start >= 0:
+                    yield start, start + len(form)
+                    start = folded.find(form, start + 1)
+        if cut:
+            for form in self._forms:
+                for length in range(min(len(form) - 1, len(folded)), _SHORTEST_CUT - 1, -1):
+                    if folded.endswith(form[:length]):
+                        yield len(folded) - length, len(folded)
+                        break
+
+
+_NOTHING = _Known(())
+
+
+def _without(text: str, found: list[_Span]) -> str:
+    markers = [match.span() for match in _MARKER.finditer(text)]
+    # A password such as "redacted" must not make the marker grow each time that a text passes.
+    found = [one for one in found if not any(first <= one[0] and one[1] <= last for first, last in markers)]
+    pieces: list[str] = []
+    done = 0
+    for start, end in sorted(found):
+        if start >= done and (start > done or not pieces):
+            pieces += (text[done:start], REDACTED)
+        done = max(done, end)
+    return "".join((*pieces, text[done:]))
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _folded(text: str) -> str:
+    """The text in lower case, as long as before."""
+    lower = text.lower()
+    if lower.isascii():
+        return lower
+    # Some letters become two, and a final sigma depends on its neighbours.
+    return "".join(one if len(one := char.lower()) == 1 else char for char in text)
 
 
 def _forms(secret: str) -> set[str]:
-    """The ways in which a secret can appear: whole, the part of a token after ``_``, and base64 of both.
+    """The ways in which a secret can appear.
 
     The part of a token before ``_`` is its public id and stays readable.
     """
-    private = secret.partition("_")[2] if secret.startswith("pt-") else ""
-    plain = {one for one in (secret, private) if len(one) >= _SHORTEST}
-    return plain | {form for one in plain for form in _base64_forms(one)}
+    token = _TOKEN.fullmatch(secret)
+    plain = {one for one in (secret, token[1] if token else "") if len(one) >= _SHORTEST}
+    raw = {one.encode("utf-8", "surrogatepass") for one in plain}
+    return {
+        *plain,
+        *(form for one in plain for form in _unescaped(one)),
+        *(one.replace(" ", "+") for one in plain),  # as forms write a blank
+        *(one.decode("latin-1") for one in raw),  # as header fields are read
+        *(one.hex() for one in raw),
+        *(form for one in raw for form in _base64_forms(one)),
+    }
 
 
-def _base64_forms(text: str) -> set[str]:
-    """The part of base64 output that depends on the text alone, for each of the three alignments."""
-    raw = text.encode()
+def _unescaped(secret: str) -> Iterator[str]:
+    """A secret that holds what might be escapes, as it is found where those of a text around it are undone."""
+    for _ in range(_LAYERS):
+        unescaped = unescape(secret)
+        if unescaped is None:
+            return
+        secret = unescaped.text
+        if len(secret) >= _SHORTEST:
+            yield secret
+
+
+def _base64_forms(raw: bytes) -> set[str]:
+    """The part of base64 output that depends on the bytes alone: three alignments, two alphabets."""
     forms = set()
     for offset in range(3):
         encoded = base64.b64encode(b"\0" * offset + raw).decode().rstrip("=")
-        # Characters that also hold bits of what stands before or after the text.
+        # Characters that also hold bits of what stands before or after.
         start = (0, 2, 3)[offset]
         end = len(encoded) - (1 if (offset + len(raw)) % 3 else 0)
-        forms.add(encoded[start:end])
-    return {form for form in forms if len(form) >= _SHORTEST * 2}
+        if end - start >= _SHORTEST_BASE64:
+            forms |= {encoded[start:end], encoded[start:end].translate(_URL_SAFE)}
+    return forms
+
+
+_URL_SAFE = str.maketrans("+/", "-_")

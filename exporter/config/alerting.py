@@ -12,6 +12,7 @@ from exporter.config.types import (
     FilePath,
     HostName,
     LabelName,
+    LabelValue,
     OwnerLabel,
     PageUrl,
     Section,
@@ -69,7 +70,11 @@ class BasicAuth(Section):
     """HTTP basic auth."""
 
     username: Text = Field(description="User name.")
-    password_file: FilePath = Field(description="File that holds the password alone; re-read when it changes.")
+    password_file: FilePath = Field(
+        description=(
+            "File that holds the password alone, in UTF-8; one newline at its end is dropped. Re-read when it changes."
+        )
+    )
 
 
 class Authorization(Section):
@@ -119,7 +124,7 @@ class Alerting(Section):
     permissions_widened: bool = Field(
         False, description="Alert, for an hour, on tokens that have been granted more permissions than before."
     )
-    labels: dict[LabelName, str] = Field(
+    labels: dict[LabelName, LabelValue] = Field(
         default_factory=dict, description="Labels for every alert. A user's own labels win."
     )
     owner_labels: tuple[OwnerLabel, ...] = Field(

@@ -27,7 +27,9 @@ class Redis(Section):
 
     url: RedisUrl = Field(description="Its address, such as `redis://redis:6379/0`; `rediss://` for TLS.")
     username: Text | None = Field(None, description="User name, where the server has several.")
-    password_file: FilePath | None = Field(None, description="File that holds the password alone.")
+    password_file: FilePath | None = Field(
+        None, description="File that holds the password alone, in UTF-8; one newline at its end is dropped."
+    )
     tls: RedisTls = Field(default_factory=RedisTls, description=RedisTls.__doc__)
     key_prefix: Text = Field(
         "yunxiao-token-exporter", description="Beginning of every key; one for each group of exporters."

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from exporter.wording import printable
+
+if TYPE_CHECKING:
+    from exporter.common.redaction import Redactor
+
+_LONGEST = 500
+"""Characters of each part of a sentence: keys and values of the file may be of any length."""
+_MOST_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +35,39 @@ class Fault:
 
     def __str__(self) -> str:
         where = self.file if self.line is None else f"{self.file}:{self.line}"
-        parts = [where, self.path, self.message] if self.path else [where, self.message]
-        text = ": ".join(parts)
-        return f"{text}; {self.hint}" if self.hint else text
+        path, message, hint = map(_shortened, (self.path, self.message, self.hint))
+        text = ": ".join([where, path, message] if path else [where, message])
+        # On one line, whatever keys and values hold, so that a sentence cannot pass for two.
+        return printable(f"{text}; {hint}" if hint else text)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 class ConfigError(Exception):
     """The configuration is not sound. Carries every fault found, not just the first."""
 
     def __init__(self, faults: tuple[Fault, ...]) -> None:
-        super().__init__("\n".join(map(str, faults)))
+        more = len(faults) - _MOST_SHOWN
+        shown = [str(fault) for fault in faults[:_MOST_SHOWN]]
+        super().__init__("\n".join(shown if more <= 0 else [*shown, f"and {more} more"]))
         self.faults = faults
+
+    def cleaned(self, redactor: Redactor) -> ConfigError:
+        """The same without the secrets that are known by now, which a key or value may hold."""
+        return ConfigError(
+            tuple(
+                replace(
+                    fault,
+                    file=redactor.clean(fault.file),
+                    path=redactor.clean(fault.path),
+                    message=redactor.clean(fault.message),
+                    hint=redactor.clean(fault.hint),
+                )
+                for fault in self.faults
+            )
+        )
 
 
 class ReloadError(Exception):

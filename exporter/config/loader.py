@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import ssl
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,13 +11,23 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from requests.utils import get_environ_proxies, should_bypass_proxies
 
 from exporter.common.redaction import Redactor
+from exporter.config.authorities import check_authorities
 from exporter.config.check import checked, in_order, keys_of
 from exporter.config.faults import ConfigError, Fault
 from exporter.config.schema import Config, Organization, StaticUser
-from exporter.config.secrets import SecretError, SecretFile, SecretFiles, SecretSource, SecretValue, clean_secret
+from exporter.config.secrets import (
+    SecretError,
+    SecretFile,
+    SecretFiles,
+    SecretSource,
+    SecretValue,
+    clean_password,
+    clean_secret,
+)
 from exporter.config.types import FilePath, VariableName
 from exporter.config.userlists import Stamp, UserFiles, joined, repeated_ids, threshold_faults
-from exporter.config.yamlfile import Document, read_yaml
+from exporter.config.written import learn_basic_auth, learn_proxies, learn_written
+from exporter.config.yamlfile import Document, parse_yaml, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -165,15 +174,23 @@ def load(file: Path, environ: Mapping[str, str], redactor: Redactor | None = Non
     Raises:
         ConfigError: with every fault of the file, and those of the files it names.
     """
-    return settle(read_yaml(file, str(file)), file.parent, environ, Redactor() if redactor is None else redactor)
+    redactor = Redactor() if redactor is None else redactor
+    text = read_text(file, str(file))
+    learn_written(redactor, text, str(file))
+    try:
+        return settle(parse_yaml(text, str(file)), file.parent, environ, redactor)
+    except ConfigError as error:
+        raise error.cleaned(redactor) from None
 
 
 def settle(document: Document, folder: Path, environ: Mapping[str, str], redactor: Redactor | None = None) -> Settings:
     """Check a configuration that has been read already; `load` says the rest."""
+    redactor = Redactor() if redactor is None else redactor
+    outside = _Outside(folder, environ, redactor)
     try:
         config = checked(_CONFIG, document, lambda path: keys_of(Config, path))
     except ConfigError as error:
-        raise ConfigError(in_order((*error.faults, *_pointed_at_faults(document, folder, environ)))) from None
+        raise ConfigError(in_order((*error.faults, *_pointed_at_faults(document, outside)))) from None
     faults: list[Fault] = []
     names: dict[str, int] = {}
     for index, organization in enumerate(config.organizations):
@@ -188,15 +205,30 @@ def settle(document: Document, folder: Path, environ: Mapping[str, str], redacto
     settled = []
     for index in range(len(config.organizations)):
         try:
-            settled.append(_settle_organization(document, index, config, folder, environ))
+            settled.append(_settle_organization(document, index, config, outside))
         except ConfigError as error:
             faults.extend(error.faults)
-    alertmanagers = _settle_alertmanagers(document, config, folder, faults)
-    redis = None if config.redis is None else _settle_redis(document, config.redis, folder, faults)
+    alertmanagers = _settle_alertmanagers(document, config, outside, faults)
+    redis = None if config.redis is None else _settle_redis(document, config.redis, outside, faults)
     if faults:
         raise ConfigError(in_order(faults))
     storage = None if config.storage.path is None else folder / config.storage.path
-    return Settings(config, tuple(settled), alertmanagers, storage, redis, Redactor() if redactor is None else redactor)
+    return Settings(config, tuple(settled), alertmanagers, storage, redis, redactor)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outside:
+    """What a configuration may point at, and what learns the secrets found there.
+
+    Attributes:
+        folder: what paths are relative to.
+        environ: the environment.
+        redactor: is given each secret that is read.
+    """
+
+    folder: Path
+    environ: Mapping[str, str]
+    redactor: Redactor
 
 
 def _as_fault(document: Document, path: KeyPath, error: Exception) -> Fault:
@@ -206,7 +238,7 @@ def _as_fault(document: Document, path: KeyPath, error: Exception) -> Fault:
 
 
 def _settle_alertmanagers(
-    document: Document, config: Config, folder: Path, faults: list[Fault]
+    document: Document, config: Config, outside: _Outside, faults: list[Fault]
 ) -> tuple[AlertmanagerSettings, ...]:
     settled = []
     seen: dict[str, int] = {}
@@ -215,32 +247,46 @@ def _settle_alertmanagers(
         if one.url in seen:
             faults.append(document.fault((*path, "url"), "this Alertmanager is given twice", "keep one"))
         seen.setdefault(one.url, index)
-        secret, ca_file = None, None if one.tls.ca_file is None else folder / one.tls.ca_file
-        named = {
-            ("basic_auth", "password_file"): None if one.basic_auth is None else one.basic_auth.password_file,
-            ("authorization", "credentials_file"): (
-                None if one.authorization is None else one.authorization.credentials_file
-            ),
-        }
-        for key, name in named.items():
-            if name is None:
-                continue
-            secret = SecretFile(folder / name)
-            try:
+        ca_file = None if one.tls.ca_file is None else outside.folder / one.tls.ca_file
+        secret, key = _alertmanager_secret(one, outside)
+        try:
+            if secret is not None:
                 secret.current()
-            except SecretError as error:
-                faults.append(_as_fault(document, (*path, *key), error))
+        except SecretError as error:
+            faults.append(_as_fault(document, (*path, *key), error))
         if ca_file is not None:
             try:
-                _check_ca(ca_file)
+                check_authorities(ca_file)
             except ValueError as error:
                 faults.append(_as_fault(document, (*path, "tls", "ca_file"), error))
         settled.append(AlertmanagerSettings(one, secret, ca_file))
     return tuple(settled)
 
 
-def _settle_redis(document: Document, config: Redis, folder: Path, faults: list[Fault]) -> RedisSettings:
-    password = None if config.password_file is None else SecretFile(folder / config.password_file)
+def _alertmanager_secret(config: Alertmanager, outside: _Outside) -> tuple[SecretSource | None, KeyPath]:
+    """The password or token for an Alertmanager, and the key that names its file."""
+    if config.basic_auth is not None:
+        learn = functools.partial(_learn_password, outside.redactor, config.basic_auth.username)
+        file = outside.folder / config.basic_auth.password_file
+        return SecretFile(file, clean_password, learn), ("basic_auth", "password_file")
+    if config.authorization is not None:
+        file = outside.folder / config.authorization.credentials_file
+        return SecretFile(file, learn=outside.redactor.add), ("authorization", "credentials_file")
+    return None, ()
+
+
+def _learn_password(redactor: Redactor, username: str, password: str, source: str) -> None:
+    redactor.add(password, source)
+    learn_basic_auth(redactor, username, password, source)
+
+
+def _settle_redis(document: Document, config: Redis, outside: _Outside, faults: list[Fault]) -> RedisSettings:
+    folder = outside.folder
+    password = (
+        None
+        if config.password_file is None
+        else SecretFile(folder / config.password_file, clean_password, outside.redactor.add)
+    )
     ca_file = None if config.tls.ca_file is None else folder / config.tls.ca_file
     try:
         if password is not None:
@@ -249,13 +295,13 @@ def _settle_redis(document: Document, config: Redis, folder: Path, faults: list[
         faults.append(_as_fault(document, ("redis", "password_file"), error))
     try:
         if ca_file is not None:
-            _check_ca(ca_file)
+            check_authorities(ca_file)
     except ValueError as error:
         faults.append(_as_fault(document, ("redis", "tls", "ca_file"), error))
     return RedisSettings(config, password, ca_file)
 
 
-def _pointed_at_faults(document: Document, folder: Path, environ: Mapping[str, str]) -> list[Fault]:
+def _pointed_at_faults(document: Document, outside: _Outside) -> list[Fault]:
     """The faults of files and variables that a faulty configuration points at, as far as it can be followed."""
     faults: list[Fault] = []
     data = document.data if isinstance(document.data, dict) else {}
@@ -266,20 +312,20 @@ def _pointed_at_faults(document: Document, folder: Path, environ: Mapping[str, s
         except ValidationError:
             continue  # the schema's own faults speak for it
         try:
-            _follow(document, index, pointers, folder, environ, alerting=None)
+            _follow(document, index, pointers, outside, alerting=None)
         except ConfigError as error:
             faults.extend(error.faults)
     return faults
 
 
-def _settle_organization(
-    document: Document, index: int, config: Config, folder: Path, environ: Mapping[str, str]
-) -> OrganizationSettings:
+def _settle_organization(document: Document, index: int, config: Config, outside: _Outside) -> OrganizationSettings:
     organization = config.organizations[index]
     pointers = _POINTERS.validate_python(organization, from_attributes=True)
-    found = _follow(document, index, pointers, folder, environ, config.alerting)
+    found = _follow(document, index, pointers, outside, config.alerting)
     if found.token is None:  # the schema sees to it that there is a source
         raise ConfigError((document.fault(("organizations", index), "has no token", "add token_file"),))
+    proxies = _proxies(organization)
+    learn_proxies(outside.redactor, proxies, f"proxies of {organization.name}")
     return OrganizationSettings(
         config=organization,
         token=found.token,
@@ -288,7 +334,7 @@ def _settle_organization(
         users_stamp=found.users_stamp,
         ca_file=found.ca_file,
         ca_digest=found.ca_digest,
-        proxies=_proxies(organization),
+        proxies=proxies,
     )
 
 
@@ -329,17 +375,17 @@ def _follow(
     document: Document,
     index: int,
     pointers: _Pointers,
-    folder: Path,
-    environ: Mapping[str, str],
+    outside: _Outside,
     alerting: Alerting | None,
 ) -> _Found:
     path = ("organizations", index)
+    folder = outside.folder
     faults: list[Fault] = []
 
     token: SecretSource | None = None
     key = "token_file" if pointers.token_file is not None else "token_env"
     try:
-        token = _token(pointers, folder, environ)
+        token = _token(pointers, outside)
     except SecretError as error:
         faults.append(_as_fault(document, (*path, key), error))
     if isinstance(token, SecretFiles):
@@ -361,7 +407,7 @@ def _follow(
     ca_digest = ""
     if ca_file is not None:
         try:
-            ca_digest = _check_ca(ca_file)
+            ca_digest = check_authorities(ca_file)
         except ValueError as error:
             faults.append(_as_fault(document, (*path, "tls", "ca_file"), error))
     if faults:
@@ -369,37 +415,24 @@ def _follow(
     return _Found(token, entries, user_files, stamp, ca_file, ca_digest)
 
 
-def _token(pointers: _Pointers, folder: Path, environ: Mapping[str, str]) -> SecretSource | None:
+def _token(pointers: _Pointers, outside: _Outside) -> SecretSource | None:
+    learn = outside.redactor.add
     if pointers.token_file is not None:
-        source = SecretFile(folder / pointers.token_file)
+        source = SecretFile(outside.folder / pointers.token_file, learn=learn)
         source.current()
         return source
     if pointers.token_files:
-        return SecretFiles([folder / name for name in pointers.token_files])
+        return SecretFiles([outside.folder / name for name in pointers.token_files], learn)
     variable = pointers.token_env
     if variable is None:
         return None
-    if variable not in environ:
+    if variable not in outside.environ:
         raise SecretError(f"the environment variable {variable} is not set; set it to the token")
     # surrogateescape gives back the bytes as they stand in the environment
-    raw = environ[variable].encode("utf-8", "surrogateescape")
-    return SecretValue(clean_secret(raw, f"the environment variable {variable}"))
-
-
-def _check_ca(file: Path) -> str:
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise ValueError(f"{file} cannot be read: {error.strerror}; check the path, owner and mode") from None
-    try:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(cafile=file)
-        found = context.get_ca_certs()
-    except (ssl.SSLError, ValueError):
-        found = []
-    if not found:
-        raise ValueError(f"{file} holds no certificate in PEM form; export the authority's certificate as PEM")
-    return hashlib.sha256(content).hexdigest()
+    raw = outside.environ[variable].encode("utf-8", "surrogateescape")
+    secret = clean_secret(raw, f"the environment variable {variable}")
+    learn(secret.reveal(), f"variable {variable}")
+    return SecretValue(secret)
 
 
 def _proxies(organization: Organization) -> _Proxies:

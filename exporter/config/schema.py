@@ -19,6 +19,7 @@ from exporter.config.types import (
     FilePath,
     HostName,
     LabelName,
+    LabelValue,
     ProxyUrl,
     Section,
     Text,
@@ -125,7 +126,7 @@ class StaticUser(Section):
 
     id: Text = Field(description="User id as the platform knows it. Quote it: YAML reads 0123456 as another number.")
     name: Text | None = Field(None, description="Name to show, label `user`; the id where none is given.")
-    labels: dict[LabelName, str] = Field(
+    labels: dict[LabelName, LabelValue] = Field(
         default_factory=dict,
         description="Labels for the user's alerts, such as `team` or `email`, for Alertmanager to route by.",
     )

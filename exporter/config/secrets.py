@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from stat import S_ISREG
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from exporter.config.files import FileError, check_regular, read_regular_file, unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
+
+    Parse: TypeAlias = Callable[[bytes, str], "Secret"]
+    """Makes a secret of the content of a file or variable, whose name is given for the error."""
+    Learn: TypeAlias = Callable[[str, str], None]
+    """Is given each secret that is read and where it comes from, before anything uses it."""
 
 _BYTE_LIMIT = 64 * 1024
 
@@ -96,6 +101,31 @@ def clean_secret(raw: bytes, source: str) -> Secret:
     return Secret(text.decode("ascii"))
 
 
+def clean_password(raw: bytes, source: str) -> Secret:
+    """The password in the content of a file.
+
+    It may hold blanks at any place and characters of any language, in UTF-8. One newline at its end is dropped, with or
+    without a carriage return: editors leave it.
+
+    Raises:
+        SecretError: nothing is left, or what is left is not UTF-8 or holds a control character.
+    """
+    line = raw.removesuffix(b"\n")
+    if line != raw:
+        line = line.removesuffix(b"\r")
+    if not line:
+        raise SecretError(f"{source} is empty; put the password into it")
+    try:
+        text = line.decode()
+    except UnicodeDecodeError:
+        raise SecretError(f"{source} is not UTF-8; save the password as UTF-8") from None
+    if "\n" in text or "\r" in text:
+        raise SecretError(f"{source} holds more than one line; keep the password alone on one line")
+    if any(ord(char) < 0x20 or ord(char) == 0x7F for char in text):  # noqa: PLR2004 - the control characters of ASCII
+        raise SecretError(f"{source} holds a control character; write the password again")
+    return Secret(text)
+
+
 class SecretValue:
     """A secret that does not change as long as the process lives, such as one from the environment."""
 
@@ -130,10 +160,17 @@ class SecretFile:
     Kubernetes swaps a mounted secret by pointing a symbolic link elsewhere: then the path leads to another inode, which
     is seen like any other change. Once a secret has been had, a file that has gone bad leaves it in force and is told
     of by `problem`.
+
+    Args:
+        path: the file.
+        parse: makes a secret of its content; by default as a token.
+        learn: is given each secret that is read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, parse: Parse = clean_secret, learn: Learn | None = None) -> None:
         self._path = path
+        self._parse = parse
+        self._learn = learn
         # Every request of every worker asks, so there is no lock: both fields are only ever replaced whole.
         self._kept: _Kept | None = None
         self._problem: str | None = None
@@ -148,7 +185,7 @@ class SecretFile:
             stamp = self._stamp()
             kept = self._kept
             if kept is None or kept.stamp != stamp:
-                kept = self._kept = _Kept(stamp, clean_secret(_read(self._path), str(self._path)))
+                kept = self._kept = _Kept(stamp, self._read())
         except SecretError as error:
             self._problem = str(error)
             if self._kept is None:
@@ -157,13 +194,24 @@ class SecretFile:
         self._problem = None
         return kept.secret
 
+    def _read(self) -> Secret:
+        try:
+            raw = read_regular_file(self._path, _BYTE_LIMIT)
+        except FileError as error:
+            raise SecretError(f"{self._path} {error}") from None
+        secret = self._parse(raw, str(self._path))
+        if self._learn is not None:
+            self._learn(secret.reveal(), str(self._path))
+        return secret
+
     def _stamp(self) -> tuple[int, int, int, int]:
         try:
             stat = self._path.stat()
+            check_regular(stat)
         except OSError as error:
-            raise _unreadable(self._path, error) from None
-        if not S_ISREG(stat.st_mode):
-            raise SecretError(f"{self._path} is no regular file; name a file that holds the token")
+            raise SecretError(f"{self._path} {unreadable(error)}") from None
+        except FileError as error:
+            raise SecretError(f"{self._path} {error}") from None
         # The change time too: making a file readable changes nothing else.
         return (stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size)
 
@@ -191,10 +239,11 @@ class SecretFiles:
 
     Args:
         paths: the files, in the order in which they are tried.
+        learn: is given each secret that is read.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self._files = [SecretFile(path) for path in paths]
+    def __init__(self, paths: Sequence[Path], learn: Learn | None = None) -> None:
+        self._files = [SecretFile(path, learn=learn) for path in paths]
         # Every worker asks and may move on, so there is no lock: it is only ever replaced whole.
         self._in_use = 0
 
@@ -245,20 +294,3 @@ class _Kept:
 
     stamp: tuple[int, int, int, int]
     secret: Secret
-
-
-def _unreadable(path: Path, error: OSError) -> SecretError:
-    return SecretError(
-        f"{path} cannot be read: {error.strerror}; check that it exists and that uid {os.geteuid()} may read it"
-    )
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            raw = stream.read(_BYTE_LIMIT + 1)
-    except OSError as error:
-        raise _unreadable(path, error) from None
-    if len(raw) > _BYTE_LIMIT:
-        raise SecretError(f"{path} is larger than 64 KiB; it cannot be a token file")
-    return raw

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import re2
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from exporter.config.written import looks_like_a_token
 from exporter.durations import parse_duration
 
 _LOOKS_LIKE_A_TOKEN = re.compile(r"pt-[0-9A-Za-z*]+_", re.IGNORECASE)
@@ -34,6 +35,12 @@ def _duration(value: Any) -> float:
 def _no_token(value: str) -> str:
     if _LOOKS_LIKE_A_TOKEN.search(value):
         raise ValueError("holds what looks like a token itself; put the token into a file and name the file here")
+    return value
+
+
+def _shown(value: str) -> str:
+    if looks_like_a_token(value):
+        raise ValueError("holds what looks like a token, and everybody can see it here; write a name")
     return value
 
 
@@ -182,8 +189,10 @@ def compiled_regex(pattern: str) -> Any:
 
 Duration = Annotated[float, BeforeValidator(_duration), Field(json_schema_extra={"shown_as": "duration"})]
 """Seconds, written in the file as Prometheus writes durations."""
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256)]
-TokenId = Annotated[Text, AfterValidator(_token_id)]
+_Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256)]
+Text = Annotated[_Words, AfterValidator(_shown)]
+LabelValue = Annotated[str, AfterValidator(_shown)]
+TokenId = Annotated[_Words, AfterValidator(_token_id)]
 VariableName = Annotated[str, AfterValidator(_variable)]
 FilePath = Annotated[str, StringConstraints(min_length=1), AfterValidator(_path)]
 HostName = Annotated[str, AfterValidator(_host)]

@@ -90,7 +90,15 @@ class UserFiles:
         if not _WILDCARDS.intersection(pattern):
             return [pattern]
         found = sorted(glob.glob(pattern, root_dir=self.folder, recursive=True))  # noqa: PTH207
-        return [name for name in found if (self.folder / name).is_file()]
+        return [name for name in found if _may_be_a_list(self.folder / name)]
+
+
+def _may_be_a_list(file: Path) -> bool:
+    """Whether a file that a pattern matches is read: folders and pipes are not, and one that is hidden is a fault."""
+    try:
+        return file.is_file()
+    except OSError:
+        return True
 
 
 def _read_entries(file: Path, name: str, alerting: Alerting | None) -> tuple[StaticUser, ...]:

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from exporter import __version__
 from exporter.model import TokenState
 from exporter.report.charts import policies_chart, states_chart, weeks_chart
-from exporter.wording import cell, expiry_words, printable, rough, utc
+from exporter.wording import cell, expiry_words, json_text, printable, rough, utc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,7 +62,7 @@ def render(summary: Summary, form: Form) -> str:
         case Form.CSV:
             return _csv(summary)
         case Form.JSON:
-            return json.dumps(as_json(summary), ensure_ascii=False, indent=2) + "\n"
+            return json_text(json.dumps(as_json(summary), ensure_ascii=False, indent=2)) + "\n"
 
 
 def _page(template: str, summary: Summary) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import re
 import ssl
 import threading
 from enum import StrEnum
@@ -24,11 +25,15 @@ from exporter.config.check import checked, keys_of
 from exporter.config.faults import ConfigError
 from exporter.config.types import FilePath, Section
 from exporter.config.yamlfile import read_yaml
+from exporter.web.certificates import TlsError, check_ciphers, check_file, no_passphrase
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 _REMEMBERED = 100
+_BCRYPT = re.compile(r"(?P<kind>\$2[aby]\$)(?P<cost>[0-9]{2})(?P<rest>\$[./A-Za-z0-9]{53})")
+_LOWEST_COST, _HIGHEST_COST = 4, 16
+"""The highest takes four seconds."""
 
 
 class ClientAuth(StrEnum):
@@ -57,12 +62,19 @@ def _client_auth(value: str) -> str:
 def _bcrypt_hash(value: Any) -> str:
     # Before anything else, and without naming the value: it may be a password that somebody wrote in plain.
     try:
-        if not isinstance(value, str):
-            raise ValueError  # noqa: TRY004, TRY301 - the same complaint
-        bcrypt.checkpw(b"", value.encode())
+        match = _BCRYPT.fullmatch(value) if isinstance(value, str) else None
+        if match is None:
+            raise ValueError  # noqa: TRY301 - the same complaint
+        # Whether the rest is valid, at the lowest cost: one of 31 takes days.
+        bcrypt.checkpw(b"", f"{match['kind']}04{match['rest']}".encode())
     except ValueError:
         raise ValueError("is no bcrypt hash; make one with: htpasswd -nBC 10 USER") from None
-    return value
+    if not _LOWEST_COST <= int(match["cost"]) <= _HIGHEST_COST:
+        raise ValueError(
+            f"is a bcrypt hash of cost {match['cost']}, which no request can wait for; "
+            "make one with: htpasswd -nBC 10 USER"
+        )
+    return match[0]
 
 
 class TlsServer(Section):
@@ -120,6 +132,9 @@ class WebSecurity:
             return cls(config, None)
         try:
             return cls(config, _context(server, file.parent))
+        except TlsError as error:
+            path = ("tls_server_config", *error.key)
+            raise ConfigError((document.fault(path, error.problem, error.hint),)) from None
         except (OSError, ValueError) as error:
             fault = document.fault(
                 ("tls_server_config",),
@@ -135,18 +150,22 @@ class WebSecurity:
 
 def _why(error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
-        return error.reason or "not understood by the TLS library"
+        # Errors that Python makes by itself have no reason.
+        return getattr(error, "reason", None) or "not understood by the TLS library"
     return getattr(error, "strerror", None) or "not understood"
 
 
 def _context(server: TlsServer, folder: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = _VERSIONS[server.min_version]
-    context.load_cert_chain(folder / server.cert_file, folder / server.key_file)
+    certificate = check_file("cert_file", folder / server.cert_file)
+    key = check_file("key_file", folder / server.key_file)
+    context.load_cert_chain(certificate, key, no_passphrase(key))
     if server.cipher_suites:
+        check_ciphers(server.cipher_suites)
         context.set_ciphers(":".join(server.cipher_suites))
     if server.client_ca_file is not None:
-        context.load_verify_locations(folder / server.client_ca_file)
+        context.load_verify_locations(check_file("client_ca_file", folder / server.client_ca_file))
         required = server.client_auth_type == ClientAuth.REQUIRE
         context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
     return context

@@ -87,6 +87,42 @@ def test_a_list_that_cannot_be_written_is_an_error_of_its_own(platform: Simulato
     assert narrow.returncode == 0
 
 
+EVIL = "\x1b]0;x\x07acme: forged\x9b31m\u202e\nacme: forged line"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["tokens"],
+        ["tokens", "-o", "json"],
+        ["report", "-o", "markdown"],
+        ["report", "-o", "csv"],
+        ["check-config", "--probe"],
+    ],
+)
+def test_names_do_not_reach_the_terminal_as_commands(platform: Simulator, tmp_path: Path, arguments: list[str]) -> None:
+    platform.faults.for_user("B", Fault.parse("403"))
+    platform.faults.for_user("A\x1b[31m", Fault.parse("403"))
+    users = [{"id": "A", "name": EVIL}, {"id": "A\x1b[31m", "name": EVIL}, {"id": "B", "name": "李\u3000伟"}]
+    config = written(tmp_path, platform, "A", users={"static": users})
+    result = command(*arguments, "--config.file", str(config))
+    shown = result.stdout + result.stderr
+    assert not [char for char in shown if not char.isprintable() and char not in "\n\u3000"]
+    assert not [line for line in result.stderr.split("\n") if line.startswith("acme: forged")]
+    # A cell of CSV may have several lines, in quotes.
+    assert "csv" in arguments or "\nacme: forged" not in result.stdout
+    assert "李\u3000伟 (B)" in result.stderr or arguments[0] == "check-config"
+
+
+def test_keys_of_a_configuration_do_not_either(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text('organizations:\n  - "bad\\e]0;T\\akey\\nc.yaml: forged": 1\n    name: "a\\e[31mX"\n')
+    result = command("check-config", "--config.file", str(config))
+    assert result.returncode == 1
+    assert "organizations[0].bad\ufffd]0;T\ufffdkey\ufffdc.yaml: forged: unknown key" in result.stderr
+    assert all(line.isprintable() and not line.startswith("c.yaml") for line in result.stderr.splitlines())
+
+
 POLICIES = """policies:
   never_expires: {exceptions: [{user: B, reason: machine, until: 2026-01-01}]}
   max_lifetime: {limit: 10d, severity: critical}

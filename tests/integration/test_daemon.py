@@ -482,7 +482,7 @@ def test_what_is_no_regular_file_is_refused_and_never_waited_for(platform: Simul
             config.write_text(good)
             exporter.signal(signal.SIGHUP)
             wait_until(lambda: exporter.samples()[RELOADED] == 1)
-        assert "is no regular file" in exporter.output
+        assert "is not a regular file" in exporter.output
         assert "holds a NUL character" in exporter.output
         exporter.signal(signal.SIGTERM)
         assert exporter.ended() == 0
