@@ -113,6 +113,7 @@ class Daemon:
             clock,
             None if self._storage is None else self._storage.keep_alerts,
             self._audit.last,
+            supervisor=self._supervisor,
         )
         self._alerting.stand_by(self._member is not None)
         self._noted: frozenset[str] = frozenset()

@@ -22,6 +22,7 @@ import structlog
 
 from exporter.audit import KEPT
 from exporter.events import Change, Event
+from exporter.kept_alert import KeptAlert
 from exporter.model import Token, UserState
 from exporter.store import OrganizationView, Sweep
 
@@ -56,10 +57,8 @@ _FIRST_TABLES = {"users", "organizations", "alerts"}
 _STATE = msgspec.msgpack.Decoder(UserState)
 _SWEEP = msgspec.msgpack.Decoder(Sweep)
 _EVENT = msgspec.msgpack.Decoder(Event)
-_LABELS = msgspec.msgpack.Decoder(tuple[tuple[str, str], ...])
+_ALERT = msgspec.msgpack.Decoder(KeptAlert | tuple[tuple[str, str], ...])  # the latter: earlier releases
 _encode = msgspec.msgpack.Encoder().encode
-
-Labels = tuple[tuple[str, str], ...]
 
 
 class Storage:
@@ -82,8 +81,8 @@ class Storage:
         self._users: dict[tuple[str, str], bytes | UserState | None] = {}
         self._sweeps: dict[str, Sweep | None] = {}
         self._own: dict[str, float | None] = {}
-        self._alerts: tuple[tuple[Labels, float], ...] | None = None
-        self._last_alerts: tuple[tuple[Labels, float], ...] = ()
+        self._alerts: tuple[KeptAlert, ...] | None = None
+        self._last_alerts: tuple[KeptAlert, ...] = ()
         self._events: list[Event] = []
         self._stopping = False
         self._troubled = False
@@ -113,8 +112,8 @@ class Storage:
             raise
         self._claimed, self._elses = handle, False
 
-    def load(self) -> tuple[dict[str, OrganizationView], list[tuple[Labels, float]]]:
-        """What an earlier run left: organizations by name, and the alerts that were firing with their start.
+    def load(self) -> tuple[dict[str, OrganizationView], list[KeptAlert]]:
+        """What an earlier run left: organizations by name, and the alerts that were kept.
 
         A database that is corrupt is moved aside; one of a newer exporter or of another program, what is no database,
         and what cannot be read are left alone. Each is said in the log, and the exporter goes on without it.
@@ -155,14 +154,15 @@ class Storage:
         except (OSError, sqlite3.Error, _LeftAloneError) as second:
             self._complain("no new storage file can be made, this run keeps its state in memory", error=str(second))
 
-    def _load(self) -> tuple[dict[str, OrganizationView], list[tuple[Labels, float]]]:
+    def _load(self) -> tuple[dict[str, OrganizationView], list[KeptAlert]]:
         with contextlib.closing(self._made()) as connection:
             views = self._views(connection)
             self.events = tuple(
                 one for (one,) in self._rows(connection, "SELECT event FROM events ORDER BY number", _EVENT)
             )
             self.last_events = dict(self._last_events(connection))
-            alerts = list(self._rows(connection, "SELECT labels, starts_at FROM alerts", _LABELS))
+            rows = self._rows(connection, "SELECT labels, starts_at FROM alerts", _ALERT)
+            alerts = [one if isinstance(one, KeptAlert) else KeptAlert(one, (), at) for one, at in rows]
         self._usable = True
         return views, alerts
 
@@ -259,9 +259,9 @@ class Storage:
                     self._sweeps[name] = None
                     self._own[name] = None
 
-    def keep_alerts(self, firing: Iterable[tuple[Labels, float]]) -> None:
-        """These alerts are firing, since these times."""
-        alerts = tuple(firing)
+    def keep_alerts(self, kept: Iterable[KeptAlert]) -> None:
+        """Write these alerts instead of those kept before."""
+        alerts = tuple(kept)
         with self._changed:
             if alerts != self._last_alerts:
                 self._alerts = self._last_alerts = alerts
@@ -327,7 +327,7 @@ class Storage:
         users: dict[tuple[str, str], Any],
         sweeps: dict[str, Sweep | None],
         own: dict[str, float | None],
-        alerts: tuple[tuple[Labels, float], ...] | None,
+        alerts: tuple[KeptAlert, ...] | None,
         events: list[Event],
     ) -> None:
         """What could not be written waits for the next try, unless something newer has come."""
@@ -371,7 +371,7 @@ def _write(
     users: Mapping[tuple[str, str], Any],
     sweeps: Mapping[str, Sweep | None],
     own: Mapping[str, float | None],
-    alerts: tuple[tuple[Labels, float], ...] | None,
+    alerts: tuple[KeptAlert, ...] | None,
 ) -> None:
     gone = [key for key, state in users.items() if state is None]
     kept = [(*key, _encode(state)) for key, state in users.items() if state is not None]
@@ -390,7 +390,7 @@ def _write(
     if alerts is not None:
         connection.execute("DELETE FROM alerts")
         connection.executemany(
-            "INSERT OR REPLACE INTO alerts VALUES (?, ?)", [(_encode(key), at) for key, at in alerts]
+            "INSERT OR REPLACE INTO alerts VALUES (?, ?)", [(_encode(one), one.starts_at) for one in alerts]
         )
 
 

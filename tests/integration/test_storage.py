@@ -19,6 +19,7 @@ from support.builders import NOW
 from support.running import Exporter, a_record, a_simulator, get, keep, wait_until, write_config
 
 from exporter.events import Change, Event
+from exporter.kept_alert import KeptAlert
 from exporter.model import NEVER, Failure, Owner, OwnThresholds, Reason, Token, User, UserState
 from exporter.storage import SCHEMA, Storage
 from exporter.store import Sweep, SweepResult
@@ -37,7 +38,7 @@ STATE = UserState(
     failures=3,
 )
 SWEEP = Sweep(SweepResult.PARTIAL, 1.5, NOW)
-ALERT = ((("alertname", "A"), ("user", "张三")), NOW - 3)
+ALERT = KeptAlert((("alertname", "A"), ("user", "张三")), (("description", "expires in 5m"),), NOW - 3)
 
 
 def a_storage(path: Path) -> tuple[Storage, list[int]]:
