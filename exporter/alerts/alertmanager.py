@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import traceback
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ import requests
 import urllib3
 
 from exporter.alerts.tracker import Moment
+from exporter.common.exceptions import clear_chain
 from exporter.config.secrets import SecretError
 from exporter.transport import GuardedSession, Watchdog
 
@@ -136,7 +136,7 @@ class AlertmanagerClient:
                     raw = response.raw.read(limit, decode_content=False)
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
                 why = f"no answer within {self.target.timeout:g} s" if call.over else type(error).__name__
-                _clear(error)
+                clear_chain(error)
                 raise DeliveryError(f"no delivery: {why}", refused=False) from None
         if status not in _SUCCESS:
             refused = status in _REFUSED
@@ -172,15 +172,3 @@ def _since_epoch(date: str | None, monotonic: float) -> float | None:
         return parsedate_to_datetime(date or "").timestamp() - monotonic
     except (ValueError, OverflowError):
         return None
-
-
-def _clear(error: BaseException) -> None:
-    """Let the frames of an exception and of those that caused it go, which would be cycles for the collector."""
-    pending: list[object] = [error]
-    while pending:
-        one = pending.pop()
-        if isinstance(one, BaseException):
-            traceback.clear_frames(one.__traceback__)
-            pending += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
-            one.__traceback__ = one.__cause__ = one.__context__ = None
-            one.args = ()
