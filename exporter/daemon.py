@@ -29,7 +29,6 @@ from exporter.clock import Stop, StoppedError
 from exporter.cluster.member import Member
 from exporter.cluster.shard import WHOLE, Shard
 from exporter.common.worker import Supervisor
-from exporter.kept_alert import KeptAlert
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.notifications import NotificationTelemetry
 from exporter.metrics.telemetry import Telemetry
@@ -44,12 +43,11 @@ from exporter.web.server import WebServer
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from exporter.app.changes import Listener
     from exporter.clock import Clock
     from exporter.config.loader import OrganizationSettings, Settings
-    from exporter.kept_alert import Labels
     from exporter.store import OrganizationView
     from exporter.web.security import WebSecurity
 
@@ -121,8 +119,9 @@ class Daemon:
             self._watchdog,
             self._stop,
             clock,
-            None if self._storage is None else self._keep_alerts,
+            None if self._storage is None else self._storage.keep_alerts,
             self._audit.last,
+            supervisor=self._supervisor,
         )
         self._alerting.stand_by(self._member is not None)
         self._noted: frozenset[str] = frozenset()
@@ -272,7 +271,7 @@ class Daemon:
         self._teardown.add("storage", self._storage.stop)
         organizations, firing = self._storage.load()
         now = self._clock.now()
-        self._alerting.restore([(one.labels, one.starts_at) for one in firing if one.ends_at is None])
+        self._alerting.restore(firing)
         _log.info(
             "state restored",
             users=sum(len(view.users) for view in organizations.values()),
@@ -280,10 +279,6 @@ class Daemon:
             seconds=round(self._clock.monotonic() - started, 3),
         )
         return {name: replace(view, since=now) for name, view in organizations.items()}
-
-    def _keep_alerts(self, firing: Iterable[tuple[Labels, float]]) -> None:
-        if self._storage is not None:
-            self._storage.keep_alerts(KeptAlert(labels, (), starts_at) for labels, starts_at in firing)
 
     def _forget_unconfigured(self, restored: Mapping[str, OrganizationView]) -> None:
         """Take over the events of an earlier run, and forget organizations that have been removed since."""

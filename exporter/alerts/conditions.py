@@ -36,7 +36,7 @@ from exporter.policies.evaluate import token_violations, user_violations
 from exporter.wording import expiry_words, rough
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from exporter.audit import LastEvents
     from exporter.config.alerting import Alerting, Ignore
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 Labels = tuple[tuple[str, str], ...]
 """Label names and values in the order of the names: the identity of an alert."""
+Subject = tuple[str | None, str | None]
+"""The organization and the user that an alert is about; None where it is about no single one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,48 @@ class Alert:
     since: float
 
 
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What one evaluation found.
+
+    Attributes:
+        alerts: everything that is worth an alert.
+        unknown: what could not be evaluated; nothing is known about its alerts.
+    """
+
+    alerts: tuple[Alert, ...]
+    unknown: frozenset[Subject] = frozenset()
+
+
+def evaluate(
+    view: View,
+    config: Config,
+    refused_since: float | None,
+    now: float,
+    last_events: LastEvents | None,
+    failed: Callable[[], None],
+) -> Evaluation:
+    """As `alerts`, but a defect costs the one user or organization that it was met at, and nobody else.
+
+    Args:
+        view: as in `alerts`.
+        config: as in `alerts`.
+        refused_since: as in `alerts`.
+        now: as in `alerts`.
+        last_events: as in `alerts`.
+        failed: called while each such exception is handled; must count it.
+    """
+    found: list[Alert] = []
+    unknown: set[Subject] = set()
+    for subject, some in _by_subject(view, config, refused_since, now, last_events):
+        try:
+            found.extend(some)
+        except Exception:  # noqa: BLE001 - a defect at one user must not silence the alerts about others; counted
+            unknown.add(subject)
+            failed()
+    return Evaluation(tuple(found), frozenset(unknown))
+
+
 def alerts(
     view: View, config: Config, refused_since: float | None, now: float, last_events: LastEvents | None = None
 ) -> Iterator[Alert]:
@@ -80,21 +124,24 @@ def alerts(
     A token is in at most one of expired, critical and warning. A failing poll changes nothing about the tokens last
     seen, so it resolves none of their alerts.
     """
+    for _, some in _by_subject(view, config, refused_since, now, last_events):
+        yield from some
+
+
+def _by_subject(
+    view: View, config: Config, refused_since: float | None, now: float, last_events: LastEvents | None
+) -> Iterator[tuple[Subject, Iterable[Alert]]]:
+    """The alerts in portions, each about one subject and evaluated while it is read."""
     maker = _Maker(config.alerting, now)
     ignored = [entry for entry in config.alerting.ignore if entry.holds(now)]
     widened = _widened(last_events or {}, now) if config.alerting.permissions_widened else {}
     for organization in view.organizations:
-        yield from _about_organization(organization, config, maker)
-        if (since := widened.get(organization.name)) is not None:
-            yield maker.make(TOKEN_PERMISSIONS_WIDENED, {"organization": organization.name}, since)
+        name = organization.name
+        yield (name, None), _about_organization(organization, widened.get(name), config, maker)
         for state in organization.users:
-            yield from _about_user(organization.name, state, config, maker)
-            for token in token_series(state.tokens):
-                if not any(entry.fits(state.user, token) for entry in ignored):
-                    yield from _about_token(organization.name, state.user, token, config.alerting, maker)
-            yield from _about_policies(organization.name, state, config.policies, ignored, maker)
+            yield (name, state.user.user_id), _about_state(name, state, config, ignored, maker)
     if refused_since is not None:
-        yield maker.make(CONFIG_RELOAD_FAILED, {}, refused_since)
+        yield (None, None), [maker.make(CONFIG_RELOAD_FAILED, {}, refused_since)]
 
 
 def suited(token: Token, warning: float, critical: float) -> tuple[float, float]:
@@ -143,6 +190,16 @@ class _Maker:
         owner = Owner() if user.owner is None else user.owner
         found = {name: getattr(owner, name) for name in self._owner_labels}
         return {name: value for name, value in found.items() if value is not None} | dict(user.labels)
+
+
+def _about_state(
+    organization: str, state: UserState, config: Config, ignored: list[Ignore], maker: _Maker
+) -> Iterator[Alert]:
+    yield from _about_user(organization, state, config, maker)
+    for token in token_series(state.tokens):
+        if not any(entry.fits(state.user, token) for entry in ignored):
+            yield from _about_token(organization, state.user, token, config.alerting, maker)
+    yield from _about_policies(organization, state, config.policies, ignored, maker)
 
 
 def _about_token(organization: str, user: User, token: Token, alerting: Alerting, maker: _Maker) -> Iterator[Alert]:
@@ -198,7 +255,9 @@ def _about_user(organization: str, state: UserState, config: Config, maker: _Mak
             yield maker.make(USER_DATA_STALE, who, since, state.user, age=age)
 
 
-def _about_organization(view: OrganizationView, config: Config, maker: _Maker) -> Iterator[Alert]:
+def _about_organization(
+    view: OrganizationView, widened: float | None, config: Config, maker: _Maker
+) -> Iterator[Alert]:
     last = view.since if view.sweep is None else view.sweep.completed_at
     since = last + stalled_after(config.poll)
     if since <= maker.now:
@@ -212,6 +271,8 @@ def _about_organization(view: OrganizationView, config: Config, maker: _Maker) -
         if since < maker.now:
             words = expiry_words(view.own_expiry, maker.now)
             yield maker.make(EXPORTER_TOKEN_EXPIRING, {"organization": view.name}, since, words=words)
+    if widened is not None:
+        yield maker.make(TOKEN_PERMISSIONS_WIDENED, {"organization": view.name}, widened)
 
 
 def _widened(last_events: LastEvents, now: float) -> dict[str, float]:

@@ -28,6 +28,7 @@ from exporter.alerts.definitions import (
     USER_POLL_FAILING,
     Definition,
 )
+from exporter.alerts.escaping import promql_regex, promql_string, template_text
 from exporter.alerts.timing import (
     CRITICAL_SHARE,
     GAP,
@@ -76,6 +77,8 @@ _WORDS = {
 }
 _REMEMBERED = "1d"
 """How long an organization that no exporter answers for is known by name."""
+_LONGEST_FOR = 100 * 365 * 86400.0
+"""Seconds; Prometheus reads no duration of more than 292 years."""
 _DOWN_FOR = 300.0
 """Seconds, so that a Prometheus that has just been started does not cry before its first scrape."""
 
@@ -252,17 +255,12 @@ def _unmuted(expression: str, ignored: Iterable[Ignore], series: str = "yunxiao:
 def _selectors(entry: Ignore) -> Iterable[str]:
     matchers = []
     if entry.token_id is not None:
-        matchers.append(f"token_id={_quoted(entry.token_id)}")
+        matchers.append(f"token_id={promql_string(entry.token_id)}")
     if entry.name is not None:
-        matchers.append(f"token=~{_quoted(entry.name)}")
+        matchers.append(f"token=~{promql_regex(entry.name)}")
     if entry.user is None:
         return [", ".join(matchers)]
-    return [", ".join([f"{label}={_quoted(entry.user)}", *matchers]) for label in ("user_id", "user")]
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
+    return [", ".join([f"{label}={promql_string(entry.user)}", *matchers]) for label in ("user_id", "user")]
 
 
 def _owned(expression: str, names: list[str]) -> str:
@@ -331,15 +329,15 @@ def _rule(
 ) -> dict[str, Any]:
     rule: dict[str, Any] = {"alert": definition.name, "expr": expression}
     if lasting:
-        rule["for"] = format_duration(lasting)
+        rule["for"] = format_duration(min(lasting, _LONGEST_FOR))
     general = {name: _general(name, value, names) for name, value in sorted(alerting.labels.items()) if value}
     severity = {} if definition.severity is None else {"severity": definition.severity.value}
     if labels := severity | general:
         rule["labels"] = labels
     rule["annotations"] = {
-        "summary": definition.summary,
+        "summary": template_text(definition.summary),
         "description": _description(definition),
-        "runbook_url": definition.runbook(alerting.runbook_base_url),
+        "runbook_url": template_text(definition.runbook(alerting.runbook_base_url)),
     }
     return rule
 
@@ -361,8 +359,7 @@ def _description(definition: Definition) -> str:
 
 def _general(name: str, value: str, names: Iterable[str]) -> str:
     """A label for every alert. A rule's label would replace the user's own of that name, which is to win."""
-    # Prometheus reads "{{" as the start of a template.
-    escaped = value.replace("{{", '{{ "{{" }}')
+    escaped = template_text(value)
     if name not in names:
         return escaped
     return f"{{{{ if $labels.{name} }}}}{{{{ $labels.{name} }}}}{{{{ else }}}}{escaped}{{{{ end }}}}"

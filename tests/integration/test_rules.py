@@ -121,7 +121,7 @@ def test_label_values_that_look_like_templates_stay_text() -> None:
     text = rules_text(Alerting(labels={"team": 'a{{b}}"'}), Poll())
     (rule,) = {rule["labels"]["team"] for group in yaml.safe_load(text)["groups"] for rule in group["rules"]
                if "alert" in rule}  # fmt: skip
-    assert rule == 'a{{ "{{" }}b}}"'
+    assert rule == r'{{ "a{{b}}\"" }}'
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
@@ -15,12 +17,17 @@ def slowly(seconds: float) -> int:
 
 
 class Alertmanager:
-    """Takes alerts and keeps them; `behave` gives the status for a batch and may take its time."""
+    """Takes alerts and keeps them; `behave` gives the status for a batch and may take its time.
+
+    `answer` gives the body for the headers of a request; `ahead` is how many seconds its clock is ahead.
+    """
 
     def __init__(self, port: int = 0) -> None:
         self.posts: list[tuple[float, list[dict[str, Any]]]] = []
         self.headers: list[dict[str, str]] = []
         self.behave: Any = lambda _: 200
+        self.answer: Any = lambda _: ""
+        self.ahead = 0.0
         stub = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -36,9 +43,15 @@ class Alertmanager:
                 if status == 200:
                     stub.posts.append((time.time(), batch))
                 stub.headers.append(dict(self.headers))
+                body = b"" if status == 204 else stub.answer(self.headers).encode()
                 self.send_response(status)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
+                with contextlib.suppress(OSError):  # the client has given up
+                    self.wfile.write(body)
+
+            def date_time_string(self, timestamp: float | None = None) -> str:
+                return formatdate((timestamp or time.time()) + stub.ahead, usegmt=True)
 
         self.server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.server.daemon_threads = True

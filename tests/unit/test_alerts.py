@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.builders import DAY, HOUR, MINUTE, NOW, a_failure, a_token
 
-from exporter.alerts.conditions import Alert, alerts
+from exporter.alerts import conditions
+from exporter.alerts.conditions import Alert, alerts, evaluate
 from exporter.config.policies import Policies
 from exporter.config.schema import Config, Poll
 from exporter.events import Change
@@ -365,3 +366,40 @@ def test_alerts_about_nobody_in_particular_have_no_owner() -> None:
     stalled = [one for one in found(a_view(user=OWNED), now=NOW + DAY) if "user" not in dict(one.labels)]
     assert stalled
     assert not any("owner_email" in dict(one.annotations) for one in stalled)
+
+
+def test_a_defect_at_one_user_silences_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (Ledger(name, [LI, User("3002", "张三")], since=NOW) for name in ("acme", "globex"))
+    for ledger in (first, second):
+        for user_id in ("3001", "3002"):
+            ledger.succeeded(user_id, (a_token("pt-1", expires_in=-HOUR, age=OLD),), NOW)
+    view = View((first.view(), second.view()))
+    whole = evaluate(view, a_config(), NOW, NOW, None, failed=lambda: None)
+    assert (len(whole.alerts), whole.unknown) == (5, frozenset())
+
+    def broken(organization: str, state: Any, *rest: Any) -> Any:
+        if (organization, state.user.user_id) == ("acme", "3002"):
+            raise RuntimeError("a defect")
+        return original(organization, state, *rest)
+
+    original = conditions._about_policies
+    monkeypatch.setattr(conditions, "_about_policies", broken)
+    failures: list[int] = []
+    found = evaluate(view, a_config(), NOW, NOW, None, failed=lambda: failures.append(1))
+    # what was found before the defect counts, and of the rest it is said that nothing is known
+    assert (found.alerts, found.unknown, failures) == (whole.alerts, frozenset({("acme", "3002")}), [1])
+    monkeypatch.setattr(conditions, "_about_organization", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        list(alerts(view, a_config(), None, NOW))
+
+
+def test_a_defect_at_one_organization_silences_none_of_its_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> Any:
+        yield from ()
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(conditions, "_about_organization", broken)
+    view = a_view(a_token("pt-1", expires_in=-HOUR, age=OLD))
+    found = evaluate(view, a_config(), None, NOW, None, failed=lambda: None)
+    assert [dict(alert.labels)["alertname"] for alert in found.alerts] == ["YunxiaoTokenExpired"]
+    assert found.unknown == {("acme", None)}

@@ -1,0 +1,157 @@
+"""Rules of generated configurations under promtool: it reads them all, and texts come out as they went in."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from exporter.alerts.rules import rules_text
+from exporter.config.alerting import Alerting
+from exporter.config.policies import Policies
+from exporter.config.schema import Poll
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+SPECIAL = (
+    "{}{}{{}}\"'`\\$%|#:-&*!?[]()<>=~, \n\r\t\x00\x07\x1b\x7f\x85\xa0\u2028\u202e\u3000\ufeff\ufffd\U0001f511é张a.1_"
+)
+texts = st.text(st.sampled_from(SPECIAL) | st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
+    ["foo{", "{{", "}}", "{{ $labels.team }}", "{{/*", "{{-", "a{", "{a", "{{`", '{{"', "\\", '\\"', "#", "|", "true"]
+)
+names = st.sampled_from(
+    ["team", "site", "by", "on", "offset", "group_left", "bool", "and", "sum", "start", "end", "if", "_x", "A9", "le"]
+)
+patterns = st.lists(
+    st.sampled_from(
+        [*"abc.-{}[]()|*+?^$\"'\\ 张\n\ufffd{{", ".*", r"\d", r"\.", "[^a]", "(?i)", r"\pL", "{2}", r"\Q", r"\E"]
+    ),
+    min_size=1,
+    max_size=6,
+).map("".join)
+spans = st.sampled_from(["1ms", "1s", "90m", "14d", "1y", "100y"]) | st.integers(1, 10**9).map(lambda ms: f"{ms}ms")
+ignores = st.fixed_dictionaries(
+    {"reason": texts, "until": st.dates(dt.date(1970, 1, 1), dt.date.max)},
+    optional={"user": texts, "token_id": texts, "name": patterns},
+)
+
+
+def every(strategy: Any, count: int, make: Callable[[int, Any], object]) -> int:
+    """Call a function with many generated values, which one run of promtool reads afterwards; returns their number."""
+    numbers = itertools.count()
+
+    @settings(max_examples=count, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(strategy)
+    def one(value: Any) -> None:
+        make(next(numbers), value)
+
+    one()
+    return next(numbers)
+
+
+def valid(model: Any, section: dict[str, Any]) -> Any:
+    """The section, or None where a configuration with it would be refused."""
+    try:
+        return model.model_validate(section)
+    except ValidationError:
+        return None
+
+
+def some_valid(model: Any, sections: Any) -> Any:
+    return sections.map(lambda section: valid(model, section)).filter(lambda found: found is not None)
+
+
+def alertings() -> Any:
+    known = [st.just("https://wiki.example.com/")]
+    hosts = st.one_of(*known, texts.map(lambda text: f"https://wiki/{text}"))
+    fields = {
+        "never_expires": st.booleans(),
+        "permissions_widened": st.booleans(),
+        "labels": st.dictionaries(names, texts, max_size=3),
+        "runbook_base_url": hosts,
+    }
+    thresholds = st.fixed_dictionaries({}, optional={"warning": spans, "critical": spans})
+    one = Alerting.__pydantic_fields__["ignore"].annotation
+    assert one is not None
+    ignore = st.lists(some_valid(one.__args__[0], ignores), max_size=3).map(tuple)
+    return some_valid(Alerting, st.fixed_dictionaries(fields, optional={"thresholds": thresholds, "ignore": ignore}))
+
+
+configurations = st.tuples(
+    alertings(),
+    some_valid(Poll, st.fixed_dictionaries({}, optional={"interval": spans, "stale_after": spans, "timeout": spans})),
+    st.lists(names, max_size=3),
+    st.sampled_from([None, Policies(), Policies.model_validate({"never_expires": {}})]),
+    st.lists(st.sampled_from([60.0, 3600.0, 100 * 365 * 86400.0]), max_size=2),
+)
+
+
+def promtool_says(promtool: str, *arguments: str) -> str:
+    result = subprocess.run([promtool, *arguments], capture_output=True, encoding="utf-8", check=False, timeout=60)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def test_promtool_reads_the_rules_of_whatever_configuration(promtool: str, tmp_path: Path) -> None:
+    def write(number: int, configuration: Any) -> None:
+        (tmp_path / f"{number}.yaml").write_text(rules_text(*configuration), encoding="utf-8")
+
+    count = every(configurations, 60, write)
+    assert count >= 50
+    files = [str(tmp_path / f"{number}.yaml") for number in range(count)]
+    assert promtool_says(promtool, "check", "rules", *files).count("SUCCESS") == count
+
+
+def a_rule_test(folder: Path, number: int, alerting: Alerting, own: str | None) -> Path:
+    """A promtool test: one token that has expired, of a user with or without a label of their own."""
+    (folder / f"{number}.rules.yaml").write_text(rules_text(alerting, Poll(), ["team"]), encoding="utf-8")
+    who = 'organization="acme",user_id="1",user="li.wei"'
+    token = f'{who},token_id="pt-1",token="ci"'
+    general = {name: value for name, value in alerting.labels.items() if value}
+    labels = {"organization": "acme", "user_id": "1", "user": "li.wei", "token_id": "pt-1", "token": "ci"}
+    labels |= {"severity": "critical"} | general | ({} if own is None else {"team": own})
+    expected = {
+        "summary": "A personal access token has expired.",
+        "description": "Token ci (pt-1) of li.wei in acme expired 1m ago.",
+        "runbook_url": f"{alerting.runbook_base_url}/YunxiaoTokenExpired.md",
+    }
+    series = {
+        f"yunxiao_token_expiry_timestamp_seconds{{{token}}}": "0x5",
+        f"yunxiao_token_created_timestamp_seconds{{{token}}}": "-999999x5",
+        f"yunxiao_user_last_success_timestamp_seconds{{{who}}}": "0x5",
+    }
+    if own is not None:
+        series[f'yunxiao_user_labels{{organization="acme",user_id="1",user="li.wei",team="{own}"}}'] = "1x5"
+    case = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "alert_rule_test": [
+            {
+                "eval_time": "1m30s",
+                "alertname": "YunxiaoTokenExpired",
+                "exp_alerts": [{"exp_labels": labels, "exp_annotations": expected}],
+            }
+        ],
+    }
+    file = folder / f"{number}.test.yaml"
+    document = {"rule_files": [f"{number}.rules.yaml"], "evaluation_interval": "30s", "tests": [case]}
+    file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    return file
+
+
+def test_labels_and_annotations_come_out_as_they_were_configured(promtool: str, tmp_path: Path) -> None:
+    def write(number: int, one: tuple[Alerting, str | None]) -> None:
+        a_rule_test(tmp_path, number, one[0].model_copy(update={"ignore": ()}), one[1])
+
+    count = every(st.tuples(alertings(), st.none() | st.sampled_from(["mine", "mi{{ne"])), 25, write)
+    assert count >= 20
+    files = [str(tmp_path / f"{number}.test.yaml") for number in range(count)]
+    assert promtool_says(promtool, "test", "rules", *files).count("SUCCESS") == count

@@ -1,0 +1,133 @@
+"""The evaluations: one owner of the tracker, nothing by an old plan, what is kept for a restart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from support.builders import NOW, ManualClock
+
+from exporter.alerts.conditions import Alert, Evaluation
+from exporter.alerts.notifier import NotificationObserver, Notifier, Plan
+from exporter.alerts.tracker import Notice, Tracker
+from exporter.clock import Stop
+from exporter.common.worker import Supervisor
+from exporter.kept_alert import KeptAlert
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exporter.alerts.sender import Sender
+
+LABELS = (("alertname", "A"),)
+
+
+class Queue:
+    def __init__(self) -> None:
+        self.puts: list[list[Notice]] = []
+
+    def put(self, notices: Iterable[Notice]) -> None:
+        self.puts.append(list(notices))
+
+
+class Firing:
+    def __init__(self) -> None:
+        self.counts: list[int] = []
+
+    def firing(self, notices: list[Notice]) -> None:
+        self.counts.append(len(notices))
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.clock, self.queue, self.observer, self.stop = ManualClock(), Queue(), Firing(), Stop()
+        self.kept: list[tuple[KeptAlert, ...]] = []
+        self.crashes: list[str] = []
+        supervisor = Supervisor(self.crashes.append, self.clock)
+        observer = cast("NotificationObserver", self.observer)
+        # Its thread ends at once: the tests make the steps.
+        self.stop.set()
+        keep = lambda kept: self.kept.append(tuple(kept))  # noqa: E731
+        self.notifier = Notifier(Tracker(), observer, supervisor, self.stop, self.clock, keep)
+
+    def plan(self, *alerts: Alert, resend: float = 60.0) -> Plan:
+        senders = (cast("Sender", self.queue),)
+        return Plan(lambda _: Evaluation(alerts), senders, resend)
+
+
+def an_alert(words: str = "expires in 5m") -> Alert:
+    return Alert(LABELS, (("description", words),), NOW - 5)
+
+
+def test_each_evaluation_queues_what_is_due_and_the_next_comes_well_within_the_resend_interval() -> None:
+    bench = Bench()
+    assert bench.notifier.step() is None
+    bench.notifier.apply(bench.plan(an_alert()))
+    assert bench.notifier.step() == 15.0
+    bench.clock.advance(15)
+    bench.notifier.step()
+    assert [len(notices) for notices in bench.queue.puts] == [1, 0]
+    assert bench.observer.counts == [1, 1]
+    bench.notifier.apply(bench.plan(resend=2.0))
+    assert bench.notifier.step() == 0.5
+
+
+def test_what_an_evaluation_by_an_old_plan_finds_is_discarded() -> None:
+    bench = Bench()
+    old = bench.plan(an_alert())
+
+    def slow(now: float) -> Evaluation:
+        bench.notifier.apply(bench.plan(Alert((("alertname", "B"),), (), NOW)))
+        return old.evaluate(now)
+
+    bench.notifier.apply(Plan(slow, old.senders, 60.0))
+    assert bench.notifier.step() == 0.0
+    assert (bench.queue.puts, bench.kept, bench.observer.counts) == ([], [], [])
+    bench.notifier.step()
+    assert [[one.labels for one in notices] for notices in bench.queue.puts] == [[(("alertname", "B"),)]]
+
+
+def test_nothing_goes_out_once_the_plan_has_been_taken_away() -> None:
+    bench = Bench()
+    plan = bench.plan(an_alert())
+
+    def paused(now: float) -> Evaluation:
+        bench.notifier.apply(None)
+        return plan.evaluate(now)
+
+    bench.notifier.apply(Plan(paused, plan.senders, 60.0))
+    assert bench.notifier.step() == 0.0
+    assert bench.notifier.step() is None
+    assert (bench.queue.puts, bench.kept) == ([], [])
+
+
+def test_alerts_keep_their_start_from_one_plan_to_the_next() -> None:
+    bench = Bench()
+    bench.notifier.apply(bench.plan(an_alert()))
+    bench.notifier.step()
+    bench.clock.advance(3600)
+    bench.notifier.apply(bench.plan(Alert(LABELS, (), NOW + 3600)))
+    bench.notifier.step()
+    assert [notice.starts_at for notices in bench.queue.puts for notice in notices] == [NOW - 5, NOW - 5]
+
+
+def test_alerts_are_kept_when_one_begins_or_ends_and_their_words_now_and_then() -> None:
+    bench = Bench()
+    for second in range(0, 361, 60):
+        bench.notifier.apply(bench.plan(an_alert(str(second))))
+        bench.notifier.step()
+        bench.clock.advance(60)
+    # at 0 and 300 s
+    assert [one.annotations[0][1] for kept in bench.kept for one in kept] == ["0", "300"]
+    bench.notifier.apply(bench.plan())
+    bench.notifier.step()
+    assert [one.ends_at for one in bench.kept[-1]] == [NOW + 420]
+    assert bench.kept[-1][0].annotations == (("description", "360"),)
+
+
+def test_what_was_resolved_before_a_restart_is_sent_after_it() -> None:
+    bench = Bench()
+    bench.notifier.restore([KeptAlert(LABELS, (("description", "x"),), NOW - 50, NOW - 10)], 60.0)
+    bench.notifier.apply(bench.plan())
+    bench.notifier.step()
+    ((notice,),) = bench.queue.puts
+    assert (notice.starts_at, notice.ends_at, notice.annotations) == (NOW - 50, NOW - 10, (("description", "x"),))

@@ -1,0 +1,105 @@
+"""The queue for one Alertmanager: bounded, in order, one notice for each alert."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from support.builders import NOW
+
+from exporter.alerts.outbox import Outbox
+from exporter.alerts.tracker import Notice
+
+
+def a_notice(name: str, version: int = 0) -> Notice:
+    return Notice((("alertname", name),), (("version", str(version)),), NOW, 9e9)
+
+
+def names(notices: list[Notice]) -> list[str]:
+    return [notice.labels[0][1] for notice in notices]
+
+
+def test_notices_leave_in_the_order_in_which_they_came() -> None:
+    outbox = Outbox()
+    outbox.put([a_notice("a"), a_notice("b")])
+    outbox.put([a_notice("c")])
+    assert (names(outbox.take(2)), names(outbox.take(9)), len(outbox)) == (["a", "b"], ["c"], 0)
+
+
+def test_a_newer_notice_takes_the_place_of_the_one_that_waits() -> None:
+    outbox = Outbox()
+    outbox.put([a_notice("a", 1), a_notice("b", 1)])
+    outbox.put([a_notice("a", 2)])
+    assert outbox.take(9) == [a_notice("a", 2), a_notice("b", 1)]
+
+
+def test_what_is_put_back_comes_first_again_but_never_instead_of_a_newer_one() -> None:
+    outbox = Outbox()
+    outbox.put([a_notice("a", 1), a_notice("b", 1), a_notice("c", 1)])
+    batch = outbox.take(2)
+    outbox.put([a_notice("d", 1), a_notice("b", 2)])
+    outbox.put_back(batch)
+    assert outbox.take(9) == [a_notice("a", 1), a_notice("b", 2), a_notice("c", 1), a_notice("d", 1)]
+
+
+def test_what_is_put_back_behind_the_others_keeps_its_order() -> None:
+    outbox = Outbox()
+    outbox.put([a_notice("a", 1), a_notice("b", 1), a_notice("c", 1)])
+    batch = outbox.take(2)
+    outbox.put([a_notice("b", 2)])
+    outbox.put_back(batch, behind=True)
+    assert outbox.take(9) == [a_notice("c", 1), a_notice("a", 1), a_notice("b", 2)]
+
+
+def test_without_room_those_go_that_alertmanager_took_most_recently_then_the_newest() -> None:
+    outbox = Outbox(capacity=2)
+    outbox.delivered([a_notice("a"), a_notice("b")])
+    # b was taken last, a before it, c and d never
+    assert outbox.put([a_notice("a"), a_notice("b"), a_notice("c"), a_notice("d")]) == 2
+    assert names(outbox.take(9)) == ["c", "d"]
+    assert outbox.put([a_notice("c"), a_notice("d"), a_notice("e")]) == 1
+    assert names(outbox.take(9)) == ["c", "d"]
+    taken = [a_notice("f"), a_notice("g")]
+    outbox.put([a_notice("h"), a_notice("i")])
+    assert outbox.put_back(taken) == 2
+    assert names(outbox.take(9)) == ["f", "g"]
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("put"), st.lists(st.sampled_from("abcdefgh"), max_size=6, unique=True)),
+            st.tuples(st.just("deliver"), st.integers(1, 4)),
+            st.tuples(st.just("fail"), st.integers(1, 4)),
+            st.tuples(st.just("rotate"), st.integers(1, 4)),
+        ),
+        max_size=40,
+    ),
+    st.integers(1, 6),
+)
+def test_the_queue_is_bounded_and_no_notice_follows_a_newer_one_of_its_alert(
+    history: list[tuple[str, list[str] | int]], capacity: int
+) -> None:
+    outbox = Outbox(capacity)
+    made, put, dropped, delivered, replaced = 0, 0, 0, 0, 0
+    arrived: dict[str, int] = {}
+    for action, argument in history:
+        if isinstance(argument, list):
+            made += 1
+            waiting = len(outbox)
+            dropped_now = outbox.put([a_notice(name, made) for name in argument])
+            put += len(argument)
+            dropped += dropped_now
+            replaced += waiting + len(argument) - dropped_now - len(outbox)
+        else:
+            batch = outbox.take(argument)
+            if action == "deliver":
+                outbox.delivered(batch)
+                delivered += len(batch)
+                for notice in batch:
+                    version = int(notice.annotations[0][1])
+                    assert version > arrived.get(notice.labels[0][1], 0)
+                    arrived[notice.labels[0][1]] = version
+            else:
+                dropped += outbox.put_back(batch, behind=action == "rotate")
+        assert len(outbox) <= capacity
+    assert put == delivered + dropped + replaced + len(outbox)
