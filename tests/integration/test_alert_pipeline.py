@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trustme
 from support.alertmanager_stub import Alertmanager, slowly
-from support.builders import DAY, a_token
+from support.builders import DAY, a_token, a_watchdog
 from support.running import PASSWORD, free_port, wait_until
 
 from exporter.alerts.alertmanager import AlertmanagerClient, AlertmanagerTarget, DeliveryError
@@ -31,7 +31,6 @@ from exporter.config.secrets import Secret, SecretFile, SecretValue
 from exporter.config.yamlfile import read_yaml
 from exporter.model import User
 from exporter.store import Ledger, Store
-from exporter.transport import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -110,7 +109,7 @@ class Bench:
 @contextmanager
 def a_bench(folder: Path) -> Iterator[Bench]:
     clock = SystemClock()
-    watchdog = Watchdog(clock)
+    watchdog = a_watchdog(clock)
     watchdog.start()
     bench = Bench(folder, watchdog, clock)
     try:
@@ -246,7 +245,7 @@ def test_a_resolved_alert_is_sent_after_a_restart_that_came_before_alertmanager_
 @contextmanager
 def a_client(url: str, **target: Any) -> Iterator[AlertmanagerClient]:
     clock = SystemClock()
-    watchdog = Watchdog(clock)
+    watchdog = a_watchdog(clock)
     watchdog.start()
     client = AlertmanagerClient(
         AlertmanagerTarget(url, **({"timeout": 1.0} | target)), watchdog, clock, redact=Redactor()
@@ -351,7 +350,7 @@ def test_failing_deliveries_leave_no_cycles() -> None:
 
 def test_thousands_of_failing_deliveries_and_ten_thousand_alerts_stay_within_their_memory() -> None:
     clock, counts = SystemClock(), Counts()
-    watchdog = Watchdog(clock)
+    watchdog = a_watchdog(clock)
     watchdog.start()
     target = AlertmanagerTarget(f"http://127.0.0.1:{free_port()}", 1.0)
     client = AlertmanagerClient(target, watchdog, clock, redact=Redactor())
