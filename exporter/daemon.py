@@ -17,10 +17,12 @@ from exporter.audit import AuditTrail
 from exporter.clock import Stop
 from exporter.cluster.member import Member
 from exporter.cluster.shard import WHOLE, Shard
+from exporter.common.log_limit import LogLimit
 from exporter.common.worker import Supervisor
 from exporter.config.faults import ConfigError, ReloadError
 from exporter.events import events
 from exporter.metrics.exposition import Exposition
+from exporter.metrics.http import HttpTelemetry
 from exporter.metrics.notifications import NotificationTelemetry
 from exporter.metrics.telemetry import Telemetry
 from exporter.polling.scheduler import Scheduler
@@ -29,6 +31,7 @@ from exporter.store import Store
 from exporter.transport import Watchdog
 from exporter.watcher import Watcher
 from exporter.web.app import Served, create_app
+from exporter.web.refusals import Refusals
 from exporter.web.server import WebServer
 
 if TYPE_CHECKING:
@@ -123,6 +126,7 @@ class Daemon:
             clock,
             self._telemetry.family_left_out,
             lambda: self._telemetry.reloads,
+            self._telemetry.internal_error,
         )
         served = Served(
             exposition=self._exposition,
@@ -132,7 +136,10 @@ class Daemon:
             reload=self.reload if lifecycle else None,
             clock=clock,
         )
-        self._web = WebServer(security.guard(create_app(served)), sockets, security.tls)
+        http = HttpTelemetry(self._telemetry.registry)
+        refusals = Refusals(http.refused, LogLimit(clock, http.log_suppressed), self._telemetry.internal_error)
+        app = security.guard(create_app(served, refusals), clock, refusals)
+        self._web = WebServer(app, sockets, security.tls, self._supervisor, clock, refusals)
 
     def start(self) -> None:
         """Begin to poll and to answer."""
