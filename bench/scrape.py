@@ -21,6 +21,7 @@ from bench.fleet import CONFIG, a_store, an_exposition
 from bench.table import Row, best_of, markdown
 from exporter.clock import SystemClock
 from exporter.metrics.collector import StateCollector
+from exporter.metrics.encoding import gzipped
 from exporter.metrics.telemetry import Telemetry
 
 if TYPE_CHECKING:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
+_LOGGED_BY_US = {"Invalid HTTP request received."}
+"""Lines of uvicorn about refusals that are logged here with the client's address."""
 _WORDS = {
     Refusal.INVALID_REQUEST: "a client sent an invalid request",
     Refusal.SLOW_REQUEST: "a client did not send its request in time",
@@ -85,7 +87,7 @@ class _LimitedLogger(logging.LoggerAdapter[logging.Logger]):
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
         """Write the line, unless the same message has just been logged."""
-        if not self.isEnabledFor(level):
+        if not self.isEnabledFor(level) or msg in _LOGGED_BY_US:
             return
         if (suppressed := self._limit.allow(f"uvicorn: {msg}")) is not None:
             if suppressed:
