@@ -32,6 +32,8 @@ RESPONSE_TIMEOUT = 60.0
 """Seconds in which a client must have read a large answer."""
 IDLE_TIMEOUT = 75.0
 """Seconds between two requests: more than the usual scrape interval, so that Prometheus keeps its connection."""
+UNSENT_BYTES = 256 << 10
+"""Bytes that the kernel keeps for a client that is not ready for them."""
 _READER_GRACE = 5.0
 """Seconds that a client may read an answer before it can lose its connection to a new client."""
 _CUT_TAKES = 1.0
@@ -252,6 +254,9 @@ class ListeningSocket(socket.socket):
         """A second descriptor for an open listening socket."""
         made = cls(opened.family, opened.type, opened.proto, fileno=os.dup(opened.fileno()))
         made.setblocking(False)
+        if made.family in {socket.AF_INET, socket.AF_INET6} and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            # Connections inherit it. Without, the kernel takes megabytes for a client that does not read them.
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         made.table = table
         return made
 
