@@ -82,6 +82,10 @@ class Connection(socket.socket):
         """The accepted socket, which must not be used any more."""
         made = cls(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
         made.table, made.address, made.phase, made.since = table, address, Phase.REQUEST, table.now()
+        if made.family in {socket.AF_INET, socket.AF_INET6} and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            # Without, the kernel takes megabytes for a client that does not read them.
+            with contextlib.suppress(OSError):
+                made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         return made
 
     def enter(self, phase: Phase) -> None:
@@ -254,9 +258,6 @@ class ListeningSocket(socket.socket):
         """A second descriptor for an open listening socket."""
         made = cls(opened.family, opened.type, opened.proto, fileno=os.dup(opened.fileno()))
         made.setblocking(False)
-        if made.family in {socket.AF_INET, socket.AF_INET6} and hasattr(socket, "TCP_NOTSENT_LOWAT"):
-            # Connections inherit it. Without, the kernel takes megabytes for a client that does not read them.
-            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         made.table = table
         return made
 
