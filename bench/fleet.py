@@ -43,6 +43,7 @@ def an_exposition(store: Store, telemetry: Telemetry) -> Exposition:
         SystemClock(),
         telemetry.families_left_out,
         lambda: telemetry.reloads,
+        telemetry.internal_error,
     )
     exposition.open()
     return exposition

@@ -21,7 +21,7 @@ from bench.fleet import CONFIG, a_store, an_exposition
 from bench.table import Row, best_of, markdown
 from exporter.clock import SystemClock
 from exporter.metrics.collector import StateCollector
-from exporter.metrics.exposition import _gzip
+from exporter.metrics.encoding import gzipped
 from exporter.metrics.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def rendering(users: int) -> str:
     plain = best_of(5, lambda: exposition.scrape("", ""))
     whole = best_of(5, lambda: exposition.scrape("", "gzip"))
     lines = body.splitlines(keepends=True)
-    packed = best_of(5, lambda: _gzip(lines))
+    packed = best_of(5, lambda: gzipped(lines))
     size = f"{series:,} series, {len(body) / 1e6:.0f} MB"
     text = [
         Row("ours, text", plain, size),
@@ -70,13 +70,13 @@ def rendering(users: int) -> str:
         Row("prometheus_client `generate_latest`, OpenMetrics", best_of(2, lambda: generate_openmetrics(stock))),
         Row("copying a ready body", best_of(5, lambda: bytes(bytearray(body))), "the limit"),
     ]
-    gzipped = [
+    compressed = [
         Row("ours (isal, level 1)", packed, f"{len(exposition.scrape('', 'gzip').content) / 1e6:.1f} MB"),
         Row("zlib, level 1", best_of(2, lambda: gzip.compress(body, 1))),
         Row("zlib, level 9, as prometheus_client", best_of(1, lambda: gzip.compress(body, 9))),
     ]
     title = f"a scrape of {users:,} users"
-    return markdown(f"Rendering {title}", "seconds", text) + "\n" + markdown(f"Packing {title}", "seconds", gzipped)
+    return markdown(f"Rendering {title}", "seconds", text) + "\n" + markdown(f"Packing {title}", "seconds", compressed)
 
 
 def scraping(users: int) -> str:

@@ -16,9 +16,13 @@ from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
 
 from bench.fleet import CONFIG, a_store, an_exposition
 from exporter.clock import SystemClock
+from exporter.common.log_limit import LogLimit
+from exporter.common.worker import Supervisor
 from exporter.metrics.collector import StateCollector
+from exporter.metrics.http import HttpTelemetry
 from exporter.metrics.telemetry import Telemetry
 from exporter.web.app import Served, create_app
+from exporter.web.refusals import Refusals
 from exporter.web.server import WebServer
 
 _OPENMETRICS = "application/openmetrics-text"
@@ -29,9 +33,14 @@ def main(kind: str, users: int, port: int) -> None:
     store = a_store(users)
     match kind:
         case "ours":
-            exposition = an_exposition(store, Telemetry())
-            served = Served(exposition, store, lambda: 3600.0, tuple, None, SystemClock())
-            WebServer(create_app(served), [socket.create_server(("127.0.0.1", port))], None).start()
+            telemetry, clock = Telemetry(), SystemClock()
+            exposition = an_exposition(store, telemetry)
+            served = Served(exposition, store, lambda: 3600.0, tuple, None, clock)
+            http = HttpTelemetry(telemetry.registry)
+            refusals = Refusals(http.refused, LogLimit(clock, http.log_suppressed), telemetry.internal_error)
+            sockets = [socket.create_server(("127.0.0.1", port))]
+            supervisor = Supervisor(telemetry.internal_error, clock)
+            WebServer(create_app(served, refusals), sockets, None, supervisor, clock, refusals).start()
         case "stock":
             registry = CollectorRegistry()
             registry.register(StateCollector(store, lambda: CONFIG, SystemClock()))

@@ -28,8 +28,10 @@ from exporter.audit import AuditTrail
 from exporter.clock import Stop, StoppedError
 from exporter.cluster.member import Member
 from exporter.cluster.shard import WHOLE, Shard
+from exporter.common.log_limit import LogLimit
 from exporter.common.worker import Supervisor
 from exporter.metrics.exposition import Exposition
+from exporter.metrics.http import HttpTelemetry
 from exporter.metrics.notifications import NotificationTelemetry
 from exporter.metrics.telemetry import Telemetry
 from exporter.polling.scheduler import Scheduler
@@ -39,6 +41,7 @@ from exporter.store import Store
 from exporter.transport import Watchdog
 from exporter.watcher import Watcher
 from exporter.web.app import Served, create_app
+from exporter.web.refusals import Refusals
 from exporter.web.server import WebServer
 
 if TYPE_CHECKING:
@@ -132,6 +135,7 @@ class Daemon:
             clock,
             self._telemetry.families_left_out,
             lambda: self._telemetry.reloads,
+            self._telemetry.internal_error,
         )
         self._changes = Changes(self._listeners(), lambda: self._telemetry.internal_error("changes"), clock)
         self._organizations = Organizations(
@@ -158,7 +162,10 @@ class Daemon:
             clock=clock,
             problems=self._supervisor.problems,
         )
-        self._web = WebServer(security.guard(create_app(served)), sockets, security.tls)
+        http = HttpTelemetry(self._telemetry.registry)
+        refusals = Refusals(http.refused, LogLimit(clock, http.log_suppressed), self._telemetry.internal_error)
+        app = security.guard(create_app(served, refusals), clock, refusals)
+        self._web = WebServer(app, sockets, security.tls, self._supervisor, clock, refusals)
         # One start or stop after the other; a stop does not wait for a start for ever.
         self._lock = threading.Lock()
         self._saved = self._storage is None

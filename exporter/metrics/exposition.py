@@ -10,14 +10,13 @@ from __future__ import annotations
 import functools
 import itertools
 import threading
-import zlib
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
-from prometheus_client.exposition import choose_encoder
 
+from exporter.metrics.encoding import Format, gzip_accepted, gzipped, preferred_format
 from exporter.metrics.families import (
     CONFIG_FAMILIES,
     ORGANIZATION_FAMILIES,
@@ -36,13 +35,8 @@ from exporter.metrics.limit import left_out
 from exporter.model import NEVER
 from exporter.policies.evaluate import next_change, violations
 
-try:
-    from isal import isal_zlib as fast_zlib
-except ImportError:  # no wheel for this platform
-    import zlib as fast_zlib  # type: ignore[no-redef]
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from prometheus_client import CollectorRegistry
 
@@ -55,9 +49,6 @@ if TYPE_CHECKING:
     from exporter.store import OrganizationView, Store
 
 _log = structlog.get_logger(__name__)
-_GZIP = 16 + zlib.MAX_WBITS
-_FASTEST = 1
-_HANDFUL = 2000
 _EOF = b"# EOF\n"
 
 
@@ -117,6 +108,7 @@ class _Prepared:
             pieces are others.
         organization: the name.
         broken: the policies broken, each once a violation.
+        failed: whether they could not be made; the user has no pieces then.
     """
 
     plan: _Plan
@@ -126,6 +118,7 @@ class _Prepared:
     pieces: tuple[_Piece, ...]
     organization: str
     broken: tuple[Policy, ...]
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +160,7 @@ class Exposition:
         clock: the time that values are worked out for.
         tell_left_out: called with every detail family that is enabled, and whether it is left out.
         reloads: how many reloads the registry's gauges tell of.
+        internal_error: counts a user that cannot be rendered.
     """
 
     def __init__(
@@ -177,6 +171,7 @@ class Exposition:
         clock: Clock,
         tell_left_out: Callable[[Mapping[str, bool]], None],
         reloads: Callable[[], int],
+        internal_error: Callable[[str], None],
     ) -> None:
         self._registry = registry
         self._store = store
@@ -184,14 +179,16 @@ class Exposition:
         self._clock = clock
         self._tell_left_out = tell_left_out
         self._reloads = reloads
+        self._internal_error = internal_error
         # Guards the fields below: it is held while a body is made.
         self._lock = threading.Lock()
         self._plan: _Plan | None = None
         self._prepared: dict[tuple[str, str], _Prepared] = {}
         self._dropped: frozenset[str] = frozenset()
         self._basis: _Basis | None = None
-        self._parts: dict[str, list[bytes]] = {}
-        self._bodies: dict[tuple[str, bool], Body] = {}
+        self._parts: dict[Format, list[bytes]] = {}
+        self._contents: dict[tuple[Format, bool], bytes] = {}
+        self._bodies: dict[tuple[Format, bool], Body] = {}
         self._opened = threading.Event()
 
     def open(self) -> None:
@@ -201,7 +198,8 @@ class Exposition:
     def prepare(self, organization: str, state: UserState) -> None:
         """Make the text of a user whose state has changed, so that the next scrape need not."""
         if (plan := self._plan) is not None:
-            self._prepared[organization, state.user.user_id] = _prepare(organization, state, plan, self._clock.now())
+            key = (organization, state.user.user_id)
+            self._prepared[key] = self._prepare(organization, state, plan, self._clock.now())
 
     def prepare_all(self) -> None:
         """Make the text of every user there is, so that the first scrape need not."""
@@ -220,12 +218,15 @@ class Exposition:
             accept: the request's `Accept` header; "" for none.
             accept_encoding: the request's `Accept-Encoding` header; "" for none.
         """
-        try:
-            encode, content_type = choose_encoder(accept)
-        except (ValueError, TypeError):
-            # The library trips over a version that is no number; whoever sends one gets the plain format.
-            encode, content_type = choose_encoder("")
-        packed = gzip_accepted(accept_encoding)
+        return self.body(preferred_format(accept), packed=gzip_accepted(accept_encoding))
+
+    def body(self, form: Format, *, packed: bool) -> Body:
+        """The body in this format.
+
+        Args:
+            form: the format.
+            packed: whether it is compressed with gzip.
+        """
         self._opened.wait()
         with self._lock:
             now = self._clock.now()
@@ -233,16 +234,21 @@ class Exposition:
             if self._basis is None or not basis.is_that_of(self._basis):
                 self._basis = basis
                 self._bodies.clear()
+                self._contents.clear()
                 self._parts.clear()
-            if (body := self._bodies.get((content_type, packed))) is not None:
-                return body
-            if (parts := self._parts.get(content_type)) is None:
-                parts = self._parts[content_type] = self._render(encode, basis, now)
-            body = Body(_gzip(parts), content_type, "gzip") if packed else Body(b"".join(parts), content_type, None)
-            self._bodies[content_type, packed] = body
+            if (body := self._bodies.get((form, packed))) is None:
+                content = self._content(form.syntax, basis, now, packed=packed)
+                body = self._bodies[form, packed] = Body(content, form.content_type, "gzip" if packed else None)
             return body
 
-    def _render(self, encode: Callable[[CollectorRegistry], bytes], basis: _Basis, now: float) -> list[bytes]:
+    def _content(self, syntax: Format, basis: _Basis, now: float, *, packed: bool) -> bytes:
+        if (content := self._contents.get((syntax, packed))) is None:
+            if (parts := self._parts.get(syntax)) is None:
+                parts = self._parts[syntax] = self._render(syntax, basis, now)
+            content = self._contents[syntax, packed] = gzipped(parts) if packed else b"".join(parts)
+        return content
+
+    def _render(self, syntax: Format, basis: _Basis, now: float) -> list[bytes]:
         """The body in parts that only need to be joined."""
         config, organizations = basis.config, basis.organizations
         plan = self._plan_for(config)
@@ -263,14 +269,20 @@ class Exposition:
                 parts.extend([b"%b%.3f\n" % (line, until - now) for line, until in open_lines])
         names = user_label_names(organizations)
         if names:
-            samples = [user_labels(one.name, state, names) for one in organizations for state in one.users]
-            parts.append(_block(USER_LABELS, samples, names))
+            parts.append(_head(USER_LABELS))
+            parts.extend(
+                [
+                    _line(USER_LABELS, user_labels(one.organization, one.state, names), names)
+                    for one in users
+                    if not one.failed
+                ]
+            )
         parts.extend(_block(one, *organization_samples(one, organizations)) for one in ORGANIZATION_FAMILIES)
         broken = Counter((one.organization, policy) for one in users for policy in one.broken)
         parts.append(_block(POLICY_VIOLATIONS, *policy_violations(organizations, plan.policies, broken)))
         parts.extend(_block(family, family.samples(config, now)) for family in CONFIG_FAMILIES)
         # Last: it holds which families have just been left out.
-        own = encode(self._registry)
+        own = syntax.encode(self._registry)
         parts[0] = own.removesuffix(_EOF)
         parts.append(_EOF if own.endswith(_EOF) else b"")
         return parts
@@ -289,11 +301,28 @@ class Exposition:
                     or one.plan is not plan
                     or not one.made_at <= now < one.good_until
                 ):
-                    one = _prepare(name, state, plan, now)
+                    one = self._prepare(name, state, plan, now)
                 kept[key] = one
         # A new dict, so that users who left are forgotten.
         self._prepared = kept
         return list(kept.values())
+
+    def _prepare(self, organization: str, state: UserState, plan: _Plan, now: float) -> _Prepared:
+        """The pieces of one user; none if they cannot be made, which costs the other users nothing."""
+        try:
+            return _prepare(organization, state, plan, now)
+        except Exception:  # noqa: BLE001 - one user must not fail the scrape; it is counted
+            before = self._prepared.get((organization, state.user.user_id))
+            if before is None or not before.failed or before.state is not state:
+                self._internal_error("render")
+            if before is None or not before.failed:
+                _log.exception(
+                    "a user's series cannot be rendered and are left out until the user's state changes",
+                    organization=organization,
+                    user_id=state.user.user_id,
+                )
+            nothing = (_NOTHING,) * len(plan.families)
+            return _Prepared(plan, state, now, NEVER, nothing, organization, (), failed=True)
 
     def _limit(self, plan: _Plan, counts: Counter[str]) -> None:
         most = plan.switches.max_series
@@ -319,6 +348,8 @@ def _prepare(organization: str, state: UserState, plan: _Plan, now: float) -> _P
     good_until = min((turn for turn in turns if turn > scope.now), default=NEVER)
     pieces = tuple(_piece(family, organization, state, scope) for family in plan.families)
     broken = tuple([one.policy for one in violations(state.user, state.tokens, plan.policies, now)])
+    # Not a piece, since its label names depend on all users; rendered here so that a user who cannot be fails here.
+    _line(USER_LABELS, user_labels(organization, state, names := [name for name, _ in state.user.labels]), names)
     return _Prepared(plan, state, now, good_until, pieces, organization, broken)
 
 
@@ -336,7 +367,7 @@ def _piece(family: UserFamily, organization: str, state: UserState, scope: Scope
         if until == NEVER:
             text.append(f"{line}+Inf\n")
         else:
-            open_lines.append((line.encode(), until))
+            open_lines.append((line.encode(), float(until)))
     return _Piece("".join(text).encode(), tuple(open_lines), series) if series else _NOTHING
 
 
@@ -374,27 +405,9 @@ def _head(family: Family) -> bytes:
 
 def _block(family: Family, samples: Iterable[Sample], more: Iterable[str] = ()) -> bytes:
     names = tuple(more)
-    lines = [f"{_series(family, labels, names)} {_number(value)}\n" for labels, value in samples]
-    return _head(family) + "".join(lines).encode()
+    return _head(family) + b"".join([_line(family, sample, names) for sample in samples])
 
 
-def _gzip(parts: Sequence[bytes]) -> bytes:
-    """The parts packed. Joined in handfuls: one copy of a large body would hold the interpreter for too long."""
-    compressor = fast_zlib.compressobj(_FASTEST, fast_zlib.DEFLATED, _GZIP)
-    packed = [
-        compressor.compress(b"".join(parts[start : start + _HANDFUL])) for start in range(0, len(parts), _HANDFUL)
-    ]
-    return b"".join((*packed, compressor.flush()))
-
-
-def gzip_accepted(accept_encoding: str) -> bool:
-    """Whether an `Accept-Encoding` header allows gzip (RFC 9110, 12.5.3): named or by ``*``, and not with ``q=0``."""
-    weights = {}
-    for item in accept_encoding.split(","):
-        coding, _, parameters = item.partition(";")
-        name, _, weight = parameters.partition("=")
-        try:
-            weights[coding.strip().lower()] = float(weight) if name.strip().lower() == "q" else 1.0
-        except ValueError:
-            weights[coding.strip().lower()] = 0.0
-    return weights.get("gzip", weights.get("*", 0.0)) > 0
+def _line(family: Family, sample: Sample, more: Iterable[str] = ()) -> bytes:
+    labels, value = sample
+    return f"{_series(family, labels, more)} {_number(value)}\n".encode()

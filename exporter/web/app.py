@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import threading
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
-import structlog
 from starlette.applications import Starlette
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from exporter.audit import KEPT
 from exporter.config.faults import ReloadError
-from exporter.listing import records, rows
+from exporter.metrics.encoding import Format, gzip_accepted, preferred_format
+from exporter.web.api import EventList, TokenList, invalid_limit
+from exporter.web.deliveries import Deliveries, busy
 from exporter.web.page import landing_page
-from exporter.wording import utc_exact
+from exporter.web.single_flight import BusyError, SingleFlight
+from exporter.web.views import CachedView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,18 +27,14 @@ if TYPE_CHECKING:
     from exporter.events import Event
     from exporter.metrics.exposition import Exposition
     from exporter.store import Store
+    from exporter.web.refusals import Refusals
 
-_log = structlog.get_logger(__name__)
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
-
-
 _API_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
-_DIGITS = 9
-"""As many digits of a limit as are looked at: more events than can be told apart from all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,54 +60,53 @@ class Served:
     problems: Callable[[], tuple[str, ...]] = tuple
 
 
-class _TokenList:
-    """What `tokens --output json` prints, in one line; one at a time, for it takes memory, and kept for a second."""
+class _Routes:
+    """The handlers. What takes work is done in threads, and once for all who ask at the same time."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
-        self._store = store
-        self._clock = clock
-        # Guards the fields below, and is held while a body is made.
-        self._lock = threading.Lock()
-        self._second = -1
-        self._body = b""
+    def __init__(self, served: Served, refusals: Refusals) -> None:
+        store, clock, exposition = served.store, served.clock, served.exposition
+        self._problems = served.problems
+        self._deliveries = Deliveries(clock, refusals)
+        self._scrapes = {
+            (form, packed): SingleFlight(functools.partial(exposition.body, form, packed=packed))
+            for form in Format
+            for packed in (False, True)
+        }
+        self._pages = SingleFlight(
+            CachedView(store, clock, refusals, lambda view, now: landing_page(view, now, served.stale_after())).body
+        )
+        self._tokens = SingleFlight(TokenList(store, clock, refusals).body)
+        self._events = SingleFlight(EventList(served.events, refusals).encoded)
+        self._views = SingleFlight(store.view)
+        self._reloads = SingleFlight(lambda: _reload(served.reload))
 
-    def body(self) -> bytes:
-        """The list as JSON."""
-        with self._lock:
-            now = self._clock.now()
-            if int(now) != self._second:
-                listed = rows(self._store.view(), now, within=None, expired=True)
-                self._body, self._second = msgspec.json.encode(records(listed, now)), int(now)
-            return self._body
-
-
-def create_app(served: Served) -> Starlette:
-    """The application. Handlers that do work are plain functions, which Starlette runs off its event loop."""
-
-    def metrics(request: Request) -> Response:
-        body = served.exposition.scrape(request.headers.get("accept", ""), request.headers.get("accept-encoding", ""))
+    async def metrics(self, request: Request) -> Response:
+        form = preferred_format(request.headers.get("accept", ""))
+        packed = gzip_accepted(request.headers.get("accept-encoding", ""))
+        body = await self._scrapes[form, packed].result()
         headers = {"Content-Type": body.content_type, "Vary": "Accept, Accept-Encoding"}
         if body.encoding is not None:
             headers["Content-Encoding"] = body.encoding
-        return Response(body.content, headers=headers)
+        return self._deliveries.response(body.content, headers)
 
-    def page(_: Request) -> Response:
-        html = landing_page(served.store.view(), served.clock.now(), served.stale_after())
-        return HTMLResponse(html, headers=_PAGE_HEADERS)
+    async def page(self, _: Request) -> Response:
+        return self._deliveries.response(await self._pages.result(), _PAGE_HEADERS, "text/html")
 
-    listed = _TokenList(served.store, served.clock)
+    async def tokens(self, _: Request) -> Response:
+        return self._deliveries.response(await self._tokens.result(), _API_HEADERS, "application/json")
 
-    def tokens(_: Request) -> Response:
-        return Response(listed.body(), media_type="application/json", headers=_API_HEADERS)
+    async def events(self, request: Request) -> Response:
+        limit = request.query_params.get("limit")
+        if limit is not None and invalid_limit(limit):
+            return PlainTextResponse("limit must be a whole number, such as ?limit=20.\n", status_code=400)
+        encoded = await self._events.result()
+        return self._deliveries.response(encoded.newest(limit), _API_HEADERS, "application/json")
 
-    def events(request: Request) -> Response:
-        return _events(served.events(), request.query_params.get("limit", str(KEPT)))
+    async def healthy(self, _: Request) -> Response:
+        return _health(self._problems())
 
-    async def healthy(_: Request) -> Response:
-        return _health(served.problems())
-
-    def ready(_: Request) -> Response:
-        view = served.store.view()
+    async def ready(self, _: Request) -> Response:
+        view = await self._views.result()
         if not view.ready:
             waiting = [one for one in view.organizations if not one.ready]
             # Whose users are not known yet has nobody to sweep, which is no news.
@@ -121,20 +115,38 @@ def create_app(served: Served) -> Starlette:
             return PlainTextResponse(f"Not ready: {missing} of {names}.\n", status_code=503)
         return PlainTextResponse("yunxiao-token-exporter is ready.\n")
 
-    def reload(_: Request) -> Response:
-        return _reload(served.reload)
+    async def reload(self, _: Request) -> Response:
+        status, words = await self._reloads.result()
+        return PlainTextResponse(words, status_code=status)
 
-    return Starlette(
+
+def create_app(served: Served, refusals: Refusals) -> Starlette:
+    """The application.
+
+    Args:
+        served: what the routes show and do.
+        refusals: counts clients that are refused.
+    """
+    to = _Routes(served, refusals)
+
+    async def refuse(_: Request, __: Exception) -> Response:
+        return busy()
+
+    app = Starlette(
         routes=[
-            Route("/", page),
-            Route("/metrics", metrics),
-            Route("/api/v1/tokens", tokens),
-            Route("/api/v1/events", events),
-            Route("/-/healthy", healthy),
-            Route("/-/ready", ready),
-            Route("/-/reload", reload, methods=["POST", "PUT"]),
+            Route("/", to.page),
+            Route("/metrics", to.metrics),
+            Route("/api/v1/tokens", to.tokens),
+            Route("/api/v1/events", to.events),
+            Route("/-/healthy", to.healthy),
+            Route("/-/ready", to.ready),
+            Route("/-/reload", to.reload, methods=["POST", "PUT"]),
         ],
+        exception_handlers={BusyError: refuse},
     )
+    # It would redirect to whatever host the client names.
+    app.router.redirect_slashes = False
+    return app
 
 
 def _health(problems: tuple[str, ...]) -> Response:
@@ -143,31 +155,12 @@ def _health(problems: tuple[str, ...]) -> Response:
     return PlainTextResponse("yunxiao-token-exporter is healthy.\n")
 
 
-def _reload(reload: Callable[[], None] | None) -> Response:
+def _reload(reload: Callable[[], None] | None) -> tuple[int, str]:
+    """Status and words of the answer."""
     if reload is None:
-        return PlainTextResponse("Reload over HTTP is off; start with --web.enable-lifecycle.\n", status_code=403)
+        return 403, "Reload over HTTP is off; start with --web.enable-lifecycle.\n"
     try:
         reload()
     except ReloadError as error:
-        return PlainTextResponse(f"The old configuration stays in force:\n{error}\n", status_code=500)
-    return PlainTextResponse("The new configuration is in force.\n")
-
-
-def _as_json(event: Event) -> dict[str, object]:
-    return {
-        "time": utc_exact(event.time),
-        "organization": event.organization,
-        "event": event.change.value,
-        "user_id": event.user_id,
-        "user": event.user,
-        "token_id": event.token_id,
-        "token": event.token,
-        **event.details(),
-    }
-
-
-def _events(newest_first: Sequence[Event], limit: str) -> Response:
-    if not limit.isascii() or not limit.isdigit():
-        return PlainTextResponse("limit must be a whole number, such as ?limit=20.\n", status_code=400)
-    found = [_as_json(event) for event in newest_first[: int(limit.lstrip("0")[:_DIGITS] or "0")]]
-    return Response(json.dumps(found, ensure_ascii=False), media_type="application/json", headers=_API_HEADERS)
+        return 500, f"The old configuration stays in force:\n{error}\n"
+    return 200, "The new configuration is in force.\n"

@@ -39,8 +39,8 @@ class _Row:
     swept: str
 
 
-def landing_page(view: View, now: float, stale_after: float) -> str:
-    """The page as HTML.
+def landing_page(view: View, now: float, stale_after: float) -> bytes:
+    """The page as HTML in UTF-8.
 
     Args:
         view: the state to show.
@@ -48,7 +48,7 @@ def landing_page(view: View, now: float, stale_after: float) -> str:
         stale_after: seconds from which a user's data counts as stale.
     """
     failing = [(one.name, state) for one in view.organizations for state in one.users if state.failure is not None]
-    return _TEMPLATES.get_template("index.html").render(
+    html = _TEMPLATES.get_template("index.html").render(
         version=__version__,
         ready=view.ready,
         states=[state.value for state in TokenState],
@@ -61,6 +61,7 @@ def landing_page(view: View, now: float, stale_after: float) -> str:
         more_failing=max(0, len(failing) - _FAILING_SHOWN),
         since=lambda at: "" if at is None else rough(now - at),
     )
+    return html.encode()
 
 
 def _row(organization: OrganizationView, now: float, stale_after: float) -> _Row:

@@ -6,34 +6,32 @@ keys those are known here that Python's TLS can honour; any other is refused rat
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hmac
 import re
 import ssl
-import threading
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import bcrypt
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, model_validator
-from starlette.concurrency import run_in_threadpool
-from starlette.responses import PlainTextResponse
 
 from exporter.config.check import checked, keys_of
 from exporter.config.faults import ConfigError
 from exporter.config.types import FilePath, Section
 from exporter.config.yamlfile import read_yaml
+from exporter.web.basic_auth import BasicAuth
 from exporter.web.certificates import TlsError, check_ciphers, check_file, no_passphrase
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp
 
-_REMEMBERED = 100
-_BCRYPT = re.compile(r"(?P<kind>\$2[aby]\$)(?P<cost>[0-9]{2})(?P<rest>\$[./A-Za-z0-9]{53})")
-_LOWEST_COST, _HIGHEST_COST = 4, 16
-"""The highest takes four seconds."""
+    from exporter.clock import Clock
+    from exporter.web.refusals import Refusals
+
+_BCRYPT = re.compile(r"(?P<version>\$2[abxy])\$(?P<cost>\d\d)\$(?P<rest>[./A-Za-z0-9]{53})")
+_CHEAPEST = 4
+_DEAREST = 16
+"""Highest cost of a bcrypt hash: a check at this cost takes about four seconds."""
 
 
 class ClientAuth(StrEnum):
@@ -61,20 +59,17 @@ def _client_auth(value: str) -> str:
 
 def _bcrypt_hash(value: Any) -> str:
     # Before anything else, and without naming the value: it may be a password that somebody wrote in plain.
+    match = _BCRYPT.fullmatch(value) if isinstance(value, str) else None
     try:
-        match = _BCRYPT.fullmatch(value) if isinstance(value, str) else None
         if match is None:
             raise ValueError  # noqa: TRY301 - the same complaint
-        # Whether the rest is valid, at the lowest cost: one of 31 takes days.
-        bcrypt.checkpw(b"", f"{match['kind']}04{match['rest']}".encode())
+        # At the lowest cost: whether the rest is sound does not depend on it, and a check at the given cost takes time.
+        bcrypt.checkpw(b"", f"{match['version']}${_CHEAPEST:02d}${match['rest']}".encode())
     except ValueError:
         raise ValueError("is no bcrypt hash; make one with: htpasswd -nBC 10 USER") from None
-    if not _LOWEST_COST <= int(match["cost"]) <= _HIGHEST_COST:
-        raise ValueError(
-            f"is a bcrypt hash of cost {match['cost']}, which no request can wait for; "
-            "make one with: htpasswd -nBC 10 USER"
-        )
-    return match[0]
+    if not _CHEAPEST <= int(match["cost"]) <= _DEAREST:
+        raise ValueError(f"has a bcrypt cost outside {_CHEAPEST} to {_DEAREST}; make one with: htpasswd -nBC 10 USER")
+    return str(value)
 
 
 class TlsServer(Section):
@@ -143,9 +138,9 @@ class WebSecurity:
             )
             raise ConfigError((fault,)) from None
 
-    def guard(self, app: ASGIApp) -> ASGIApp:
+    def guard(self, app: ASGIApp, clock: Clock, refusals: Refusals) -> ASGIApp:
         """The application behind basic auth, or itself where no users are named."""
-        return BasicAuth(app, self.users) if self.users else app
+        return BasicAuth(app, self.users, clock, refusals) if self.users else app
 
 
 def _why(error: Exception) -> str:
@@ -169,55 +164,6 @@ def _context(server: TlsServer, folder: Path) -> ssl.SSLContext:
         required = server.client_auth_type == ClientAuth.REQUIRE
         context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
     return context
-
-
-class BasicAuth:
-    """Lets nobody past who does not name a user and that user's password (RFC 7617)."""
-
-    def __init__(self, app: ASGIApp, users: dict[str, str]) -> None:
-        self._app = app
-        self._users = users
-        # bcrypt is slow on purpose. A password that was right once need not be worked out again at each scrape.
-        self._right: dict[bytes, None] = {}
-        # Guards _right: checks run in threads.
-        self._lock = threading.Lock()
-        self._key = bcrypt.gensalt()
-        self._stand_in = bcrypt.hashpw(b"", bcrypt.gensalt(10)).decode()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI call."""
-        if scope["type"] == "http" and not await self._known(dict(scope["headers"])):
-            refusal = PlainTextResponse(
-                "Unauthorized\n", status_code=401, headers={"WWW-Authenticate": 'Basic realm="yunxiao-token-exporter"'}
-            )
-            await refusal(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
-
-    async def _known(self, headers: dict[bytes, bytes]) -> bool:
-        scheme, _, encoded = headers.get(b"authorization", b"").partition(b" ")
-        if scheme.lower() != b"basic":
-            return False
-        return await run_in_threadpool(self._check, encoded)
-
-    def _check(self, encoded: bytes) -> bool:
-        seen = hmac.digest(self._key, encoded, "sha256")
-        with self._lock:
-            if seen in self._right:
-                return True
-        try:
-            name, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
-            return False
-        # Strangers cost as much time as a wrong password, so that names cannot be guessed by the clock.
-        known = self._users.get(name, self._stand_in)
-        right = bcrypt.checkpw(password.encode()[:72], known.encode()) and name in self._users
-        if right:
-            with self._lock:
-                if len(self._right) >= _REMEMBERED:
-                    self._right.clear()
-                self._right[seen] = None
-        return right
 
 
 def security_of(file: Path | None) -> WebSecurity:

@@ -2,73 +2,133 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from exporter.web.connections import IDLE_TIMEOUT, Connections, ListeningSocket, connection_limit
+from exporter.web.protocol import MAX_HEADER_BYTES, BoundedProtocol
 
 if TYPE_CHECKING:
-    import asyncio
     import socket
     import ssl
     from collections.abc import Sequence
 
     from starlette.types import ASGIApp
 
+    from exporter.common.worker import MonotonicClock, Supervisor
+    from exporter.web.refusals import Refusals
+
 _GRACE = 2
 """Seconds that answers under way get at shutdown."""
-_FIRST_REQUEST = 15
-"""Seconds in which the first request of a connection must have come, headers and all."""
-_IDLE = 75
-"""Seconds that an idle connection is kept: more than the usual scrape interval, so that Prometheus keeps its own."""
+_BACKLOG = 512
+"""Clients that the operating system keeps waiting until they are accepted."""
+_TICKS_A_SWEEP = 10
+"""Uvicorn ticks ten times a second."""
 
 
-class ImpatientProtocol(H11Protocol):
-    """Closes a connection whose first request does not come; uvicorn itself would keep it for ever."""
+class _Server(uvicorn.Server):
+    """Uvicorn's server with the connections' time limits and limited logging."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client has connected."""
-        super().connection_made(transport)
-        self._patience = self.loop.call_later(_FIRST_REQUEST, self._give_up)
+    def __init__(self, config: uvicorn.Config, connections: Connections, refusals: Refusals) -> None:
+        super().__init__(config)
+        self._connections = connections
+        self._refusals = refusals
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The client is gone."""
-        self._patience.cancel()
-        super().connection_lost(exc)
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept."""
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: self._refusals.loop_error(context))
+        await super().startup(sockets)
 
-    def _give_up(self) -> None:
-        if self.cycle is None and not self.transport.is_closing():
-            self.transport.close()
+    async def on_tick(self, counter: int) -> bool:
+        """Called ten times a second."""
+        if counter % _TICKS_A_SWEEP == 0:
+            self._connections.sweep()
+        return await super().on_tick(counter)
 
 
 class WebServer:
-    """Serves an application until it is stopped."""
+    """Serves an application until it is stopped.
 
-    def __init__(self, app: ASGIApp, sockets: Sequence[socket.socket], tls: ssl.SSLContext | None) -> None:
-        config = uvicorn.Config(
-            app,
-            http=ImpatientProtocol,
+    Args:
+        app: the application.
+        sockets: open listening sockets.
+        tls: TLS for all of them; None for plain HTTP.
+        supervisor: makes the server's thread.
+        clock: monotonic time.
+        refusals: counts and logs refused clients.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        sockets: Sequence[socket.socket],
+        tls: ssl.SSLContext | None,
+        supervisor: Supervisor,
+        clock: MonotonicClock,
+        refusals: Refusals,
+    ) -> None:
+        self._app = app
+        self._sockets = list(sockets)
+        self._tls = tls
+        self._clock = clock
+        self._refusals = refusals
+        # Guards the fields below, so that no socket is closed while it is being handed to the server.
+        self._lock = threading.Lock()
+        self._server: _Server | None = None
+        self._stopping = False
+        # A round of work is the whole life of the server, so it is never stuck.
+        self._worker = supervisor.worker("web", self._serve, stuck_after=None)
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._worker.start()
+
+    def stop(self) -> None:
+        """Finish the answers under way, but not for long, and close the sockets."""
+        with self._lock:
+            self._stopping = True
+            if self._server is not None:
+                self._server.should_exit = True
+            for opened in self._sockets:
+                opened.close()
+        self._worker.stop(_GRACE + 1)
+
+    def _serve(self) -> None:
+        with self._lock:
+            if self._stopping:
+                return
+            # Only now, since the limit on descriptors may have been raised after the start of the process.
+            connections = Connections(connection_limit(), self._clock, self._refusals)
+            sockets: list[socket.socket] = [ListeningSocket.of(opened, connections) for opened in self._sockets]
+            self._server = _Server(self._config(connections), connections, self._refusals)
+        try:
+            self._server.run(sockets)
+        finally:
+            connections.stop()
+            for opened in sockets:
+                opened.close()
+        if not self._stopping:
+            raise RuntimeError("the HTTP server has ended by itself")
+
+    def _config(self, connections: Connections) -> uvicorn.Config:
+        protocol: Any = functools.partial(BoundedProtocol, connections, self._refusals)
+        tls = self._tls
+        return uvicorn.Config(
+            self._app,
+            loop="asyncio",
+            http=protocol,
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,
             lifespan="off",
+            backlog=_BACKLOG,
+            h11_max_incomplete_event_size=MAX_HEADER_BYTES,
             timeout_graceful_shutdown=_GRACE,
-            timeout_keep_alive=_IDLE,
+            timeout_keep_alive=int(IDLE_TIMEOUT),
             ssl_context_factory=None if tls is None else lambda _config, _default: tls,
         )
-        self._server = uvicorn.Server(config)
-        self._sockets = list(sockets)
-        self._thread = threading.Thread(target=self._server.run, args=(self._sockets,), name="web", daemon=True)
-
-    def start(self) -> None:
-        """Begin to answer."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Finish the answers under way, but not for long, and close the sockets."""
-        self._server.should_exit = True
-        if self._thread.is_alive():
-            self._thread.join(_GRACE + 1)
-        for opened in self._sockets:
-            opened.close()

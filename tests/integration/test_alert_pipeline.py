@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from exporter.kept_alert import KeptAlert
+    from exporter.transport import Watchdog
 
 REDACTOR = Redactor()
 

@@ -19,7 +19,8 @@ from support.builders import DAY, HOUR, MINUTE, NOW, ManualClock, a_failure, a_t
 from exporter.config.policies import Policies
 from exporter.config.schema import Config, Metrics
 from exporter.metrics.collector import StateCollector
-from exporter.metrics.exposition import Exposition, gzip_accepted
+from exporter.metrics.encoding import Format
+from exporter.metrics.exposition import Exposition
 from exporter.metrics.families import ALL_FAMILIES, Kind
 from exporter.metrics.telemetry import Telemetry
 from exporter.model import NEVER, OwnThresholds, Reason, Token, User
@@ -48,7 +49,9 @@ def scrape(
 def an_exposition(store: Store, config: Config, clock: ManualClock, told: list[Any] | None = None) -> Exposition:
     telemetry = Telemetry()
     tell = telemetry.families_left_out if told is None else lambda families: told.extend(families.items())
-    exposition = Exposition(telemetry.registry, store, lambda: config, clock, tell, lambda: telemetry.reloads)
+    exposition = Exposition(
+        telemetry.registry, store, lambda: config, clock, tell, lambda: telemetry.reloads, telemetry.internal_error
+    )
     exposition.open()
     return exposition
 
@@ -351,8 +354,9 @@ class Scene:
         self.telemetry.reloaded(NOW)
         tell, reloads = self.telemetry.families_left_out, lambda: self.telemetry.reloads
         self.exposition = Exposition(
-            self.telemetry.registry, self.store, lambda: self.config, ManualClock(), tell, reloads
-        )
+            self.telemetry.registry, self.store, lambda: self.config, ManualClock(), tell, reloads,
+            self.telemetry.internal_error,
+        )  # fmt: skip
         self.exposition.open()
 
     def body(self, accept: str = "", encoding: str = "") -> bytes:
@@ -578,26 +582,6 @@ def test_the_table_keeps_the_rules_of_naming() -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "accepted"),
-    [
-        ("", False),
-        ("gzip", True),
-        ("deflate, gzip;q=0.5", True),
-        ("gzip;q=0", False),
-        ("gzip;q=0.0, *", False),
-        ("*", True),
-        ("*;q=0", False),
-        ("identity", False),
-        ("GZIP", True),
-        ("gzip;q=nonsense", False),
-        ("x-gzip-not", False),
-    ],
-)
-def test_gzip_only_where_it_is_wanted(header: str, accepted: bool) -> None:  # noqa: FBT001
-    assert gzip_accepted(header) is accepted
-
-
-@pytest.mark.parametrize(
     ("expires_in", "words"),
     [
         (-55 * DAY, "expired 55d ago"),
@@ -620,8 +604,9 @@ def test_a_scrape_waits_until_what_is_known_has_been_put_together() -> None:
     ledger.succeeded("3001", (a_token(),), NOW)
     telemetry = Telemetry()
     exposition = Exposition(
-        telemetry.registry, store, a_config, ManualClock(), telemetry.families_left_out, lambda: telemetry.reloads
-    )
+        telemetry.registry, store, a_config, ManualClock(), telemetry.families_left_out, lambda: telemetry.reloads,
+        telemetry.internal_error,
+    )  # fmt: skip
     bodies: list[bytes] = []
     scraper = threading.Thread(target=lambda: bodies.append(exposition.scrape("", "").content), daemon=True)
     scraper.start()
@@ -669,3 +654,57 @@ def test_a_shard_says_of_which_part_of_the_organization_it_speaks(shard: str) ->
     more = f',shard="{shard}"' if shard else ""
     assert f'yunxiao_users{{organization="acme"{more}}} 1.0\n' in body
     assert f'yunxiao_policy_violations{{organization="acme",policy="never_expires"{more}}} 1.0\n' in body
+
+
+POISONS: dict[str, tuple[User, tuple[Any, ...]]] = {
+    "a lone surrogate in a token's name": (LI, (a_token(name="\ud83d"),)),
+    "a lone surrogate in the user's name": (User("3001", "\ud83d"), ()),
+    "a lone surrogate in a label": (User("3001", "li.wei", labels=(("team", "\ud83d"),)), ()),
+    "an expiry that is not a number": (LI, (Token("pt", "ci", ("read",), 1.0, "soon"),)),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("poison", POISONS)
+@pytest.mark.parametrize("eager", [True, False])
+def test_a_user_that_cannot_be_rendered_is_left_out_and_counted_and_the_others_stay(poison: str, eager: bool) -> None:  # noqa: FBT001
+    user, tokens = POISONS[poison]
+    scene = Scene(ledger=Ledger("acme", [user, User("3002", "wang.fang", labels=(("team", "platform"),))]))
+    scene.ledger.succeeded("3002", (a_token("pt-fine"),), NOW)
+    bodies = [scene.body()]
+    scene.ledger.succeeded("3001", tokens, NOW)
+    if eager:
+        # What a poll does as soon as it has an answer.
+        scene.exposition.prepare("acme", scene.ledger.view().users[0])
+    bodies += [scene.body(), scene.body(OPENMETRICS), scene.body("", "gzip")]
+    text = bodies[1].decode()
+    assert 'user_id="3001"' not in text
+    others = read(text, "")
+    active = labels(user_id="3002", user="wang.fang", state="active")
+    assert of(others, "yunxiao_user_tokens")[active] == 1
+    assert of(others, "yunxiao_user_labels") == {
+        frozenset({"organization": "acme", "user_id": "3002", "user": "wang.fang", "team": "platform"}.items()): 1
+    }
+    # Once for each state of the user, however many scrapes there are: two states, or one that a name spoils for good.
+    counted = scene.telemetry.registry.get_sample_value("yunxiao_exporter_internal_errors_total", {"where": "render"})
+    assert counted == (1 if user is LI else 2)
+    scene.ledger.watch([LI, User("3002", "wang.fang")])
+    scene.ledger.succeeded("3001", (a_token("pt-new"),), NOW)
+    assert 'token_id="pt-new",user="li.wei"' in scene.body().decode()
+
+
+def test_what_clients_ask_for_makes_no_more_renderings_than_there_are_formats(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene()
+    rendered: list[str] = []
+    encode = Format.encode
+
+    def counting(form: Format, registry: CollectorRegistry) -> bytes:
+        rendered.append(form.name)
+        return encode(form, registry)
+
+    monkeypatch.setattr(Format, "encode", counting)
+    versions = [f"{minor}.{patch}" for minor in range(20) for patch in range(10)]
+    for version in versions:
+        scene.body(f"application/openmetrics-text;version=1.{version}")
+        scene.body(f"text/plain;version=1.{version}", "gzip")
+    assert sorted(rendered) == ["OPENMETRICS", "TEXT"]
+    assert scene.body("text/plain;version=1.0.0") is scene.body("")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from exporter.events import Change
+from exporter.metrics.families.http import HTTP_FAMILIES
 from exporter.metrics.families.kinds import Kind, OwnFamily
 from exporter.model import Reason
 from exporter.store import SweepResult
@@ -124,7 +125,7 @@ INTERNAL_ERRORS = OwnFamily(
     "Defects of the exporter that it met and survived, by the part that caught them; the log has the traceback.",
     "Always.",
     ("increase(yunxiao_exporter_internal_errors_total[1d]) > 0", "defects to report"),
-    known=(("poll", "sweep", "watch", "reload", "alerts", "notify", "discovery", "changes", "stop"),),
+    known=(("poll", "sweep", "watch", "reload", "alerts", "notify", "discovery", "changes", "stop", "render", "web"),),
 )
 BUILD_INFO = OwnFamily(
     "yunxiao_exporter_build_info",
@@ -290,4 +291,5 @@ OWN_FAMILIES: tuple[OwnFamily, ...] = (
     EXCHANGE_ERRORS,
     RELOAD_SUCCESSFUL,
     RELOAD_TIME,
+    *HTTP_FAMILIES,
 )

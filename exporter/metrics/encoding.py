@@ -1,0 +1,112 @@
+"""The formats and encodings of `/metrics`, and which of them a scraper prefers."""
+
+from __future__ import annotations
+
+import functools
+import zlib
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from prometheus_client import generate_latest
+from prometheus_client.openmetrics.exposition import UNDERSCORES
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+
+try:
+    from isal import isal_zlib as fast_zlib
+except ImportError:  # no wheel for this platform
+    import zlib as fast_zlib  # type: ignore[no-redef]
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from prometheus_client import CollectorRegistry
+
+_GZIP = 16 + zlib.MAX_WBITS
+_FASTEST = 1
+_PARTS_JOINED = 2000
+
+_openmetrics = functools.partial(generate_openmetrics, escaping=UNDERSCORES, version="1.0.0")
+
+
+class Format(Enum):
+    """The formats that exist. A closed list: what clients ask for must not make the exporter render more than these.
+
+    No name in the exporter needs escaping, so both versions of the text format have the same body.
+    """
+
+    TEXT = "text/plain; version=0.0.4; charset=utf-8"
+    TEXT_1 = "text/plain; version=1.0.0; charset=utf-8; escaping=underscores"
+    OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores"
+
+    @property
+    def content_type(self) -> str:
+        """The `Content-Type` header."""
+        return self.value
+
+    @property
+    def syntax(self) -> Format:
+        """The format under whose name the body is kept: one for all formats that look the same."""
+        return Format.TEXT if self is Format.TEXT_1 else self
+
+    def encode(self, registry: CollectorRegistry) -> bytes:
+        """The registry in this format."""
+        return (_openmetrics if self is Format.OPENMETRICS else generate_latest)(registry)
+
+
+_FORMATS = {
+    ("application/openmetrics-text", ""): Format.OPENMETRICS,
+    ("application/openmetrics-text", "1.0.0"): Format.OPENMETRICS,
+    ("text/plain", ""): Format.TEXT,
+    ("text/plain", "0.0.4"): Format.TEXT,
+    ("text/plain", "1.0.0"): Format.TEXT_1,
+    ("text/*", ""): Format.TEXT,
+    ("*/*", ""): Format.TEXT,
+}
+"""Formats by media type and version."""
+
+
+def preferred_format(accept: str) -> Format:
+    """The format that an `Accept` header prefers (RFC 9110, 12.5.1); the oldest text format if it allows none."""
+    best, highest = Format.TEXT, 0.0
+    for media_type, parameters, weight in _items(accept):
+        found = _FORMATS.get((media_type, parameters.get("version", "")))
+        # The first one listed wins among those with the same weight.
+        if found is not None and weight > highest:
+            best, highest = found, weight
+    return best
+
+
+def gzip_accepted(accept_encoding: str) -> bool:
+    """Whether an `Accept-Encoding` header allows gzip (RFC 9110, 12.5.3): named or by ``*``, and not with ``q=0``."""
+    weights = {coding: weight for coding, _, weight in _items(accept_encoding)}
+    return weights.get("gzip", weights.get("*", 0.0)) > 0
+
+
+def _items(header: str) -> Iterator[tuple[str, dict[str, str], float]]:
+    """The items of a header with weights: value, parameters, weight; 0 for a weight that is not valid."""
+    for item in header.split(","):
+        value, *rest = item.split(";")
+        parameters = {}
+        for parameter in rest:
+            name, _, text = parameter.partition("=")
+            parameters[name.strip().lower()] = text.strip().strip('"').lower()
+        yield value.strip().lower(), parameters, _weight(parameters.get("q", "1"))
+
+
+def _weight(text: str) -> float:
+    try:
+        weight = float(text)
+    except ValueError:
+        return 0.0
+    # Also false for NaN.
+    return weight if 0.0 <= weight <= 1.0 else 0.0
+
+
+def gzipped(parts: Sequence[bytes]) -> bytes:
+    """The parts packed. Joined some at a time: one copy of a large body would hold the interpreter for too long."""
+    compressor = fast_zlib.compressobj(_FASTEST, fast_zlib.DEFLATED, _GZIP)
+    packed = [
+        compressor.compress(b"".join(parts[start : start + _PARTS_JOINED]))
+        for start in range(0, len(parts), _PARTS_JOINED)
+    ]
+    return b"".join((*packed, compressor.flush()))

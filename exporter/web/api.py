@@ -1,0 +1,107 @@
+"""The JSON API: the list of tokens and the last events."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from exporter.listing import records, rows
+from exporter.web.views import CachedView
+from exporter.wording import utc_exact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from exporter.clock import Clock
+    from exporter.events import Event
+    from exporter.store import Store, View
+    from exporter.web.refusals import Refusals
+
+_log = structlog.get_logger(__name__)
+_DIGITS = 9
+"""As many digits of a limit as are read: more events than are ever kept."""
+
+
+class TokenList(CachedView):
+    """What `tokens --output json` prints, in one line."""
+
+    def __init__(self, store: Store, clock: Clock, refusals: Refusals) -> None:
+        super().__init__(store, clock, refusals, _token_list)
+
+
+def _token_list(view: View, now: float) -> bytes:
+    return msgspec.json.encode(records(rows(view, now, within=None, expired=True), now))
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedEvents:
+    """Events as JSON.
+
+    Attributes:
+        newest_first: one each.
+    """
+
+    newest_first: tuple[bytes, ...]
+
+    def newest(self, limit: str | None) -> bytes:
+        """So many of them as a JSON array; all without a limit."""
+        count = None if limit is None else int(limit.lstrip("0")[:_DIGITS] or "0")
+        return b"[" + b", ".join(self.newest_first[:count]) + b"]"
+
+
+def invalid_limit(limit: str) -> bool:
+    """Whether a limit is not a whole number."""
+    return not limit.isascii() or not limit.isdigit()
+
+
+class EventList:
+    """The last events, encoded once until there are new ones. One thread at a time may ask.
+
+    Args:
+        events: the events, newest first.
+        refusals: counts events that cannot be rendered.
+    """
+
+    def __init__(self, events: Callable[[], Sequence[Event]], refusals: Refusals) -> None:
+        self._events = events
+        self._refusals = refusals
+        self._made_from: tuple[Event, ...] = ()
+        self._encoded = EncodedEvents(())
+
+    def encoded(self) -> EncodedEvents:
+        """The events as JSON."""
+        events = tuple(self._events())
+        if events != self._made_from:
+            self._encoded = EncodedEvents(tuple(found for one in events if (found := self._encode(one)) is not None))
+            self._made_from = events
+        return self._encoded
+
+    def _encode(self, event: Event) -> bytes | None:
+        try:
+            return json.dumps(_as_json(event), ensure_ascii=False).encode()
+        except Exception:  # noqa: BLE001 - one event must not fail the list; it is counted
+            if event not in self._made_from:
+                self._refusals.internal_error("render")
+                _log.exception(
+                    "an event cannot be rendered and is left out of the API",
+                    organization=event.organization,
+                    user_id=event.user_id,
+                )
+            return None
+
+
+def _as_json(event: Event) -> dict[str, object]:
+    return {
+        "time": utc_exact(event.time),
+        "organization": event.organization,
+        "event": event.change.value,
+        "user_id": event.user_id,
+        "user": event.user,
+        "token_id": event.token_id,
+        "token": event.token,
+        **event.details(),
+    }

@@ -1,0 +1,148 @@
+"""Basic auth (RFC 7617) that a flood of wrong passwords does not lock."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter, OrderedDict
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+from starlette.responses import PlainTextResponse
+
+from exporter.metrics.families.http import Refusal
+from exporter.web.passwords import Passwords
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from exporter.common.worker import MonotonicClock
+    from exporter.web.refusals import Refusals
+
+CHECKS_AT_ONCE = 1
+"""Passwords that are checked at the same time: each keeps a processor busy."""
+MAX_WAITING = 16
+"""Checks that may wait for their turn, the one under way included."""
+MAX_WAITING_PER_ADDRESS = 4
+"""Of these, checks for one address."""
+FAILURES_PER_ADDRESS = 60
+"""Wrong passwords that an address may send at once; after them one a second."""
+_SECONDS_A_FAILURE = 1.0
+_MAX_ADDRESSES = 4096
+
+
+class FailureLimit:
+    """How many wrong passwords an address may send. For the event loop's thread only.
+
+    Args:
+        clock: monotonic time.
+    """
+
+    def __init__(self, clock: MonotonicClock) -> None:
+        self._clock = clock
+        # The time at which an address has made up for all its failures; the address that failed last comes last.
+        self._even_at: OrderedDict[str, float] = OrderedDict()
+
+    def exceeded(self, address: str) -> bool:
+        """Whether the address must wait before it may try again."""
+        debt = self._even_at.get(address, 0.0) - self._clock.monotonic()
+        return debt > (FAILURES_PER_ADDRESS - 1) * _SECONDS_A_FAILURE
+
+    def failed(self, address: str) -> None:
+        """The address has sent a wrong password."""
+        now = self._clock.monotonic()
+        self._even_at[address] = max(now, self._even_at.get(address, now)) + _SECONDS_A_FAILURE
+        self._even_at.move_to_end(address)
+        if len(self._even_at) > _MAX_ADDRESSES:
+            self._even_at.popitem(last=False)
+
+
+class BasicAuth:
+    """Rejects requests without valid credentials.
+
+    Credentials that were right before pass at once. Others are checked one after the other, and only so many may wait.
+
+    Args:
+        app: what it protects.
+        users: bcrypt hashes by user name.
+        clock: monotonic time.
+        refusals: counts refused clients.
+    """
+
+    def __init__(self, app: ASGIApp, users: Mapping[str, str], clock: MonotonicClock, refusals: Refusals) -> None:
+        self._app = app
+        self._passwords = Passwords(users)
+        self._failures = FailureLimit(clock)
+        self._refusals = refusals
+        self._turns: anyio.CapacityLimiter | None = None
+        self._waiting: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI call."""
+        refusal = await self._refusal(scope) if scope["type"] == "http" else None
+        await (self._app if refusal is None else refusal)(scope, receive, send)
+
+    async def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+        """The answer that refuses a request; None to let it pass."""
+        encoded = _credentials(scope)
+        if encoded is None:
+            return _unauthorized()
+        if self._passwords.remembers(encoded):
+            return None
+        client = scope.get("client")
+        host = "" if client is None else str(client[0])
+        address = _network(host)
+        if self._failures.exceeded(address):
+            self._refusals.refused(Refusal.TOO_MANY_FAILURES, host)
+            return _later(429, "Too many wrong passwords from this address.\n")
+        if self._waiting.total() >= MAX_WAITING or self._waiting[address] >= MAX_WAITING_PER_ADDRESS:
+            self._refusals.refused(Refusal.PASSWORD_CHECKS_BUSY, host)
+            return _later(503, "Too many passwords wait to be checked.\n")
+        if await self._check(encoded, address):
+            return None
+        self._failures.failed(address)
+        self._refusals.refused(Refusal.WRONG_CREDENTIALS, host)
+        return _unauthorized()
+
+    async def _check(self, encoded: bytes, address: str) -> bool:
+        if self._turns is None:
+            # Not earlier: it belongs to the event loop.
+            self._turns = anyio.CapacityLimiter(CHECKS_AT_ONCE)
+        self._waiting[address] += 1
+        try:
+            return await anyio.to_thread.run_sync(self._passwords.check, encoded, limiter=self._turns)
+        finally:
+            self._waiting[address] -= 1
+            if not self._waiting[address]:
+                del self._waiting[address]
+
+
+def _credentials(scope: Scope) -> bytes | None:
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            scheme, _, encoded = value.partition(b" ")
+            return bytes(encoded) if scheme.lower() == b"basic" else None
+    return None
+
+
+def _network(host: str) -> str:
+    """What failures are counted by: an IPv4 address, or the 64 bits of an IPv6 address that a provider hands out."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if address.version == 4:  # noqa: PLR2004 - the version of IP
+        return str(address)
+    mapped = address.ipv4_mapped
+    return str(mapped or ipaddress.ip_network((address, 64), strict=False))
+
+
+def _unauthorized() -> PlainTextResponse:
+    challenge = {"WWW-Authenticate": 'Basic realm="yunxiao-token-exporter"'}
+    return PlainTextResponse("Unauthorized\n", status_code=401, headers=challenge)
+
+
+def _later(status: int, words: str) -> PlainTextResponse:
+    return PlainTextResponse(words, status_code=status, headers={"Retry-After": "1"})

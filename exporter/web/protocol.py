@@ -1,0 +1,82 @@
+"""HTTP as uvicorn speaks it, with what it lacks: time limits on every request and answer of a connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from exporter.metrics.families.http import Refusal
+from exporter.web.connections import Connection, Connections, Phase
+from exporter.web.deliveries import CONNECTION
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from exporter.web.refusals import Refusals
+
+MAX_HEADER_BYTES = 16 << 10
+"""Bytes of a request's line and headers at most."""
+_BUFFERED = 64 << 10
+"""Bytes that wait for a client before its answer pauses."""
+
+
+class BoundedProtocol(H11Protocol):
+    """One connection: says at each time what it does, and `Connections` ends what takes too long."""
+
+    def __init__(self, connections: Connections, refusals: Refusals, **options: Any) -> None:
+        super().__init__(**options)
+        self.logger = refusals.logger  # type: ignore[assignment]
+        self.access_log = False
+        self._table = connections
+        self._refusals = refusals
+        self._connection: Connection | None = None
+        self._settled: object = None
+        self._whole_app: ASGIApp = self.app
+        self.app = self._call
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client has connected, its TLS handshake included."""
+        super().connection_made(transport)
+        transport.set_write_buffer_limits(high=_BUFFERED)
+        self._connection = self._table.by_descriptor(transport.get_extra_info("socket").fileno())
+
+    def data_received(self, data: bytes) -> None:
+        """The client has sent something."""
+        super().data_received(data)
+        self._settle()
+
+    def on_response_complete(self) -> None:
+        """An answer has been handed to the operating system or waits in the connection's buffer."""
+        super().on_response_complete()
+        self._settle()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is not HTTP."""
+        self._refusals.refused(Refusal.INVALID_REQUEST, "" if self._connection is None else self._connection.address)
+        super().send_400_response(msg)
+
+    def _settle(self) -> None:
+        """Say what the connection does now."""
+        if self._connection is None or self.transport.is_closing():
+            return
+        if self.cycle is not None and not self.cycle.response_complete:
+            if self.cycle is not self._settled:
+                self._settled = self.cycle
+                self._connection.restart(Phase.HANDLING)
+        elif self.cycle is not None and self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]:
+            self._connection.enter(Phase.IDLE)
+        else:
+            self._connection.enter(Phase.REQUEST)
+
+    async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The application, with the connection among the scope's extensions."""
+        scope.setdefault("extensions", {})[CONNECTION] = self._connection
+        try:
+            await self._whole_app(scope, receive, send)
+        except Exception:
+            self._refusals.crashed()
+            raise

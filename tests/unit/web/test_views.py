@@ -1,0 +1,129 @@
+"""Page and API: made once a second, and without the users that cannot be rendered."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.builders import NOW, ManualClock, a_failure, a_token
+from support.web import CountedRefusals
+
+from exporter.events import Change, Event
+from exporter.model import Token, User
+from exporter.store import Ledger, Store
+from exporter.web.api import EventList, TokenList, invalid_limit
+from exporter.web.page import landing_page
+from exporter.web.views import CachedView
+
+if TYPE_CHECKING:
+    from exporter.store import View
+
+USERS = [User(str(number), f"user{number}") for number in range(100)]
+BAD = Token("pt-bad", "\ud83d", ("read",), 1.0, NOW + 1)
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.refusals = CountedRefusals(self.clock)
+        self.store = Store()
+        self.ledger = Ledger("acme", USERS)
+        self.store.replace([self.ledger, Ledger("globex", [])])
+        for user in USERS:
+            self.ledger.succeeded(user.user_id, (a_token(f"pt-{user.user_id}"),), NOW)
+        self.renderings = 0
+        self.page = CachedView(self.store, self.clock, self.refusals, self.render)
+        self.tokens = TokenList(self.store, self.clock, self.refusals)
+
+    def render(self, view: View, now: float) -> bytes:
+        self.renderings += 1
+        return landing_page(view, now, 3600.0)
+
+    def listed(self) -> set[str]:
+        return {one["token_id"] for one in json.loads(self.tokens.body())}
+
+
+def test_the_page_is_made_once_a_second_unless_the_state_changes() -> None:
+    scene = Scene()
+    first = scene.page.body()
+    assert all(scene.page.body() is first for _ in range(100))
+    assert scene.renderings == 1
+    scene.ledger.failed("1", a_failure(), NOW)
+    assert b"HTTP 500" in scene.page.body()
+    scene.clock.advance(1)
+    scene.page.body()
+    assert scene.renderings == 3
+
+
+def test_a_user_that_cannot_be_rendered_is_left_out_of_the_page_counted_and_costs_nothing_afterwards() -> None:
+    scene = Scene()
+    scene.ledger.succeeded("50", (BAD,), NOW)
+    page = scene.page.body().decode()
+    assert "pt-bad" not in page
+    assert page.count("<code>pt-") == 10
+    assert scene.refusals.internal_errors == {"render": 1}
+    # Halving: the first attempt, two for each of the seven halvings of 100, the other organization, the page itself.
+    assert scene.renderings <= 1 + 2 * 7 + 2 + 1
+    scene.clock.advance(1)
+    before = scene.renderings
+    scene.page.body()
+    assert scene.renderings == before + 1
+    assert scene.refusals.internal_errors == {"render": 1}
+    scene.ledger.succeeded("50", (a_token("pt-good", expires_in=100),), NOW + 1)
+    assert "pt-good" in scene.page.body().decode()
+
+
+def test_users_that_cannot_be_rendered_are_left_out_of_the_list_of_tokens() -> None:
+    scene = Scene()
+    everybody = {f"pt-{user.user_id}" for user in USERS}
+    assert scene.listed() == everybody
+    for user_id in ("3", "97"):
+        scene.ledger.succeeded(user_id, (BAD,), NOW)
+    assert scene.listed() == everybody - {"pt-3", "pt-97"}
+    assert scene.refusals.internal_errors == {"render": 2}
+    scene.ledger.succeeded("4", (BAD,), NOW)
+    assert scene.listed() == everybody - {"pt-3", "pt-4", "pt-97"}
+    assert scene.refusals.internal_errors == {"render": 3}
+
+
+def test_a_defect_that_is_no_user_s_is_not_hidden() -> None:
+    scene = Scene()
+
+    def broken(_: View, __: float) -> bytes:
+        raise RuntimeError("template")
+
+    scene.store.replace([])
+    with pytest.raises(RuntimeError, match="template"):
+        CachedView(scene.store, scene.clock, scene.refusals, broken).body()
+
+
+def an_event(token: str, **changes: Any) -> Event:
+    values: dict[str, Any] = {
+        "time": NOW, "organization": "acme", "user_id": "1", "user": "li.wei", "change": Change.DELETED,
+        "token_id": "pt-1", "token": token,
+    }  # fmt: skip
+    return Event(**values | changes)
+
+
+def test_events_are_encoded_once_and_one_that_cannot_be_is_left_out() -> None:
+    clock = ManualClock()
+    refusals = CountedRefusals(clock)
+    events = [an_event("third"), an_event("\ud83d"), an_event("first")]
+    found = EventList(lambda: tuple(events), refusals)
+    encoded = found.encoded()
+    assert found.encoded() is encoded
+    assert [one["token"] for one in json.loads(encoded.newest(None))] == ["third", "first"]
+    assert [one["token"] for one in json.loads(encoded.newest("001"))] == ["third"]
+    assert encoded.newest("0") == b"[]"
+    assert len(json.loads(encoded.newest("9" * 4000))) == 2
+    events.insert(0, an_event("fourth"))
+    assert [one["token"] for one in json.loads(found.encoded().newest("2"))] == ["fourth", "third"]
+    assert refusals.internal_errors == {"render": 1}
+
+
+@pytest.mark.parametrize(
+    ("limit", "invalid"), [("1", False), ("007", False), ("-1", True), ("", True), ("\u0663", True)]
+)
+def test_a_limit_is_a_whole_number(limit: str, invalid: bool) -> None:  # noqa: FBT001
+    assert invalid_limit(limit) is invalid
