@@ -74,8 +74,10 @@ class Bounds:
     """The same for state file and Redis."""
     healthy = 1.0
     """Seconds for an answer of `/-/healthy`."""
-    scrape = 5.0
-    """Seconds for an answer of `/metrics`."""
+    scrape = 10.0
+    """Seconds for an answer of `/metrics`, as many as Prometheus waits unless told otherwise."""
+    truth = 5.0
+    """Seconds between the time of a poll and the time that is said of it."""
     exit = 5.0
     """Seconds from SIGTERM to the end."""
     started = 15.0

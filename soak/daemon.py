@@ -58,6 +58,7 @@ class Daemon:
         self.port = free_port()
         self.config = folder / f"{name}.yaml"
         self.log = folder / f"{name}.log"
+        self.pid_file = folder / f"{name}.pid"
         self.tail: deque[str] = deque(maxlen=_TAIL)
         self.number = 0
         self.clients = 0
@@ -89,6 +90,7 @@ class Daemon:
             env={**os.environ, "PYTHONPATH": str(ROOT), **self._environment},
         )
         self.number += 1
+        self.pid_file.write_text(str(self._process.pid), encoding="ascii")
         assert self._process.stdout is not None
         self._reader = threading.Thread(
             target=self._read, args=(self._process.stdout.fileno(),), name=f"log {self.name}", daemon=True

@@ -135,6 +135,7 @@ class Freshness:
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
         self.worst = (Worst("age of data", "s"), Worst("false time", "s"))
+        self._process: dict[str, int] = {}
         self._seen: dict[str, dict[str, tuple[float, float]]] = {}
         self._led: dict[str, float] = {}
 
@@ -145,6 +146,11 @@ class Freshness:
     def check(self, sample: Sample, expected: Expectations) -> Iterator[Violation]:
         """Look at one sample; only who leads polls."""
         one = sample.daemon
+        if self._process.get(one) != sample.process:
+            # What a new process knows comes from a file or from Redis: no poll has brought it.
+            self._process[one] = sample.process
+            self._seen.pop(one, None)
+            self._led.pop(one, None)
         seen = self._seen.setdefault(one, {})
         stale, false = self.worst
         stepped = expected.calm_since(one, ("clock",))
@@ -160,9 +166,9 @@ class Freshness:
             # The first value that is seen may be an earlier run's.
             if before is None or led is None or led > sample.at - self._bounds.age or stepped > sample.at - 1:
                 continue
-            off = max(value - sample.wall, sample.wall - value - self._bounds.scrape)
-            if false.see(sample.at, one, max(0.0, off), self._bounds.scrape):
-                yield false.violation(sample.at, one, off, self._bounds.scrape, f"user {user}")
+            off = max(value - sample.wall, sample.wall - value - self._bounds.truth)
+            if false.see(sample.at, one, max(0.0, off), self._bounds.truth):
+                yield false.violation(sample.at, one, off, self._bounds.truth, f"user {user}")
         for user in seen.keys() - known.keys():
             del seen[user]
         if led is None:

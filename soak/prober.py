@@ -1,9 +1,10 @@
 """Asks for `/-/healthy` twice a second, in a process of its own, so that the harness' work is no delay.
 
-usage: python -m soak.prober NAME=PORT…
+usage: python -m soak.prober NAME=PORT=FILE…, where the file holds the daemon's process id
 
-Beside the probes it asks a trivial server in another process: what that needs is the machine's, not the daemon's.
-Prints one JSON object for each probe; times are those of the machine's monotonic clock.
+Two things are the machine's part of a delay and not the daemon's: what a trivial server in another process needs for an
+answer at the same time, and for how long the daemon's threads were ready to run, but others had the processors.
+Prints one JSON object for each probe with the larger of the two; times are those of the machine's monotonic clock.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sys
 import threading
 import time
 from collections import deque
+from pathlib import Path
 
 from soak.http import ask
 
@@ -67,8 +69,8 @@ def main(targets: list[str]) -> None:
     server.close()
     printing = threading.Lock()
     for target in targets:
-        name, _, port = target.partition("=")
-        threading.Thread(target=_probe, args=(name, int(port), lag, printing), daemon=True).start()
+        name, port, file = target.split("=", 2)
+        threading.Thread(target=_probe, args=(name, int(port), Path(file), lag, printing), daemon=True).start()
     with contextlib.suppress(OSError):
         while sys.stdin.buffer.read(1):
             pass
@@ -84,9 +86,21 @@ def _echo(server: socket.socket) -> None:
     os._exit(0)
 
 
-def _probe(name: str, port: int, lag: Lag, printing: threading.Lock) -> None:
+def waited(pid_file: Path) -> float:
+    """Seconds for which all threads of a process together have waited for a processor since they began."""
+    nanoseconds = 0
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        folder = Path("/proc") / pid_file.read_text(encoding="ascii") / "task"
+        for thread in folder.iterdir():
+            with contextlib.suppress(OSError):
+                nanoseconds += int((thread / "schedstat").read_text(encoding="ascii").split()[1])
+    return nanoseconds / 1e9
+
+
+def _probe(name: str, port: int, pid_file: Path, lag: Lag, printing: threading.Lock) -> None:
     due = time.monotonic()
     while True:
+        before = waited(pid_file)
         start = time.monotonic()
         try:
             answer = ask(port, "/-/healthy", timeout=_PATIENCE)
@@ -94,9 +108,10 @@ def _probe(name: str, port: int, lag: Lag, printing: threading.Lock) -> None:
         except (OSError, http.client.HTTPException) as error:
             status, text = 0, f"{type(error).__name__}: {error}"
         end = time.monotonic()
-        found = {"daemon": name, "start": start, "seconds": end - start, "status": status}
+        found = {"daemon": name, "start": start, "seconds": end - start, "status": status, "text": text.strip()}
+        delayed = min(end - start, max(0.0, waited(pid_file) - before, lag.between(start, end)))
         with printing:
-            print(json.dumps(found | {"lag": lag.between(start, end), "text": text.strip()}), flush=True)
+            print(json.dumps(found | {"lag": delayed}), flush=True)
         due = max(due + _EVERY, end)
         time.sleep(due - end)
 

@@ -83,7 +83,7 @@ class Probe:
         start: seconds since the run began.
         seconds: until the whole answer was there.
         status: 0 where none came.
-        lag: the longest that a trivial server of the harness took meanwhile: what the machine itself costs.
+        lag: how much of it was the machine's part, as `soak.prober` says.
         text: the body, or the error.
     """
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from soak.world import World
 
 _EVERY = 1.0
-_SCRAPE_PATIENCE = 15.0
+_SCRAPE_PATIENCE = 20.0
 _SHOWN = ("/", "/api/v1/tokens", "/api/v1/events")
 _NAME = re.compile(r"soak-org-\d{4}|[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 """What names an organization of a run, or one of its users."""
@@ -77,7 +77,7 @@ class Watch:
         self._clients: dict[str, tuple[float, int]] = {}
         self.latest: dict[str, Sample] = {}
         self.slowest: dict[str, float] = {}
-        targets = [f"{daemon.name}={daemon.port}" for daemon in world.daemons]
+        targets = [f"{daemon.name}={daemon.port}={daemon.pid_file}" for daemon in world.daemons]
         self._prober = subprocess.Popen(
             [sys.executable, "-m", "soak.prober", *targets], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
         )

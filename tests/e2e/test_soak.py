@@ -14,7 +14,7 @@ from soak.schedule import Profile
 if TYPE_CHECKING:
     from pathlib import Path
 
-SEED = 7
+SEED = 302
 
 
 @pytest.mark.timeout(240)
@@ -28,6 +28,6 @@ def test_promises_are_kept_for_ninety_seconds_of_trouble(tmp_path: Path) -> None
 
     violations = soak(Options(SEED, 90.0, Profile.ALL, Scale()), tmp_path, say)
     keep("soak", "\n".join(lines).encode())
-    assert not violations, "\n".join(lines)
-    if any("NOT RUN" in line for line in lines):
-        pytest.fail("clock steps were promised, but not run")
+    # What was printed, captured above or below, has the faults before it and the end of the daemon's log.
+    assert [f"{one.at:.0f} s: {one.text}" for one in violations] == []
+    assert not any("NOT RUN" in line for line in lines)

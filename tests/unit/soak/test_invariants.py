@@ -159,6 +159,15 @@ def test_trouble_with_disk_or_alertmanager_excuses_nothing() -> None:
     assert polled("u2", expected)[0] == 26.0
 
 
+def test_what_a_new_process_has_from_its_file_is_no_poll() -> None:
+    freshness = Freshness(BOUNDS)
+    for at in range(60):
+        process = 1 if at < 30 else 2
+        # Everybody's data is older after the restart: what was polled last had not been written.
+        last = dict.fromkeys(USERS, WALL + (at - at % 5 if at < 30 or at >= 35 else 10))
+        assert not list(freshness.check(a_sample(at, process=process, last_success=last), expecting(*USERS)))
+
+
 def test_a_standby_does_not_poll() -> None:
     assert polled("u2", expecting(*USERS), leader=False) == []
 
