@@ -75,7 +75,7 @@ class Bounds:
     healthy = 1.0
     """Seconds for an answer of `/-/healthy`."""
     scrape = 10.0
-    """Seconds for an answer of `/metrics`, as many as Prometheus waits unless told otherwise."""
+    """Seconds for an answer of `/metrics`, Prometheus' default for `scrape_timeout`."""
     truth = 5.0
     """Seconds between the time of a poll and the time that is said of it."""
     exit = 5.0

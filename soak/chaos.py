@@ -36,8 +36,8 @@ class Chaos:
 
     Args:
         world: what to break.
-        expected: told of what is broken.
-        board: told of promises that are broken in answer.
+        expected: records what is broken.
+        board: records promises that the daemons break.
         now: seconds since the run began.
         began: called with each event when it begins.
     """

@@ -1,4 +1,4 @@
-"""What the harness has done and when, so that the checks know what may be expected of whom."""
+"""What the harness has done and when, so that the checks know what to expect of each daemon."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Window:
 
     Attributes:
         what: such as ``redis`` or ``platform``.
-        daemons: whom it concerns; empty for all.
+        daemons: those it concerns; empty for all.
         start: seconds since the run began.
         end: the same, with the time for recovery; infinite while it lasts.
     """

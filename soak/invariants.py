@@ -32,7 +32,7 @@ class Resources:
         self._above: dict[tuple[str, str], float] = {}
 
     def check(self, sample: Sample, users: int, organizations: int) -> Iterator[Violation]:
-        """Look at one sample."""
+        """Check one sample."""
         bounds = self._bounds
         measures = (
             (sample.rss / MB, bounds.rss(users) / MB),
@@ -67,7 +67,7 @@ class Growth:
         self._recent: dict[str, deque[tuple[float, float]]] = {}
 
     def check(self, sample: Sample, users: int) -> Iterator[Violation]:
-        """Look at one sample."""
+        """Check one sample."""
         one = sample.daemon
         if one not in self._process or self._process[one][0] != sample.process:
             self._process[one] = (sample.process, sample.at)
@@ -103,7 +103,7 @@ class Leadership:
         self._none: float | None = None
 
     def check(self, at: float, roles: Mapping[str, bool | None], redis_ok: float) -> Iterator[Violation]:
-        """Look at the roles of all replicas.
+        """Check the roles of all replicas.
 
         Args:
             at: now.
@@ -116,7 +116,7 @@ class Leadership:
         self._two = None if len(leaders) < 2 else at if self._two is None else self._two  # noqa: PLR2004 - two are two
         self._none = None if leaders or not running else at if self._none is None else self._none
         both = " and ".join(leaders)
-        # While Redis is away each may poll: nobody can know of the other.
+        # While Redis is away each may poll: none can know of the other.
         for_two = 0.0 if self._two is None else at - max(self._two, redis_ok)
         if two.see(at, both, max(0.0, for_two), self._bounds.one_leader):
             yield two.violation(at, both, for_two, self._bounds.one_leader)
@@ -129,7 +129,7 @@ class Leadership:
 class Freshness:
     """Each user is polled in time, and the time of the last success is true.
 
-    A poll is seen by its changed time of success: so a step of the clock looks neither like a poll nor like old data.
+    A poll is seen by its changed time of success: so a step of the clock counts neither as a poll nor as old data.
     """
 
     def __init__(self, bounds: Bounds) -> None:
@@ -140,11 +140,11 @@ class Freshness:
         self._led: dict[str, float] = {}
 
     def age(self, sample: Sample) -> float | None:
-        """Seconds since the user polled longest ago was polled, as the daemon says; None if it knows nobody."""
+        """Seconds since the user polled longest ago was polled, as the daemon says; None if it knows no user."""
         return max((sample.wall - at for at in sample.scrape.last_success.values()), default=None)
 
     def check(self, sample: Sample, expected: Expectations) -> Iterator[Violation]:
-        """Look at one sample; only who leads polls."""
+        """Check one sample; only the leader polls."""
         one = sample.daemon
         if self._process.get(one) != sample.process:
             # What a new process knows comes from a file or from Redis: no poll has brought it.
@@ -201,7 +201,7 @@ class Gone:
     def check(
         self, at: float, where: str, found: Iterable[str], since: float, expected: Expectations
     ) -> Iterator[Violation]:
-        """Look at names of organizations and ids of users that were found.
+        """Check names of organizations and ids of users that were found.
 
         Args:
             at: now.
@@ -228,7 +228,7 @@ class Health:
         self.worst = Worst("healthy", "s")
 
     def check(self, probe: Probe) -> Iterator[Violation]:
-        """Look at one probe of a daemon that had to answer. What the machine itself needed is not counted."""
+        """Check one probe of a daemon that had to answer. What the machine itself needed is not counted."""
         seconds = max(0.0, probe.seconds - probe.lag)
         if self.worst.see(probe.start, probe.daemon, seconds, self._bounds.healthy):
             yield self.worst.violation(probe.start, probe.daemon, seconds, self._bounds.healthy, probe.text)
@@ -247,7 +247,7 @@ class LogRate:
         self._written: dict[str, deque[tuple[float, int, int]]] = {}
 
     def check(self, at: float, daemon: str, lines: int, size: int, users: int) -> Iterator[Violation]:
-        """Look at how much a daemon has written since the last check."""
+        """Check how much a daemon has logged since the last check."""
         written = self._written.setdefault(daemon, deque())
         written.append((at, lines, size))
         while written[0][0] <= at - 60:

@@ -54,6 +54,6 @@ class Duration:
         self.worst = Worst(name, "s")
 
     def check(self, at: float, where: str, seconds: float, more: str = "") -> Iterator[Violation]:
-        """Look at how long it took."""
+        """Check how long it took."""
         if self.worst.see(at, where, seconds, self.bound):
             yield self.worst.violation(at, where, seconds, self.bound, more)

@@ -90,7 +90,7 @@ def _applied(plan: Plan, change: Change, index: int, size: int) -> Plan:
             organizations[index] = replace(one, name=_name(number))
             return replace(plan, organizations=tuple(organizations), next_organization=number + 1)
         case Change.REMOVE_ORGANIZATION:
-            # The largest one stays, so that there is always somebody to poll.
+            # The largest one stays, so that there are always users to poll.
             small = min(organizations, key=lambda organization: len(organization.users))
             kept = tuple(organization for organization in organizations if organization is not small)
             return replace(plan, organizations=kept if len(kept) > 1 else plan.organizations)

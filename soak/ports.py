@@ -6,11 +6,11 @@ import random
 import socket
 
 _FIRST, _LAST = 12_000, 32_000
-"""Below those that Linux gives to clients: no connection of somebody else's takes the port meanwhile."""
+"""Below those that Linux gives to clients: no outgoing connection takes the port meanwhile."""
 
 
 def free_port() -> int:
-    """A port of loopback that nobody uses."""
+    """An unused port of loopback."""
     chance = random.SystemRandom()
     while True:
         port = chance.randint(_FIRST, _LAST)

@@ -79,7 +79,7 @@ class Probe:
     """One request for `/-/healthy`.
 
     Attributes:
-        daemon: whom it asked.
+        daemon: the one asked.
         start: seconds since the run began.
         seconds: until the whole answer was there.
         status: 0 where none came.

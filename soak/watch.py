@@ -1,4 +1,4 @@
-"""Looks at the daemons once a second, and deeper now and then, and hands what it sees to the checks."""
+"""Samples the daemons once a second, inspects pages and stored state now and then, and passes both to the checks."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ class Watch:
     """Samples until it is stopped.
 
     Args:
-        world: whom to look at.
+        world: what to watch.
         expected: what may be expected of them.
         board: where the checks are.
         started: the machine's monotonic time at which the run began.
         now: seconds since then.
-        deep_every: seconds between two looks at pages, state files and Redis.
+        inspect_every: seconds between two inspections of pages, state files and Redis.
     """
 
     def __init__(
@@ -63,14 +63,14 @@ class Watch:
         board: Board,
         started: float,
         now: Callable[[], float],
-        deep_every: float,
+        inspect_every: float,
     ) -> None:
         self._world = world
         self._expected = expected
         self._board = board
         self._started = started
         self._now = now
-        self._deep_every = deep_every
+        self._inspect_every = inspect_every
         self._stop = threading.Event()
         self._probes: queue.SimpleQueue[Probe] = queue.SimpleQueue()
         self._late: list[Probe] = []
@@ -83,11 +83,11 @@ class Watch:
         )
         self._threads = [
             threading.Thread(target=run, name=f"watch {run.__name__}", daemon=True)
-            for run in (self._read_probes, self._look_deep)
+            for run in (self._read_probes, self._inspect)
         ]
 
     def start(self) -> None:
-        """Begin with probes and deep looks; `look` is for the caller to call."""
+        """Begin with probes and inspections; `run` samples."""
         for thread in self._threads:
             thread.start()
 
@@ -103,15 +103,15 @@ class Watch:
             thread.join(20)
         self._prober.stdout.close()
 
-    def run(self, until: float, looked: Callable[[], None]) -> None:
-        """Look once a second until a time, or until a promise is broken."""
+    def run(self, until: float, sampled: Callable[[], None]) -> None:
+        """Sample once a second until a time, or until a promise is broken."""
         with ThreadPoolExecutor(len(self._world.daemons)) as pool:
             while self._now() < until and not self._board.failed.is_set():
                 begun = self._now()
                 list(pool.map(self._guarded, self._world.daemons))
                 self._compare(begun)
                 self._judge_probes()
-                looked()
+                sampled()
                 self._board.failed.wait(max(0.0, begun + _EVERY - self._now()))
 
     def _guarded(self, daemon: Daemon) -> None:
@@ -207,17 +207,17 @@ class Watch:
                 self.slowest[probe.daemon] = max(probe.seconds, self.slowest.get(probe.daemon, 0.0))
                 self._board.note(self._board.checks.health.check(probe))
 
-    def _look_deep(self) -> None:
-        while not self._stop.wait(self._deep_every):
+    def _inspect(self) -> None:
+        while not self._stop.wait(self._inspect_every):
             try:
                 for daemon in self._world.daemons:
-                    self._look_at_pages(daemon)
-                    self._look_at_state(daemon)
-                self._look_at_redis()
+                    self._inspect_pages(daemon)
+                    self._inspect_state(daemon)
+                self._inspect_redis()
             except Exception as error:  # noqa: BLE001 - a fault of the harness must be seen, and fail the run
-                self._board.violate("harness", self._now(), f"deep look: {type(error).__name__}: {error}")
+                self._board.violate("harness", self._now(), f"inspection: {type(error).__name__}: {error}")
 
-    def _look_at_pages(self, daemon: Daemon) -> None:
+    def _inspect_pages(self, daemon: Daemon) -> None:
         for path in _SHOWN:
             since = self._expected.up_since(daemon.name)
             if since is None:
@@ -231,7 +231,7 @@ class Watch:
                     gone = self._board.checks.shown.check(at, f"{path} of {daemon.name}", found, since, self._expected)
                     self._board.note(gone)
 
-    def _look_at_state(self, daemon: Daemon) -> None:
+    def _inspect_state(self, daemon: Daemon) -> None:
         file = self._world.state_file(daemon)
         for one in (file, file.with_name(file.name + "-wal")):
             with contextlib.suppress(OSError):
@@ -240,13 +240,13 @@ class Watch:
         if since is None:
             return
         usable = max(since, self._expected.calm_since(daemon.name, ("disk",)))
-        # A file that is being written, or a disk without room for a reader's lock, is looked at the next time.
+        # A file that is being written, or a disk without room for a reader's lock, is read the next time.
         with contextlib.suppress(sqlite3.Error):
             at, found = self._now(), frozenset(_stored(file))
             where = f"state file of {daemon.name}"
             self._board.note(self._board.checks.stored.check(at, where, found, usable, self._expected))
 
-    def _look_at_redis(self) -> None:
+    def _inspect_redis(self) -> None:
         pair = self._world.redis
         if pair is None:
             return

@@ -18,7 +18,7 @@ import pytest
 from support.running import wait_until
 
 from soak.alertmanager import GOOD, AlertmanagerStub
-from soak.clock import SteppedClock
+from soak.clock import SteppedClock, forget
 from soak.daemon import Daemon
 from soak.disk import Disk
 from soak.redis_pair import RedisPair
@@ -130,6 +130,7 @@ def test_a_stepped_clock_moves_the_wall_clock_alone(tmp_path: Path) -> None:
     finally:
         process.kill()
         process.communicate()
+        forget(process.pid)
 
 
 def test_a_secret_in_a_log_is_found_wherever_the_pieces_end(tmp_path: Path) -> None:

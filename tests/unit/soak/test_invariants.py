@@ -106,7 +106,7 @@ def test_memory_for_more_users_is_no_leak() -> None:
 def test_two_leaders_for_longer_than_three_leases_are_found() -> None:
     leadership = Leadership(BOUNDS)
     found = [names(leadership.check(at, {"a": True, "b": at >= 5}, 0.0)) for at in range(20)]
-    # Two from 5 s on; 11 s are allowed: three leases of 3 s, and 2 s between two looks.
+    # Two from 5 s on; 11 s are allowed: three leases of 3 s, and 2 s between two samples.
     assert [at for at in range(20) if found[at]] == [17, 18, 19]
     assert found[17] == ["two leaders"]
 
@@ -119,7 +119,7 @@ def test_two_may_lead_while_redis_is_away_and_for_three_leases_after() -> None:
     assert found[0] == 72
 
 
-def test_no_leader_is_found_unless_nobody_runs() -> None:
+def test_no_leader_is_found_unless_no_replica_runs() -> None:
     leadership = Leadership(BOUNDS)
     found = [at for at in range(30) if list(leadership.check(at, {"a": None, "b": False}, 0.0))]
     assert found[0] == 14
@@ -128,7 +128,7 @@ def test_no_leader_is_found_unless_nobody_runs() -> None:
 
 
 def polled(stuck: str | None, expected: Expectations, *, leader: bool = True) -> list[float]:
-    """When old data is found: everybody is polled every 5 s, but one only at 10 s."""
+    """When old data is found: each user is polled every 5 s, but one only at 10 s."""
     freshness = Freshness(BOUNDS)
     found = []
     for at in range(60):
@@ -137,7 +137,7 @@ def polled(stuck: str | None, expected: Expectations, *, leader: bool = True) ->
     return found
 
 
-def test_a_user_whom_nobody_polls_is_found() -> None:
+def test_a_user_who_is_not_polled_is_found() -> None:
     # Polled at 10 s for the last time, so too old after 25 s.
     assert polled("u2", expecting(*USERS))[0] == 26.0
     assert polled(None, expecting(*USERS)) == []
@@ -163,7 +163,7 @@ def test_what_a_new_process_has_from_its_file_is_no_poll() -> None:
     freshness = Freshness(BOUNDS)
     for at in range(60):
         process = 1 if at < 30 else 2
-        # Everybody's data is older after the restart: what was polled last had not been written.
+        # All data is older after the restart: what was polled last had not been written.
         last = dict.fromkeys(USERS, WALL + (at - at % 5 if at < 30 or at >= 35 else 10))
         assert not list(freshness.check(a_sample(at, process=process, last_success=last), expecting(*USERS)))
 
