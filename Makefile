@@ -9,8 +9,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO_ARGS ?=
 TEST_ARGS ?=
+SOAK_ARGS ?=
 
-.PHONY: help demo test lint format docs dashboards bench lock clean
+.PHONY: help demo test lint format docs dashboards bench soak lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -40,6 +41,10 @@ dashboards: $(VENV)/.dev ## build grafana/dashboards anew from grafana/code
 
 bench: $(VENV)/.dev ## measure beside peers, and write docs/performance.md
 	$(BIN)/python -m bench --write docs/performance.md
+
+soak: $(VENV)/.dev ## run the daemon under a seeded schedule of faults for SOAK_MINUTES (30) and check its promises
+	scripts/debian-packages.sh soak
+	$(BIN)/python -m soak $(SOAK_ARGS)
 
 lock: $(VENV)/.dev ## pin every dependency anew, with hashes
 	scripts/lock.sh $(BIN)/uv

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that are missing, when root; says which ones to install otherwise.
-# usage: debian-packages.sh python | test
+# usage: debian-packages.sh python | test | soak
 set -euo pipefail
 
 missing=()
@@ -21,9 +21,14 @@ test)
     need amtool prometheus-alertmanager
     need chromium chromium
     need redis-server redis-server
+    need faketime faketime
+    ;;
+soak)
+    need redis-server redis-server
+    need faketime faketime
     ;;
 *)
-    echo "usage: $0 python | test" >&2
+    echo "usage: $0 python | test | soak" >&2
     exit 2
     ;;
 esac

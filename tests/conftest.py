@@ -71,6 +71,11 @@ def redis_server() -> str:
     return needed("redis-server")
 
 
+@pytest.fixture
+def faketime() -> str:
+    return needed("faketime")
+
+
 def needed(command: str) -> str:
     """The path of a server or tool from Debian's packages; without it a test is skipped, but fails under CI."""
     if (path := shutil.which(command)) is None:

@@ -38,7 +38,8 @@ def main(
 ) -> None:
     """Serve a simulated enterprise on loopback until SIGTERM or Ctrl-C.
 
-    Faults: a status such as 500, html, empty, truncated, slow, slow_headers, hang, reset, redirect:URL, body:TEXT.
+    Faults: a status such as 500, html, empty, truncated, slow, slow_headers, hang, reset, echo,
+    redirect:URL, body:TEXT.
     """
     simulator = Simulator(Enterprise(users, seed, base=time.time()), port=port)
     simulator.faults.latency = latency

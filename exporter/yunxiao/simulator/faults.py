@@ -23,6 +23,7 @@ class FaultKind(StrEnum):
     RESET = "reset"
     REDIRECT = "redirect"
     BODY = "body"
+    ECHO = "echo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,8 @@ class Fault:
 
     Attributes:
         kind: what happens.
-        argument: the status, the address to redirect to, or the body to send.
+        argument: the status, the address to redirect to, or the body to send. `ECHO` needs none: it answers 403 with
+            the request's token as error code and request id, as a badly made gateway does.
     """
 
     kind: FaultKind

@@ -264,6 +264,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(200, b"")
             case FaultKind.BODY:
                 self._send(200, fault.argument.encode("utf-8", "surrogatepass"))
+            case FaultKind.ECHO:
+                token = self.headers.get("x-yunxiao-token", "")
+                self._send(403, json.dumps({"errorCode": token, "errorMessage": token, "requestId": token}).encode())
             case FaultKind.REDIRECT:
                 self._send(302, b"", {"Location": fault.argument})
             case _:

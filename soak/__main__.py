@@ -1,0 +1,49 @@
+"""Runs the harness: python -m soak [--profile single|replicas|all|platform-away]; docs/soak.md explains it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+import tempfile
+from pathlib import Path
+
+from soak.away import platform_away
+from soak.bounds import Scale
+from soak.run import Options, soak
+from soak.schedule import Profile
+
+_AWAY = "platform-away"
+
+
+def main() -> int:
+    """Run what the arguments say; 0 if all promises were kept."""
+    parser = argparse.ArgumentParser(prog="python -m soak", description=__doc__)
+    minutes = float(os.environ.get("SOAK_MINUTES", "30"))
+    seed = int(os.environ.get("SOAK_SEED") or random.SystemRandom().randrange(1_000_000))
+    parser.add_argument("--profile", choices=[*Profile, _AWAY], default=Profile.ALL.value, help="which daemons run")
+    parser.add_argument("--minutes", type=float, default=minutes, help="SOAK_MINUTES; 30 unless given")
+    parser.add_argument("--seed", type=int, default=seed, help="SOAK_SEED; another one each time unless given")
+    parser.add_argument("--users", type=int, help="users at the start; 120, or 3000 for platform-away")
+    parser.add_argument("--keep-going", action="store_true", help="go on after the first violation")
+    parser.add_argument("--keep", action="store_true", help="keep configuration, state and logs")
+    arguments = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="soak-"))
+    seconds = arguments.minutes * 60
+    if arguments.profile == _AWAY:
+        return platform_away(folder, arguments.users or 3000, seconds, _say)
+    scale = Scale(users=arguments.users or 120)
+    options = Options(arguments.seed, seconds, Profile(arguments.profile), scale, arguments.keep_going)
+    violations = soak(options, folder, _say)
+    if violations or arguments.keep:
+        _say(f"configuration and logs: {folder}")
+    return 1 if violations else 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""Where state files live: a place that can be filled up.
+
+As root it is a small tmpfs. Without root the size of files is limited for the daemons instead (RLIMIT_FSIZE), which
+SQLite meets as a write error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_SIZE = 24 * 1024 * 1024
+_BLOCK = 64 * 1024
+_SMALL = 4096
+
+
+class Disk:
+    """A folder with little room.
+
+    Args:
+        folder: made here.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        self._filler = folder / "filler"
+        self._full = False
+        self._mounted = os.geteuid() == 0 and _mount(folder)
+        self.how = "a tmpfs that is filled" if self._mounted else "RLIMIT_FSIZE, since no tmpfs could be mounted"
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing can be written."""
+        return self._full
+
+    def fill(self, pids: list[int]) -> None:
+        """Leave no room."""
+        self._full = True
+        if not self._mounted:
+            for pid in pids:
+                self.limit(pid)
+            return
+        with self._filler.open("ab", buffering=0) as file, contextlib.suppress(OSError):
+            # Smaller and smaller pieces, to the last byte.
+            size = _BLOCK
+            while size:
+                try:
+                    file.write(b"\0" * size)
+                except OSError:
+                    size //= 2
+
+    def limit(self, pid: int) -> None:
+        """Let a process started meanwhile find the disk full, too."""
+        if self._full and not self._mounted:
+            _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (_SMALL, hard))
+
+    def free(self, pids: list[int]) -> None:
+        """Make room again."""
+        self._full = False
+        if self._mounted:
+            self._filler.unlink(missing_ok=True)
+            return
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
+
+    def close(self) -> None:
+        """Take the place away."""
+        if self._mounted:
+            subprocess.run(["umount", "--lazy", str(self.folder)], check=False, capture_output=True)
+
+
+def _mount(folder: Path) -> bool:
+    mount = shutil.which("mount")
+    options = ["-t", "tmpfs", "-o", f"size={_SIZE},mode=0700", "tmpfs", str(folder)]
+    return mount is not None and subprocess.run([mount, *options], check=False, capture_output=True).returncode == 0

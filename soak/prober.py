@@ -1,0 +1,120 @@
+"""Asks for `/-/healthy` twice a second, in a process of its own, so that the harness' work is no delay.
+
+usage: python -m soak.prober NAME=PORT=FILE…, where the file holds the daemon's process id
+
+Two things are the machine's part of a delay and not the daemon's: what a trivial server in another process needs for an
+answer at the same time, and for how long the daemon's threads were ready to run, but others had the processors.
+Prints one JSON object for each probe with the larger of the two; times are those of the machine's monotonic clock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections import deque
+from pathlib import Path
+
+from soak.http import ask
+
+_EVERY = 0.5
+_PATIENCE = 10.0
+_LAG_EVERY = 0.05
+
+
+class Lag:
+    """How long a trivial server takes to answer, measured all the time."""
+
+    def __init__(self, port: int) -> None:
+        # Guards the measurements, as pairs of start and end; the last may still be going on.
+        self._lock = threading.Lock()
+        self._measured: deque[tuple[float, float]] = deque(maxlen=400)
+        self._begun: float | None = None
+        self._connection = socket.create_connection(("127.0.0.1", port))
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def between(self, start: float, end: float) -> float:
+        """The longest that an answer took in this time."""
+        with self._lock:
+            measured = [*self._measured]
+            if self._begun is not None:
+                measured.append((self._begun, end))
+        return max((min(over, end) - max(begin, start) for begin, over in measured), default=0.0)
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                self._begun = time.monotonic()
+            self._connection.sendall(b"x")
+            self._connection.recv(1)
+            with self._lock:
+                self._measured.append((self._begun, time.monotonic()))
+                self._begun = None
+            time.sleep(_LAG_EVERY)
+
+
+def main(targets: list[str]) -> None:
+    """Probe until stdin ends."""
+    server = socket.create_server(("127.0.0.1", 0))
+    child = os.fork()
+    if not child:
+        _echo(server)
+    lag = Lag(server.getsockname()[1])
+    server.close()
+    printing = threading.Lock()
+    for target in targets:
+        name, port, file = target.split("=", 2)
+        threading.Thread(target=_probe, args=(name, int(port), Path(file), lag, printing), daemon=True).start()
+    with contextlib.suppress(OSError):
+        while sys.stdin.buffer.read(1):
+            pass
+    os.kill(child, signal.SIGKILL)
+    os._exit(0)
+
+
+def _echo(server: socket.socket) -> None:
+    connection, _ = server.accept()
+    with contextlib.suppress(OSError):
+        while data := connection.recv(1):
+            connection.sendall(data)
+    os._exit(0)
+
+
+def waited(pid_file: Path) -> float:
+    """Seconds for which all threads of a process together have waited for a processor since they began."""
+    nanoseconds = 0
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        folder = Path("/proc") / pid_file.read_text(encoding="ascii") / "task"
+        for thread in folder.iterdir():
+            with contextlib.suppress(OSError):
+                nanoseconds += int((thread / "schedstat").read_text(encoding="ascii").split()[1])
+    return nanoseconds / 1e9
+
+
+def _probe(name: str, port: int, pid_file: Path, lag: Lag, printing: threading.Lock) -> None:
+    due = time.monotonic()
+    while True:
+        before = waited(pid_file)
+        start = time.monotonic()
+        try:
+            answer = ask(port, "/-/healthy", timeout=_PATIENCE)
+            status, text = answer.status, answer.body[:500].decode("utf-8", "replace")
+        except (OSError, http.client.HTTPException) as error:
+            status, text = 0, f"{type(error).__name__}: {error}"
+        end = time.monotonic()
+        found = {"daemon": name, "start": start, "seconds": end - start, "status": status, "text": text.strip()}
+        delayed = min(end - start, max(0.0, waited(pid_file) - before, lag.between(start, end)))
+        with printing:
+            print(json.dumps(found | {"lag": delayed}), flush=True)
+        due = max(due + _EVERY, end)
+        time.sleep(due - end)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
