@@ -22,6 +22,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError
 
 from exporter import __version__
+from exporter.http.large_answers import LargeAnswers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,10 +75,15 @@ def _shut_down(switch: socket.socket) -> None:
 
 
 class Watchdog:
-    """Ends the calls whose time is over. One thread for all clients, started and stopped by whoever owns it."""
+    """Ends the calls whose time is over. One thread for all clients, started and stopped by whoever owns it.
+
+    Attributes:
+        large_answers: what else all clients share: the memory for large answers.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.large_answers = LargeAnswers()
         # Guards _calls, _wakes_at and _stopping, and wakes the thread when the next deadline comes sooner.
         self._changed = threading.Condition()
         self._calls: set[Call] = set()

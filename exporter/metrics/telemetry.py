@@ -39,6 +39,7 @@ from exporter.metrics.families import (
     SWEEPS_SKIPPED,
     TOKEN_EVENTS,
     TOKEN_LAST_EVENT,
+    TRUNCATED,
     OwnFamily,
 )
 from exporter.metrics.own import counter, gauge, histogram
@@ -67,6 +68,7 @@ class Telemetry:
         self._retries = counter(API_RETRIES, self.registry)
         self._errors = counter(API_ERRORS, self.registry)
         self._parse_errors = counter(PARSE_ERRORS, self.registry)
+        self._truncated = counter(TRUNCATED, self.registry)
         self._token_events = counter(TOKEN_EVENTS, self.registry)
         self._last_events = gauge(TOKEN_LAST_EVENT, self.registry)
         self._file_errors = counter(FILE_ERRORS, self.registry)
@@ -99,6 +101,7 @@ class Telemetry:
             self._retries,
             self._errors,
             self._parse_errors,
+            self._truncated,
             self._token_events,
             self._last_events,
             self._file_errors,
@@ -169,6 +172,7 @@ class OrganizationTelemetry:
         self._retries = telemetry._retries.labels(name)  # noqa: SLF001
         self._errors = _children(telemetry._errors, API_ERRORS, name)  # noqa: SLF001
         self._parse_errors = _children(telemetry._parse_errors, PARSE_ERRORS, name)  # noqa: SLF001
+        self._truncated = _children(telemetry._truncated, TRUNCATED, name)  # noqa: SLF001
         _children(telemetry._token_events, TOKEN_EVENTS, name)  # noqa: SLF001
         self._file_errors = _children(telemetry._file_errors, FILE_ERRORS, name)  # noqa: SLF001
         self._requests = _children(telemetry._requests, API_REQUESTS, name)  # noqa: SLF001
@@ -208,6 +212,10 @@ class OrganizationTelemetry:
     def parse_errors(self, field: str, count: int) -> None:
         """Fields of an answer could not be read."""
         self._parse_errors[(field,)].inc(count)
+
+    def truncated(self, field: str, count: int) -> None:
+        """Fields of an answer were too long and have been cut."""
+        self._truncated[(field,)].inc(count)
 
     def internal_error(self, where: str) -> None:
         """A defect was caught and survived."""

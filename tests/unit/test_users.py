@@ -9,6 +9,7 @@ from exporter.clock import Stop
 from exporter.config.discovery import Discover
 from exporter.model import Owner, Reason, User
 from exporter.yunxiao.errors import ApiError
+from exporter.yunxiao.fields import Fields
 from exporter.yunxiao.people import Person, parse_members, parse_person, parse_users
 from exporter.yunxiao.users import Discoverer
 from exporter.yunxiao.wire import WireError
@@ -34,6 +35,7 @@ class Directory:
         self.answers = dict(answers)
         self.asked: list[tuple[str, str, dict[str, str]]] = []
         self.unreadable: list[str] = []
+        self.truncated: list[tuple[str, int]] = []
 
     def page(self, operation: str, path: str, query: Mapping[str, str], stop: Stop) -> tuple[bytes, Mapping[str, str]]:
         stop.check()
@@ -50,6 +52,9 @@ class Directory:
 
     def count_unreadable(self, field: str) -> None:
         self.unreadable.append(field)
+
+    def count_truncated(self, field: str, count: int) -> None:
+        self.truncated.append((field, count))
 
     def paths(self) -> list[str]:
         return [path for _, path, _ in self.asked]
@@ -179,8 +184,8 @@ def test_both_spellings_and_odd_fields_are_read() -> None:
     body = (
         b'[{"user_id": 7, "nick_name": "x\\udca0", "dept_ids": [1, "b", null], "deleted_at": "2026-01-01", "email": 5}]'
     )
-    assert parse_members(body) == [Person("7", "x\ufffd", "", "5", "deleted", ("1", "b"))]
-    assert parse_users(b'{"data": []}') == []
+    assert parse_members(body, Fields()) == [Person("7", "x\ufffd", "", "5", "deleted", ("1", "b"))]
+    assert parse_users(b'{"data": []}', Fields()) == []
     assert parse_person(b'{"data": {"id": "1", "name": "admin"}}') == Person("1", "admin")
 
 

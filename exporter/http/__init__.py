@@ -1,0 +1,1 @@
+"""Outgoing requests, limited in time and memory."""
