@@ -310,7 +310,7 @@ class Daemon:
     def _watcher(self, organization: OrganizationSettings, settings: Settings, old: Watcher | None) -> Watcher:
         poll = settings.config.poll
         if old is not None and old.serves(organization, poll):
-            old.adopt(organization)
+            old.adopt(organization, settings.config.metrics.max_tokens_per_user)
             return old
         return Watcher(
             organization,
@@ -324,6 +324,7 @@ class Daemon:
             shard=self._shard,
             known=self._restored.get(organization.config.name),
             observer=self,
+            most_tokens=settings.config.metrics.max_tokens_per_user,
         )
 
 

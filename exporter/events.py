@@ -107,7 +107,13 @@ def events(organization: str, before: UserState, after: UserState) -> tuple[Even
         return ()
     user = after.user
     blank = Event(after.last_success, organization, user.user_id, user.name, Change.CREATED, "", "")
-    return tuple(event for old, new in _pairs(before.tokens, after.tokens) for event in _between(blank, old, new))
+    return tuple(
+        event
+        for old, new in _pairs(before.tokens, after.tokens)
+        # A token that comes from, or goes to, those that are only counted is neither new nor deleted.
+        if not (old is None and before.left_out) and not (new is None and after.left_out)
+        for event in _between(blank, old, new)
+    )
 
 
 def _between(blank: Event, old: Token | None, new: Token | None) -> Iterator[Event]:

@@ -7,10 +7,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
-from exporter.model import Failure, Token, User, UserState
+import structlog
+
+from exporter.model import MOST_TOKENS, Failure, Token, User, UserState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+_log = structlog.get_logger(__name__)
 
 
 class SweepResult(StrEnum):
@@ -120,6 +124,7 @@ class Ledger:
         since: epoch seconds from which the organization is watched.
         shard: which part of its users these are, as ``k/n``; "" for all.
         observer: told of what changes, from the poller's thread.
+        most_tokens: tokens of one user to keep; the rest is counted.
     """
 
     def __init__(
@@ -131,8 +136,10 @@ class Ledger:
         since: float = 0.0,
         shard: str = "",
         observer: LedgerObserver | None = None,
+        most_tokens: int = MOST_TOKENS,
     ) -> None:
         self.name = name
+        self._most_tokens = most_tokens
         self._shard = shard
         self._observer = observer
         self._since = since if known is None else known.since
@@ -184,6 +191,10 @@ class Ledger:
             self._states = states
             self._view = None
 
+    def keep_tokens(self, most: int) -> None:
+        """Keep so many tokens of one user from the next poll on."""
+        self._most_tokens = most
+
     def users(self) -> tuple[User, ...]:
         """Whom to watch, in their order."""
         with self._lock:
@@ -194,8 +205,17 @@ class Ledger:
         with self._lock:
             if self._closed or (before := self._states.get(user_id)) is None:
                 return
-            state = self._states[user_id] = before.succeeded(tokens, at)
+            state = self._states[user_id] = before.succeeded(tokens, at, self._most_tokens)
             self._view = None
+        if state.left_out and not before.left_out:
+            _log.warning(
+                "a user has more tokens than metrics.max_tokens_per_user, the rest is only counted",
+                organization=self.name,
+                user_id=user_id,
+                user=state.user.name,
+                tokens=len(tokens),
+                kept=len(state.tokens),
+            )
         self._tell((before, state))
 
     def _tell(self, *changes: tuple[UserState, UserState]) -> None:

@@ -17,6 +17,7 @@ from exporter.cluster.shard import WHOLE, Shard
 from exporter.config.faults import ConfigError
 from exporter.config.userlists import first_wins, joined
 from exporter.durations import format_duration
+from exporter.model import MOST_TOKENS
 from exporter.polling.own_token import LOOK_EVERY, OwnTokenWatch
 from exporter.polling.pacing import Pacer
 from exporter.polling.refresh import Refresher
@@ -86,6 +87,7 @@ class Watcher:
         shard: which users are watched.
         known: what an earlier run knew, where there is no watcher to take over from.
         observer: told of what becomes known.
+        most_tokens: tokens of one user to keep; the rest is counted.
     """
 
     def __init__(
@@ -103,6 +105,7 @@ class Watcher:
         shard: Shard = WHOLE,
         known: OrganizationView | None = None,
         observer: LedgerObserver | None = None,
+        most_tokens: int = MOST_TOKENS,
     ) -> None:
         config = settings.config
         self.settings = settings
@@ -122,6 +125,7 @@ class Watcher:
             since=clock.now(),
             shard=shard.label,
             observer=observer,
+            most_tokens=most_tokens,
         )
         self._telemetry = telemetry
         self._stop = Stop(parent)
@@ -252,8 +256,9 @@ class Watcher:
             and self.settings.config.users.discover == settings.config.users.discover
         )
 
-    def adopt(self, settings: OrganizationSettings) -> None:
-        """Go on with the same client and other users."""
+    def adopt(self, settings: OrganizationSettings, most_tokens: int = MOST_TOKENS) -> None:
+        """Go on with the same client, other users and another limit of tokens."""
+        self.ledger.keep_tokens(most_tokens)
         with self._lock:
             self.settings = settings
             self._stamp = settings.users_stamp

@@ -24,6 +24,7 @@ from exporter.metrics.families import (
     POLICY_VIOLATIONS,
     USER_FAMILIES,
     USER_LABELS,
+    USERS_LEFT_OUT,
     Family,
     Scope,
     UserFamily,
@@ -31,7 +32,9 @@ from exporter.metrics.families import (
     policy_violations,
     user_label_names,
     user_labels,
+    users_left_out,
 )
+from exporter.metrics.limit import NOTHING as NOTHING_LEFT_OUT
 from exporter.metrics.limit import left_out
 from exporter.model import NEVER
 from exporter.policies.evaluate import next_change, violations
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
     from exporter.config.policies import Policies
     from exporter.config.schema import Config, Metrics
     from exporter.metrics.families import Sample
+    from exporter.metrics.limit import UserKey
     from exporter.model import UserState
     from exporter.policies.definitions import Policy
     from exporter.store import OrganizationView, Store
@@ -58,6 +62,7 @@ _log = structlog.get_logger(__name__)
 _GZIP = 16 + zlib.MAX_WBITS
 _FASTEST = 1
 _HANDFUL = 2000
+_NAMED = 5
 _EOF = b"# EOF\n"
 
 
@@ -127,6 +132,11 @@ class _Prepared:
     organization: str
     broken: tuple[Policy, ...]
 
+    @property
+    def key(self) -> UserKey:
+        """Whose they are."""
+        return self.organization, self.state.user.user_id
+
 
 @dataclass(frozen=True, slots=True)
 class _Basis:
@@ -188,7 +198,7 @@ class Exposition:
         self._lock = threading.Lock()
         self._plan: _Plan | None = None
         self._prepared: dict[tuple[str, str], _Prepared] = {}
-        self._dropped: frozenset[str] = frozenset()
+        self._left_out = NOTHING_LEFT_OUT
         self._basis: _Basis | None = None
         self._parts: dict[str, list[bytes]] = {}
         self._bodies: dict[tuple[str, bool], Body] = {}
@@ -250,13 +260,16 @@ class Exposition:
         counts: Counter[str] = Counter()
         for position, family in enumerate(plan.families):
             counts[family.name] = sum([one.pieces[position].series for one in users])
-        self._limit(plan, counts)
+        self._limit(plan, users, counts)
+        detailed = users
+        if self._left_out.users:
+            detailed = [one for one in users if one.key not in self._left_out.users]
         parts: list[bytes] = [b""]
         for position, family in enumerate(plan.families):
-            if family.name in self._dropped:
+            if family.name in self._left_out.families:
                 continue
             parts.append(_head(family))
-            pieces = [one.pieces[position] for one in users]
+            pieces = [one.pieces[position] for one in (users if family.detail is None else detailed)]
             parts.extend([piece.text for piece in pieces])
             if family.relative:
                 open_lines = itertools.chain.from_iterable([piece.open_lines for piece in pieces])
@@ -265,6 +278,7 @@ class Exposition:
         if names:
             samples = [user_labels(one.name, state, names) for one in organizations for state in one.users]
             parts.append(_block(USER_LABELS, samples, names))
+        parts.append(_block(USERS_LEFT_OUT, *users_left_out(organizations, self._left_out.users)))
         parts.extend(_block(one, *organization_samples(one, organizations)) for one in ORGANIZATION_FAMILIES)
         broken = Counter((one.organization, policy) for one in users for policy in one.broken)
         parts.append(_block(POLICY_VIOLATIONS, *policy_violations(organizations, plan.policies, broken)))
@@ -295,20 +309,29 @@ class Exposition:
         self._prepared = kept
         return list(kept.values())
 
-    def _limit(self, plan: _Plan, counts: Counter[str]) -> None:
-        most = plan.switches.max_series
-        details: dict[Family, int] = {
-            family: counts[family.name] for family in plan.families if family.detail is not None
-        }
-        dropped = left_out(details, counts.total() - sum(details.values()), most)
-        if dropped != self._dropped:
-            if new := sorted(dropped - self._dropped):
-                _log.error("too many series, families are left out", families=new, series=counts.total(), limit=most)
-            else:
-                _log.info("fewer series, families are back", families=sorted(self._dropped - dropped))
-        self._dropped = dropped
-        for family in details:
-            self._tell_left_out(family.name, family.name in dropped)
+    def _limit(self, plan: _Plan, users: Sequence[_Prepared], counts: Counter[str]) -> None:
+        most, series = plan.switches.max_series, counts.total()
+        positions = [position for position, family in enumerate(plan.families) if family.detail is not None]
+        families = [plan.families[position] for position in positions]
+        found = NOTHING_LEFT_OUT
+        if series > most:
+            by_user = {one.key: [one.pieces[position].series for position in positions] for one in users}
+            others = series - sum(counts[family.name] for family in families)
+            found = left_out(families, by_user, others, most)
+        before, self._left_out = self._left_out, found
+        # Which users are left out may change with every poll: the log says when that begins and ends.
+        if new := sorted(found.families - before.families):
+            _log.error("too many series, families are left out", families=new, series=series, limit=most)
+        elif gone := sorted(before.families - found.families):
+            _log.info("fewer series, families are back", families=gone)
+        if found.users and not before.users:
+            some = sorted(found.users)[:_NAMED]
+            what = "too many series, those a token or permission of the largest users are left out"
+            _log.error(what, users=len(found.users), such_as=some, series=series, limit=most)
+        elif before.users and not found.users:
+            _log.info("fewer series, those of all users are back")
+        for family in families:
+            self._tell_left_out(family.name, family.name in found.families)
 
 
 def _prepare(organization: str, state: UserState, plan: _Plan, now: float) -> _Prepared:
@@ -319,7 +342,9 @@ def _prepare(organization: str, state: UserState, plan: _Plan, now: float) -> _P
     turns.append(next_change(state.tokens, plan.policies, now))
     good_until = min((turn for turn in turns if turn > scope.now), default=NEVER)
     pieces = tuple(_piece(family, organization, state, scope) for family in plan.families)
-    broken = tuple([one.policy for one in violations(state.user, state.tokens, plan.policies, now)])
+    broken = tuple(
+        [one.policy for one in violations(state.user, state.tokens, plan.policies, now, state.unexpired_left_out)]
+    )
     return _Prepared(plan, state, now, good_until, pieces, organization, broken)
 
 

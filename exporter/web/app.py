@@ -73,15 +73,18 @@ class _TokenList:
         self._lock = threading.Lock()
         self._second = -1
         self._body = b""
+        self._left_out = 0
 
-    def body(self) -> bytes:
-        """The list as JSON."""
+    def body(self) -> tuple[bytes, int]:
+        """The list as JSON, and how many tokens are not in it since they are only counted."""
         with self._lock:
             now = self._clock.now()
             if int(now) != self._second:
-                listed = rows(self._store.view(), now, within=None, expired=True)
+                view = self._store.view()
+                listed = rows(view, now, within=None, expired=True)
                 self._body, self._second = msgspec.json.encode(records(listed, now)), int(now)
-            return self._body
+                self._left_out = sum(state.tokens_left_out for one in view.organizations for state in one.users)
+            return self._body, self._left_out
 
 
 def create_app(served: Served) -> Starlette:
@@ -101,7 +104,9 @@ def create_app(served: Served) -> Starlette:
     listed = _TokenList(served.store, served.clock)
 
     def tokens(_: Request) -> Response:
-        return Response(listed.body(), media_type="application/json", headers=_API_HEADERS)
+        body, left_out = listed.body()
+        headers = _API_HEADERS | {"X-Tokens-Left-Out": str(left_out)}
+        return Response(body, media_type="application/json", headers=headers)
 
     def events(request: Request) -> Response:
         return _events(served.events(), request.query_params.get("limit", str(KEPT)))
