@@ -76,7 +76,7 @@ def left_out(families: Sequence[Family], users: Mapping[UserKey, Sequence[int]],
 
 def _in_order(families: Sequence[Family], users: Iterable[Sequence[int]]) -> list[tuple[int, int]]:
     """The families that can be left out whole, by their position and size, in the order in which to do so."""
-    totals = [sum(column) for column in zip(*users, strict=True)]
+    totals = [sum(column) for column in zip(*users, strict=True)] or [0] * len(families)
     names = {family.name for family in families}
     kept = next((name for name in KEPT if name in names), None)
     found = [

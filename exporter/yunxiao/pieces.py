@@ -54,6 +54,7 @@ class _Envelope(msgspec.Struct):
 
 
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
+_RAW = msgspec.json.Decoder(msgspec.Raw)
 _CODE = re.compile(r"[^0-9A-Za-z._-]")
 
 
@@ -159,7 +160,7 @@ class EntryReader(Generic[T]):
 
     def _in_pieces(self, body: bytes) -> Iterator[list[Any]]:
         text, position, stop = self._array(body.removeprefix(_BYTE_ORDER_MARK))
-        if not text[position : position + self._piece].strip() and not text[position:stop].strip():
+        if not text[position : min(position + self._piece, stop)].strip() and not text[position:stop].strip():
             return
         while position <= stop:
             end = stop
@@ -169,8 +170,8 @@ class EntryReader(Generic[T]):
                 yield batch
                 position = end + 1
                 continue
-            # At least one entry, and no further guess before the end of this one.
-            until = max(end, position + 1)
+            # No further guess before the end of this one.
+            until = end if end > position else min(position + self._piece, stop + 1)
             while position < until:
                 end = _end_of_entry(text, position, stop)
                 yield [self._single(text[position:end])]
@@ -191,9 +192,13 @@ class EntryReader(Generic[T]):
         try:
             decoded = self._raw.decode(entry)
         except msgspec.ValidationError:
-            return OVERSIZED
+            decoded = None
         except _FAILED:
             raise WireError("a body that is not JSON") from None
+        if decoded is None:
+            # Not an object. That was found at its first character: what follows may be anything.
+            _check_json(entry)
+            return OVERSIZED
         names: tuple[str, ...] = decoded.__struct_fields__
         found = {name: getattr(decoded, name) for name in names}
         return {name: self._value(bytes(raw)) for name, raw in found.items() if raw is not msgspec.UNSET}
@@ -223,6 +228,13 @@ class EntryReader(Generic[T]):
         if data[:1] != b"[":
             raise WireError(f"a JSON object without a list of {self._what}")
         return data, 1, len(data) - 1
+
+
+def _check_json(text: bytes) -> None:
+    try:
+        _RAW.decode(text)
+    except _FAILED:
+        raise WireError("a body that is not JSON") from None
 
 
 def _small(raw: msgspec.Raw | msgspec.UnsetType) -> Any:
