@@ -343,6 +343,7 @@ class Daemon:
             shard=self._shard,
             known=known,
             publish=self._changes.publish,
+            most_tokens=settings.config.metrics.max_tokens_per_user,
         )
 
 

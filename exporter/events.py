@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -107,7 +108,13 @@ def events(organization: str, before: UserState, after: UserState) -> tuple[Even
         return ()
     user = after.user
     blank = Event(after.last_success, organization, user.user_id, user.name, Change.CREATED, "", "")
-    return tuple(event for old, new in _pairs(before.tokens, after.tokens) for event in _between(blank, old, new))
+    return tuple(
+        event
+        for old, new in _pairs(before.tokens, after.tokens)
+        # A token that comes from, or goes to, those that are only counted is neither new nor deleted.
+        if not (old is None and before.left_out) and not (new is None and after.left_out)
+        for event in _between(blank, old, new)
+    )
 
 
 def _between(blank: Event, old: Token | None, new: Token | None) -> Iterator[Event]:
@@ -152,24 +159,30 @@ def _pairs(before: Iterable[Token], after: Iterable[Token]) -> Iterator[tuple[To
         for token in tokens:
             by_id.setdefault(token.token_id, ([], []))[side].append(token)
     for old, new in by_id.values():
-        for alike in (_same, _same_name, _anything):
-            for token in tuple(old):
-                twin = next((other for other in new if alike(token, other)), None)
-                if twin is not None:
-                    old.remove(token)
-                    new.remove(twin)
-                    yield token, twin
+        for alike in (_itself, _name, _nothing):
+            waiting: dict[object, deque[Token]] = {}
+            for token in new:
+                waiting.setdefault(alike(token), deque()).append(token)
+            left = []
+            for token in old:
+                if twins := waiting.get(alike(token)):
+                    yield token, twins.popleft()
+                else:
+                    left.append(token)
+            # In their order again.
+            unpaired = {id(token) for twins in waiting.values() for token in twins}
+            old, new = left, [token for token in new if id(token) in unpaired]  # noqa: PLW2901 - what is left of them
         yield from ((token, None) for token in old)
         yield from ((None, token) for token in new)
 
 
-def _same(one: Token, other: Token) -> bool:
-    return one == other
+def _itself(token: Token) -> object:
+    return token
 
 
-def _same_name(one: Token, other: Token) -> bool:
-    return one.name == other.name
+def _name(token: Token) -> object:
+    return token.name
 
 
-def _anything(_: Token, __: Token) -> bool:
-    return True
+def _nothing(_: Token) -> object:
+    return None

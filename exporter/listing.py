@@ -116,7 +116,7 @@ def _broken(
 ) -> dict[tuple[str, str], tuple[Policy, ...]]:
     """What each token of a user breaks, by its id and name, in the order of the policies."""
     found: dict[tuple[str, str], set[Policy]] = {}
-    for one in violations(state.user, state.tokens, policies, now):
+    for one in violations(state.user, state.tokens, policies, now, state.unexpired_left_out):
         if one.policy in names:
             for token in counted(state.user, state.tokens, policies, now) if one.token is None else [one.token]:
                 found.setdefault((token.token_id, token.name), set()).add(one.policy)

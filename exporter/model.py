@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import heapq
 import math
+from collections import Counter
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 NEVER = math.inf
 """The expiry of a token that never expires, in epoch seconds."""
+MOST_TOKENS = 1000
+"""Tokens of one user that are kept, unless the configuration says otherwise; the rest is counted."""
+MOST_LISTED = 20_000
+"""Entries of one answer that are accepted, so tokens of one user that can be kept at most."""
 
 
 class TokenState(StrEnum):
@@ -149,12 +155,13 @@ class UserState:
     """The latest knowledge about one user. A failed poll keeps the tokens last seen.
 
     Attributes:
-        tokens: the tokens of the last successful poll.
+        tokens: the tokens of the last successful poll; of more than are kept the most relevant ones.
         last_success: epoch seconds of that poll; None before the first.
         polled: whether a poll has ended, well or badly.
         failure: why the last poll failed; None if it worked.
         failing_since: epoch seconds of the first failure of the current run of failures.
         failures: how many polls have failed since the last one that worked.
+        left_out: how many tokens more there are than are kept, by their state at that poll; nothing for none.
     """
 
     user: User
@@ -164,14 +171,33 @@ class UserState:
     failure: Failure | None = None
     failing_since: float | None = None
     failures: int = 0
+    left_out: tuple[tuple[TokenState, int], ...] = ()
 
     def about(self, user: User) -> UserState:
         """The same knowledge under the user's new name."""
         return replace(self, user=user)
 
-    def succeeded(self, tokens: tuple[Token, ...], at: float) -> UserState:
-        """The state after a poll that worked."""
-        return UserState(user=self.user, tokens=self._completed(tokens), last_success=at, polled=True)
+    def succeeded(self, tokens: tuple[Token, ...], at: float, most: int = MOST_TOKENS) -> UserState:
+        """The state after a poll that worked, with as many of the tokens as are kept at most."""
+        kept, left_out = most_relevant(self._completed(tokens), most, at)
+        return UserState(user=self.user, tokens=kept, last_success=at, polled=True, left_out=left_out)
+
+    @property
+    def tokens_left_out(self) -> int:
+        """How many tokens are only counted."""
+        return sum(count for _, count in self.left_out)
+
+    @property
+    def unexpired_left_out(self) -> int:
+        """How many of those had not expired at the last successful poll."""
+        return sum(count for state, count in self.left_out if state is not TokenState.EXPIRED)
+
+    def counts(self, now: float) -> dict[TokenState, int]:
+        """How many tokens are in each state, those that are only counted as they were at the last successful poll."""
+        counts = state_counts(self.tokens, now)
+        for state, count in self.left_out:
+            counts[state] += count
+        return counts
 
     def _completed(self, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
         """Tokens with the permissions known from before where they could not be read: that is no news about them."""
@@ -239,10 +265,56 @@ def token_series(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
     for token in tokens:
         key = (token.token_id, token.name)
         twin = by_label.get(key)
-        if twin is None or _expiry_order(token) < _expiry_order(twin):
+        if twin is None or to_believe(token) < to_believe(twin):
             by_label[key] = token
     return tuple(by_label.values())
 
 
-def _expiry_order(token: Token) -> float:
-    return NEVER if token.expires_at is None else token.expires_at
+Order = tuple[bool, float, bool, float, bool, tuple[str, ...]]
+
+
+def to_believe(token: Token) -> Order:
+    """The order in which to believe entries that stand for one token: readable before not, sooner before later.
+
+    It is the same whatever order they are listed in.
+    """
+    expires_at, created_at = token.expires_at, token.created_at
+    return (
+        *(expires_at is None, expires_at or 0.0),
+        *(created_at is None, created_at or 0.0),
+        not token.permissions_read,
+        token.permissions,
+    )
+
+
+_RELEVANCE = {
+    TokenState.ACTIVE: 0,
+    TokenState.NEVER_EXPIRES: 1,
+    TokenState.UNKNOWN: 2,
+    TokenState.EXPIRED: 3,
+}
+
+
+def most_relevant(
+    tokens: tuple[Token, ...], most: int, now: float
+) -> tuple[tuple[Token, ...], tuple[tuple[TokenState, int], ...]]:
+    """Of more tokens than are kept those that matter most, and how many others there are in each state.
+
+    Those that expire next come first, then those that never expire, then those whose expiry cannot be read, then the
+    expired ones, the newest first. So whatever an alert will be about is kept.
+    """
+    if len(tokens) <= most:
+        return tokens, ()
+
+    def relevance(position: int) -> tuple[int, float, str, str, int]:
+        token = tokens[position]
+        state = token.state(now)
+        expires_at = token.expires_at or 0.0
+        sooner = -expires_at if state is TokenState.EXPIRED else expires_at
+        return _RELEVANCE[state], sooner, token.token_id, token.name, position
+
+    kept = set(heapq.nsmallest(most, range(len(tokens)), key=relevance))
+    others = Counter(token.state(now) for position, token in enumerate(tokens) if position not in kept)
+    # In the order in which they were listed.
+    chosen = tuple(token for position, token in enumerate(tokens) if position in kept)
+    return chosen, tuple((state, others[state]) for state in TokenState if others[state])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from exporter.clock import Stop
 from exporter.common.worker import Supervisor
 from exporter.metrics.telemetry import Telemetry
+from exporter.model import MOST_LISTED
 from exporter.store import View
 from exporter.transport import Watchdog
 from exporter.watcher import Watcher
@@ -67,6 +68,8 @@ def sweep_once(
             clock,
             progress,
             redact=settings.redactor.clean,
+            # All that an answer can list: nothing is kept afterwards.
+            most_tokens=MOST_LISTED,
         )
         for one in settings.organizations
     ]

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
-from exporter.model import Failure, Token, User, UserState
+import structlog
+
+from exporter.model import MOST_TOKENS, Failure, Token, User, UserState
 from exporter.state.delivery import Changed, Delivery, OrganizationRemoved, OwnExpiryChanged, Swept, UsersRemoved
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ _PORTION = 500
 """Users whose state is replaced in one go when all of them change."""
 _MOST_UNWATCHED = 200_000
 """Users of another replica, not watched here yet, whose states are kept; beyond that the oldest are dropped."""
+
+_log = structlog.get_logger(__name__)
 
 
 class SweepResult(StrEnum):
@@ -148,6 +152,7 @@ class Ledger:
         since: epoch seconds from which the organization is watched.
         shard: which part of its users these are, as ``k/n``; "" for all.
         publish: called with each update.
+        most_tokens: tokens of one user to keep; the rest is counted.
     """
 
     def __init__(
@@ -159,8 +164,10 @@ class Ledger:
         since: float = 0.0,
         shard: str = "",
         publish: Callable[[Update], None] | None = None,
+        most_tokens: int = MOST_TOKENS,
     ) -> None:
         self.name = name
+        self._most_tokens = most_tokens
         self._shard = shard
         self._since = since if known is None else known.since
         self._delivery = None if publish is None else Delivery(publish)
@@ -234,6 +241,10 @@ class Ledger:
         if removed:
             self._put(UsersRemoved(self.name, removed))
 
+    def keep_tokens(self, most: int) -> None:
+        """Keep so many tokens of one user from the next poll on."""
+        self._most_tokens = most
+
     def users(self) -> tuple[User, ...]:
         """The watched users, in their order."""
         with self._lock:
@@ -244,11 +255,20 @@ class Ledger:
         with self._lock:
             if self._refuses(by) or (before := self._states.get(user_id)) is None:
                 return
-            state = before.succeeded(tokens, at)
+            state = before.succeeded(tokens, at, self._most_tokens)
             if state.tokens == before.tokens:
                 # The same objects: so polls that find nothing new leave no work to the garbage collector.
                 state = replace(state, tokens=before.tokens)
             self._replace(before, state)
+        if state.left_out and not before.left_out:
+            _log.warning(
+                "a user has more tokens than metrics.max_tokens_per_user, the rest is only counted",
+                organization=self.name,
+                user_id=user_id,
+                user=state.user.name,
+                tokens=len(tokens),
+                kept=len(state.tokens),
+            )
         self.publish_pending()
 
     def failed(self, user_id: str, failure: Failure, at: float, *, by: Recorder | None = None) -> None:

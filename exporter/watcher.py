@@ -17,6 +17,7 @@ from exporter.cluster.shard import WHOLE, Shard
 from exporter.config.faults import ConfigError
 from exporter.config.userlists import first_wins, joined
 from exporter.durations import format_duration
+from exporter.model import MOST_TOKENS
 from exporter.platform.limits import RequestLimits
 from exporter.polling.own_token import LOOK_EVERY, OwnTokenWatch
 from exporter.polling.pacing import Pacer
@@ -91,6 +92,7 @@ class Watcher:
         shard: which users are watched.
         known: what an earlier run knew, where there is no watcher to replace.
         publish: called with each update of a new ledger.
+        most_tokens: tokens of one user to keep; the rest is counted.
     """
 
     def __init__(
@@ -109,6 +111,7 @@ class Watcher:
         shard: Shard = WHOLE,
         known: OrganizationView | None = None,
         publish: Callable[[Update], None] | None = None,
+        most_tokens: int = MOST_TOKENS,
     ) -> None:
         config = settings.config
         self.settings = settings
@@ -124,7 +127,13 @@ class Watcher:
         if before is None:
             users = settings.users if discover is None else first_wins(settings.users, found or ())
             self.ledger: Ledger = Ledger(
-                config.name, self._mine(users), known, since=clock.now(), shard=shard.label, publish=publish
+                config.name,
+                self._mine(users),
+                known,
+                since=clock.now(),
+                shard=shard.label,
+                publish=publish,
+                most_tokens=most_tokens,
             )
         else:
             # The organization's ledger outlives its clients: so nothing that replicas or polls report gets lost.
@@ -184,7 +193,7 @@ class Watcher:
                 self.ledger.discovered(discovery)
             self.refresher = Refresher(
                 config.name,
-                Discoverer(config.name, self.client, discover),
+                Discoverer(config.name, self.client, discover, redact),
                 interval=discover.interval,
                 allow_empty=discover.allow_empty,
                 users=found,

@@ -237,7 +237,7 @@ def _about_policies(
         broken = {"policy": one.policy.value, "severity": one.severity.value}
         since = maker.now if one.since is None else one.since
         yield maker.make(TOKEN_POLICY_VIOLATION, labels | broken, since, user, words=one.policy.words)
-    for one in user_violations(user, state.tokens, policies, maker.now):
+    for one in user_violations(user, state.tokens, policies, maker.now, state.unexpired_left_out):
         broken = {"policy": one.policy.value, "severity": one.severity.value}
         yield maker.make(USER_POLICY_VIOLATION, who | broken, maker.now, user, words=one.policy.words)
 

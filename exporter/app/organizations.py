@@ -81,9 +81,11 @@ class Organizations:
         for watcher in replaced:
             self._guarded(watcher.retire, self._scheduler)
         self._store.replace(watcher.ledger for watcher in new.watchers.values())
+        most_tokens = new.settings.config.metrics.max_tokens_per_user
         for one in new.settings.organizations:
             name = one.config.name
             watcher = new.watchers[name]
+            watcher.ledger.keep_tokens(most_tokens)
             if name in new.made:
                 self._guarded(watcher.take_over)
             else:

@@ -27,6 +27,7 @@ from exporter.config.types import (
     VariableName,
 )
 from exporter.durations import format_duration
+from exporter.model import MOST_LISTED, MOST_TOKENS
 
 
 class Poll(Section):
@@ -85,8 +86,19 @@ class Metrics(Section):
         1_000_000,
         ge=1000,
         description=(
-            "Most series in a scrape. Where there would be more, families with a series a token or permission are left "
-            "out whole, largest first; `yunxiao_exporter_family_left_out` says which."
+            "Most series in a scrape. Where there would be more, those a token or permission are left out: of the "
+            "largest users first, if they are what is too much, else whole families. "
+            "`yunxiao_exporter_users_left_out` and `yunxiao_exporter_family_left_out` say what; docs/scaling.md has "
+            "the rules."
+        ),
+    )
+    max_tokens_per_user: int = Field(
+        MOST_TOKENS,
+        ge=1,
+        le=MOST_LISTED,
+        description=(
+            "Most tokens of one user that are watched one by one, those that expire next first; the rest is counted, "
+            "and `yunxiao_user_tokens_left_out` says how many that are."
         ),
     )
 

@@ -1,1 +1,1 @@
-"""Outgoing requests with a limit on their total time."""
+"""Outgoing requests, limited in time and memory."""

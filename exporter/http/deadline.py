@@ -13,6 +13,8 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Protocol
 
+from exporter.http.large_answers import LargeAnswers
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -113,10 +115,14 @@ class Watchdog:
     Args:
         clock: monotonic time; sessions use the same.
         supervisor: makes and watches the thread.
+
+    Attributes:
+        large_answers: what else all sessions share: the memory for large answers.
     """
 
     def __init__(self, clock: Clock, supervisor: Supervisor) -> None:
         self.clock = clock
+        self.large_answers = LargeAnswers()
         # Guards the fields below.
         self._lock = threading.Lock()
         self._calls: set[Call] = set()

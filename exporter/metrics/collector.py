@@ -14,6 +14,7 @@ from exporter.metrics.families import (
     POLICY_VIOLATIONS,
     USER_FAMILIES,
     USER_LABELS,
+    USERS_LEFT_OUT,
     Family,
     Sample,
     Scope,
@@ -21,6 +22,7 @@ from exporter.metrics.families import (
     policy_violations,
     user_label_names,
     user_labels,
+    users_left_out,
 )
 from exporter.metrics.limit import left_out
 from exporter.policies.evaluate import violations
@@ -51,7 +53,14 @@ class StateCollector(Collector):
 
     def describe(self) -> Iterator[Metric]:
         """The names alone, so that registering needs no view."""
-        for family in (*USER_FAMILIES, USER_LABELS, POLICY_VIOLATIONS, *ORGANIZATION_FAMILIES, *CONFIG_FAMILIES):
+        for family in (
+            *USER_FAMILIES,
+            USER_LABELS,
+            USERS_LEFT_OUT,
+            POLICY_VIOLATIONS,
+            *ORGANIZATION_FAMILIES,
+            *CONFIG_FAMILIES,
+        ):
             yield _metric(family, ())
 
     def collect(self) -> Iterator[Metric]:
@@ -69,20 +78,28 @@ class StateCollector(Collector):
             for family in USER_FAMILIES
             if family.enabled(config.metrics)
         }
-        details: dict[Family, int] = {
-            family: len(samples) for family, samples in by_family.items() if family.detail is not None
+        details = [family for family in by_family if family.detail is not None]
+        sizes = {family: Counter(labels[:2] for labels, _ in by_family[family]) for family in details}
+        by_user = {
+            (organization.name, state.user.user_id): [
+                sizes[family][organization.name, state.user.user_id] for family in details
+            ]
+            for organization in organizations
+            for state in organization.users
         }
         others = sum(len(samples) for family, samples in by_family.items() if family.detail is None)
-        dropped = left_out(details, others, config.metrics.max_series)
+        dropped = left_out(details, by_user, others, config.metrics.max_series)
         for family, samples in by_family.items():
-            if family.name not in dropped:
-                yield _metric(family, samples)
+            if family.name not in dropped.families:
+                hidden = frozenset() if family.detail is None else dropped.users
+                yield _metric(family, [sample for sample in samples if sample[0][:2] not in hidden])
+        yield _metric(USERS_LEFT_OUT, *users_left_out(organizations, dropped.users))
         yield from _user_labels(organizations)
         broken = Counter(
             (organization.name, one.policy)
             for organization in organizations
             for state in organization.users
-            for one in violations(state.user, state.tokens, config.policies, scope.now)
+            for one in violations(state.user, state.tokens, config.policies, scope.now, state.unexpired_left_out)
         )
         yield _metric(POLICY_VIOLATIONS, *policy_violations(organizations, config.policies, broken))
         for about_organization in ORGANIZATION_FAMILIES:

@@ -23,6 +23,7 @@ from exporter.metrics.families import (
     POLICY_VIOLATIONS,
     USER_FAMILIES,
     USER_LABELS,
+    USERS_LEFT_OUT,
     Family,
     Scope,
     UserFamily,
@@ -30,13 +31,15 @@ from exporter.metrics.families import (
     policy_violations,
     user_label_names,
     user_labels,
+    users_left_out,
 )
+from exporter.metrics.limit import NOTHING as NOTHING_LEFT_OUT
 from exporter.metrics.limit import left_out
 from exporter.model import NEVER
 from exporter.policies.evaluate import next_change, violations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from prometheus_client import CollectorRegistry
 
@@ -44,11 +47,13 @@ if TYPE_CHECKING:
     from exporter.config.policies import Policies
     from exporter.config.schema import Config, Metrics
     from exporter.metrics.families import Sample
+    from exporter.metrics.limit import UserKey
     from exporter.model import UserState
     from exporter.policies.definitions import Policy
     from exporter.store import OrganizationView, Store
 
 _log = structlog.get_logger(__name__)
+_NAMED = 5
 _EOF = b"# EOF\n"
 
 
@@ -120,6 +125,11 @@ class _Prepared:
     broken: tuple[Policy, ...]
     failed: bool = False
 
+    @property
+    def key(self) -> UserKey:
+        """Whose they are."""
+        return self.organization, self.state.user.user_id
+
 
 @dataclass(frozen=True, slots=True)
 class _Basis:
@@ -184,7 +194,7 @@ class Exposition:
         self._lock = threading.Lock()
         self._plan: _Plan | None = None
         self._prepared: dict[tuple[str, str], _Prepared] = {}
-        self._dropped: frozenset[str] = frozenset()
+        self._left_out = NOTHING_LEFT_OUT
         self._basis: _Basis | None = None
         self._parts: dict[Format, list[bytes]] = {}
         self._contents: dict[tuple[Format, bool], bytes] = {}
@@ -256,13 +266,16 @@ class Exposition:
         counts: Counter[str] = Counter()
         for position, family in enumerate(plan.families):
             counts[family.name] = sum([one.pieces[position].series for one in users])
-        self._limit(plan, counts)
+        self._limit(plan, users, counts)
+        detailed = users
+        if self._left_out.users:
+            detailed = [one for one in users if one.key not in self._left_out.users]
         parts: list[bytes] = [b""]
         for position, family in enumerate(plan.families):
-            if family.name in self._dropped:
+            if family.name in self._left_out.families:
                 continue
             parts.append(_head(family))
-            pieces = [one.pieces[position] for one in users]
+            pieces = [one.pieces[position] for one in (users if family.detail is None else detailed)]
             parts.extend([piece.text for piece in pieces])
             if family.relative:
                 open_lines = itertools.chain.from_iterable([piece.open_lines for piece in pieces])
@@ -277,6 +290,7 @@ class Exposition:
                     if not one.failed
                 ]
             )
+        parts.append(_block(USERS_LEFT_OUT, *users_left_out(organizations, self._left_out.users)))
         parts.extend(_block(one, *organization_samples(one, organizations)) for one in ORGANIZATION_FAMILIES)
         broken = Counter((one.organization, policy) for one in users for policy in one.broken)
         parts.append(_block(POLICY_VIOLATIONS, *policy_violations(organizations, plan.policies, broken)))
@@ -324,19 +338,28 @@ class Exposition:
             nothing = (_NOTHING,) * len(plan.families)
             return _Prepared(plan, state, now, NEVER, nothing, organization, (), failed=True)
 
-    def _limit(self, plan: _Plan, counts: Counter[str]) -> None:
-        most = plan.switches.max_series
-        details: dict[Family, int] = {
-            family: counts[family.name] for family in plan.families if family.detail is not None
-        }
-        dropped = left_out(details, counts.total() - sum(details.values()), most)
-        if dropped != self._dropped:
-            if new := sorted(dropped - self._dropped):
-                _log.error("too many series, families are left out", families=new, series=counts.total(), limit=most)
-            else:
-                _log.info("fewer series, families are back", families=sorted(self._dropped - dropped))
-        self._dropped = dropped
-        self._tell_left_out({family.name: family.name in dropped for family in details})
+    def _limit(self, plan: _Plan, users: Sequence[_Prepared], counts: Counter[str]) -> None:
+        most, series = plan.switches.max_series, counts.total()
+        positions = [position for position, family in enumerate(plan.families) if family.detail is not None]
+        families = [plan.families[position] for position in positions]
+        found = NOTHING_LEFT_OUT
+        if series > most:
+            by_user = {one.key: [one.pieces[position].series for position in positions] for one in users}
+            others = series - sum(counts[family.name] for family in families)
+            found = left_out(families, by_user, others, most)
+        before, self._left_out = self._left_out, found
+        # Which users are left out may change with every poll: the log says when that begins and ends.
+        if new := sorted(found.families - before.families):
+            _log.error("too many series, families are left out", families=new, series=series, limit=most)
+        elif gone := sorted(before.families - found.families):
+            _log.info("fewer series, families are back", families=gone)
+        if found.users and not before.users:
+            some = sorted(found.users)[:_NAMED]
+            what = "too many series, those a token or permission of the largest users are left out"
+            _log.error(what, users=len(found.users), such_as=some, series=series, limit=most)
+        elif before.users and not found.users:
+            _log.info("fewer series, those of all users are back")
+        self._tell_left_out({family.name: family.name in found.families for family in families})
 
 
 def _prepare(organization: str, state: UserState, plan: _Plan, now: float) -> _Prepared:
@@ -347,7 +370,9 @@ def _prepare(organization: str, state: UserState, plan: _Plan, now: float) -> _P
     turns.append(next_change(state.tokens, plan.policies, now))
     good_until = min((turn for turn in turns if turn > scope.now), default=NEVER)
     pieces = tuple(_piece(family, organization, state, scope) for family in plan.families)
-    broken = tuple([one.policy for one in violations(state.user, state.tokens, plan.policies, now)])
+    broken = tuple(
+        [one.policy for one in violations(state.user, state.tokens, plan.policies, now, state.unexpired_left_out)]
+    )
     # Not a piece, since its label names depend on all users; rendered here so that a user who cannot be fails here.
     _line(USER_LABELS, user_labels(organization, state, names := [name for name, _ in state.user.labels]), names)
     return _Prepared(plan, state, now, good_until, pieces, organization, broken)

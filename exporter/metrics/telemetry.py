@@ -40,6 +40,7 @@ from exporter.metrics.families import (
     SWEEPS_SKIPPED,
     TOKEN_EVENTS,
     TOKEN_LAST_EVENT,
+    TRUNCATED,
 )
 from exporter.metrics.instruments import LabelledSeries, instruments
 from exporter.metrics.own import counter, gauge
@@ -211,6 +212,10 @@ class OrganizationTelemetry:
     def parse_errors(self, field: str, count: int) -> None:
         """Fields of an answer could not be read."""
         self._series.inc(PARSE_ERRORS, field, amount=count)
+
+    def truncated(self, field: str, count: int) -> None:
+        """Fields of an answer were too long and have been cut."""
+        self._series.inc(TRUNCATED, field, amount=count)
 
     def internal_error(self, where: str) -> None:
         """A defect was caught and survived."""

@@ -50,9 +50,19 @@ class Violation:
         return None if self.token is None else self.token.token_id
 
 
-def violations(user: User, tokens: tuple[Token, ...], policies: Policies, now: float) -> tuple[Violation, ...]:
-    """All that a user and their tokens break at the time ``now``, in the order of the policies."""
-    return (*token_violations(user, tokens, policies, now), *user_violations(user, tokens, policies, now))
+def violations(
+    user: User, tokens: tuple[Token, ...], policies: Policies, now: float, more: int = 0
+) -> tuple[Violation, ...]:
+    """All that a user and their tokens break at the time ``now``, in the order of the policies.
+
+    Args:
+        user: whose tokens they are.
+        tokens: those that are known one by one.
+        policies: what tokens must be like.
+        now: epoch seconds.
+        more: unexpired tokens that are only counted.
+    """
+    return (*token_violations(user, tokens, policies, now), *user_violations(user, tokens, policies, now, more))
 
 
 def token_violations(user: User, tokens: tuple[Token, ...], policies: Policies, now: float) -> Iterator[Violation]:
@@ -68,10 +78,15 @@ def token_violations(user: User, tokens: tuple[Token, ...], policies: Policies, 
                 yield Violation(policy, section.severity, token, since)
 
 
-def user_violations(user: User, tokens: tuple[Token, ...], policies: Policies, now: float) -> Iterator[Violation]:
-    """What the user breaks: more unexpired tokens than allowed, those that an exception names not counted."""
+def user_violations(
+    user: User, tokens: tuple[Token, ...], policies: Policies, now: float, more: int = 0
+) -> Iterator[Violation]:
+    """What the user breaks: more unexpired tokens than allowed, those that an exception names not counted.
+
+    ``more`` tokens are only counted, whatever an exception may name.
+    """
     for policy, section in policies.of_users:
-        if len(counted(user, tokens, policies, now)) > section.limit:
+        if len(counted(user, tokens, policies, now)) + more > section.limit:
             yield Violation(policy, section.severity, None, None)
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exporter.model import NEVER, Severity, Token, TokenState, User, state_counts
+from exporter.model import NEVER, Severity, Token, TokenState, User
 from exporter.policies.evaluate import violations
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def summarize(view: View, policies: Policies, now: float, failures: tuple[str, .
 def _totals(organization: OrganizationView, now: float) -> Totals:
     states = dict.fromkeys(TokenState, 0)
     for user in organization.users:
-        for state, count in state_counts(user.tokens, now).items():
+        for state, count in user.counts(now).items():
             states[state] += count
     failing = sum(user.failure is not None or not user.polled for user in organization.users)
     return Totals(organization.name, len(organization.users), failing, states)
@@ -175,7 +175,7 @@ def _broken(view: View, policies: Policies, now: float) -> tuple[Broken, ...]:
         Broken(organization.name, state.user, one.token, one.policy, one.severity)
         for organization in view.organizations
         for state in organization.users
-        for one in violations(state.user, state.tokens, policies, now)
+        for one in violations(state.user, state.tokens, policies, now, state.unexpired_left_out)
     ]
     return tuple(sorted(found, key=lambda one: (_URGENCY[one.severity], one.policy, one.organization, one.user.name)))
 
@@ -184,9 +184,10 @@ def _owners(view: View, now: float) -> tuple[Owner, ...]:
     found = []
     for organization in view.organizations:
         for state in organization.users:
-            unexpired = len(state.tokens) - state_counts(state.tokens, now)[TokenState.EXPIRED]
-            if unexpired:
-                found.append(Owner(organization.name, state.user, len(state.tokens), unexpired))
+            counts = state.counts(now)
+            tokens = sum(counts.values())
+            if unexpired := tokens - counts[TokenState.EXPIRED]:
+                found.append(Owner(organization.name, state.user, tokens, unexpired))
     found.sort(key=lambda one: (-one.unexpired, -one.tokens, one.organization, one.user.name, one.user.user_id))
     return tuple(found[:SHOWN])
 

@@ -30,11 +30,16 @@ class TokenList(CachedView):
     """What `tokens --output json` prints, in one line."""
 
     def __init__(self, store: Store, clock: Clock, refusals: Refusals) -> None:
-        super().__init__(store, clock, refusals, _token_list)
+        super().__init__(store, clock, refusals, self._list)
+        self._left_out = 0
 
+    def answer(self) -> tuple[bytes, int]:
+        """The list, and how many tokens it lacks because they are only counted."""
+        return self.body(), self._left_out
 
-def _token_list(view: View, now: float) -> bytes:
-    return msgspec.json.encode(records(rows(view, now, within=None, expired=True), now))
+    def _list(self, view: View, now: float) -> bytes:
+        self._left_out = sum(state.tokens_left_out for one in view.organizations for state in one.users)
+        return msgspec.json.encode(records(rows(view, now, within=None, expired=True), now))
 
 
 @dataclass(frozen=True, slots=True)

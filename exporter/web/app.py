@@ -75,7 +75,7 @@ class _Routes:
         self._pages = SingleFlight(
             CachedView(store, clock, refusals, lambda view, now: landing_page(view, now, served.stale_after())).body
         )
-        self._tokens = SingleFlight(TokenList(store, clock, refusals).body)
+        self._tokens = SingleFlight(TokenList(store, clock, refusals).answer)
         self._events = SingleFlight(EventList(served.events, refusals).encoded)
         self._views = SingleFlight(store.view)
         self._reloads = SingleFlight(lambda: _reload(served.reload))
@@ -93,7 +93,9 @@ class _Routes:
         return self._deliveries.response(await self._pages.result(), _PAGE_HEADERS, "text/html")
 
     async def tokens(self, _: Request) -> Response:
-        return self._deliveries.response(await self._tokens.result(), _API_HEADERS, "application/json")
+        body, left_out = await self._tokens.result()
+        headers = _API_HEADERS | {"X-Tokens-Left-Out": str(left_out)}
+        return self._deliveries.response(body, headers, "application/json")
 
     async def events(self, request: Request) -> Response:
         limit = request.query_params.get("limit")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from exporter import __version__
-from exporter.model import TokenState, state_counts
+from exporter.model import TokenState
 from exporter.wording import expiry_words, rough, utc
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def landing_page(view: View, now: float, stale_after: float) -> bytes:
         ],
         failing=failing[:_FAILING_SHOWN],
         more_failing=max(0, len(failing) - _FAILING_SHOWN),
+        cut=sum(bool(state.left_out) for one in view.organizations for state in one.users),
         since=lambda at: "" if at is None else rough(now - at),
     )
     return html.encode()
@@ -67,7 +68,7 @@ def landing_page(view: View, now: float, stale_after: float) -> bytes:
 def _row(organization: OrganizationView, now: float, stale_after: float) -> _Row:
     states = dict.fromkeys((state.value for state in TokenState), 0)
     for user in organization.users:
-        for state, count in state_counts(user.tokens, now).items():
+        for state, count in user.counts(now).items():
             states[state.value] += count
     return _Row(
         name=organization.name,

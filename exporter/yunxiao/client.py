@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
@@ -14,6 +15,7 @@ import urllib3
 
 from exporter.clock import Stop, StoppedError
 from exporter.common.exceptions import clear_chain
+from exporter.http.large_answers import BODY_LIMIT, SMALL
 from exporter.model import Reason, Token
 from exporter.transport import Call, GuardedSession, Watchdog
 from exporter.yunxiao.breakage import broken, out_of_time
@@ -48,7 +50,6 @@ _TOKENS_PATH = "platform/users/admin/personalAccessTokens"
 _CALLER_PATHS = ("platform/user", "platform/users:me")
 """Where the caller is told of: the documented path, and the one of older installations."""
 _TOKEN_HEADER = "x-yunxiao-token"  # noqa: S105 - the name of a header
-_BODY_LIMIT = 32 * 1024 * 1024
 _ERROR_BODY_LIMIT = 64 * 1024
 _CHUNK = 64 * 1024
 _OK = 200
@@ -97,6 +98,10 @@ class Observer(Protocol):
 
     def parse_errors(self, field: str, count: int) -> None:
         """Fields of an answer could not be read."""
+        ...
+
+    def truncated(self, field: str, count: int) -> None:
+        """Fields of an answer were too long and have been cut."""
         ...
 
 
@@ -166,6 +171,7 @@ class YunxiaoClient:
         self._observer = observer
         self._clock = clock
         self._redact = redact
+        self._large_answers = watchdog.large_answers
         self._closed = False
         # Only ever replaced whole.
         self._refused: tuple[Secret, ...] = ()
@@ -215,10 +221,16 @@ class YunxiaoClient:
             ApiError: the call failed, after retries where they made sense.
             StoppedError: the call was called off.
         """
-        body, _ = self._get(LIST_TOKENS, _TOKENS_PATH, {"userId": user_id}, stop)
-        parsed = self.read(lambda: parse_tokens(body, self._target.timezone))
+        with self._large_answers.answer():
+            body, _ = self._get(LIST_TOKENS, _TOKENS_PATH, {"userId": user_id}, stop)
+            with self._large_answers.turn(len(body), stop):
+                parsed = self.read(
+                    lambda: parse_tokens(body, self._target.timezone, redact=self._redact, between=stop.check)
+                )
         for name, count in parsed.errors.items():
             self._observer.parse_errors(name, count)
+        for name, count in parsed.truncated.items():
+            self._observer.truncated(name, count)
         return parsed.tokens
 
     def page(self, operation: str, path: str, query: Mapping[str, str], stop: Stop) -> tuple[bytes, Mapping[str, str]]:
@@ -234,7 +246,8 @@ class YunxiaoClient:
             ApiError: the call failed, after retries where they made sense.
             StoppedError: the call was called off.
         """
-        return self._get(operation, path, query, stop)
+        with self._large_answers.answer():
+            return self._get(operation, path, query, stop)
 
     def caller(self, stop: Stop) -> Person:
         """Whose token this is.
@@ -249,11 +262,11 @@ class YunxiaoClient:
         """
         documented, older = _CALLER_PATHS
         try:
-            body, _ = self._get(GET_CALLER, documented, {}, stop)
+            body, _ = self.page(GET_CALLER, documented, {}, stop)
         except ApiError as error:
             if error.reason is not Reason.NOT_FOUND:
                 raise
-            body, _ = self._get(GET_CALLER, older, {}, stop)
+            body, _ = self.page(GET_CALLER, older, {}, stop)
         return self.read(lambda: parse_person(body))
 
     def read(self, parse: Callable[[], T]) -> T:
@@ -272,6 +285,10 @@ class YunxiaoClient:
     def count_unreadable(self, field: str) -> None:
         """Count a field of an answer that could not be read."""
         self._observer.parse_errors(field, 1)
+
+    def count_truncated(self, field: str, count: int) -> None:
+        """Count fields of an answer that were too long and have been cut."""
+        self._observer.truncated(field, count)
 
     def _get(self, operation: str, path: str, query: Mapping[str, str], stop: Stop) -> _Answer:
         """The answer to a call, which is tried again where that makes sense.
@@ -352,7 +369,7 @@ class YunxiaoClient:
             request.headers[_TOKEN_HEADER] = token.reveal()
             with self._session.send_as_is(request, timeout) as response:
                 status, headers = response.status_code, response.headers
-                body = _read(response, _BODY_LIMIT) if status == _OK else _read_refusal(response)
+                body = self._read_large(response, call) if status == _OK else _read_refusal(response)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             failure = broken(error, timeout, over=call.over)
             clear_chain(error)
@@ -363,12 +380,26 @@ class YunxiaoClient:
             elif call.over:
                 # A body without a length looks whole when its connection is shut down.
                 failure = out_of_time(timeout)
-            elif len(body) > _BODY_LIMIT:
-                failure = ApiError(Reason.INVALID_RESPONSE, "the answer is larger than 32 MiB", status=_OK)
+            elif len(body) > BODY_LIMIT:
+                failure = ApiError(
+                    Reason.INVALID_RESPONSE, f"the answer is larger than {BODY_LIMIT // 1024**2} MiB", status=_OK
+                )
             else:
                 return body, headers
         # Outside of the except clause: raised there, it would keep the library's exceptions as its context.
         raise failure.redacted(self._redact)
+
+    def _read_large(self, response: requests.Response, call: Call) -> bytes:
+        """The body, or a little more than is accepted of it; a large one once there is memory for it."""
+        parts = io.BytesIO()
+        size = 0
+        for part in response.iter_content(_CHUNK):
+            size += parts.write(part)
+            if size > BODY_LIMIT:
+                break
+            if size > SMALL and not self._large_answers.take_place(call.remaining):
+                raise out_of_time(self._target.timeout)
+        return parts.getvalue()
 
     def _refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> ApiError:
         reason = reason_of_status(status)

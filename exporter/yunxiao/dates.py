@@ -24,6 +24,7 @@ _ISO = re.compile(
 _NUMBER = re.compile(r"[+-]?\d{1,20}(?:\.0*)?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DOCUMENTED_LENGTH = len("2023-03-22T12:44:50.048Z")
+_LONGEST = 64
 _LAST_YEAR = 9999
 _MS_FROM = 100_000_000_000  # as seconds this is the year 5138, as milliseconds 1973
 _SECONDS_FROM = 1_000_000_000  # 2001: the platform is younger, so a smaller number is no date
@@ -61,6 +62,8 @@ def parse_date(value: Any, zone: ZoneInfo) -> float:
     text = value.strip()
     if not text:
         return NEVER
+    if len(text) > _LONGEST:
+        raise ValueError("longer than any date")
     if _NUMBER.fullmatch(text):
         return _from_number(int(text.partition(".")[0]))
     if (match := _ISO.fullmatch(text)) is None:

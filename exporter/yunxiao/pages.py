@@ -18,7 +18,9 @@ T = TypeVar("T")
 PER_PAGE = 100
 """Entries to ask for in a page: the most that the platform gives."""
 MOST_PAGES = 2000
-"""Pages after which a list counts as endless: 200,000 entries."""
+"""Pages after which a list counts as endless."""
+MOST_ENTRIES = MOST_PAGES * PER_PAGE
+"""Entries after which it does, however many there are in a page: 200,000."""
 
 
 class PagingError(ApiError):
@@ -56,6 +58,8 @@ def all_pages(
         before = len(found)
         for entry, entry_id in zip((entry for entry in entries if entry is not None), ids, strict=True):
             found.setdefault(entry_id, entry)
+        if len(found) > MOST_ENTRIES:
+            raise PagingError(f"the list has more than {MOST_ENTRIES} entries, which is taken for endless")
         if page == 1:
             first = ids
         elif ids and ids == first and not paged:

@@ -13,6 +13,7 @@ from exporter.config.types import compiled_regex
 from exporter.model import Owner, Reason, User
 from exporter.yunxiao.client import LIST_DEPARTMENTS, LIST_MEMBERS, LIST_ORGANIZATIONS, LIST_USERS
 from exporter.yunxiao.errors import ApiError
+from exporter.yunxiao.fields import USER_TEXT, Fields, unchanged
 from exporter.yunxiao.pages import PER_PAGE, PagingError, all_pages
 from exporter.yunxiao.people import (
     Department,
@@ -51,6 +52,10 @@ class Directory(Protocol):
         """Count a field that could not be read."""
         ...
 
+    def count_truncated(self, field: str, count: int) -> None:
+        """Count fields that were too long and have been cut."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class _Place:
@@ -58,7 +63,7 @@ class _Place:
 
     operation: str
     path: str
-    parse: Callable[[bytes], Sequence[Person | None]]
+    parse: Callable[[bytes, Fields], Sequence[Person | None]]
     departments_path: str
     query: dict[str, str] = field(default_factory=dict)
 
@@ -70,10 +75,14 @@ class Discoverer:
         organization: its name, for the log.
         client: the API.
         config: the section `users.discover`.
+        redact: replaces the secrets in use in a text.
     """
 
-    def __init__(self, organization: str, client: Directory, config: Discover) -> None:
+    def __init__(
+        self, organization: str, client: Directory, config: Discover, redact: Callable[[str], str] = unchanged
+    ) -> None:
         self._client = client
+        self._redact = redact
         self._config = config
         self._wanted_status = (config.status or "").lower()
         self._include = [compiled_regex(pattern) for pattern in config.include]
@@ -103,7 +112,9 @@ class Discoverer:
                     people.setdefault(person.user_id, person)
         if missing and places:
             raise ApiError(Reason.NOT_FOUND, f"no such department: {', '.join(sorted(missing))}")
-        self._learn_names({one for person in people.values() for one in person.departments}, places, stop)
+        listed = {one for person in people.values() for one in person.departments}
+        self._learn_names(listed, places, stop)
+        self._forget_names(listed)
         return tuple(self._user(person) for person in people.values())
 
     def _places(self, stop: Stop) -> list[_Place]:
@@ -137,7 +148,7 @@ class Discoverer:
         operation: str,
         path: str,
         query: Mapping[str, str],
-        parse: Callable[[bytes], Sequence[T | None]],
+        parse: Callable[[bytes, Fields], Sequence[T | None]],
         id_of: Callable[[T], str],
         stop: Stop,
         *,
@@ -146,7 +157,10 @@ class Discoverer:
         def fetch(page: int) -> tuple[Sequence[T | None], Mapping[str, str]]:
             asked = {**query, "page": str(page), "perPage": str(PER_PAGE)}
             body, headers = self._client.page(operation, path, asked, stop)
-            entries = self._client.read(lambda: parse(body))
+            fields = Fields(self._redact)
+            entries = self._client.read(lambda: parse(body, fields))
+            for name, count in fields.truncated.items():
+                self._client.count_truncated(name, count)
             for entry in entries:
                 if entry is None:
                     self._client.count_unreadable("user")
@@ -241,9 +255,17 @@ class Discoverer:
                 return  # another time
         self._nameless |= unknown
 
+    def _forget_names(self, listed: set[str]) -> None:
+        """Keep no more names than a tree of departments has: ids that change all the time must not pile up."""
+        self._nameless &= listed
+        if len(self._names) > _MOST_DEPARTMENTS:
+            self._names = {one: name for one, name in self._names.items() if one in listed}
+
     def _user(self, person: Person) -> User:
-        departments = sorted(self._names.get(one, one) for one in person.departments)
-        owner = Owner(person.email or None, ", ".join(departments) or None, person.username or None)
+        departments = ", ".join(sorted(self._names.get(one, one) for one in person.departments))
+        if len(departments) > USER_TEXT.length:
+            departments = Fields().cut(departments, USER_TEXT)
+        owner = Owner(person.email or None, departments or None, person.username or None)
         values = {name: getattr(owner, name) for name in self._config.owner_labels}
         return User(
             person.user_id,

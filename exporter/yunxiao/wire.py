@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import functools
-import json
-import re
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from exporter.model import NEVER, Token
+from exporter.model import NEVER, Token, to_believe
 from exporter.yunxiao.dates import parse_date
+from exporter.yunxiao.fields import (
+    DISTINCT_PERMISSIONS,
+    PERMISSION,
+    PERMISSIONS,
+    TOKEN_ID,
+    TOKEN_NAME,
+    Fields,
+    clean_text,
+    text_of,
+    unchanged,
+)
+from exporter.yunxiao.pieces import EntryReader, WireError, check_success, read_json, short_code
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from zoneinfo import ZoneInfo
+
+__all__ = ["PARSE_FIELDS", "Parsed", "WireError", "error_code", "object_of", "parse_tokens"]
 
 PARSE_FIELDS = ("token", "token_id", "name", "permissions", "created_at", "expired_at", "user")
 """The fields that can be unreadable, as the label `field` of `yunxiao_parse_errors_total` names them."""
 
-_SURROGATES = re.compile("[\ud800-\udfff]")
-_CODE = re.compile(r"[^0-9A-Za-z._-]")
+_SHARED_NAMES = 64
+_SHARED_LENGTH = 2048
+"""A set of permissions of so many names and characters at most is kept for other tokens: 4,096 such take 50 MB at the
+very most, and 2 MB as they are."""
 
 
 class _Entry(msgspec.Struct, gc=False):
@@ -38,31 +53,33 @@ class _Entry(msgspec.Struct, gc=False):
 
 
 _NAMES = frozenset(_Entry.__struct_fields__)
-_DECODER = msgspec.json.Decoder(list[_Entry])
-
-
-class WireError(Exception):
-    """A body is not what the API sends. The message is safe to show: it holds nothing of the body but an error code."""
+_TOKENS = EntryReader("tokens", msgspec.json.Decoder(list[_Entry]), _Entry.__struct_fields__)
 
 
 @dataclass(slots=True)
 class Parsed:
-    """The tokens of one answer, and how often each field could not be read."""
+    """The tokens of one answer, how often each field could not be read, and how often each was too long and cut."""
 
     tokens: tuple[Token, ...] = ()
     errors: dict[str, int] = field(default_factory=dict)
+    truncated: dict[str, int] = field(default_factory=dict)
 
     def count(self, name: str) -> None:
         """Note one unreadable field."""
         self.errors[name] = self.errors.get(name, 0) + 1
 
 
-def clean_text(text: str) -> str:
-    """Text that can be written as UTF-8: a lone surrogate becomes U+FFFD."""
-    return _SURROGATES.sub("\ufffd", text)
+def _nothing() -> None:
+    """For answers that are parsed to their end."""
 
 
-def parse_tokens(body: bytes, zone: ZoneInfo) -> Parsed:
+def parse_tokens(
+    body: bytes,
+    zone: ZoneInfo,
+    *,
+    redact: Callable[[str], str] = unchanged,
+    between: Callable[[], None] = _nothing,
+) -> Parsed:
     """Read the answer of the token list call.
 
     It is an array of tokens, bare or as ``data`` of an envelope. An entry without an id is left out; an unreadable
@@ -71,32 +88,20 @@ def parse_tokens(body: bytes, zone: ZoneInfo) -> Parsed:
     Args:
         body: the whole body.
         zone: where dates without a zone were written.
+        redact: replaces the secrets in use in a text.
+        between: called between two pieces of a large answer; whatever it raises ends the reading.
 
     Raises:
-        WireError: no list of tokens.
+        WireError: no list of tokens, or more of them than are accepted.
     """
     parsed = Parsed()
-    unique: dict[tuple[str, str, float | None], Token] = {}
-    entries = _typed(body)
-    for entry in entries_of(read_json(body), "tokens") if entries is None else entries:
-        token = _token(entry, zone, parsed)
-        if token is None:
-            continue
-        key = (token.token_id, token.name, token.created_at)
-        twin = unique.get(key)
-        # The same token listed twice with two expiries: believe the earlier.
-        if twin is None or (token.expires_at is not None and (twin.expires_at or 0) > token.expires_at):
-            unique[key] = token
-    parsed.tokens = tuple(unique.values())
+    reader = _TokenReader(zone, redact, parsed)
+    for batch in _TOKENS.batches(body):
+        between()
+        reader.read(batch)
+    parsed.tokens = reader.tokens()
+    parsed.truncated = reader.fields.truncated
     return parsed
-
-
-def _typed(body: bytes) -> list[_Entry] | None:
-    """The entries of a body in which every field has its documented type; None sends it the slow and lenient way."""
-    try:
-        return _DECODER.decode(body)
-    except (msgspec.DecodeError, RecursionError):
-        return None
 
 
 def error_code(body: bytes) -> str:
@@ -107,54 +112,9 @@ def error_code(body: bytes) -> str:
         return ""
     if not isinstance(data, dict):
         return ""
-    code = _short(data.get("errorCode") or data.get("code"))
-    request = _short(data.get("requestId") or data.get("traceId"))
+    code = short_code(data.get("errorCode") or data.get("code"))
+    request = short_code(data.get("requestId") or data.get("traceId"))
     return f"{code} (request {request})" if code and request else code
-
-
-def read_json(body: bytes) -> Any:
-    """What a body holds as JSON.
-
-    Raises:
-        WireError: it is no JSON.
-    """
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
-        pass
-    # The standard library's reader takes lone surrogates and a byte order mark, which the fast one refuses.
-    try:
-        return json.loads(body.decode("utf-8-sig", errors="replace"))
-    except (ValueError, RecursionError):
-        raise WireError(_what_is_it(body)) from None
-
-
-def _what_is_it(body: bytes) -> str:
-    if not body.strip():
-        return "an empty body instead of JSON"
-    if body.lstrip()[:1] == b"<":
-        return "an HTML or XML page instead of JSON"
-    return "a body that is not JSON"
-
-
-def entries_of(data: Any, what: str) -> list[Any]:
-    """The entries of a list, bare or as ``data`` of an envelope.
-
-    Args:
-        data: what a body holds.
-        what: what should be listed, for the error's words.
-
-    Raises:
-        WireError: no list.
-    """
-    if isinstance(data, list):
-        return data
-    if not isinstance(data, dict):
-        raise WireError(f"JSON that is no list of {what}")
-    _check_success(data)
-    if isinstance(entries := data.get("data"), list):
-        return entries
-    raise WireError(f"a JSON object without a list of {what}")
 
 
 def object_of(data: Any, what: str) -> dict[str, Any]:
@@ -169,87 +129,145 @@ def object_of(data: Any, what: str) -> dict[str, Any]:
     """
     if not isinstance(data, dict):
         raise WireError(f"JSON that is no {what}")
-    _check_success(data)
+    check_success(data)
     inner = data.get("data", data)
     if not isinstance(inner, dict):
         raise WireError(f"JSON that is no {what}")
     return inner
 
 
-def _check_success(data: dict[str, Any]) -> None:
-    code = _short(data.get("errorCode"))
-    if data.get("success") is False or (code and data.get("success") is not True):
-        raise WireError(f"the error {code or 'without a code'} under a success status")
+class _TokenReader:
+    """Makes tokens of the entries of one answer."""
 
+    def __init__(self, zone: ZoneInfo, redact: Callable[[str], str], parsed: Parsed) -> None:
+        self._zone = zone
+        self._parsed = parsed
+        self.fields = Fields(redact)
+        self._unique: dict[tuple[str, str, float | None], Token] = {}
+        self._permissions = 0
 
-def _short(value: Any) -> str:
-    return _CODE.sub("", value)[:80] if isinstance(value, str) else ""
+    def read(self, batch: list[Any]) -> None:
+        """Take some entries in."""
+        unique = self._unique
+        for entry in batch:
+            token = self._token(entry)
+            if token is None:
+                continue
+            key = (token.token_id, token.name, token.created_at)
+            twin = unique.get(key)
+            # The same token listed twice with two expiries: believe the earlier.
+            if twin is None or to_believe(token) < to_believe(twin):
+                unique[key] = token
 
+    def tokens(self) -> tuple[Token, ...]:
+        """The tokens, each once."""
+        tokens = tuple(self._unique.values())
+        if self._permissions > DISTINCT_PERMISSIONS:
+            tokens = self._with_fewer_permissions(tokens)
+        return self._redacted(tokens)
 
-def _token(entry: Any, zone: ZoneInfo, parsed: Parsed) -> Token | None:
-    if isinstance(entry, _Entry):
-        fields = entry
-    elif isinstance(entry, dict):
-        fields = _Entry(**{name: value for name, value in entry.items() if name in _NAMES})
-    else:
-        parsed.count("token")
-        return None
-    token_id = text_of(fields.token_id) or text_of(fields.tokenId)
-    if not token_id:
-        parsed.count("token_id")
-        return None
-    if fields.name is not None and not isinstance(fields.name, str):
-        parsed.count("name")
-    created = fields.createdAt if fields.created_at is None else fields.created_at
-    expires = fields.expiredAt if fields.expired_at is None else fields.expired_at
-    permissions, readable = _permissions(fields.permissions, parsed)
-    return Token(
-        token_id=token_id,
-        # Many tokens are called alike: one text serves all of them.
-        name=sys.intern(text_of(fields.name) or token_id),
-        permissions=permissions,
-        created_at=_date(created, zone, "created_at", parsed, never=None),
-        expires_at=_date(expires, zone, "expired_at", parsed, never=NEVER),
-        permissions_read=readable,
-    )
-
-
-def text_of(value: Any) -> str:
-    """A field as text without white space around it; "" where it holds neither text nor a whole number."""
-    if isinstance(value, str):
-        return clean_text(value).strip()
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return ""
-
-
-def _permissions(value: Any, parsed: Parsed) -> tuple[tuple[str, ...], bool]:
-    """The permissions, and whether all of them could be read: no list at all does not say that there are none."""
-    if value is None:
-        return (), False
-    if not isinstance(value, list):
-        parsed.count("permissions")
-        return (), False
-    errors = parsed.errors.get("permissions", 0)
-    names = set()
-    for item in value:
-        if isinstance(item, str) and (name := clean_text(item).strip()):
-            names.add(name)
+    def _token(self, entry: Any) -> Token | None:
+        parsed = self._parsed
+        if isinstance(entry, _Entry):
+            fields = entry
+        elif isinstance(entry, dict):
+            fields = _Entry(**{name: value for name, value in entry.items() if name in _NAMES})
         else:
-            parsed.count("permissions")
-    return _shared(tuple(sorted(names))), parsed.errors.get("permissions", 0) == errors
+            parsed.count("token")
+            return None
+        token_id = text_of(fields.token_id) or text_of(fields.tokenId)
+        if not token_id:
+            parsed.count("token_id")
+            return None
+        if len(token_id) > TOKEN_ID.length:
+            token_id = self.fields.cut(token_id, TOKEN_ID)
+        if fields.name is not None and not isinstance(fields.name, str):
+            parsed.count("name")
+        name = text_of(fields.name) or token_id
+        if len(name) > TOKEN_NAME.length:
+            name = self.fields.cut(name, TOKEN_NAME)
+        created = fields.createdAt if fields.created_at is None else fields.created_at
+        expires = fields.expiredAt if fields.expired_at is None else fields.expired_at
+        permissions, readable = self._permissions_of(fields.permissions)
+        return Token(
+            token_id=token_id,
+            # Many tokens are called alike: one text serves all of them.
+            name=sys.intern(name),
+            permissions=permissions,
+            created_at=self._date(created, "created_at", never=None),
+            expires_at=self._date(expires, "expired_at", never=NEVER),
+            permissions_read=readable,
+        )
+
+    def _permissions_of(self, value: Any) -> tuple[tuple[str, ...], bool]:
+        """The permissions, and whether all could be read: no list at all does not say that there are none."""
+        if value is None:
+            return (), False
+        if not isinstance(value, list):
+            self._parsed.count("permissions")
+            return (), False
+        errors = self._parsed.errors.get("permissions", 0)
+        names = set()
+        for item in value:
+            if isinstance(item, str) and (name := clean_text(item).strip()):
+                names.add(name if len(name) <= PERMISSION.length else self.fields.cut(name, PERMISSION))
+            else:
+                self._parsed.count("permissions")
+        kept = sorted(names)
+        if len(kept) > PERMISSIONS:
+            self.fields.count("permissions", len(kept) - PERMISSIONS)
+            del kept[PERMISSIONS:]
+        self._permissions += len(kept)
+        return _as_shared(tuple(kept)), self._parsed.errors.get("permissions", 0) == errors
+
+    def _date(self, value: Any, name: str, *, never: float | None) -> float | None:
+        try:
+            seconds = parse_date(value, self._zone)
+        except (ValueError, OverflowError):
+            self._parsed.count(name)
+            return None
+        return never if seconds == NEVER else seconds
+
+    def _with_fewer_permissions(self, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
+        """The tokens with no more permissions, over all of them, than may become series."""
+        names = sorted({name for token in tokens for name in token.permissions})
+        if len(names) <= DISTINCT_PERMISSIONS:
+            return tokens
+        self.fields.count("permissions", len(names) - DISTINCT_PERMISSIONS)
+        kept = frozenset(names[:DISTINCT_PERMISSIONS])
+        return tuple(
+            replace(token, permissions=tuple([name for name in token.permissions if name in kept])) for token in tokens
+        )
+
+    def _redacted(self, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
+        """The tokens without the secrets in use: searched for in all texts at once, for there is hardly ever one."""
+        redact = self.fields.redact
+        if redact is unchanged:
+            return tokens
+        texts = [f"{token.token_id}\n{token.name}" for token in tokens]
+        # Most tokens share their permissions with others.
+        texts.extend("\n".join(names) for names in {id(one.permissions): one.permissions for one in tokens}.values())
+        text = "\n".join(texts)
+        if redact(text) == text:
+            return tokens
+        return tuple(
+            replace(
+                token,
+                token_id=redact(token.token_id),
+                name=redact(token.name),
+                permissions=tuple(sorted({redact(name) for name in token.permissions})),
+            )
+            for token in tokens
+        )
+
+
+def _as_shared(permissions: tuple[str, ...]) -> tuple[str, ...]:
+    """The same permissions as one tuple: there are few sets of them and very many tokens."""
+    if len(permissions) <= _SHARED_NAMES and sum(map(len, permissions)) <= _SHARED_LENGTH:
+        return _shared(permissions)
+    return tuple([sys.intern(name) for name in permissions])
 
 
 @functools.lru_cache(maxsize=4096)
 def _shared(permissions: tuple[str, ...]) -> tuple[str, ...]:
-    """The same permissions as one tuple: there are few sets of them and very many tokens."""
-    return tuple(sys.intern(name) for name in permissions)
-
-
-def _date(value: Any, zone: ZoneInfo, name: str, parsed: Parsed, *, never: float | None) -> float | None:
-    try:
-        seconds = parse_date(value, zone)
-    except (ValueError, OverflowError):
-        parsed.count(name)
-        return None
-    return never if seconds == NEVER else seconds
+    return tuple([sys.intern(name) for name in permissions])

@@ -97,6 +97,9 @@ class Counts:
     def parse_errors(self, name: str, count: int) -> None:
         self.seen.append(("parse_errors", name, count))
 
+    def truncated(self, field: str, count: int) -> None:
+        self.seen.append(("truncated", field, count))
+
     def internal_error(self, where: str) -> None:
         self.seen.append(("internal_error", where))
 

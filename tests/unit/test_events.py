@@ -156,3 +156,29 @@ def test_permissions_that_cannot_be_read_are_no_news() -> None:
     assert events("acme", unread, unread.succeeded((good,), LATER)) == ()
     first = a_state(replace(good, permissions=(), permissions_read=False))
     assert events("acme", first, first.succeeded((good,), LATER)) == ()
+
+
+def test_a_token_that_is_only_counted_is_neither_created_nor_deleted() -> None:
+    tokens = tuple(a_token(str(number), expires_in=(number + 1) * DAY) for number in range(4))
+    all_known = a_state(*tokens)
+    cut = all_known.succeeded(tokens, LATER, most=2)
+    # "2" and "3" go to those that are only counted, and come back
+    assert events("acme", all_known, cut) == ()
+    assert events("acme", cut, cut.succeeded(tokens, LATER)) == ()
+    # among those that are kept everything is said, and what is gone when all are known is gone
+    renamed = (replace(tokens[0], name="other"), *tokens[1:])
+    (event,) = events("acme", cut, cut.succeeded(renamed, LATER, most=2))
+    assert (event.change, event.token_id) == (Change.RENAMED, "0")
+    deleted = events("acme", cut, cut.succeeded(tokens[2:], LATER))
+    assert [(event.change, event.token_id) for event in deleted] == [(Change.DELETED, "0"), (Change.DELETED, "1")]
+    more = all_known.succeeded((*tokens, a_token("new", expires_in=DAY / 2)), LATER, most=2)
+    assert [one.change for one in events("acme", all_known, more)] == [Change.CREATED]
+
+
+def test_thousands_of_tokens_of_one_id_are_compared_in_no_time() -> None:
+    before = tuple(a_token("pt-**", name=f"a{number}") for number in range(5000))
+    after = tuple(a_token("pt-**", name=f"b{number}") for number in range(5000))
+    known = UserState(a_user()).succeeded(before, NOW, most=5000)
+    # Comparing each with each would take a minute.
+    found = events("acme", known, known.succeeded(after, LATER, most=5000))
+    assert [event.change for event in found] == [Change.RENAMED] * 5000

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
-from support.builders import DAY, HOUR, MINUTE, NOW, ManualClock, a_failure, a_token
+from support.builders import DAY, HOUR, MINUTE, NOW, ManualClock, a_failure, a_token, a_user
 
 from exporter.config.policies import Policies
 from exporter.config.schema import Config, Metrics
@@ -466,6 +467,64 @@ def test_too_many_series_leave_families_out_whole_largest_first_and_say_so() -> 
     assert ("yunxiao_token_expires_in_seconds", True) in told
     assert ("yunxiao_token_created_timestamp_seconds", False) in told
     assert sum(of(samples, "yunxiao_user_tokens").values()) == 400
+
+
+def test_a_user_with_very_many_tokens_costs_the_others_no_series() -> None:
+    ledger = Ledger("acme", [a_user(f"u{number}", f"n{number}") for number in range(100)])
+    for number in range(99):
+        ledger.succeeded(f"u{number}", (a_token(f"t{number}"),), NOW)
+    ledger.succeeded("u99", tuple(a_token(f"x{number}", permissions=()) for number in range(1000)), NOW)
+    store = Store()
+    store.replace([ledger])
+    config = a_config(Metrics.model_validate({"max_series": 2000}))
+    told: list[Any] = []
+    clock = ManualClock()
+    exposition = an_exposition(store, config, clock, told)
+    samples = read(exposition.scrape(OPENMETRICS, "").content.decode())
+    for name in ("expiry_timestamp_seconds", "expires_in_seconds", "created_timestamp_seconds"):
+        assert len(of(samples, f"yunxiao_token_{name}")) == 99
+    assert of(samples, "yunxiao_exporter_users_left_out") == {frozenset({("organization", "acme")}): 1}
+    assert not [pair for pair in told if pair[1]]
+    assert samples["yunxiao_user_tokens", labels(user="n99", user_id="u99", state="active")] == 1000
+    clock.advance(1)
+    ledger.succeeded("u99", (a_token("x"),), NOW)
+    samples = read(exposition.scrape(OPENMETRICS, "").content.decode())
+    assert len(of(samples, "yunxiao_token_expiry_timestamp_seconds")) == 100
+    assert of(samples, "yunxiao_exporter_users_left_out") == {frozenset({("organization", "acme")}): 0}
+
+
+def test_the_log_says_once_that_users_are_left_out() -> None:
+    ledger = Ledger("acme", [a_user(f"u{number}") for number in range(20)])
+    for number in range(19):
+        ledger.succeeded(f"u{number}", (a_token(f"t{number}"),), NOW)
+    store, clock = Store(), ManualClock()
+    store.replace([ledger])
+    exposition = an_exposition(store, a_config(Metrics.model_validate({"max_series": 1000})), clock)
+    with structlog.testing.capture_logs() as lines:
+        for tokens in (500, 600, 700, 1, 1, 500):
+            ledger.succeeded("u19", tuple(a_token(f"x{number}") for number in range(tokens)), NOW)
+            clock.advance(1)
+            exposition.scrape("", "")
+    assert [(line["log_level"], line.get("users")) for line in lines] == [("error", 1), ("info", None), ("error", 1)]
+    assert lines[0]["such_as"] == [("acme", "u19")]
+
+
+def test_tokens_beyond_the_limit_are_counted_and_nothing_else() -> None:
+    ledger = Ledger("acme", [LI, a_user("u2", "wang")], most_tokens=2)
+    tokens = tuple(a_token(f"t{number}", expires_in=(number + 1) * DAY) for number in range(5))
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(3):
+            ledger.succeeded("3001", tokens, NOW)
+    assert [(line["log_level"], line["tokens"], line["kept"]) for line in lines] == [("warning", 5, 2)]
+    ledger.succeeded("u2", tokens[:2], NOW)
+    samples = scrape([ledger])
+    assert of(samples, "yunxiao_user_tokens_left_out") == {labels(): 3}
+    assert samples["yunxiao_user_tokens", labels(state="active")] == 5
+    shown = [dict(key)["token_id"] for key in of(samples, "yunxiao_token_expiry_timestamp_seconds")]
+    assert sorted(shown) == ["t0", "t0", "t1", "t1"]
+    ledger.keep_tokens(4)
+    ledger.succeeded("3001", tokens, NOW)
+    assert of(scrape([ledger]), "yunxiao_user_tokens_left_out") == {labels(): 1}
 
 
 def test_every_configured_policy_is_counted_even_at_0_and_violations_name_the_token_or_the_user() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,8 @@ from exporter.model import (
     Reason,
     Token,
     TokenState,
+    UserState,
+    most_relevant,
     permission_expiry,
     permission_tokens,
     state_counts,
@@ -115,3 +118,42 @@ def test_states_add_up_and_series_have_distinct_labels(tokens: tuple[Token, ...]
     assert sum(state_counts(tokens, NOW).values()) == len(tokens)
     labels = [(token.token_id, token.name) for token in token_series(tokens)]
     assert len(labels) == len(set(labels)) == len({(t.token_id, t.name) for t in tokens})
+
+
+def test_of_too_many_tokens_those_that_expire_next_are_kept_and_the_rest_is_counted() -> None:
+    tokens = (
+        a_token("gone-long", expires_in=-9 * DAY),
+        a_token("gone", expires_in=-DAY),
+        a_token("never", expires_in=NEVER),
+        a_token("unread", expires_in=None),
+        a_token("late", expires_in=9 * DAY),
+        a_token("soon", expires_in=HOUR),
+    )
+    order = ["soon", "late", "never", "unread", "gone", "gone-long"]
+    for most in range(1, 6):
+        kept, others = most_relevant(tokens, most, NOW)
+        assert {token.token_id for token in kept} == set(order[:most])
+        # in the order in which they were listed
+        assert list(kept) == [token for token in tokens if token in kept]
+        assert sum(count for _, count in others) == 6 - most
+    assert most_relevant(tokens, 3, NOW)[1] == ((TokenState.EXPIRED, 2), (TokenState.UNKNOWN, 1))
+    assert most_relevant(tokens, 6, NOW) == (tokens, ())
+
+
+def test_a_user_with_too_many_tokens_still_has_all_of_them_counted() -> None:
+    tokens = tuple(a_token(str(number), expires_in=(number - 3) * DAY) for number in range(8))
+    state = UserState(a_user()).succeeded(tokens, NOW, most=2)
+    assert [token.token_id for token in state.tokens] == ["4", "5"]
+    assert state.counts(NOW) == {"active": 4, "expired": 4, "never_expires": 0, "unknown": 0}
+    assert (state.tokens_left_out, state.unexpired_left_out) == (6, 2)
+    # one of the two expires; what is only counted stays as it was
+    assert state.counts(NOW + 1.5 * DAY)[TokenState.EXPIRED] == 5
+    assert state.failed(a_failure(), NOW + DAY).left_out == state.left_out
+    assert state.succeeded(tokens[:1], NOW).left_out == ()
+
+
+def test_which_of_two_tokens_of_one_label_stands_for_both_does_not_depend_on_their_order() -> None:
+    never, unread, late = (a_token(expires_in=expires_in) for expires_in in (NEVER, None, DAY))
+    older = replace(late, created_at=NOW - 9 * DAY)
+    for pair, stands in (((never, unread), never), ((late, never), late), ((late, older), older)):
+        assert token_series(pair) == token_series(pair[::-1]) == (stands,)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.builders import DAY, NOW, a_token
+from support.builders import DAY, NOW, a_token, a_user
 
 from exporter.config.policies import Policies
 from exporter.model import NEVER, Severity, Token, User
@@ -58,6 +58,13 @@ def test_one_token_too_many_and_just_as_many_as_allowed() -> None:
     two = (a_token("1", expires_in=NEVER), a_token("2", expires_in=None))
     assert broken(rules, *two, a_token("dead", expires_in=-1)) == []
     assert broken(rules, *two, a_token("3")) == [("max_tokens_per_user", None)]
+
+
+def test_tokens_that_are_only_counted_count() -> None:
+    rules = policies(max_tokens_per_user={"limit": 3}, never_expires="forbid")
+    for more, expected in ((1, []), (2, ["max_tokens_per_user"])):
+        found = violations(a_user(), (a_token("1"), a_token("2")), rules, NOW, more)
+        assert [one.policy for one in found] == expected
 
 
 def test_only_what_has_not_expired_is_judged_but_for_what_is_not_removed() -> None:

@@ -9,6 +9,7 @@ from exporter.clock import Stop
 from exporter.config.discovery import Discover
 from exporter.model import Owner, Reason, User
 from exporter.yunxiao.errors import ApiError
+from exporter.yunxiao.fields import Fields
 from exporter.yunxiao.people import Person, parse_members, parse_person, parse_users
 from exporter.yunxiao.users import Discoverer
 from exporter.yunxiao.wire import WireError
@@ -34,6 +35,7 @@ class Directory:
         self.answers = dict(answers)
         self.asked: list[tuple[str, str, dict[str, str]]] = []
         self.unreadable: list[str] = []
+        self.truncated: list[tuple[str, int]] = []
 
     def page(self, operation: str, path: str, query: Mapping[str, str], stop: Stop) -> tuple[bytes, Mapping[str, str]]:
         stop.check()
@@ -50,6 +52,9 @@ class Directory:
 
     def count_unreadable(self, field: str) -> None:
         self.unreadable.append(field)
+
+    def count_truncated(self, field: str, count: int) -> None:
+        self.truncated.append((field, count))
 
     def paths(self) -> list[str]:
         return [path for _, path, _ in self.asked]
@@ -179,8 +184,8 @@ def test_both_spellings_and_odd_fields_are_read() -> None:
     body = (
         b'[{"user_id": 7, "nick_name": "x\\udca0", "dept_ids": [1, "b", null], "deleted_at": "2026-01-01", "email": 5}]'
     )
-    assert parse_members(body) == [Person("7", "x\ufffd", "", "5", "deleted", ("1", "b"))]
-    assert parse_users(b'{"data": []}') == []
+    assert parse_members(body, Fields()) == [Person("7", "x\ufffd", "", "5", "deleted", ("1", "b"))]
+    assert parse_users(b'{"data": []}', Fields()) == []
     assert parse_person(b'{"data": {"id": "1", "name": "admin"}}') == Person("1", "admin")
 
 
@@ -239,3 +244,48 @@ def test_the_year_1_is_no_time_of_deletion() -> None:
     kept = {"id": "1", "name": "a", "deletedAt": "0001-01-01T00:00:00Z"}
     gone = {"id": "2", "name": "b", "deletedAt": "2026-01-01T00:00:00Z"}
     assert ids(Directory({"platform/users": [kept, gone]})) == ["1"]
+
+
+def test_texts_of_people_are_bounded_and_ids_too_long_are_no_ids() -> None:
+    fields = Fields()
+    person = {"id": "1", "name": "n" * 300, "email": "e" * 257, "sysDeptIds": [f"d{number:03}" for number in range(70)]}
+    found = parse_users(json.dumps([person, {"id": "i" * 129}, {"id": "i" * 128}]).encode(), fields)
+    assert found[0] is not None
+    assert (found[0].name, found[0].email) == ("n" * 255 + "…", "e" * 255 + "…")
+    assert found[0].departments == tuple(f"d{number:03}" for number in range(64))
+    assert found[1:] == [None, Person("i" * 128)]
+    assert fields.truncated == {"user": 2 + 6}
+
+
+def test_cut_texts_are_counted_and_the_departments_of_an_owner_are_bounded() -> None:
+    wide = {f"d{number}": f"{number:0200}" for number in range(5)}
+    directory = Directory(
+        {
+            "platform/users": [{"id": "1", "name": "n" * 300, "sysDeptIds": sorted(wide)}],
+            "platform/departments": lambda query: [
+                {"id": one, "name": name, "hasSub": False} for one, name in wide.items() if query["parentId"] == ""
+            ],
+        }
+    )
+    (user,) = find(directory)
+    assert len(user.name) == 256
+    assert user.owner is not None
+    assert user.owner.department is not None
+    assert len(user.owner.department) == 256
+    assert directory.truncated == [("user", 1)]
+
+
+def test_secrets_are_replaced_in_texts_about_people() -> None:
+    directory = Directory({"platform/users": [LI | {"name": "x s3cret", "email": "s3cret@example.com"}]})
+    section = Discover.model_validate({"source": "users"})
+    clean = Discoverer("acme", directory, section, lambda text: text.replace("s3cret", "[redacted]"))
+    (user,) = clean.find(Stop())
+    assert user.name == "x [redacted]"
+    assert user.owner is not None
+    assert user.owner.email == "[redacted]@example.com"
+
+
+def test_a_page_of_very_many_entries_is_no_page() -> None:
+    directory = Directory({"platform/users": [{"id": str(number)} for number in range(20_001)]})
+    with pytest.raises(WireError, match="more than 20000 users"):
+        find(directory)

@@ -35,6 +35,7 @@ from exporter.metrics.families.itself import (
     SWEEPS_SKIPPED,
     TOKEN_EVENTS,
     TOKEN_LAST_EVENT,
+    TRUNCATED,
 )
 from exporter.metrics.families.kinds import (
     ConfigFamily,
@@ -50,8 +51,10 @@ from exporter.metrics.families.organizations import (
     CONFIG_FAMILIES,
     ORGANIZATION_FAMILIES,
     POLICY_VIOLATIONS,
+    USERS_LEFT_OUT,
     organization_samples,
     policy_violations,
+    users_left_out,
 )
 from exporter.metrics.families.users import (
     USER_FAMILIES,
@@ -94,6 +97,8 @@ __all__ = (
     "SWEEPS_SKIPPED",
     "TOKEN_EVENTS",
     "TOKEN_LAST_EVENT",
+    "TRUNCATED",
+    "USERS_LEFT_OUT",
     "USER_FAMILIES",
     "USER_LABELS",
     "ConfigFamily",
@@ -108,11 +113,13 @@ __all__ = (
     "policy_violations",
     "user_label_names",
     "user_labels",
+    "users_left_out",
 )
 
 ALL_FAMILIES: tuple[Family, ...] = (
     *USER_FAMILIES,
     USER_LABELS,
+    USERS_LEFT_OUT,
     POLICY_VIOLATIONS,
     *ORGANIZATION_FAMILIES,
     *CONFIG_FAMILIES,

@@ -8,6 +8,7 @@ from exporter.metrics.families.kinds import Kind, OwnFamily
 from exporter.model import Reason
 from exporter.store import SweepResult
 from exporter.yunxiao.client import OPERATIONS
+from exporter.yunxiao.fields import TRUNCATED_FIELDS
 from exporter.yunxiao.wire import PARSE_FIELDS
 
 SWEEPS = OwnFamily(
@@ -84,6 +85,17 @@ PARSE_ERRORS = OwnFamily(
     "Always; each field starts at 0.",
     ('increase(yunxiao_parse_errors_total{field="expired_at"}[1d]) > 0', "tokens whose expiry nobody watches"),
     known=(PARSE_FIELDS,),
+)
+TRUNCATED = OwnFamily(
+    "yunxiao_truncated_fields_total",
+    Kind.COUNTER,
+    ("organization", "field"),
+    "Fields of the platform's answers that were longer than is accepted and were cut, with a mark at the end: ids of "
+    "tokens and permissions at 128 characters, names and other texts at 256; a permission beyond the 256th of a token "
+    "or the 1,024th of a user counts as well. user means any text about a user or a department. Each poll counts.",
+    "Always; each field starts at 0.",
+    ("increase(yunxiao_truncated_fields_total[1h]) > 0", "texts that are not shown as they are"),
+    known=(TRUNCATED_FIELDS,),
 )
 TOKEN_EVENTS = OwnFamily(
     "yunxiao_token_events_total",
@@ -196,7 +208,8 @@ LEFT_OUT = OwnFamily(
     "yunxiao_exporter_family_left_out",
     Kind.GAUGE,
     ("family",),
-    "1 if the family is left out of the scrape because all series together would be more than metrics.max_series.",
+    "1 if the family is left out of the scrape for every user because all series together would be more than "
+    "metrics.max_series. That of the expiry of tokens never is: see yunxiao_exporter_users_left_out.",
     "For each family with a series a token or permission that is enabled.",
     ("yunxiao_exporter_family_left_out == 1", "numbers that are missing because there are too many"),
 )
@@ -278,6 +291,7 @@ OWN_FAMILIES: tuple[OwnFamily, ...] = (
     API_RETRIES,
     API_ERRORS,
     PARSE_ERRORS,
+    TRUNCATED,
     TOKEN_EVENTS,
     TOKEN_LAST_EVENT,
     FILE_ERRORS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from exporter.metrics.families.kinds import ConfigFamily, Family, Kind, OrganizationFamily, Sample
@@ -34,6 +35,25 @@ def policy_violations(
         for one in organizations
         for policy in policies.configured
     )
+
+
+USERS_LEFT_OUT = Family(
+    "yunxiao_exporter_users_left_out",
+    Kind.GAUGE,
+    ("organization",),
+    "Users whose series a token or permission are left out of the scrape, those with the most series first, because "
+    "all series together would be more than metrics.max_series. Their other series stay.",
+    "Always.",
+    ("yunxiao_exporter_users_left_out > 0", "whether tokens of some users are missing because there are too many"),
+)
+
+
+def users_left_out(
+    organizations: Sequence[OrganizationView], users: Iterable[tuple[str, str]]
+) -> tuple[list[Sample], tuple[str, ...]]:
+    """As `organization_samples`, for `yunxiao_exporter_users_left_out`, from the organization and id of each such."""
+    counts = Counter(organization for organization, _ in users)
+    return _by_shard((one, ((one.name,), counts[one.name])) for one in organizations)
 
 
 def _by_shard(found: Iterable[tuple[OrganizationView, Sample]]) -> tuple[list[Sample], tuple[str, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.metrics.families.kinds import Detail, Family, Kind, Sample, Scope, UserFamily, UserSamples
-from exporter.model import UserState, permission_expiry, permission_tokens, state_counts
+from exporter.model import UserState, permission_expiry, permission_tokens
 from exporter.model import token_series as distinct_tokens
 from exporter.policies.evaluate import token_violations, user_violations
 
@@ -30,8 +30,13 @@ def _user_tokens(organization: str, state: UserState, scope: Scope) -> Iterable[
     if state.last_success is None:
         return
     who = _who(organization, state)
-    for token_state, count in state_counts(state.tokens, scope.now).items():
+    for token_state, count in state.counts(scope.now).items():
         yield (*who, token_state.value), count
+
+
+def _tokens_left_out(organization: str, state: UserState, _: Scope) -> Iterable[Sample]:
+    if count := state.tokens_left_out:
+        yield _who(organization, state), count
 
 
 def _permission_tokens(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
@@ -94,7 +99,7 @@ def _token_policies(organization: str, state: UserState, scope: Scope) -> Iterab
 
 def _user_policies(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
     if scope.policies is not None:
-        for one in user_violations(state.user, state.tokens, scope.policies, scope.now):
+        for one in user_violations(state.user, state.tokens, scope.policies, scope.now, state.unexpired_left_out):
             yield (*_who(organization, state), one.policy.value, one.severity.value), 1
 
 
@@ -117,6 +122,16 @@ USER_FAMILIES: tuple[UserFamily, ...] = (
         "From the first successful poll of the user; all four states, 0 included.",
         ('sum by (organization) (yunxiao_user_tokens{state="never_expires"})', "tokens that nobody will ever renew"),
         samples=_user_tokens,
+    ),
+    UserFamily(
+        "yunxiao_user_tokens_left_out",
+        Kind.GAUGE,
+        USER_LABEL_NAMES,
+        "Tokens of the user beyond metrics.max_tokens_per_user: they are counted in yunxiao_user_tokens, in the state "
+        "that they had at the last successful poll, and in nothing else. What expires next is kept first.",
+        "Only for users with more tokens than `metrics.max_tokens_per_user`.",
+        ("yunxiao_user_tokens_left_out", "who has more tokens than are watched one by one"),
+        samples=_tokens_left_out,
     ),
     UserFamily(
         "yunxiao_user_permission_tokens",
