@@ -265,7 +265,7 @@ def token_series(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
     for token in tokens:
         key = (token.token_id, token.name)
         twin = by_label.get(key)
-        if twin is None or to_believe(token) < to_believe(twin):
+        if twin is None or precedence(token) < precedence(twin):
             by_label[key] = token
     return tuple(by_label.values())
 
@@ -273,10 +273,10 @@ def token_series(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
 Order = tuple[bool, float, bool, float, bool, tuple[str, ...]]
 
 
-def to_believe(token: Token) -> Order:
-    """The order in which to believe entries that stand for one token: readable before not, sooner before later.
+def precedence(token: Token) -> Order:
+    """The precedence among entries that stand for one token, lowest first: readable before not, sooner before later.
 
-    It is the same whatever order they are listed in.
+    It does not depend on the order in which they are listed.
     """
     expires_at, created_at = token.expires_at, token.created_at
     return (

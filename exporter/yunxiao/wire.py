@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from exporter.model import NEVER, Token, to_believe
+from exporter.model import NEVER, Token, precedence
 from exporter.yunxiao.dates import parse_date
 from exporter.yunxiao.fields import (
     DISTINCT_PERMISSIONS,
@@ -156,7 +156,7 @@ class _TokenReader:
             key = (token.token_id, token.name, token.created_at)
             twin = unique.get(key)
             # The same token listed twice with two expiries: believe the earlier.
-            if twin is None or to_believe(token) < to_believe(twin):
+            if twin is None or precedence(token) < precedence(twin):
                 unique[key] = token
 
     def tokens(self) -> tuple[Token, ...]:
@@ -244,10 +244,15 @@ class _TokenReader:
         redact = self.fields.redact
         if redact is unchanged:
             return tokens
-        texts = [f"{token.token_id}\n{token.name}" for token in tokens]
         # Most tokens share their permissions with others.
-        texts.extend("\n".join(names) for names in {id(one.permissions): one.permissions for one in tokens}.values())
-        text = "\n".join(texts)
+        shared = {id(token.permissions): token.permissions for token in tokens}
+        text = "\n".join(
+            (
+                *[token.token_id for token in tokens],
+                *[token.name for token in tokens],
+                *["\n".join(names) for names in shared.values()],
+            )
+        )
         if redact(text) == text:
             return tokens
         return tuple(

@@ -159,6 +159,25 @@ def test_what_is_known_is_written_if_the_end_comes_while_large_answers_are_read(
     assert before > 0
 
 
+def test_a_reload_changes_how_many_tokens_of_a_user_are_kept(tmp_path: Path) -> None:
+    listed = json.dumps([GOOD[0] | {"tokenId": f"pt-{number}"} for number in range(5)]).encode()
+    left_out = 'yunxiao_user_tokens_left_out{organization="acme",user="u",user_id="u"}'
+    with a_platform(lambda _: (listed, None)) as url:
+        config = write_config(tmp_path, url, ["u"])
+        content = yaml.safe_load(config.read_text())
+        config.write_text(yaml.safe_dump(content | {"metrics": {"max_tokens_per_user": 2}}))
+        with Exporter(config).ready() as exporter:
+            assert exporter.samples()[left_out] == 3
+            config.write_text(yaml.safe_dump(content | {"metrics": {"max_tokens_per_user": 4}}))
+            exporter.signal(signal.SIGHUP)
+            wait_until(lambda: exporter.samples()[left_out] == 1)
+            config.write_text(yaml.safe_dump(content))
+            exporter.signal(signal.SIGHUP)
+            wait_until(lambda: left_out not in exporter.samples())
+            events_found = get(f"{exporter.url}/api/v1/events").json()
+            assert events_found == []
+
+
 class Recorder:
     """Does what the daemon does with changes: events to the trail, states to the storage."""
 

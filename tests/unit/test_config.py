@@ -296,6 +296,13 @@ def test_rules_without_token_series_are_noted() -> None:
     assert note.startswith("metrics.per_token is false, so Prometheus' rules have no token to alert on")
 
 
+@pytest.mark.parametrize("most", [0, 20_001, 1.5])
+def test_a_user_has_at_least_one_token_watched_and_no_more_than_an_answer_lists(most: float) -> None:
+    (fault,) = faults(f"metrics: {{max_tokens_per_user: {most}}}\n" + with_organization(""))
+    assert "metrics.max_tokens_per_user" in fault
+    assert settled("metrics: {max_tokens_per_user: 20000}\n" + with_organization("")).config.metrics.max_series == 10**6
+
+
 def test_an_entry_names_its_owner_by_its_labels() -> None:
     labels = {"team": "x", "email": "li.wei@example.com", "department": ""}
     (user,) = joined([StaticUser(id="1", labels=labels)])

@@ -3,6 +3,8 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.builders import DAY, HOUR, NOW, a_failure, a_state, a_token, a_user
@@ -157,3 +159,10 @@ def test_which_of_two_tokens_of_one_label_stands_for_both_does_not_depend_on_the
     older = replace(late, created_at=NOW - 9 * DAY)
     for pair, stands in (((never, unread), never), ((late, never), late), ((late, older), older)):
         assert token_series(pair) == token_series(pair[::-1]) == (stands,)
+
+
+@pytest.mark.parametrize("most", [1, 2, 9])
+def test_a_state_is_the_same_after_storing_it(most: int) -> None:
+    tokens = (a_token("1"), a_token("2", expires_in=NEVER), a_token("3", expires_in=-DAY))
+    state = UserState(a_user()).succeeded(tokens, NOW, most)
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=UserState) == state

@@ -297,7 +297,7 @@ def test_a_large_answer_can_be_called_off_between_two_pieces() -> None:
 def test_nothing_that_hostile_names_fill_grows_beyond_its_bound() -> None:
     for number in range(50):
         parsed([an_entry(token_id=f"{number}", permissions=[f"{number} {place} " + "x" * 100 for place in range(256)])])
-    # Sets of more than 64 names are kept for nobody.
+    # Sets of more than 64 names or 2,048 characters are not kept.
     before = _shared.cache_info().currsize
     parsed([an_entry(permissions=[f"{place}" for place in range(65)])])
     parsed([an_entry(permissions=["y" * 128] + [f"{place:0128}" for place in range(16)])])
