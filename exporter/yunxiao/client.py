@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import io
 import random
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-import requests
-import urllib3
-
-from exporter.clock import Stop, StoppedError
-from exporter.common.exceptions import clear_chain
-from exporter.http.large_answers import BODY_LIMIT, SMALL
+from exporter.clock import StoppedError
 from exporter.model import Reason, Token
-from exporter.transport import Call, GuardedSession, Watchdog
-from exporter.yunxiao.breakage import broken, out_of_time
-from exporter.yunxiao.errors import ApiError, reason_of_status
-from exporter.yunxiao.headers import host_of, retry_after_of, without_token
+from exporter.yunxiao.endpoint import Answer, Endpoint, Target
+from exporter.yunxiao.errors import ApiError
+from exporter.yunxiao.fields import Fields
 from exporter.yunxiao.people import Person, parse_person
-from exporter.yunxiao.wire import WireError, error_code, parse_tokens
+from exporter.yunxiao.wire import WireError, parse_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
-    from pathlib import Path
-    from zoneinfo import ZoneInfo
 
-    from exporter.clock import Clock
+    from exporter.clock import Clock, Stop
     from exporter.config.secrets import Secret, SecretSource
+    from exporter.transport import Watchdog
 
 T = TypeVar("T")
-_Answer: TypeAlias = "tuple[bytes, Mapping[str, str]]"
 
 LIST_TOKENS = "list_tokens"
 LIST_USERS = "list_users"
@@ -45,14 +32,9 @@ GET_CALLER = "get_caller"
 OPERATIONS = (LIST_TOKENS, LIST_USERS, LIST_MEMBERS, LIST_ORGANIZATIONS, LIST_DEPARTMENTS, GET_CALLER)
 """The calls, as the label `operation` names them."""
 
-_API = "oapi/v1/"
 _TOKENS_PATH = "platform/users/admin/personalAccessTokens"
 _CALLER_PATHS = ("platform/user", "platform/users:me")
 """Where the caller is told of: the documented path, and the one of older installations."""
-_TOKEN_HEADER = "x-yunxiao-token"  # noqa: S105 - the name of a header
-_ERROR_BODY_LIMIT = 64 * 1024
-_CHUNK = 64 * 1024
-_OK = 200
 _OK_CODE = "200"
 _NO_STATUS = "error"
 _PAUSES = (0.5, 1.0)
@@ -105,35 +87,6 @@ class Observer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where the API is, and how to get there.
-
-    Attributes:
-        endpoint: the platform's address, without trailing slash.
-        host_header: `Host` to send instead of the address' own.
-        server_name: name to expect in the certificate instead of the address' own.
-        ca_file: private authorities to trust instead of the public ones.
-        insecure_skip_verify: do not check the certificate.
-        proxies: proxy by scheme; may hold a password, so it is not shown.
-        timezone: where dates without a zone were written.
-        timeout: seconds that one request may take, all in all.
-        concurrency: requests that may be under way at once.
-        max_retry_after: seconds, the longest pause taken on the platform's word.
-    """
-
-    endpoint: str
-    timezone: ZoneInfo
-    timeout: float
-    concurrency: int
-    max_retry_after: float
-    host_header: str | None = None
-    server_name: str | None = None
-    ca_file: Path | None = None
-    insecure_skip_verify: bool = False
-    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-
 _TAKEN = frozenset({Reason.FORBIDDEN, Reason.NOT_FOUND, Reason.UNSUPPORTED, Reason.INVALID_RESPONSE})
 """Failures that do not speak against the token: the platform knew it and refused something else."""
 
@@ -172,33 +125,10 @@ class YunxiaoClient:
         self._clock = clock
         self._redact = redact
         self._large_answers = watchdog.large_answers
+        self._endpoint = Endpoint(target, watchdog, clock, redact, observer.retry)
         self._closed = False
         # Only ever replaced whole.
         self._refused: tuple[Secret, ...] = ()
-        self._session = self._make_session(watchdog)
-
-    def _make_session(self, watchdog: Watchdog) -> GuardedSession:
-        target = self._target
-        session = GuardedSession(
-            watchdog=watchdog,
-            concurrency=target.concurrency,
-            ca_file=target.ca_file,
-            server_name=target.server_name,
-            insecure_skip_verify=target.insecure_skip_verify,
-        )
-        session.proxies = dict(target.proxies)
-        session.headers["Accept"] = "application/json"
-        if target.host_header is not None:
-            session.headers["Host"] = target.host_header
-        return session
-
-    @functools.cached_property
-    def _template(self) -> requests.PreparedRequest:
-        """What all requests share, prepared once: preparing anew costs more than sending.
-
-        Not before the first request: of an address that nothing can be sent to its failure tells.
-        """
-        return self._session.prepare_request(requests.Request("GET", self._target.endpoint + "/"))
 
     @property
     def refused(self) -> tuple[Secret, ...]:
@@ -208,7 +138,7 @@ class YunxiaoClient:
     def close(self) -> None:
         """End the requests under way and close the connections; nothing can be asked for afterwards."""
         self._closed = True
-        self._session.close()
+        self._endpoint.close()
 
     def list_tokens(self, user_id: str, stop: Stop) -> tuple[Token, ...]:
         """The personal access tokens of one user; ``()`` if there are none.
@@ -267,7 +197,7 @@ class YunxiaoClient:
             if error.reason is not Reason.NOT_FOUND:
                 raise
             body, _ = self.page(GET_CALLER, older, {}, stop)
-        return self.read(lambda: parse_person(body))
+        return self.read(lambda: parse_person(body, Fields(self._redact)))
 
     def read(self, parse: Callable[[], T]) -> T:
         """What a parser makes of an answer.
@@ -290,7 +220,7 @@ class YunxiaoClient:
         """Count fields of an answer that were too long and have been cut."""
         self._observer.truncated(field, count)
 
-    def _get(self, operation: str, path: str, query: Mapping[str, str], stop: Stop) -> _Answer:
+    def _get(self, operation: str, path: str, query: Mapping[str, str], stop: Stop) -> Answer:
         """The answer to a call, which is tried again where that makes sense.
 
         A plain loop: an exception that is kept for later keeps its frames, and those keep the exception.
@@ -306,7 +236,7 @@ class YunxiaoClient:
             stop.wait(random.uniform(0, pause))  # noqa: S311 - no secret
         return self._authorized(operation, path, query, stop)
 
-    def _authorized(self, operation: str, path: str, query: Mapping[str, str], stop: Stop) -> _Answer:
+    def _authorized(self, operation: str, path: str, query: Mapping[str, str], stop: Stop) -> Answer:
         token = self._token.current()
         refused: list[Secret] = []
         while True:
@@ -330,14 +260,14 @@ class YunxiaoClient:
                     self._token.settle(token)
                 return answer
 
-    def _attempt(self, operation: str, path: str, query: Mapping[str, str], token: Secret, stop: Stop) -> _Answer:
+    def _attempt(self, operation: str, path: str, query: Mapping[str, str], token: Secret, stop: Stop) -> Answer:
         with self._gate.admit(stop):
             if self._closed:
                 raise StoppedError
             started = self._clock.monotonic()
             code = _NO_STATUS
             try:
-                answer = self._exchange_in_time(path, query, token, stop)
+                answer = self._endpoint.send(path, query, token, stop)
                 code = _OK_CODE
             except ApiError as error:
                 code = str(error.status or _NO_STATUS)
@@ -351,112 +281,6 @@ class YunxiaoClient:
                 self._observer.request(operation, code, self._clock.monotonic() - started)
         self._gate.relaxed()
         return answer
-
-    def _exchange_in_time(self, path: str, query: Mapping[str, str], token: Secret, stop: Stop) -> _Answer:
-        with self._session.call(self._target.timeout) as call, _ended_by(stop, call):
-            try:
-                return self._exchange(call, path, query, token)
-            finally:
-                if call.resent:
-                    self._observer.retry()
-
-    def _exchange(self, call: Call, path: str, query: Mapping[str, str], token: Secret) -> _Answer:
-        """Send one request and read the whole answer, with every library's error turned into an `ApiError`."""
-        timeout = self._target.timeout
-        try:
-            request = self._template.copy()
-            request.url = f"{self._template.url}{_API}{path}?{urlencode(query)}"
-            request.headers[_TOKEN_HEADER] = token.reveal()
-            with self._session.send_as_is(request, timeout) as response:
-                status, headers = response.status_code, response.headers
-                body = self._read_large(response, call) if status == _OK else _read_refusal(response)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            failure = broken(error, timeout, over=call.over)
-            clear_chain(error)
-        else:
-            body = without_token(body, token.reveal())
-            if status != _OK:
-                failure = self._refusal(status, headers, body)
-            elif call.over:
-                # A body without a length looks whole when its connection is shut down.
-                failure = out_of_time(timeout)
-            elif len(body) > BODY_LIMIT:
-                failure = ApiError(
-                    Reason.INVALID_RESPONSE, f"the answer is larger than {BODY_LIMIT // 1024**2} MiB", status=_OK
-                )
-            else:
-                return body, headers
-        # Outside of the except clause: raised there, it would keep the library's exceptions as its context.
-        raise failure.redacted(self._redact)
-
-    def _read_large(self, response: requests.Response, call: Call) -> bytes:
-        """The body, or a little more than is accepted of it; a large one once there is memory for it."""
-        parts = io.BytesIO()
-        size = 0
-        for part in response.iter_content(_CHUNK):
-            size += parts.write(part)
-            if size > BODY_LIMIT:
-                break
-            if size > SMALL and not self._large_answers.take_place(call.remaining):
-                raise out_of_time(self._target.timeout)
-        return parts.getvalue()
-
-    def _refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> ApiError:
-        reason = reason_of_status(status)
-        detail = f"HTTP {status}"
-        if reason is Reason.REDIRECT:
-            host = host_of(self._redact(headers.get("Location", ""))) or "another path"
-            return ApiError(reason, f"{detail} to {host}, redirect refused", status=status)
-        if code := error_code(body):
-            detail += f" {code}"
-        limit = self._target.max_retry_after
-        retry_after = retry_after_of(headers.get("Retry-After"), self._clock.now(), limit)
-        return ApiError(reason, detail, status=status, retry_after=retry_after)
-
-
-class _Ending(Stop):
-    """A stop that also ends a call."""
-
-    def __init__(self, parent: Stop, call: Call) -> None:
-        self._call = call
-        super().__init__(parent)
-
-    def set(self) -> None:
-        super().set()
-        self._call.end()
-
-
-@contextlib.contextmanager
-def _ended_by(stop: Stop, call: Call) -> Iterator[None]:
-    """The stop ends the call at once."""
-    ending = _Ending(stop, call)
-    try:
-        yield
-    finally:
-        ending.release()
-
-
-def _read_refusal(response: requests.Response) -> bytes:
-    """The body of a refusal, or nothing: it is not worth a failure of its own. That of a redirect says nothing."""
-    if reason_of_status(response.status_code) is Reason.REDIRECT:
-        return b""
-    try:
-        return _read(response, _ERROR_BODY_LIMIT)
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        clear_chain(error)
-        return b""
-
-
-def _read(response: requests.Response, limit: int) -> bytes:
-    """The body, or a little more than the limit of it."""
-    parts = []
-    size = 0
-    for part in response.iter_content(_CHUNK):
-        parts.append(part)
-        size += len(part)
-        if size > limit:
-            break
-    return b"".join(parts)
 
 
 __all__ = ["LIST_TOKENS", "OPERATIONS", "Gate", "Observer", "StoppedError", "Target", "YunxiaoClient"]
