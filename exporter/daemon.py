@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import hashlib
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from exporter.alerts.assembly import ALERT_NAMES, DirectAlerting
 from exporter.alerts.notifier import QUEUE_CAPACITY
 from exporter.audit import AuditTrail
 from exporter.clock import Stop
+from exporter.cluster.link import Link
 from exporter.cluster.member import Member
 from exporter.cluster.shard import WHOLE, Shard
 from exporter.common.worker import Supervisor
@@ -90,7 +90,13 @@ class Daemon:
             None
             if self._redis is None
             else Member(
-                self._redis, shard, _group(settings), self._store, self._poll, self._telemetry, self._stop, clock
+                Link(self._redis, settings.redactor),
+                shard,
+                self._store,
+                self._poll,
+                self._telemetry,
+                self._supervisor,
+                clock,
             )
         )
         # Guarded by _lock: a replica stands by until it holds the lock.
@@ -325,9 +331,3 @@ class Daemon:
             known=self._restored.get(organization.config.name),
             observer=self,
         )
-
-
-def _group(settings: Settings) -> str:
-    """What processes that watch the same organizations have in common, and others on the same Redis do not."""
-    names = sorted((one.config.name, one.config.endpoint) for one in settings.organizations)
-    return hashlib.blake2b(repr(names).encode(), digest_size=6).hexdigest()

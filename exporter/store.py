@@ -12,6 +12,9 @@ from exporter.model import Failure, Token, User, UserState
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_MOST_ELSEWHERE = 200_000
+"""Users of another replica, not watched here yet, whose states are kept; beyond that the oldest go."""
+
 
 class SweepResult(StrEnum):
     """How a sweep ended."""
@@ -232,7 +235,10 @@ class Ledger:
             mine = self._states.get(state.user.user_id)
             if mine is None:
                 # The list of users may come later here than there.
+                self._elsewhere.pop(state.user.user_id, None)
                 self._elsewhere[state.user.user_id] = state
+                if len(self._elsewhere) > _MOST_ELSEWHERE:
+                    self._elsewhere.pop(next(iter(self._elsewhere)))
                 return
             if (mine.last_success or 0.0) > (state.last_success or 0.0):
                 return
@@ -243,6 +249,15 @@ class Ledger:
             self._view = None
         # Not as a change: who polled has told of that.
         self._tell((state, state))
+
+    def forget_unwatched(self, user_ids: Iterable[str] | None = None) -> None:
+        """Drop what was taken in of users who are not watched (yet): of these, or of all."""
+        with self._lock:
+            if user_ids is None:
+                self._elsewhere = {}
+            else:
+                for user_id in user_ids:
+                    self._elsewhere.pop(user_id, None)
 
     def take_sweep(self, sweep: Sweep) -> None:
         """Take in another replica's sweep, unless a later one is known here."""
@@ -313,6 +328,12 @@ class Store:
         for ledger in self._ledgers:
             if ledger.name == organization:
                 ledger.take(state)
+
+    def forget_unwatched(self, organization: str | None = None, user_ids: Iterable[str] | None = None) -> None:
+        """Drop what was taken in of users who are not watched (yet); None stands for all organizations, or users."""
+        for ledger in self._ledgers:
+            if organization in {None, ledger.name}:
+                ledger.forget_unwatched(user_ids)
 
     def take_sweep(self, organization: str, sweep: Sweep) -> None:
         """Take in another replica's sweep, unless a later one is known here."""

@@ -124,7 +124,7 @@ INTERNAL_ERRORS = OwnFamily(
     "Defects of the exporter that it met and survived, by the part that caught them; the log has the traceback.",
     "Always.",
     ("increase(yunxiao_exporter_internal_errors_total[1d]) > 0", "defects to report"),
-    known=(("poll", "sweep", "watch", "reload", "alerts", "notify", "discovery"),),
+    known=(("poll", "sweep", "watch", "reload", "alerts", "notify", "discovery", "lease", "exchange"),),
 )
 BUILD_INFO = OwnFamily(
     "yunxiao_exporter_build_info",
