@@ -88,7 +88,9 @@ class RedisLock:
 
     def hold(self) -> bool:
         """Take the lock or renew it; whether this replica holds it now."""
-        return self._link.call(self._hold, seconds=min(_LONGEST_CHECK, self._seconds / 2), size=_ANSWER_SIZE)
+        return self._link.call(
+            self._hold, seconds=min(_LONGEST_CHECK, self._seconds / CHECKS_PER_LEASE), size=_ANSWER_SIZE
+        )
 
     def _hold(self, client: Any) -> bool:
         held, holder = client.eval(
@@ -187,7 +189,7 @@ class Lease:
 
     def _check(self, started: float) -> Role:
         try:
-            held = self._lock.hold()
+            held = self._hold()
         except LinkError as error:
             self._answers = False
             self._tell_heard(False)
@@ -199,6 +201,14 @@ class Lease:
         self._answers = True
         self._tell_heard(True)
         return self._leadership.answered(started, self._clock.monotonic(), held)
+
+    def _hold(self) -> bool:
+        try:
+            return self._lock.hold()
+        except LinkError as error:
+            # After a failover the first attempt finds out that a connection leads to the old master.
+            _log.debug("the lock is checked again on a new connection", detail=str(error))
+        return self._lock.hold()
 
     def _take_up(self, role: Role) -> None:
         if role is self._told:
