@@ -77,15 +77,15 @@ class Link:
             with self._budget.limited(seconds, size):
                 answer = ask(self._client)
         except Exception as error:  # noqa: BLE001 - the library raises anything about an answer that makes no sense
-            failure = LinkError(self._text(error))
+            text = self._text(error)
             _clear_frames(error)
         else:
             self._up = True
             return answer
-        # Outside of the handler, so that the error from here keeps no other one alive.
+        # Outside of the handler, and from a text, so that no error refers to another one, to itself or to its frames.
         self._up = False
         self._drop_connections(now)
-        raise failure
+        raise LinkError(text)
 
     def close(self) -> None:
         """Close all connections."""
