@@ -287,7 +287,7 @@ class Daemon:
                     # What was noted while the new one was being made: known, told of, and not to be found anew.
                     new[name].ledger.take_over(watcher.ledger.view())
             if name not in new:
-                self._telemetry.forget(name)
+                self._forget(name)
         for name, watcher in new.items():
             if old.get(name) is not watcher:
                 if not self._polls:
@@ -304,6 +304,11 @@ class Daemon:
         self._telemetry.reloaded(self._clock.now())
         self._alerting.put_in_force(settings)
         self._note()
+
+    def _forget(self, organization: str) -> None:
+        self._telemetry.forget(organization)
+        if self._member is not None:
+            self._member.organization_removed(organization)
 
     def _note(self) -> None:
         """Tell, once each, of what is sound but ought to be looked at, such as a mute that has run out."""

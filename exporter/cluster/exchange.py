@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from typing import TYPE_CHECKING, Protocol
 
@@ -190,7 +191,9 @@ class Exchange:
             states, sweeps = self._all(states, sweeps)
         compare = self._removals.claim(self._known.view())
         try:
-            found, removed_sweeps = self._compare() if compare else (set(), [])
+            found, removed_sweeps = self._compare(states) if compare else (set(), [])
+            # One that was read while its organization was being removed is not published any more.
+            states = {name: state for name, state in states.items() if name not in found}
             removed = (removed | found) - states.keys()
             if batch := Batch(states, sweeps, removed, removed_sweeps):
                 self._number = self._seen = self._records.write(batch, max(number, self._number))
@@ -210,14 +213,16 @@ class Exchange:
         states = {name: state for name, state in watched.items() if state.polled} | states
         return states, {one.name: one.sweep for one in organizations if one.sweep is not None} | sweeps
 
-    def _compare(self) -> tuple[set[bytes], list[bytes]]:
-        """Who is in Redis and not watched any more, and which organizations' sweeps."""
+    def _compare(self, states: Iterable[bytes]) -> tuple[set[bytes], list[bytes]]:
+        """Who is in Redis, or is about to be, and not watched any more, and which organizations' sweeps."""
         organizations = self._known.view().organizations
         watched = {name_of(one.name, state.user.user_id) for one in organizations for state in one.users}
         unsure = {one.name for one in organizations if not is_listed(one)}
         found = set()
-        for name in self._records.names():
-            if name in watched or self._removals.is_buried(name):
+        for name in itertools.chain(
+            (one for one in self._records.names() if not self._removals.is_buried(one)), states
+        ):
+            if name in watched:
                 continue
             try:
                 organization, _ = read_name(name)

@@ -118,7 +118,7 @@ def _alertmanager(value: str) -> str:
 
 def _redis(value: str) -> str:
     scheme, _, rest = value.partition("://")
-    if scheme.removeprefix("rediss").removeprefix("redis") == "+sentinel":
+    if scheme in {"redis+sentinel", "rediss+sentinel"}:
         return _sentinel(value, rest)
     parts = _url(value, "redis://host:6379/0")
     if parts.username is not None or parts.password is not None:

@@ -200,6 +200,7 @@ def test_a_removed_organization_leaves_redis(server: RedisServer, client: redis.
     leader.store.replace([renamed])
     leader.exchange.organization_removed("acme")
     renamed.succeeded("u0", (), NOW)
+    leader.poll("u1")  # was under way during the reload
     leader.step()
     assert in_redis(client) == {name_of("acme-two", "u0")}
     assert client.hkeys("shard:sweeps") == []
