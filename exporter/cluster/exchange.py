@@ -72,9 +72,10 @@ class Exchange:
         self._records = records
         self._known = known
         self._failed = failed
-        # Guards the four below: pollers write, the exchange's thread reads.
+        # Guards the five below: pollers and the lease's thread write, the exchange's thread reads.
         self._lock = threading.Lock()
         self._publishing = False
+        self._taking_over = False
         self._states: dict[bytes, UserState] = {}
         self._sweeps: dict[str, Sweep] = {}
         self._removed: set[bytes] = set()
@@ -101,7 +102,7 @@ class Exchange:
         with self._lock:
             if self._publishing is on:
                 return
-            self._publishing = on
+            self._publishing = self._taking_over = on
             # What was not said in time is older by now than what the other one says.
             self._states.clear()
             self._sweeps.clear()
@@ -147,8 +148,6 @@ class Exchange:
             if self._publishing:
                 self._send()
             else:
-                self._number = 0  # after a change of roles everything is said once
-                self._removals = Removals(self._clock)
                 self._receive()
             self._troubled = False
         except LinkError as error:
@@ -168,11 +167,16 @@ class Exchange:
             states, self._states = self._states, {}
             sweeps, self._sweeps = self._sweeps, {}
             removed, self._removed = self._removed, set()
+            taking_over, self._taking_over = self._taking_over, False
+        if taking_over:
+            self._number = 0
+            self._removals = Removals(self._clock)
         try:
             self._publish(states, sweeps, removed)
         except BaseException:
             with self._lock:
                 if self._publishing:
+                    self._taking_over |= taking_over
                     self._states = {
                         name: one for name, one in states.items() if name not in self._removed
                     } | self._states
@@ -182,11 +186,11 @@ class Exchange:
 
     def _publish(self, states: dict[bytes, UserState], sweeps: dict[str, Sweep], removed: set[bytes]) -> None:
         number = self._last_number()
-        taking_over = self._number == 0
+        nothing_said = self._number == 0
         if number != self._number:
             # What another one has said, but this one has not read yet.
             self._receive()
-        if taking_over or number < self._number:
+        if nothing_said or number < self._number:
             # Redis has been emptied, or this replica has just taken over: say everything.
             states, sweeps = self._all(states, sweeps)
         compare = self._removals.claim(self._known.view())

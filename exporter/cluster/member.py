@@ -69,7 +69,8 @@ class Member:
         self._prefix = link.config.key_prefix
         self._processes = shard.total * link.config.replicas
         self._polls = polls
-        self._polling = False
+        # None while a change of roles is under way, and after one that failed half-way.
+        self._polling: bool | None = False
         self._observer = observer
         self._clock = clock
         place = f"{self._prefix}:shard:{shard}"
@@ -123,6 +124,7 @@ class Member:
     def _changed_role(self, role: Role) -> None:
         if role.polls is self._polling:
             return
+        self._polling = None
         self._exchange.publish(role.polls)
         self._polls(role.polls)
         self._observer.leads(role.polls)

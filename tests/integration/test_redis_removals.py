@@ -278,6 +278,18 @@ def test_a_failover_that_lost_the_last_batch_is_made_good(server: RedisServer, c
     assert standby.knows("u0").last_success == NOW + 60
 
 
+def test_a_role_that_comes_back_at_once_loses_no_change(server: RedisServer) -> None:
+    leader, standby = Replica(server.port, 2, leads=True), Replica(server.port, 2, leads=False)
+    leader.poll()
+    leader.step()
+    leader.poll("u0", at=NOW + 60)
+    leader.exchange.publish(False)
+    leader.exchange.publish(True)
+    leader.step()
+    standby.step()
+    assert standby.knows("u0").last_success == NOW + 60
+
+
 def test_what_a_standby_keeps_of_unwatched_users_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("exporter.store._MOST_ELSEWHERE", 3)
     ledger = Ledger("acme", [])

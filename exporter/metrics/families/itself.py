@@ -146,7 +146,7 @@ REDIS_UP = OwnFamily(
     "yunxiao_exporter_redis_up",
     Kind.GAUGE,
     (),
-    "1 if Redis answered when it was last asked, 0 if not.",
+    "1 if Redis gave a usable answer when it was last asked, 0 if not.",
     "Where `redis` is configured.",
     ("yunxiao_exporter_redis_up == 0", "processes that do not hear of each other"),
 )
