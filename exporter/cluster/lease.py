@@ -31,13 +31,18 @@ _LONGEST_LEASE_MS = 600_000
 """Milliseconds beyond which a lock's remaining time is not believed: nobody sets that much, so a clock was set back."""
 _HOLD = """
 local holder = redis.call('get', KEYS[1])
-if holder and holder ~= ARGV[1] then
+if holder == ARGV[1] then
+  redis.call('pexpire', KEYS[1], ARGV[2])
+  return {1, holder}
+end
+if holder then
   local left = redis.call('pttl', KEYS[1])
   if left >= 0 and left <= tonumber(ARGV[3]) then return {0, holder} end
 end
 redis.call('set', KEYS[1], ARGV[1], 'px', ARGV[2])
 return {1, ARGV[1]}
 """
+"""Renewing writes nothing that a server whose memory is full would refuse."""
 _RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
 
 

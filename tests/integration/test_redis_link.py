@@ -198,6 +198,33 @@ def test_the_text_of_a_failed_batch_shows_no_users(redis_server: str, tmp_path: 
         link.close()
 
 
+def test_the_lock_is_taken_renewed_and_left_alone(redis_server: str, tmp_path: Path) -> None:
+    with RedisServer(redis_server, tmp_path, free_port()).ready() as server:
+        links = a_link(server.url), a_link(server.url)
+        one, other = (RedisLock(link, "leader", LEASE) for link in links)
+        assert one.hold()
+        assert not other.hold()
+        server.do("pexpire", "leader", "100")
+        # a server whose memory is full renews it all the same, and gives it to nobody else
+        server.do("config", "set", "maxmemory", "1")
+        assert one.hold()
+        assert server.do("pttl", "leader") > 1500  # of 2000 ms
+        assert not other.hold()
+        server.do("config", "set", "maxmemory", "0")
+        # a lock that would last for hours, since the server's clock was set back, or for ever, is taken over
+        for remaining in ("pexpire leader 7200000", "persist leader"):
+            server.do(*remaining.split())
+            assert other.hold()
+            other.release()
+            assert one.hold()
+        other.release()  # not its own
+        assert one.hold()
+        one.release()
+        assert other.hold()
+        for link in links:
+            link.close()
+
+
 def test_sentinels_lead_to_the_master_and_to_the_next_one(redis_server: str, tmp_path: Path) -> None:
     first, second, third = (tmp_path / name for name in ("first", "second", "sentinel"))
     for folder in (first, second, third):
