@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -26,6 +25,7 @@ from exporter.app.reloader import Parts, Reloader
 from exporter.app.teardown import Teardown
 from exporter.audit import AuditTrail
 from exporter.clock import Stop, StoppedError
+from exporter.cluster.link import Link
 from exporter.cluster.member import Member
 from exporter.cluster.shard import WHOLE, Shard
 from exporter.common.log_limit import LogLimit
@@ -102,7 +102,13 @@ class Daemon:
             None
             if self._redis is None
             else Member(
-                self._redis, shard, _group(settings), self._store, self._poll, self._telemetry, self._stop, clock
+                Link(self._redis, settings.redactor),
+                shard,
+                self._store,
+                self._poll,
+                self._telemetry,
+                self._supervisor,
+                clock,
             )
         )
         path = settings.storage
@@ -345,9 +351,3 @@ class Daemon:
             publish=self._changes.publish,
             most_tokens=settings.config.metrics.max_tokens_per_user,
         )
-
-
-def _group(settings: Settings) -> str:
-    """What processes that watch the same organizations have in common, and others on the same Redis do not."""
-    names = sorted((one.config.name, one.config.endpoint) for one in settings.organizations)
-    return hashlib.blake2b(repr(names).encode(), digest_size=6).hexdigest()

@@ -5,19 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from exporter.cluster.exchange import Exchange
-from exporter.cluster.lease import Lease, Role
-from exporter.cluster.link import connect
-from exporter.cluster.rate import SharedPacer
-from exporter.polling.pacing import Pacer
+from exporter.cluster.lease import Lease, RedisLock, SuspendedClock
+from exporter.cluster.rate import HeldPacer, SharedPacer
+from exporter.cluster.records import Records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from exporter.clock import Clock, Stop
+    from exporter.clock import Clock
     from exporter.cluster.exchange import Known
+    from exporter.cluster.leadership import Role
+    from exporter.cluster.link import Link
     from exporter.cluster.shard import Shard
-    from exporter.config.loader import RedisSettings
+    from exporter.common.worker import Supervisor
     from exporter.model import UserState
+    from exporter.polling.pacing import Pacer
     from exporter.store import Sweep
 
 
@@ -40,39 +42,47 @@ class MemberObserver(Protocol):
 class Member:
     """Everything about other processes, started and ended together.
 
+    The keys in Redis depend on ``redis.key_prefix`` and the shard alone, so that replicas agree on them whatever each
+    of them has loaded.
+
     Args:
-        settings: where Redis is.
+        link: the connection to Redis, with its configuration.
         shard: which users are this process'.
-        group: what tells processes of other enterprises on the same Redis apart.
         known: what is known here, and where news of the other replica go.
         polls: called with whether this process polls from now on.
         observer: counts.
-        parent: ends everything.
+        supervisor: makes the threads.
         clock: where time comes from.
     """
 
     def __init__(
         self,
-        settings: RedisSettings,
+        link: Link,
         shard: Shard,
-        group: str,
         known: Known,
         polls: Callable[[bool], None],
         observer: MemberObserver,
-        parent: Stop,
+        supervisor: Supervisor,
         clock: Clock,
     ) -> None:
-        config = settings.config
-        self._prefix = config.key_prefix
-        self._processes = shard.total * config.replicas
+        self._link = link
+        self._prefix = link.config.key_prefix
+        self._processes = shard.total * link.config.replicas
         self._polls = polls
+        # None while a change of roles is under way, and after one that failed half-way.
+        self._polling: bool | None = False
         self._observer = observer
         self._clock = clock
-        self._client = connect(settings)
-        place = f"{self._prefix}:{group}:shard:{shard}"
-        self._exchange = Exchange(self._client, place, known, observer.exchange_error, parent)
+        place = f"{self._prefix}:shard:{shard}"
+        lease = link.config.lease
+        self._exchange = Exchange(Records(link, place), known, observer.exchange_error, supervisor, clock)
         self._lease = Lease(
-            self._client, f"{place}:leader", config.lease, self._changed_role, observer.redis_up, parent, clock
+            RedisLock(link, f"{place}:leader", lease),
+            lease,
+            self._changed_role,
+            observer.redis_up,
+            supervisor,
+            SuspendedClock(),
         )
         observer.leads(False)
 
@@ -85,13 +95,15 @@ class Member:
         """End, and leave the lock to the other replica."""
         self._exchange.stop()
         self._lease.stop()
-        self._client.close()
+        self._link.close()
 
     def pacer(self, organization: str, rate: float | None) -> Pacer:
         """What spaces an organization's requests, of all processes together."""
+        hold_back = self._lease.hold_back
         if rate is None:
-            return Pacer(None, self._clock)
-        return SharedPacer(rate, self._processes, f"{self._prefix}:rate:{organization}", self._client, self._clock)
+            return HeldPacer(self._clock, hold_back)
+        key = f"{self._prefix}:rate:{organization}"
+        return SharedPacer(rate, self._processes, key, self._link, self._clock, hold_back)
 
     def changed(self, organization: str, state: UserState) -> None:
         """A user's state is another one."""
@@ -101,14 +113,19 @@ class Member:
         """A sweep has been completed."""
         self._exchange.swept(organization, sweep)
 
-    def removed(self, organization: str, user_ids: tuple[str, ...]) -> None:
-        """These users are no longer watched."""
+    def removed(self, organization: str, user_ids: Iterable[str]) -> None:
+        """Users are not watched any more."""
+        self._exchange.removed(organization, user_ids)
 
-    def organization_removed(self, name: str) -> None:
-        """The organization is no longer configured."""
+    def organization_removed(self, organization: str) -> None:
+        """An organization is not configured any more. Call it after the organization has left the store."""
+        self._exchange.organization_removed(organization)
 
     def _changed_role(self, role: Role) -> None:
-        polls = role is not Role.STANDBY
-        self._exchange.publish(polls)
-        self._observer.leads(polls)
-        self._polls(polls)
+        if role.polls is self._polling:
+            return
+        self._polling = None
+        self._exchange.publish(role.polls)
+        self._polls(role.polls)
+        self._observer.leads(role.polls)
+        self._polling = role.polls

@@ -25,14 +25,24 @@ class Redis(Section):
     restart.
     """
 
-    url: RedisUrl = Field(description="Its address, such as `redis://redis:6379/0`; `rediss://` for TLS.")
+    url: RedisUrl = Field(
+        description=(
+            "Its address, such as `redis://redis:6379/0`; `rediss://` for TLS. With Sentinels "
+            "`redis+sentinel://sentinel-0:26379,sentinel-1:26379/mymaster/0`, or `rediss+sentinel://`: their "
+            "addresses, the service, the database."
+        )
+    )
     username: Text | None = Field(None, description="User name, where the server has several.")
     password_file: FilePath | None = Field(
         None, description="File that holds the password alone, in UTF-8; one newline at its end is dropped."
     )
     tls: RedisTls = Field(default_factory=RedisTls, description=RedisTls.__doc__)
     key_prefix: Text = Field(
-        "yunxiao-token-exporter", description="Beginning of every key; one for each group of exporters."
+        "yunxiao-token-exporter",
+        description=(
+            "Beginning of every key. Exporters with the same prefix work together, so different enterprises on one "
+            "Redis need different prefixes."
+        ),
     )
     lease: Duration = Field(
         15.0, ge=1, le=300, description="Time after which a replica that is silent counts as gone; another takes over."
@@ -48,6 +58,6 @@ class Redis(Section):
 
     @model_validator(mode="after")
     def _authorities_only_with_tls(self) -> Self:
-        if self.tls.ca_file is not None and not self.url.startswith("rediss://"):
+        if self.tls.ca_file is not None and not self.url.startswith("rediss"):
             raise ValueError("tls.ca_file goes with a rediss:// url; this one is not encrypted")
         return self

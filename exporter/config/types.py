@@ -124,14 +124,30 @@ def _alertmanager(value: str) -> str:
 
 
 def _redis(value: str) -> str:
+    scheme, _, rest = value.partition("://")
+    if scheme in {"redis+sentinel", "rediss+sentinel"}:
+        return _sentinel(value, rest)
     parts = _url(value, "redis://host:6379/0")
     if parts.username is not None or parts.password is not None:
         raise ValueError("must not hold a user or password; use username and password_file")
     database = parts.path.removeprefix("/")
     if parts.scheme not in {"redis", "rediss"} or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("is no address of a Redis; write redis://host:6379/0, or rediss:// for TLS")
+        raise ValueError("is not a valid URL of a Redis; write redis://host:6379/0, or rediss:// for TLS")
     if database and not database.isdecimal():
         raise ValueError("must end in the number of a database, such as /0")
+    return value
+
+
+def _sentinel(value: str, rest: str) -> str:
+    addresses, _, path = rest.partition("/")
+    service, _, database = path.partition("/")
+    if "@" in rest:
+        raise ValueError("must not hold a user or password; use username and password_file")
+    if not service or not database.isdecimal() or any(one in value for one in "?#"):
+        raise ValueError("is not a valid URL of Sentinels; write redis+sentinel://host:26379,other:26379/service/0")
+    for one in addresses.split(","):
+        if not _url(f"redis://{one}", "redis://host:26379").hostname:
+            raise ValueError("must name a host for each Sentinel, such as redis+sentinel://a:26379,b:26379/service/0")
     return value
 
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import redis
 import yaml
 from support.builders import NOW, a_failure, a_token
 from support.redis import RedisServer
@@ -20,19 +21,21 @@ from support.updates import calls
 
 from exporter.clock import Stop, SystemClock
 from exporter.cluster.exchange import Exchange
-from exporter.cluster.lease import Lease, Role
-from exporter.cluster.link import connect
+from exporter.cluster.leadership import Role
+from exporter.cluster.lease import Lease, RedisLock
+from exporter.cluster.link import Link
 from exporter.cluster.rate import SharedPacer
+from exporter.cluster.records import Records
+from exporter.common.redaction import Redactor
+from exporter.common.worker import Supervisor
 from exporter.config.cluster import Redis as RedisSection
 from exporter.config.loader import RedisSettings
 from exporter.model import User, UserState
-from exporter.store import Ledger, Store, Sweep, SweepResult
+from exporter.store import Discovery, Ledger, Store, Sweep, SweepResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    import redis
 
 LEASE = 1.0
 
@@ -43,14 +46,39 @@ def server(redis_server: str, tmp_path: Path) -> Iterator[RedisServer]:
         yield running
 
 
-def connected(port: int) -> redis.Redis:
-    return connect(RedisSettings(RedisSection(url=f"redis://127.0.0.1:{port}/0"), None, None))
+def a_link(port: int) -> Link:
+    return Link(RedisSettings(RedisSection(url=f"redis://127.0.0.1:{port}/0"), None, None), Redactor())
+
+
+@contextmanager
+def linked(port: int) -> Iterator[Link]:
+    link = a_link(port)
+    yield link
+    link.close()
 
 
 @contextmanager
 def a_client(port: int) -> Iterator[redis.Redis]:
-    with connected(port) as client:
+    with redis.Redis(port=port) as client:
         yield client
+
+
+def supervised() -> Supervisor:
+    return Supervisor(crashed.append, SystemClock())
+
+
+crashed: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def no_crash() -> Iterator[None]:
+    crashed.clear()
+    yield
+    assert crashed == []
+
+
+def at_once(_: Stop) -> None:
+    """Holds no request back."""
 
 
 def granted(pacers: list[SharedPacer], seconds: float) -> list[float]:
@@ -81,16 +109,17 @@ def most_within(seconds: float, times: list[float]) -> int:
 
 def test_three_processes_share_one_rate(server: RedisServer) -> None:
     with ExitStack() as stack:
-        clients = [stack.enter_context(a_client(server.port)) for _ in range(3)]
-        times = granted([SharedPacer(20, 3, "rate", client, SystemClock()) for client in clients], 4)
-    # of 20 a second 18 are given out: 0.94 of them, rounded down; a thread may note its turn a little late
+        links = [stack.enter_context(linked(server.port)) for _ in range(3)]
+        times = granted([SharedPacer(20, 3, "rate", link, SystemClock(), at_once) for link in links], 4)
+    # of 20 a second 18.8 are given out, evenly; a thread may note its turn a little late
     assert most_within(2, times) <= 2 * 20
+    assert most_within(0.5, times) <= 12
     assert len(times) >= 3 * 18
 
 
 def test_while_redis_is_away_each_process_keeps_to_its_share(server: RedisServer) -> None:
-    with a_client(server.port) as client:
-        pacer = SharedPacer(20, 4, "rate", client, SystemClock())
+    with linked(server.port) as link:
+        pacer = SharedPacer(20, 4, "rate", link, SystemClock(), at_once)
         server.kill()
         times = granted([pacer], 3)
     # a quarter of 20, for three seconds
@@ -103,10 +132,11 @@ class Replica:
 
     def __init__(self, port: int) -> None:
         self.roles: list[Role] = []
-        self.stop = Stop()
-        self.client = connected(port)
+        self.link = a_link(port)
         self.up: list[bool] = []
-        self.lease = Lease(self.client, "leader", LEASE, self.roles.append, self.up.append, self.stop, SystemClock())
+        self.lease = Lease(
+            RedisLock(self.link, "leader", LEASE), LEASE, self.roles.append, self.up.append, supervised(), SystemClock()
+        )
         self.lease.start()
 
     @property
@@ -115,7 +145,7 @@ class Replica:
 
     def vanish(self) -> None:
         """End as a process does that is killed: the lock stays behind."""
-        self.stop.set()
+        self.lease._worker.stop()
 
 
 def roles(*replicas: Replica) -> list[Role]:
@@ -135,7 +165,7 @@ def test_of_two_replicas_one_leads_and_the_other_takes_over(server: RedisServer)
     assert time.monotonic() - killed < 2 * LEASE
     for one in (first, second, third):
         one.lease.stop()
-        one.client.close()
+        one.link.close()
 
 
 def test_a_replica_that_ends_in_order_leaves_the_lock_at_once(server: RedisServer) -> None:
@@ -148,7 +178,7 @@ def test_a_replica_that_ends_in_order_leaves_the_lock_at_once(server: RedisServe
     assert time.monotonic() - stopped < LEASE / 2
     second.lease.stop()
     for one in (first, second):
-        one.client.close()
+        one.link.close()
 
 
 def test_without_redis_the_leader_goes_on_and_the_standby_polls_after_two_leases(
@@ -170,7 +200,7 @@ def test_without_redis_the_leader_goes_on_and_the_standby_polls_after_two_leases
         wait_until(lambda: roles(first, second) == [Role.LEADER, Role.STANDBY])
         for one in (first, second):
             one.lease.stop()
-            one.client.close()
+            one.link.close()
 
 
 USERS = [User(f"u{number}", f"user {number}") for number in range(5)]
@@ -197,9 +227,11 @@ class Process:
 
     def __init__(self, port: int, *, publishes: bool) -> None:
         self.store = Store()
-        self.client = connected(port)
+        self.link = a_link(port)
         self.errors: list[int] = []
-        self.exchange = Exchange(self.client, "shard", self.store, lambda: self.errors.append(1), Stop())
+        self.exchange = Exchange(
+            Records(self.link, "shard"), self.store, lambda: self.errors.append(1), supervised(), SystemClock()
+        )
         self.ledger = Ledger("acme", USERS, since=NOW, publish=calls(Telling(self.exchange)))
         self.store.replace([self.ledger])
         self.exchange.publish(publishes)
@@ -207,7 +239,7 @@ class Process:
 
     def end(self) -> None:
         self.exchange.stop()
-        self.client.close()
+        self.link.close()
 
     def knows(self, user_id: str) -> Any:
         return self.ledger.state(user_id)
@@ -253,6 +285,7 @@ def test_who_is_not_known_yet_is_remembered_until_they_are(server: RedisServer) 
     leader.ledger.succeeded("u0", (a_token(),), NOW)
     standby = Process(server.port, publishes=False)
     standby.ledger.watch(())
+    standby.ledger.discovered(Discovery())
     with a_client(server.port) as client:
         wait_until(lambda: client.get("shard:number"))
         time.sleep(1.5)

@@ -137,7 +137,26 @@ INTERNAL_ERRORS = OwnFamily(
     "Defects of the exporter that it met and survived, by the part that caught them; the log has the traceback.",
     "Always.",
     ("increase(yunxiao_exporter_internal_errors_total[1d]) > 0", "defects to report"),
-    known=(("poll", "sweep", "watch", "reload", "alerts", "notify", "discovery", "changes", "stop", "render", "web"),),
+    known=(
+        (
+            "poll",
+            "sweep",
+            "watch",
+            "reload",
+            "alerts",
+            "notify",
+            "discovery",
+            "changes",
+            "stop",
+            "render",
+            "web",
+            "lease",
+            "exchange",
+            "scheduler",
+            "storage",
+            "watchdog",
+        ),
+    ),
 )
 BUILD_INFO = OwnFamily(
     "yunxiao_exporter_build_info",
@@ -159,7 +178,7 @@ REDIS_UP = OwnFamily(
     "yunxiao_exporter_redis_up",
     Kind.GAUGE,
     (),
-    "1 if Redis answered when it was last asked, 0 if not.",
+    "1 if Redis gave a usable answer when it was last asked, 0 if not.",
     "Where `redis` is configured.",
     ("yunxiao_exporter_redis_up == 0", "processes that do not hear of each other"),
 )

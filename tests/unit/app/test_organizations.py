@@ -60,7 +60,10 @@ def settings(*names: str) -> Settings:
         SimpleNamespace(config=SimpleNamespace(name=one.partition(":")[0]), client=one.partition(":")[2])
         for one in names
     ]
-    made = SimpleNamespace(organizations=organizations, config=SimpleNamespace(poll=None))
+    made = SimpleNamespace(
+        organizations=organizations,
+        config=SimpleNamespace(poll=None, metrics=SimpleNamespace(max_tokens_per_user=1000)),
+    )
     return cast("Settings", made)
 
 

@@ -1,0 +1,300 @@
+"""Who is not watched any more is forgotten by Redis and by standbys; what cannot be read costs itself alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import redis
+from support.builders import NOW, a_token
+from support.redis import RedisServer
+from support.running import free_port
+from support.updates import calls
+
+from exporter.cluster.exchange import Exchange
+from exporter.cluster.link import Link
+from exporter.cluster.records import Records, name_of
+from exporter.common.redaction import Redactor
+from exporter.common.worker import Supervisor
+from exporter.config.cluster import Redis as RedisSection
+from exporter.config.loader import RedisSettings
+from exporter.model import Owner, User, UserState
+from exporter.store import Discovery, Ledger, Store, Sweep, SweepResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SWEEP = Sweep(SweepResult.SUCCESS, 1.0, NOW)
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def monotonic(self) -> float:
+        return self.time
+
+
+@pytest.fixture
+def server(redis_server: str, tmp_path: Path) -> Iterator[RedisServer]:
+    with RedisServer(redis_server, tmp_path, free_port()).ready() as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: RedisServer) -> Iterator[redis.Redis]:
+    with redis.Redis(port=server.port) as client:
+        yield client
+
+
+def a_user(number: int) -> User:
+    return User(f"u{number}", f"user {number}", owner=Owner(email=f"u{number}@example.com"))
+
+
+class Replica:
+    """A store with its exchange, which exchanges when it is told to."""
+
+    def __init__(self, port: int, users: int, *, leads: bool, organization: str = "acme") -> None:
+        self.store = Store()
+        self.clock = FakeClock()
+        self.errors = 0
+        self.link = Link(RedisSettings(RedisSection(url=f"redis://127.0.0.1:{port}/0"), None, None), Redactor())
+        self.exchange = Exchange(
+            Records(self.link, "shard"), self.store, self._failed, Supervisor(lambda _: None, self.clock), self.clock
+        )
+        watched = [a_user(number) for number in range(users)]
+        self.ledger = Ledger(organization, watched, since=NOW, publish=calls(self))
+        self.store.replace([self.ledger])
+        self.exchange.publish(leads)
+
+    def _failed(self) -> None:
+        self.errors += 1
+
+    def changed(self, organization: str, _: UserState, state: UserState) -> None:
+        self.exchange.changed(organization, state)
+
+    def swept(self, organization: str, sweep: Sweep) -> None:
+        self.exchange.swept(organization, sweep)
+
+    def own_token(self, organization: str, expires_at: float | None) -> None:
+        pass
+
+    def poll(self, *user_ids: str, at: float = NOW) -> None:
+        for user_id in user_ids or [user.user_id for user in self.ledger.users()]:
+            self.ledger.succeeded(user_id, (a_token(),), at)
+
+    def step(self) -> None:
+        self.exchange.step()
+
+    def knows(self, user_id: str) -> Any:
+        return self.ledger.state(user_id)
+
+    @property
+    def elsewhere(self) -> set[str]:
+        return set(self.ledger._unwatched)
+
+
+def in_redis(client: Any) -> set[bytes]:
+    return set(client.hkeys("shard:states"))
+
+
+def names(*numbers: int) -> set[bytes]:
+    return {name_of("acme", f"u{number}") for number in numbers}
+
+
+def test_removed_users_leave_redis_and_standbys_at_once(server: RedisServer, client: redis.Redis) -> None:
+    leader, standby = Replica(server.port, 4, leads=True), Replica(server.port, 1, leads=False)
+    leader.poll()
+    leader.step()
+    standby.step()
+    assert in_redis(client) == names(0, 1, 2, 3)
+    assert standby.elsewhere == {"u1", "u2", "u3"}
+    leader.ledger.watch([a_user(0), a_user(3)])
+    leader.exchange.removed("acme", ["u1", "u2"])
+    leader.step()
+    standby.step()
+    assert in_redis(client) == names(0, 3)
+    assert standby.elsewhere == {"u3"}
+    assert not any(b"u1@example.com" in blob for blob in client.hvals("shard:states"))
+    # their ids stay for ten minutes, for standbys to see
+    assert set(client.zrange("shard:order", 0, -1)) == names(0, 1, 2, 3)
+    leader.clock.time += 600.0
+    leader.step()
+    assert set(client.zrange("shard:order", 0, -1)) == names(0, 3)
+    assert (leader.errors, standby.errors) == (0, 0)
+
+
+def test_a_user_who_comes_back_is_published_again(server: RedisServer, client: redis.Redis) -> None:
+    leader, standby = Replica(server.port, 2, leads=True), Replica(server.port, 2, leads=False)
+    leader.poll()
+    leader.step()
+    leader.exchange.removed("acme", ["u1"])
+    leader.poll("u1", at=NOW + 60)  # before it was published
+    leader.step()
+    leader.exchange.removed("acme", ["u0"])
+    leader.step()
+    leader.poll("u0", at=NOW + 60)
+    leader.step()
+    standby.step()
+    assert in_redis(client) == names(0, 1)
+    assert [standby.knows(user).last_success for user in ("u0", "u1")] == [NOW + 60, NOW + 60]
+    leader.clock.time += 600.0
+    leader.step()
+    assert in_redis(client) == names(0, 1)
+
+
+def test_removals_wait_while_redis_is_away(redis_server: str, tmp_path: Path) -> None:
+    port = free_port()
+    with RedisServer(redis_server, tmp_path, port, "--appendonly", "yes").ready():
+        leader = Replica(port, 3, leads=True)
+        leader.poll()
+        leader.step()
+    leader.exchange.removed("acme", ["u2"])
+    leader.step()
+    assert leader.errors == 1
+    with RedisServer(redis_server, tmp_path, port, "--appendonly", "yes").ready(), redis.Redis(port=port) as client:
+        assert in_redis(client) == names(0, 1, 2)
+        leader.step()
+        assert in_redis(client) == names(0, 1)
+
+
+def test_who_takes_over_removes_what_is_not_watched_any_more(server: RedisServer, client: redis.Redis) -> None:
+    before = Replica(server.port, 5, leads=True)
+    before.poll()
+    before.ledger.swept(SWEEP)
+    before.step()
+    client.hset("shard:sweeps", "gone", b"x")
+    client.hset("shard:states", name_of("gone", "u1"), b"x")
+    client.zadd("shard:order", {name_of("gone", "u1"): 1, b"\xc1": 1})
+    after = Replica(server.port, 2, leads=True)
+    after.step()
+    assert in_redis(client) == names(0, 1)
+    assert client.hkeys("shard:sweeps") == [b"acme"]
+    assert after.elsewhere == set()
+
+
+def test_who_takes_over_removes_nobody_before_its_own_discovery_has_worked(
+    server: RedisServer, client: redis.Redis
+) -> None:
+    before = Replica(server.port, 3, leads=True)
+    before.poll()
+    before.step()
+    after = Replica(server.port, 1, leads=True)
+    for discovery in (Discovery(), Discovery(users=1), Discovery(up=False, users=1)):
+        after.ledger.discovered(discovery)
+        after.step()
+        assert in_redis(client) == names(0, 1, 2)
+        assert after.elsewhere == {"u1", "u2"}
+    after.ledger.watch([a_user(0), a_user(2)])
+    after.ledger.discovered(Discovery(up=True, users=2))
+    after.step()
+    assert in_redis(client) == names(0, 2)
+    assert after.knows("u2").last_success == NOW
+
+
+def test_a_removed_organization_leaves_redis(server: RedisServer, client: redis.Redis) -> None:
+    leader = Replica(server.port, 2, leads=True)
+    leader.poll()
+    leader.ledger.swept(SWEEP)
+    leader.step()
+    renamed = Ledger("acme-two", [a_user(0)], since=NOW, publish=calls(leader))
+    leader.store.replace([renamed])
+    leader.exchange.organization_removed("acme")
+    renamed.succeeded("u0", (), NOW)
+    leader.poll("u1")  # was under way during the reload
+    leader.step()
+    assert in_redis(client) == {name_of("acme-two", "u0")}
+    assert client.hkeys("shard:sweeps") == []
+
+
+def test_one_bad_record_costs_itself_alone(server: RedisServer, client: redis.Redis) -> None:
+    leader, standby = Replica(server.port, 4, leads=True), Replica(server.port, 4, leads=False)
+    leader.poll()
+    leader.ledger.swept(SWEEP)
+    leader.step()
+    client.hset("shard:states", name_of("acme", "u1"), b"\xc1")
+    client.zadd("shard:order", {b"no name": 2**52})
+    client.hset("shard:states", b"no name", b"\xc1")
+    client.hset("shard:sweeps", b"\xff", b"x")
+    standby.step()
+    assert [standby.knows(f"u{number}").polled for number in range(4)] == [True, False, True, True]
+    assert standby.ledger.view().sweep == SWEEP
+    assert standby.errors == 3
+    client.zrem("shard:order", b"no name")
+    standby.step()
+    assert standby.errors == 3  # counted once, not every second
+
+
+def test_a_record_that_meets_a_defect_costs_itself_alone(server: RedisServer) -> None:
+    leader, standby = Replica(server.port, 3, leads=True), Replica(server.port, 3, leads=False)
+    leader.poll()
+    leader.step()
+    take = standby.store.take_state
+
+    def defect(organization: str, state: UserState) -> None:
+        if state.user.user_id == "u0":
+            raise ZeroDivisionError
+        take(organization, state)
+
+    standby.store.take_state = defect  # type: ignore[method-assign]
+    standby.step()
+    assert [standby.knows(f"u{number}").polled for number in range(3)] == [False, True, True]
+    assert standby.errors == 1
+
+
+def test_a_number_that_is_none_is_replaced_and_everything_said_again(server: RedisServer, client: redis.Redis) -> None:
+    leader, standby = Replica(server.port, 2, leads=True), Replica(server.port, 2, leads=False)
+    leader.poll()
+    leader.step()
+    standby.step()
+    for text in ("abc", "-1", "9" * 5000, "1e5", "NaN"):
+        client.set("shard:number", text)
+        standby.step()
+        leader.poll("u0", at=NOW + 60)
+        leader.step()
+        standby.step()
+        assert standby.knows("u0").last_success == NOW + 60
+        assert int(client.get("shard:number") or 0) > 1_700_000_000_000
+
+
+def test_a_failover_that_lost_the_last_batch_is_made_good(server: RedisServer, client: redis.Redis) -> None:
+    leader, standby = Replica(server.port, 2, leads=True), Replica(server.port, 2, leads=False)
+    leader.poll("u0")
+    leader.step()
+    lost = client.get("shard:number"), client.dump("shard:states"), client.dump("shard:order")
+    leader.poll("u1")
+    leader.step()
+    standby.step()
+    client.delete("shard:states", "shard:order")
+    client.set("shard:number", lost[0] or b"")
+    client.restore("shard:states", 0, lost[1] or b"")
+    client.restore("shard:order", 0, lost[2] or b"")
+    fresh = Replica(server.port, 2, leads=False)
+    leader.step()
+    fresh.step()
+    assert fresh.knows("u1").polled
+    leader.poll("u0", at=NOW + 60)
+    leader.step()
+    standby.step()
+    assert standby.knows("u0").last_success == NOW + 60
+
+
+def test_a_role_that_comes_back_at_once_loses_no_change(server: RedisServer) -> None:
+    leader, standby = Replica(server.port, 2, leads=True), Replica(server.port, 2, leads=False)
+    leader.poll()
+    leader.step()
+    leader.poll("u0", at=NOW + 60)
+    leader.exchange.publish(False)
+    leader.exchange.publish(True)
+    leader.step()
+    standby.step()
+    assert standby.knows("u0").last_success == NOW + 60
+
+
+def test_what_a_standby_keeps_of_unwatched_users_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.store._MOST_UNWATCHED", 3)
+    ledger = Ledger("acme", [])
+    for number in (0, 1, 2, 0, 3):
+        ledger.take(UserState(a_user(number)).succeeded((), NOW))
+    assert list(ledger._unwatched) == ["u2", "u0", "u3"]

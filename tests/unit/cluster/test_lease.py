@@ -1,0 +1,150 @@
+"""The lease of one replica: roles that cannot be taken up, requests that are held back."""
+
+from __future__ import annotations
+
+import pytest
+
+from exporter.clock import Stop, StoppedError
+from exporter.cluster.leadership import Role
+from exporter.cluster.lease import Lease
+from exporter.cluster.link import LinkError
+from exporter.common.worker import Supervisor
+
+LEASE = 12.0
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def monotonic(self) -> float:
+        return self.time
+
+
+class FakeStop(Stop):
+    """Lets time pass instead of waiting."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__()
+        self._clock = clock
+        self.waited = 0.0
+
+    def wait(self, seconds: float | None) -> bool:
+        self.waited += seconds or 0.0
+        self._clock.time += seconds or 0.0
+        return self.is_set()
+
+
+class FakeLock:
+    def __init__(self) -> None:
+        self.held = True
+        self.away = False
+        self.asked = 0
+        self.released = 0
+
+    def hold(self) -> bool:
+        self.asked += 1
+        if self.away:
+            raise LinkError("no answer")
+        return self.held
+
+    def release(self) -> None:
+        self.released += 1
+
+
+class Rig:
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.lock = FakeLock()
+        self.roles: list[Role] = []
+        self.refuses = self.breaks = False
+        self.up: list[bool] = []
+        self.lease = Lease(
+            self.lock, LEASE, self._changed, self.up.append, Supervisor(lambda _: None, self.clock), self.clock
+        )
+
+    def _changed(self, role: Role) -> None:
+        if self.breaks or (self.refuses and role.polls):
+            raise RuntimeError("can't start new thread")
+        self.roles.append(role)
+
+
+@pytest.fixture
+def rig() -> Rig:
+    return Rig()
+
+
+def test_a_check_is_due_four_times_a_lease(rig: Rig) -> None:
+    assert rig.lease.step() == 3.0
+    assert (rig.roles, rig.up) == ([Role.LEADER], [True])
+
+
+def test_a_failed_check_is_made_again_at_once(rig: Rig) -> None:
+    rig.lock.away = True
+    rig.lease.step()
+    assert rig.lock.asked == 2
+    assert rig.up == [False]
+
+
+def test_a_replica_that_cannot_take_up_its_role_leaves_the_lock_to_another_for_two_leases(rig: Rig) -> None:
+    rig.refuses = True
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        rig.lease.step()
+    assert rig.lock.released == 1
+    assert rig.roles == [Role.STANDBY]
+    rig.clock.time = 23.9
+    rig.lease.step()
+    assert rig.lock.asked == 1
+    rig.refuses = False
+    rig.clock.time = 24.0
+    rig.lease.step()
+    assert rig.roles[-1] is Role.LEADER
+
+
+def test_a_step_down_that_fails_is_tried_again_and_meanwhile_no_request_goes_out(rig: Rig) -> None:
+    rig.lease.step()
+    rig.breaks = True
+    rig.lock.held = False
+    rig.clock.time = 3.0
+    with pytest.raises(RuntimeError):
+        rig.lease.step()
+    stop = FakeStop(rig.clock)
+    stop.set()
+    with pytest.raises(StoppedError):
+        rig.lease.hold_back(stop)
+    rig.breaks = False
+    rig.lease.step()
+    assert rig.roles == [Role.LEADER, Role.STANDBY]
+    rig.lease.hold_back(stop)  # discovery, which a standby does too, is not held back
+
+
+def test_requests_go_out_at_once_while_the_lock_is_good(rig: Rig) -> None:
+    rig.lease.step()
+    rig.clock.time = 11.9
+    stop = FakeStop(rig.clock)
+    rig.lease.hold_back(stop)
+    assert stop.waited == 0.0
+
+
+def test_after_a_pause_requests_wait_for_the_next_check_but_not_longer_than_half_a_lease(rig: Rig) -> None:
+    rig.lease.step()
+    rig.clock.time = 36.0
+    stop = FakeStop(rig.clock)
+    rig.lease.hold_back(stop)
+    assert stop.waited == pytest.approx(6.0, abs=0.05)
+    # the check that says that Redis is away lets them through: a leader goes on
+    rig.lock.away = True
+    rig.lease.step()
+    stop.waited = 0.0
+    rig.lease.hold_back(stop)
+    assert stop.waited == 0.0
+
+
+def test_what_renews_the_lock_in_time_is_never_held_back(rig: Rig) -> None:
+    stop = FakeStop(rig.clock)
+    for second in range(0, 120, 3):
+        rig.clock.time = float(second)
+        rig.lease.step()
+        rig.lease.hold_back(stop)
+    assert stop.waited == 0.0
+    assert rig.roles == [Role.LEADER]

@@ -1,0 +1,62 @@
+"""What a change of roles sets off, and what is undone when it fails half-way."""
+
+from __future__ import annotations
+
+import pytest
+
+from exporter.clock import SystemClock
+from exporter.cluster.leadership import Role
+from exporter.cluster.link import Link
+from exporter.cluster.member import Member
+from exporter.cluster.shard import WHOLE
+from exporter.common.redaction import Redactor
+from exporter.common.worker import Supervisor
+from exporter.config.cluster import Redis
+from exporter.config.loader import RedisSettings
+from exporter.store import Store
+
+
+class Rig:
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.refuses = False
+        clock = SystemClock()
+        self.member = Member(
+            Link(RedisSettings(Redis(url="redis://127.0.0.1:1/0"), None, None), Redactor()),
+            WHOLE,
+            Store(),
+            self._poll,
+            self,
+            Supervisor(lambda _: None, clock),
+            clock,
+        )
+
+    def _poll(self, polls: bool) -> None:  # noqa: FBT001 - the callback's one argument
+        self.said.append(f"polls {polls}")
+        if polls and self.refuses:
+            raise RuntimeError("can't start new thread")
+
+    def redis_up(self, up: bool) -> None:  # noqa: FBT001
+        raise AssertionError(f"Redis was not asked, and is up: {up}")
+
+    def exchange_error(self) -> None:
+        raise AssertionError("nothing was exchanged")
+
+    def leads(self, leads: bool) -> None:  # noqa: FBT001
+        self.said.append(f"leads {leads}")
+
+
+def test_between_two_roles_that_poll_nothing_is_started_again() -> None:
+    rig = Rig()
+    for role in (Role.ALONE, Role.LEADER, Role.ALONE, Role.STANDBY, Role.STANDBY):
+        rig.member._changed_role(role)
+    assert rig.said == ["leads False", "polls True", "leads True", "polls False", "leads False"]
+
+
+def test_a_change_that_failed_half_way_is_undone_by_the_next() -> None:
+    rig = Rig()
+    rig.refuses = True
+    with pytest.raises(RuntimeError):
+        rig.member._changed_role(Role.LEADER)
+    rig.member._changed_role(Role.STANDBY)
+    assert rig.said == ["leads False", "polls True", "polls False", "leads False"]
