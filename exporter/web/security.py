@@ -68,7 +68,10 @@ def _bcrypt_hash(value: Any) -> str:
     except ValueError:
         raise ValueError("is no bcrypt hash; make one with: htpasswd -nBC 10 USER") from None
     if not _CHEAPEST <= int(match["cost"]) <= _DEAREST:
-        raise ValueError(f"has a bcrypt cost outside {_CHEAPEST} to {_DEAREST}; make one with: htpasswd -nBC 10 USER")
+        raise ValueError(
+            f"is a bcrypt hash of cost {match['cost']}, outside {_CHEAPEST} to {_DEAREST}; "
+            "make one with: htpasswd -nBC 10 USER"
+        )
     return str(value)
 
 
