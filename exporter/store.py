@@ -391,7 +391,7 @@ class Recorder:
         return self._ledger.name
 
     def close(self) -> None:
-        """Record nothing any more. Nothing is under way once this has returned."""
+        """Record nothing any more: once this has returned, nothing from here changes the ledger."""
         self._ledger.dismiss(self)
 
     def state(self, user_id: str) -> UserState | None:
