@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from typing import TYPE_CHECKING, cast
@@ -14,15 +13,16 @@ if TYPE_CHECKING:
     from exporter.daemon import Daemon
 
 
-@pytest.fixture
-def exits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The exit codes of processes that would have ended by the last resort; no handler is installed."""
-    codes: list[int] = []
+@pytest.fixture(autouse=True)
+def _this_process_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     for tuning in ("raise_file_limit", "tune_interpreter"):
         monkeypatch.setattr(process, tuning, lambda: None)
-    monkeypatch.setattr(os, "_exit", codes.append)
-    return codes
+
+
+def some_signals(exits: list[int] | None = None) -> Signals:
+    """Signals whose last resort only records the exit code."""
+    return Signals(([] if exits is None else exits).append)
 
 
 def send(signals: Signals, *numbers: signal.Signals) -> None:
@@ -30,18 +30,16 @@ def send(signals: Signals, *numbers: signal.Signals) -> None:
         signals._note(number, None)
 
 
-@pytest.mark.usefixtures("exits")
 def test_a_stop_overtakes_reloads_and_many_reloads_are_one() -> None:
-    signals = Signals()
+    signals = some_signals()
     send(signals, *[signal.SIGHUP] * 200)
     assert signals.next() is Wanted.RELOAD
     send(signals, *[signal.SIGHUP] * 200, signal.SIGTERM, signal.SIGHUP)
     assert signals.next() is Wanted.STOP
 
 
-@pytest.mark.usefixtures("exits")
 def test_a_reload_that_comes_with_the_end_of_the_start_is_not_lost() -> None:
-    signals = Signals()
+    signals = some_signals()
     send(signals, signal.SIGHUP)
     signals.start_ended()
     assert signals.next() is Wanted.END_OF_START
@@ -50,14 +48,13 @@ def test_a_reload_that_comes_with_the_end_of_the_start_is_not_lost() -> None:
 
 @pytest.mark.parametrize(("saved", "code"), [(True, 0), (False, 1)])
 def test_the_last_resort_says_by_its_code_whether_the_state_was_saved(
-    exits: list[int],
     monkeypatch: pytest.MonkeyPatch,
     saved: bool,  # noqa: FBT001
     code: int,
 ) -> None:
     monkeypatch.setattr(process, "_LAST_RESORT", 0.0)
-    before = set(threading.enumerate())
-    signals = Signals()
+    before, exits = set(threading.enumerate()), list[int]()
+    signals = some_signals(exits)
     signals.watch(lambda: saved)
     (last_resort,) = (one for one in threading.enumerate() if one not in before)
     assert exits == []
@@ -87,19 +84,17 @@ class FakeDaemon:
 
 
 def run_with(daemon: FakeDaemon, *numbers: signal.Signals) -> None:
-    signals = Signals()
+    signals = some_signals()
     send(signals, *numbers)
     run(cast("Daemon", daemon), signals)
 
 
-@pytest.mark.usefixtures("exits")
 def test_a_stop_does_not_wait_for_the_start() -> None:
     daemon = FakeDaemon()
     run_with(daemon, signal.SIGTERM)
     assert daemon.stopped.is_set()
 
 
-@pytest.mark.usefixtures("exits")
 def test_a_start_that_fails_ends_the_process_with_its_error() -> None:
     daemon = FakeDaemon(fails=True)
     with pytest.raises(OSError, match="no thread"):
@@ -107,7 +102,6 @@ def test_a_start_that_fails_ends_the_process_with_its_error() -> None:
     assert daemon.stopped.is_set()
 
 
-@pytest.mark.usefixtures("exits")
 def test_a_state_that_could_not_be_written_shows_in_the_exit_code() -> None:
     with pytest.raises(SystemExit) as ended:
         run_with(FakeDaemon(saved=False), signal.SIGTERM)
