@@ -85,7 +85,6 @@ class Daemon:
         lifecycle: bool,
         shard: Shard = WHOLE,
     ) -> None:
-        self._first = settings
         self._clock = clock
         self._stop = Stop()
         self._telemetry = Telemetry()
@@ -120,6 +119,7 @@ class Daemon:
             if path is None
             else Storage(path, self._telemetry.storage_error, self._telemetry.storage_events_dropped, self._supervisor)
         )
+        self._storage_setting = settings.storage
         self._audit = AuditTrail(self._telemetry.token_event)
         self._alerting = DirectAlerting(
             self._store,
@@ -201,7 +201,7 @@ class Daemon:
 
     def _start(self) -> None:
         self._stop.check()
-        _log.info("starting", version=__version__, organizations=len(self._first.organizations))
+        _log.info("starting", version=__version__, organizations=len(self._configured()))
         self._watchdog.start()
         self._teardown.add("watchdog", self._watchdog.stop)
         # Soon, so that a probe is answered while the state of an earlier run is read.
@@ -285,6 +285,11 @@ class Daemon:
         organizations, firing = self._storage.load()
         now = self._clock.now()
         self._alerting.restore(firing)
+        configured = self._configured()
+        self._audit.restore(
+            [event for event in self._storage.events if event.organization in configured],
+            {key: at for key, at in self._storage.last_events.items() if key[0] in configured},
+        )
         _log.info(
             "state restored",
             users=sum(len(view.users) for view in organizations.values()),
@@ -294,24 +299,23 @@ class Daemon:
         return {name: replace(view, since=now) for name, view in organizations.items()}
 
     def _forget_unconfigured(self, restored: Mapping[str, OrganizationView]) -> None:
-        """Take over the events of an earlier run, and forget organizations that have been removed since."""
+        """Forget the organizations of an earlier run that have been removed since, and show the others' last events."""
         if self._storage is None:
             return
-        configured = {one.config.name for one in self._first.organizations}
-        events = tuple(event for event in self._storage.events if event.organization in configured)
-        last = {key: at for key, at in self._storage.last_events.items() if key[0] in configured}
-        self._audit.restore(events, last)
-        for (organization, change), at in last.items():
+        for (organization, change), at in self._audit.last().items():
             self._telemetry.last_event(organization, change, at)
         known = {*restored, *(name for name, _ in self._storage.last_events)}
         known |= {event.organization for event in self._storage.events}
-        for name in sorted(known - configured):
+        for name in sorted(known - self._configured()):
             _log.info("an organization of an earlier run is not configured any more", organization=name)
             self._changes.publish(OrganizationRemoved(name))
 
+    def _configured(self) -> set[str]:
+        return {one.config.name for one in self._reloader.in_force.settings.organizations}
+
     def _report_configuration(self, settings: Settings) -> None:
         """Warn of what a reload cannot put in force, and of what ought to be looked at."""
-        if settings.storage != self._first.storage:
+        if settings.storage != self._storage_setting:
             _log.warning("storage.path takes effect with the next start")
         if (settings.redis and settings.redis.config) != (self._redis and self._redis.config):
             _log.warning("redis takes effect with the next start")

@@ -42,9 +42,13 @@ class Signals:
     """SIGTERM, SIGINT and SIGHUP. Made first of all, so that none is lost while the daemon starts.
 
     As PID 1 of a container the process has no default handlers: what is not handled here would be ignored.
+
+    Args:
+        end: ends the process at once with an exit code.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, end: Callable[[int], object] = os._exit) -> None:
+        self._end = end
         self._saved: Callable[[], bool] = lambda: True
         # Handlers run between any two instructions of the main thread: they must not take a lock, and putting something
         # into a simple queue takes none.
@@ -95,7 +99,7 @@ class Signals:
             telling = threading.Thread(target=_report_end, args=(saved,), daemon=True)
             telling.start()
             telling.join(_LOG_PATIENCE)
-        os._exit(0 if saved else _NOT_SAVED)
+        self._end(0 if saved else _NOT_SAVED)
 
 
 def _report_end(saved: bool) -> None:  # noqa: FBT001 - the one thing that it says

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _PORTION = 500
 """Users whose state is replaced in one go when all of them change."""
-_MOST_UNWATCHED = 200_000
+_MOST_ELSEWHERE = 200_000
 """Users of another replica, not watched here yet, whose states are kept; beyond that the oldest are dropped."""
 
 _log = structlog.get_logger(__name__)
@@ -175,7 +175,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._closed = False
         self._states: dict[str, UserState] = {}
-        self._unwatched: dict[str, UserState] = {}
+        self._elsewhere: dict[str, UserState] = {}
         self._sweep: Sweep | None = None
         self._discovery: Discovery | None = None
         self._own_expiry: float | None = None
@@ -230,7 +230,7 @@ class Ledger:
     def _watch(self, users: Iterable[User]) -> None:
         states = {}
         for user in users:
-            old = self._states.get(user.user_id) or self._unwatched.pop(user.user_id, None)
+            old = self._states.get(user.user_id) or self._elsewhere.pop(user.user_id, None)
             if old is None:
                 states[user.user_id] = UserState(user)
             else:
@@ -308,10 +308,10 @@ class Ledger:
             mine = self._states.get(user_id)
             if mine is None:
                 # The list of users may come later here than there.
-                self._unwatched.pop(user_id, None)
-                self._unwatched[user_id] = state
-                if len(self._unwatched) > _MOST_UNWATCHED:
-                    del self._unwatched[next(iter(self._unwatched))]
+                self._elsewhere.pop(user_id, None)
+                self._elsewhere[user_id] = state
+                if len(self._elsewhere) > _MOST_ELSEWHERE:
+                    del self._elsewhere[next(iter(self._elsewhere))]
                 return
             if (mine.last_success or 0.0) > (state.last_success or 0.0):
                 return
@@ -326,10 +326,10 @@ class Ledger:
         """Drop what was taken over about users who are not watched (yet): of these, or of all."""
         with self._lock:
             if user_ids is None:
-                self._unwatched.clear()
+                self._elsewhere.clear()
             else:
                 for user_id in user_ids:
-                    self._unwatched.pop(user_id, None)
+                    self._elsewhere.pop(user_id, None)
 
     def take_sweep(self, sweep: Sweep) -> None:
         """Take over another replica's sweep, unless a later one is known here."""
@@ -411,7 +411,7 @@ class Recorder:
         return self._ledger.name
 
     def close(self) -> None:
-        """Record nothing any more. Nothing is under way once this has returned."""
+        """Record nothing any more: once this has returned, nothing from here changes the ledger."""
         self._ledger.dismiss(self)
 
     def state(self, user_id: str) -> UserState | None:

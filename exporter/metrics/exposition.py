@@ -302,7 +302,8 @@ class Exposition:
         return parts
 
     def _users(self, organizations: Iterable[OrganizationView], plan: _Plan, now: float) -> list[_Prepared]:
-        before = self._prepared
+        # As it is now: while a long pass goes on, changes put newer text in, which this pass must neither use nor lose.
+        before = self._prepared.copy()
         kept: dict[tuple[str, str], _Prepared] = {}
         for organization in organizations:
             name = organization.name
@@ -315,10 +316,13 @@ class Exposition:
                     or one.plan is not plan
                     or not one.made_at <= now < one.good_until
                 ):
-                    one = self._prepare(name, state, plan, now)
+                    stale, one = one, self._prepare(name, state, plan, now)
+                    if self._prepared.get(key) is stale:
+                        self._prepared[key] = one
                 kept[key] = one
-        # A new dict, so that users who left are forgotten.
-        self._prepared = kept
+        # Users who left are forgotten.
+        for key in before.keys() - kept.keys():
+            self._prepared.pop(key, None)
         return list(kept.values())
 
     def _prepare(self, organization: str, state: UserState, plan: _Plan, now: float) -> _Prepared:
