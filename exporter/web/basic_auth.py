@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import anyio.to_thread
 from starlette.responses import PlainTextResponse
 
 from exporter.metrics.families.http import Refusal
+from exporter.web.connections import Phase, connection_of
 from exporter.web.passwords import Passwords
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ MAX_WAITING_PER_ADDRESS = 4
 """Of these, checks for one address."""
 FAILURES_PER_ADDRESS = 60
 """Wrong passwords that an address may send at once; after them one a second."""
+PENALTY = 1.0
 _SECONDS_A_FAILURE = 1.0
 _MAX_ADDRESSES = 4096
 
@@ -69,13 +72,22 @@ class BasicAuth:
         users: bcrypt hashes by user name.
         clock: monotonic time.
         refusals: counts refused clients.
+        penalty: seconds that a client waits for a refusal without a check, so that a flood costs little work.
     """
 
-    def __init__(self, app: ASGIApp, users: Mapping[str, str], clock: MonotonicClock, refusals: Refusals) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        users: Mapping[str, str],
+        clock: MonotonicClock,
+        refusals: Refusals,
+        penalty: float = PENALTY,
+    ) -> None:
         self._app = app
         self._passwords = Passwords(users)
         self._failures = FailureLimit(clock)
         self._refusals = refusals
+        self._penalty = penalty
         self._turns: anyio.CapacityLimiter | None = None
         self._waiting: Counter[str] = Counter()
 
@@ -96,15 +108,23 @@ class BasicAuth:
         address = _network(host)
         if self._failures.exceeded(address):
             self._refusals.refused(Refusal.TOO_MANY_FAILURES, host)
+            await self._keep_waiting(scope)
             return _later(429, "Too many wrong passwords from this address.\n")
         if self._waiting.total() >= MAX_WAITING or self._waiting[address] >= MAX_WAITING_PER_ADDRESS:
             self._refusals.refused(Refusal.PASSWORD_CHECKS_BUSY, host)
+            await self._keep_waiting(scope)
             return _later(503, "Too many passwords wait to be checked.\n")
         if await self._check(encoded, address):
             return None
         self._failures.failed(address)
         self._refusals.refused(Refusal.WRONG_CREDENTIALS, host)
         return _unauthorized()
+
+    async def _keep_waiting(self, scope: Scope) -> None:
+        if (connection := connection_of(scope)) is not None:
+            # It makes room when others need the connection.
+            connection.enter(Phase.PENALTY)
+        await asyncio.sleep(self._penalty)
 
     async def _check(self, encoded: bytes, address: str) -> bool:
         if self._turns is None:

@@ -19,9 +19,13 @@ from typing import TYPE_CHECKING, Any
 from exporter.metrics.families.http import Refusal
 
 if TYPE_CHECKING:
+    from starlette.types import Scope
+
     from exporter.common.worker import MonotonicClock
     from exporter.web.refusals import Refusals
 
+CONNECTION = "yunxiao.connection"
+"""The key of the client's `Connection` among the extensions of an ASGI scope."""
 MAX_CONNECTIONS = 512
 """Connections of clients at most, however many descriptors there are."""
 MIN_CONNECTIONS = 16
@@ -29,13 +33,15 @@ MIN_CONNECTIONS = 16
 REQUEST_TIMEOUT = 15.0
 """Seconds from the first byte of a request, or from the connection, until the request must be there."""
 RESPONSE_TIMEOUT = 60.0
-"""Seconds in which a client must have read a large answer."""
+"""Seconds in which a client must have read an answer."""
 IDLE_TIMEOUT = 75.0
 """Seconds between two requests: more than the usual scrape interval, so that Prometheus keeps its connection."""
 UNSENT_BYTES = 256 << 10
 """Bytes that the kernel keeps for a client that is not ready for them."""
 _READER_GRACE = 5.0
 """Seconds that a client may read an answer before it can lose its connection to a new client."""
+PENALTY_TIMEOUT = 10.0
+"""Seconds that a client can be kept waiting for a refusal."""
 _CUT_TAKES = 1.0
 """Seconds in which the event loop frees the descriptor of a connection that was cut, usually."""
 _FORGOTTEN_AFTER = 10.0
@@ -61,7 +67,9 @@ class Phase(Enum):
     HANDLING = None
     """The exporter works on the answer."""
     RESPONSE = RESPONSE_TIMEOUT
-    """The client is to read a large answer."""
+    """The client is to read an answer."""
+    PENALTY = PENALTY_TIMEOUT
+    """The client is kept waiting for its refusal, so that it asks less often."""
     IDLE = IDLE_TIMEOUT
     """Between two requests."""
 
@@ -97,6 +105,22 @@ class Connection(socket.socket):
         """The connection begins something new; its time starts."""
         self.phase, self.since = phase, self.table.now()
 
+    def has_sent(self) -> bool:
+        """Whether the client has sent something that has not been read yet: it is not as idle as it seems."""
+        return bool(self._peek())
+
+    def is_abandoned(self) -> bool:
+        """Whether the client has closed its end, which the event loop is about to see."""
+        return self._peek() == b""
+
+    def _peek(self) -> bytes | None:
+        try:
+            return self.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
+
     def cut(self) -> None:
         """End the connection, whatever is still to be sent. The event loop then frees the descriptor."""
         self.table.left(self)
@@ -107,6 +131,12 @@ class Connection(socket.socket):
         """Free the descriptor."""
         self.table.closed(self)
         super().close()
+
+
+def connection_of(scope: Scope) -> Connection | None:
+    """The connection of a request; None outside of the exporter's own server."""
+    found: Connection | None = scope.get("extensions", {}).get(CONNECTION)
+    return found
 
 
 class Connections:
@@ -205,16 +235,26 @@ class Connections:
         """
         now = self.now()
         if not any(now - since < _CUT_TAKES for since in self._cut.values()):
-            living = self._living()
-            victims = [one for one in living if one.phase in {Phase.REQUEST, Phase.IDLE}] or [
-                one for one in living if one.phase is Phase.RESPONSE and now - one.since >= _READER_GRACE
-            ]
-            if not victims:
+            if (victim := self._victim(now)) is None:
                 return
-            victim = min(victims, key=lambda one: one.since)
-            self._refusals.refused(Refusal.TOO_MANY_CONNECTIONS, victim.address)
+            if not victim.is_abandoned():
+                self._refusals.refused(Refusal.TOO_MANY_CONNECTIONS, victim.address)
             victim.cut()
         raise BlockingIOError
+
+    def _victim(self, now: float) -> Connection | None:
+        """The connection that is needed least: the longest idle one, one to be refused, or the slowest reader."""
+        living = sorted(self._living(), key=lambda one: one.since)
+        for one in living:
+            if one.phase in {Phase.REQUEST, Phase.IDLE} and not one.has_sent():
+                return one
+        for one in living:
+            if one.phase is Phase.PENALTY:
+                return one
+        for one in living:
+            if one.phase is Phase.RESPONSE and now - one.since >= _READER_GRACE:
+                return one
+        return None
 
     def _shed(self, accept: Accept) -> bool:
         """Refuse the next client in words, as far as that works without waiting. False if it could not be accepted."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import PlainTextResponse, Response
 
 from exporter.metrics.families.http import Refusal
-from exporter.web.connections import Connection, Phase
+from exporter.web.connections import Connection, connection_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from exporter.common.worker import MonotonicClock
     from exporter.web.refusals import Refusals
 
-CONNECTION = "yunxiao.connection"
-"""The key of the client's `Connection` among the extensions of an ASGI scope."""
 MAX_BYTES = 128 << 20
 """Bytes of different bodies under way at most, unless `MIN_BODIES` are more."""
 MIN_BODIES = 3
@@ -86,8 +84,6 @@ class Deliveries:
                 return False
             one = self._under_way[id(content)] = _UnderWay(content, self._clock.monotonic())
         one.readers.append(connection)
-        if connection is not None:
-            connection.enter(Phase.RESPONSE)
         return True
 
     def end(self, content: bytes, connection: Connection | None) -> None:
@@ -101,17 +97,18 @@ class Deliveries:
 
     def _make_room(self, size: int) -> bool:
         limit = max(MAX_BYTES, MIN_BODIES * size)
-        now = self._clock.monotonic()
+        now, total = self._clock.monotonic(), self.bytes_under_way
         for key, one in list(self._under_way.items()):
-            if self.bytes_under_way + size <= limit:
-                return True
+            if total + size <= limit:
+                break
             if len(one.content) > _SMALL and now - one.since >= _GRACE:
                 del self._under_way[key]
+                total -= len(one.content)
                 for connection in one.readers:
                     if connection is not None:
                         self._refusals.refused(Refusal.SLOW_READER, connection.address)
                         connection.cut()
-        return self.bytes_under_way + size <= limit
+        return total + size <= limit
 
 
 class _Delivery(Response):
@@ -126,7 +123,7 @@ class _Delivery(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI call."""
-        connection: Connection | None = scope.get("extensions", {}).get(CONNECTION)
+        connection = connection_of(scope)
         if not self._deliveries.begin(self._content, connection):
             await busy()(scope, receive, send)
             return

@@ -8,13 +8,12 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from exporter.metrics.families.http import Refusal
-from exporter.web.connections import Connection, Connections, Phase
-from exporter.web.deliveries import CONNECTION
+from exporter.web.connections import CONNECTION, Connection, Connections, Phase
 
 if TYPE_CHECKING:
     import asyncio
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from exporter.web.refusals import Refusals
 
@@ -61,9 +60,12 @@ class BoundedProtocol(H11Protocol):
 
     def _settle(self) -> None:
         """Say what the connection does now."""
-        if self._connection is None or self.transport.is_closing():
+        if self._connection is None:
             return
-        if self.cycle is not None and not self.cycle.response_complete:
+        if self.transport.is_closing():
+            # What has been answered is still to be read.
+            self._connection.enter(Phase.RESPONSE)
+        elif self.cycle is not None and not self.cycle.response_complete:
             if self.cycle is not self._settled:
                 self._settled = self.cycle
                 self._connection.restart(Phase.HANDLING)
@@ -74,9 +76,17 @@ class BoundedProtocol(H11Protocol):
 
     async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The application, with the connection among the scope's extensions."""
-        scope.setdefault("extensions", {})[CONNECTION] = self._connection
+        connection = self._connection
+        scope.setdefault("extensions", {})[CONNECTION] = connection
+
+        async def sending(message: Message) -> None:
+            if connection is not None and message["type"] == "http.response.start":
+                # Before: even a short answer waits if the client has not read those before it.
+                connection.enter(Phase.RESPONSE)
+            await send(message)
+
         try:
-            await self._whole_app(scope, receive, send)
+            await self._whole_app(scope, receive, sending)
         except Exception:
             self._refusals.crashed()
             raise

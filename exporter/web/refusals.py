@@ -69,8 +69,12 @@ class Refusals:
         message = str(context.get("message", "error in the event loop"))
         if (suppressed := self._limit.allow(f"loop: {message}")) is not None:
             error = context.get("exception")
-            found = error if isinstance(error, BaseException) else None
-            _log.error("HTTP server: %s" % message, exc_info=found, suppressed_lines=suppressed or None)  # noqa: UP031
+            _log.error(
+                "error in the HTTP server's event loop",
+                detail=message,
+                exc_info=error if isinstance(error, BaseException) else None,
+                suppressed_lines=suppressed or None,
+            )
 
 
 class _LimitedLogger(logging.LoggerAdapter[logging.Logger]):
