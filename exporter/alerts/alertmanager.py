@@ -162,9 +162,9 @@ class AlertmanagerClient:
         self._redact.add(secret)
         if target.username is None:
             return f"Bearer {secret}"
-        pair = f"{target.username}:{secret}"
-        self._redact.add(pair)
-        return "Basic " + base64.b64encode(pair.encode()).decode()
+        encoded = base64.b64encode(f"{target.username}:{secret}".encode()).decode()
+        self._redact.add(encoded)
+        return f"Basic {encoded}"
 
 
 def _since_epoch(date: str | None, monotonic: float) -> float | None:

@@ -5,8 +5,14 @@ from __future__ import annotations
 import re
 
 _REPLACEMENT = "\ufffd"
-# What stands between \Q and \E or the end, an escape, or any other character.
-_PART = re.compile(r"\\Q(?P<quoted>.*?)(?:\\E|\Z)|\\.|.", re.DOTALL)
+# What stands between \Q and \E or the end, a class of characters, the start of a named group, an escape, or any other
+# character.
+_PART = re.compile(
+    r"\\Q(?P<quoted>.*?)(?:\\E|\Z)|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]|\(\?<|\\.|.",
+    re.DOTALL,
+)
+_IN_GO = {"(?<": "(?P<", r"\C": "(?s:.)"}
+"""What Prometheus' engine does not know of RE2's syntax, and what it has instead."""
 
 
 def promql_string(text: str) -> str:
@@ -18,14 +24,14 @@ def promql_regex(pattern: str) -> str:
     r"""A regular expression of RE2 for a whole name, as a PromQL string.
 
     Prometheus puts it between ``^(?:`` and ``)$``, which a ``\Q`` without its ``\E`` would quote too. What is quoted
-    in this way is escaped character by character instead.
+    in this way is escaped character by character instead. Prometheus' engine is Go's, which lacks some of RE2's syntax.
     """
-    return promql_string(_PART.sub(_unquoted, pattern))
+    return promql_string(_PART.sub(_in_go, pattern))
 
 
-def _unquoted(part: re.Match[str]) -> str:
+def _in_go(part: re.Match[str]) -> str:
     quoted = part["quoted"]
-    return part[0] if quoted is None else re.escape(quoted)
+    return _IN_GO.get(part[0], part[0]) if quoted is None else re.escape(quoted)
 
 
 def template_text(text: str) -> str:

@@ -16,6 +16,12 @@ from support.dashboards import queries
 from support.prometheus import Prometheus
 from support.running import ROOT, Exporter, a_simulator, command, free_port, wait_until, write_config
 
+from exporter.alerts.alertmanager import AlertmanagerClient, AlertmanagerTarget
+from exporter.alerts.conditions import Alert
+from exporter.alerts.tracker import Moment, Tracker
+from exporter.clock import SystemClock
+from exporter.common.redaction import Redactor
+from exporter.transport import Watchdog
 from exporter.yunxiao.simulator.enterprise import TokenRecord
 from exporter.yunxiao.simulator.faults import Fault
 
@@ -242,6 +248,39 @@ def test_an_alertmanager_that_was_away_for_longer_than_the_lease_hears_the_same_
                 assert after["labels"] == before["labels"]
                 exporter.signal(signal.SIGTERM)
                 assert exporter.ended() == 0
+
+
+class OffClock(SystemClock):
+    """The machine's clock with the wall-clock time off by so many seconds."""
+
+    off = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.off
+
+
+@pytest.mark.parametrize(("at_start", "at_end"), [(3600, 0), (3600, 3600), (0, 3600), (-3600, 0), (-3600, -3600)])
+def test_a_clock_that_is_off_or_set_right_leaves_no_alert_behind(
+    alertmanager: str, tmp_path: Path, at_start: float, at_end: float
+) -> None:
+    clock = OffClock()
+    watchdog = Watchdog(clock)
+    watchdog.start()
+    alert = Alert((("alertname", "YunxiaoTokenExpired"),), (), clock.now() + at_start)
+    with AlertmanagerServer(alertmanager, tmp_path).ready() as server:
+        client = AlertmanagerClient(AlertmanagerTarget(server.url, 5.0), watchdog, clock, redact=Redactor())
+        tracker = Tracker()
+        clock.off = at_start
+        (first,) = tracker.due([alert], Moment.of(clock), 60.0)
+        # The answer to the first says what time it is there.
+        client.send([first])
+        client.send([first])
+        assert server.names() == ["YunxiaoTokenExpired"]
+        clock.off = at_end
+        client.send(tracker.due([], Moment.of(clock), 60.0))
+        assert server.names() == []
+        client.close()
+    watchdog.stop()
 
 
 @pytest.mark.parametrize("file", ["deploy/alertmanager.example.yml", "deploy/compose/alertmanager.yml"])

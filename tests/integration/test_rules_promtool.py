@@ -32,7 +32,21 @@ names = st.sampled_from(
 )
 patterns = st.lists(
     st.sampled_from(
-        [*"abc.-{}[]()|*+?^$\"'\\ 张\n\ufffd{{", ".*", r"\d", r"\.", "[^a]", "(?i)", r"\pL", "{2}", r"\Q", r"\E"]
+        [
+            *"abc.-{}[]()|*+?^$\"'\\ 张\n\ufffd{{",
+            ".*",
+            r"\d",
+            r"\.",
+            "[^a]",
+            "(?i)",
+            r"\pL",
+            "{2}",
+            r"\Q",
+            r"\E",
+            r"\C",
+            "(?<n>",
+            ")",
+        ]
     ),
     min_size=1,
     max_size=6,

@@ -245,7 +245,7 @@ NOTIFICATIONS_ERRORS = OwnFamily(
     "yunxiao_notifications_errors_total",
     Kind.COUNTER,
     ("alertmanager",),
-    "Alerts that could not be delivered; they are sent again with the next re-send.",
+    "Alerts that could not be delivered, counted at each try; they wait and are tried again.",
     _ALERTMANAGER,
     ("increase(yunxiao_notifications_errors_total[15m]) > 0", "an Alertmanager that cannot be reached"),
 )
@@ -253,7 +253,8 @@ NOTIFICATIONS_DROPPED = OwnFamily(
     "yunxiao_notifications_dropped_total",
     Kind.COUNTER,
     ("alertmanager",),
-    "Alerts given up: the queue was full, or Alertmanager refused them.",
+    "Alerts given up: the queue was full (then those go that Alertmanager took most recently), they waited for longer "
+    "than their lease, or Alertmanager refused them.",
     _ALERTMANAGER,
     ("increase(yunxiao_notifications_dropped_total[1h]) > 0", "alerts that nobody heard of"),
 )
@@ -261,7 +262,7 @@ NOTIFICATIONS_QUEUE = OwnFamily(
     "yunxiao_notifications_queue_length",
     Kind.GAUGE,
     ("alertmanager",),
-    "Alerts that wait for delivery.",
+    "Alerts that wait for delivery; a newer notification of an alert replaces the one that waits.",
     _ALERTMANAGER,
     ("yunxiao_notifications_queue_length / yunxiao_notifications_queue_capacity", "how full the queue is"),
 )

@@ -32,6 +32,9 @@ def test_a_text_becomes_a_promql_string(text: str, expected: str) -> None:
         # an escaped backslash and a Q
         (r"a\\Q.", r'"a\\\\Q."'),
         (r"\Qa\\E.", r'"a\\\\."'),
+        # what Go's engine lacks
+        (r"(?<n>a)\C[(?<\]\C]", r'"(?P<n>a)(?s:.)[(?<\\]\\C]"'),
+        (r"[]\Q(?<]", r'"[]\\Q(?<]"'),
     ],
 )
 def test_a_pattern_stays_whole_between_what_prometheus_puts_around_it(pattern: str, expected: str) -> None:
