@@ -98,12 +98,13 @@ class Daemon:
         self._reader.start()
         return self._process.pid
 
-    def wait_for(self, path: str, within: float) -> float:
+    def wait_for(self, path: str, within: float, stop: threading.Event | None = None) -> float:
         """Wait for 200 from a path; how many seconds that took.
 
         Raises:
-            DaemonError: the process ended, or it took too long.
+            DaemonError: the process ended, it took too long, or the wait was called off.
         """
+        pause = (stop or threading.Event()).wait
         started = time.monotonic()
         while True:
             if self.pid is None:
@@ -113,7 +114,8 @@ class Daemon:
                     return time.monotonic() - started
             if time.monotonic() - started > within:
                 raise DaemonError(f"{self.name}: no 200 from {path} within {within:.0f} s: {self.last_lines(5)}")
-            time.sleep(0.1)
+            if pause(0.1):
+                raise DaemonError(f"{self.name}: the run ended while it was starting")
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal."""
