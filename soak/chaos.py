@@ -233,6 +233,7 @@ class Chaos:
                 world.configure(world.plan)
             else:
                 world.configure(changed(world.plan, change, random.Random(event.number)))
+                self._expected.configuring(world.names, world.users)
             self._ask_all(over_http=over_http, status=http.HTTPStatus.OK, times=1 if event.number % 5 else _STORM)
             self._expected.configured(world.names, world.users, self._now())
 
