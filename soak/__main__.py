@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -29,6 +30,8 @@ def main() -> int:
     parser.add_argument("--keep-going", action="store_true", help="go on after the first violation")
     parser.add_argument("--keep", action="store_true", help="keep configuration, state and logs")
     arguments = parser.parse_args()
+    # So that a run that is ended from outside ends its daemons and unmounts its disk.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     seconds = arguments.minutes * 60
     if arguments.profile == _AWAY:

@@ -99,7 +99,8 @@ class Chaos:
             try:
                 self._doing[event.lane](event)
             except DaemonError as error:
-                self._board.violate("alive", self._now(), str(error))
+                if not self._stop.is_set():
+                    self._board.violate("alive", self._now(), str(error))
             except Exception as error:  # noqa: BLE001 - a fault of the harness must be seen, and fail the run
                 self._board.violate("harness", self._now(), f"{event}: {type(error).__name__}: {error}")
 
@@ -180,7 +181,7 @@ class Chaos:
                 daemon.send(signal.SIGSTOP)
                 self._stop.wait(event.seconds)
                 daemon.send(signal.SIGCONT)
-                daemon.wait_for("/-/healthy", self._board.bounds.started)
+                daemon.wait_for("/-/healthy", self._board.bounds.started, self._stop)
                 self._expected.up(daemon.name, self._now())
             else:
                 daemon.kill()
@@ -207,9 +208,9 @@ class Chaos:
         bounds = self._board.bounds
         self._world.start(daemon)
         started = self._now()
-        daemon.wait_for("/-/healthy", bounds.started)
+        daemon.wait_for("/-/healthy", bounds.started, self._stop)
         self._expected.up(daemon.name, self._now())
-        daemon.wait_for("/-/ready", bounds.ready + _LONGEST_FAULT)
+        daemon.wait_for("/-/ready", bounds.ready + _LONGEST_FAULT, self._stop)
         ready = self._now()
         # A platform that fails meanwhile may cost the first sweep its time.
         calm = min(ready, max(started, self._expected.calm_since(daemon.name, ("platform",))))
@@ -232,6 +233,7 @@ class Chaos:
                 world.configure(world.plan)
             else:
                 world.configure(changed(world.plan, change, random.Random(event.number)))
+                self._expected.configuring(world.names, world.users)
             self._ask_all(over_http=over_http, status=http.HTTPStatus.OK, times=1 if event.number % 5 else _STORM)
             self._expected.configured(world.names, world.users, self._now())
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from soak import clock
 from soak.http import Answer, ask
 from soak.ports import free_port
+from soak.waits import since, waits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -98,12 +99,13 @@ class Daemon:
         self._reader.start()
         return self._process.pid
 
-    def wait_for(self, path: str, within: float) -> float:
+    def wait_for(self, path: str, within: float, stop: threading.Event | None = None) -> float:
         """Wait for 200 from a path; how many seconds that took.
 
         Raises:
-            DaemonError: the process ended, or it took too long.
+            DaemonError: the process ended, it took too long, or the wait was called off.
         """
+        pause = (stop or threading.Event()).wait
         started = time.monotonic()
         while True:
             if self.pid is None:
@@ -113,7 +115,8 @@ class Daemon:
                     return time.monotonic() - started
             if time.monotonic() - started > within:
                 raise DaemonError(f"{self.name}: no 200 from {path} within {within:.0f} s: {self.last_lines(5)}")
-            time.sleep(0.1)
+            if pause(0.1):
+                raise DaemonError(f"{self.name}: the run ended while it was starting")
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal."""
@@ -121,18 +124,24 @@ class Daemon:
             self._process.send_signal(number)
 
     def end(self, number: signal.Signals, within: float) -> tuple[float, int | None]:
-        """Send a signal that ends it; seconds until the end, and the exit code: None if it had to be killed."""
+        """Send a signal that ends it.
+
+        Returns:
+            Seconds until the end, less the longest time for which one of its threads waited for a processor; and the
+            exit code, None if it had to be killed.
+        """
         assert self._process is not None
         started = time.monotonic()
+        before = now = waits(self._process.pid)
         self._process.send_signal(number)
-        code: int | None
-        try:
-            code = self._process.wait(within)
-        except subprocess.TimeoutExpired:
+        while (code := self._process.poll()) is None and time.monotonic() - started < within:
+            # Once it has ended nothing says any more for how long it waited.
+            now = waits(self._process.pid) or now
+            time.sleep(0.05)
+        took = time.monotonic() - started - max(since(before, now), default=0.0)
+        if code is None:
             self._process.kill()
             self._process.wait()
-            code = None
-        took = time.monotonic() - started
         clock.forget(self._process.pid)
         assert self._process.stdout is not None
         assert self._reader is not None

@@ -43,6 +43,7 @@ class Expectations:
         self._up: dict[str, list[tuple[float, float]]] = {}
         self._names: frozenset[str] = frozenset()
         self._users: frozenset[str] = frozenset()
+        self._coming: frozenset[str] = frozenset()
         self._gone: dict[str, float] = {}
         self._added: dict[str, float] = {}
 
@@ -90,6 +91,11 @@ class Expectations:
         with self._lock:
             return any(begin <= start and end <= over for begin, over in self._up.get(daemon, []))
 
+    def configuring(self, names: frozenset[str], users: frozenset[str]) -> None:
+        """Other organizations and users are about to be in force: some daemons may show them before others."""
+        with self._lock:
+            self._coming = names | users
+
     def configured(self, names: frozenset[str], users: frozenset[str], at: float) -> None:
         """Other organizations and users are in force."""
         with self._lock:
@@ -97,7 +103,7 @@ class Expectations:
                 self._gone[gone] = at
             for added in (names - self._names) | (users - self._users):
                 self._added[added] = at
-            self._names, self._users = names, users
+            self._names, self._users, self._coming = names, users, frozenset()
 
     @property
     def users(self) -> frozenset[str]:
@@ -119,6 +125,6 @@ class Expectations:
     def gone_at(self, name: str) -> float | None:
         """When an organization or user was removed; None if it is in force, 0 if it never was."""
         with self._lock:
-            if name in self._names or name in self._users:
+            if name in self._names or name in self._users or name in self._coming:
                 return None
             return self._gone.get(name, 0.0)

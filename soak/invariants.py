@@ -138,6 +138,7 @@ class Freshness:
         self._process: dict[str, int] = {}
         self._seen: dict[str, dict[str, tuple[float, float]]] = {}
         self._led: dict[str, float] = {}
+        self._before: dict[str, Sample] = {}
 
     def age(self, sample: Sample) -> float | None:
         """Seconds since the user polled longest ago was polled, as the daemon says; None if it knows no user."""
@@ -151,6 +152,9 @@ class Freshness:
             self._process[one] = sample.process
             self._seen.pop(one, None)
             self._led.pop(one, None)
+            self._before.pop(one, None)
+        last = self._before.get(one, sample)
+        self._before[one] = sample
         seen = self._seen.setdefault(one, {})
         stale, false = self.worst
         stepped = expected.calm_since(one, ("clock",))
@@ -164,9 +168,10 @@ class Freshness:
                 continue
             seen[user] = (value, sample.at)
             # The first value that is seen may be an earlier run's.
-            if before is None or led is None or led > sample.at - self._bounds.age or stepped > sample.at - 1:
+            if before is None or led is None or led > sample.at - self._bounds.age or stepped > last.at - 1:
                 continue
-            off = max(value - sample.wall, sample.wall - value - self._bounds.truth)
+            # The poll was between the last sample and the answer to this one.
+            off = max(value - sample.wall - sample.asked, last.wall - value)
             if false.see(sample.at, one, max(0.0, off), self._bounds.truth):
                 yield false.violation(sample.at, one, off, self._bounds.truth, f"user {user}")
         for user in seen.keys() - known.keys():

@@ -22,6 +22,7 @@ from collections import deque
 from pathlib import Path
 
 from soak.http import ask
+from soak.waits import since, waits
 
 _EVERY = 0.5
 _PATIENCE = 10.0
@@ -86,21 +87,16 @@ def _echo(server: socket.socket) -> None:
     os._exit(0)
 
 
-def waited(pid_file: Path) -> float:
-    """Seconds for which all threads of a process together have waited for a processor since they began."""
-    nanoseconds = 0
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        folder = Path("/proc") / pid_file.read_text(encoding="ascii") / "task"
-        for thread in folder.iterdir():
-            with contextlib.suppress(OSError):
-                nanoseconds += int((thread / "schedstat").read_text(encoding="ascii").split()[1])
-    return nanoseconds / 1e9
+def _waits(pid_file: Path) -> dict[str, float]:
+    with contextlib.suppress(OSError):
+        return waits(pid_file.read_text(encoding="ascii"))
+    return {}
 
 
 def _probe(name: str, port: int, pid_file: Path, lag: Lag, printing: threading.Lock) -> None:
     due = time.monotonic()
     while True:
-        before = waited(pid_file)
+        before = _waits(pid_file)
         start = time.monotonic()
         try:
             answer = ask(port, "/-/healthy", timeout=_PATIENCE)
@@ -109,7 +105,7 @@ def _probe(name: str, port: int, pid_file: Path, lag: Lag, printing: threading.L
             status, text = 0, f"{type(error).__name__}: {error}"
         end = time.monotonic()
         found = {"daemon": name, "start": start, "seconds": end - start, "status": status, "text": text.strip()}
-        delayed = min(end - start, max(0.0, waited(pid_file) - before, lag.between(start, end)))
+        delayed = min(end - start, max(sum(since(before, _waits(pid_file))), lag.between(start, end)))
         with printing:
             print(json.dumps(found | {"lag": delayed}), flush=True)
         due = max(due + _EVERY, end)

@@ -59,7 +59,8 @@ class Sample:
         threads: how many.
         clients: connections that the harness holds open to it.
         scrape: what `/metrics` said.
-        wall: the daemon's own wall clock, in epoch seconds.
+        wall: the daemon's own wall clock when it was asked, in epoch seconds.
+        asked: seconds for the answer.
     """
 
     at: float
@@ -72,6 +73,7 @@ class Sample:
     clients: int
     scrape: Scrape
     wall: float
+    asked: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

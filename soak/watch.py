@@ -122,7 +122,7 @@ class Watch:
         if since is None:
             self.latest.pop(daemon.name, None)
             return
-        start = self._now()
+        start, wall = self._now(), self._world.clock.now()
         try:
             answer = ask(daemon.port, "/metrics", timeout=_SCRAPE_PATIENCE)
             memory = daemon.measure()
@@ -140,31 +140,35 @@ class Watch:
             text = f"{daemon.name}: status {answer.status}: {answer.body[:300]!r}"
             self._board.violate("scrape", start, text, daemon.name)
             return
-        self._see(daemon, start, end, since, memory, answer.body)
-
-    def _see(
-        self, daemon: Daemon, start: float, end: float, since: float, memory: tuple[int, int, int], body: bytes
-    ) -> None:
-        self._search(f"/metrics of {daemon.name}", body)
-        scrape = parse_scrape(body.decode("utf-8", "replace"))
+        self._search(f"/metrics of {daemon.name}", answer.body)
         rss, fds, threads = memory
         sample = Sample(
-            end, daemon.name, daemon.number, since, rss, fds, threads, self._open_clients(daemon), scrape, self._wall()
+            at=end,
+            daemon=daemon.name,
+            process=daemon.number,
+            since=since,
+            rss=rss,
+            fds=fds,
+            threads=threads,
+            clients=self._open_clients(daemon),
+            scrape=parse_scrape(answer.body.decode("utf-8", "replace")),
+            wall=wall,
+            asked=end - start,
         )
+        self._see(daemon, start, sample)
+
+    def _see(self, daemon: Daemon, start: float, sample: Sample) -> None:
         self.latest[daemon.name] = sample
-        if not self._expected.was_up(daemon.name, start, end):
+        if not self._expected.was_up(daemon.name, start, sample.at):
             return
         checks = self._board.checks
         users = len(self._expected.users)
-        self._board.note(checks.scrape.check(start, daemon.name, end - start))
+        self._board.note(checks.scrape.check(start, daemon.name, sample.asked))
         self._board.note(checks.resources.check(sample, users, len(self._expected.names)))
         self._board.note(checks.growth.check(sample, users))
         self._board.note(checks.freshness.check(sample, self._expected))
-        found = scrape.organizations | scrape.users
-        self._board.note(checks.shown.check(start, f"/metrics of {daemon.name}", found, since, self._expected))
-
-    def _wall(self) -> float:
-        return self._world.clock.now()
+        found = sample.scrape.organizations | sample.scrape.users
+        self._board.note(checks.shown.check(start, f"/metrics of {daemon.name}", found, sample.since, self._expected))
 
     def _open_clients(self, daemon: Daemon) -> int:
         """Connections held open now or just before: closing takes a moment."""

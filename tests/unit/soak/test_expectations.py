@@ -13,6 +13,17 @@ def test_nothing_is_calm_while_a_window_is_open() -> None:
     assert expected.calm_since("a", ("platform",)) == 0.0
 
 
+def test_what_a_reload_is_about_to_add_may_be_shown_before_it_has_ended() -> None:
+    expected = Expectations()
+    expected.configured(frozenset({"one"}), frozenset({"u1"}), 0.0)
+    expected.configuring(frozenset({"one", "two"}), frozenset({"u2"}))
+    assert expected.gone_at("two") is None
+    assert expected.gone_at("u2") is None
+    assert expected.gone_at("u1") is None
+    expected.configured(frozenset({"one", "two"}), frozenset({"u2"}), 5.0)
+    assert expected.gone_at("u1") == 5.0
+
+
 def test_a_daemon_must_answer_only_within_one_of_its_lives() -> None:
     expected = Expectations()
     expected.up("a", 5.0)
