@@ -78,8 +78,6 @@ def configure(level: Level, form: Format, redactor: Redactor | None = None) -> N
     logging.getLogger("exporter").setLevel(_NUMBERS[level])
     if level is Level.ERROR:
         root.setLevel(logging.ERROR)
-    # Skipped runs are told of by the exporter's own words and counter.
-    logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

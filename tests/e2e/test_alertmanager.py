@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 from support.alertmanager import AlertmanagerServer
+from support.builders import a_watchdog
 from support.dashboards import queries
 from support.prometheus import Prometheus
 from support.running import ROOT, Exporter, a_simulator, command, free_port, wait_until, write_config
@@ -21,7 +22,6 @@ from exporter.alerts.conditions import Alert
 from exporter.alerts.tracker import Moment, Tracker
 from exporter.clock import SystemClock
 from exporter.common.redaction import Redactor
-from exporter.transport import Watchdog
 from exporter.yunxiao.simulator.enterprise import TokenRecord
 from exporter.yunxiao.simulator.faults import Fault
 
@@ -264,7 +264,7 @@ def test_a_clock_that_is_off_or_set_right_leaves_no_alert_behind(
     alertmanager: str, tmp_path: Path, at_start: float, at_end: float
 ) -> None:
     clock = OffClock()
-    watchdog = Watchdog(clock)
+    watchdog = a_watchdog(clock)
     watchdog.start()
     alert = Alert((("alertname", "YunxiaoTokenExpired"),), (), clock.now() + at_start)
     with AlertmanagerServer(alertmanager, tmp_path).ready() as server:
