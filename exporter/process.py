@@ -6,7 +6,9 @@ import contextlib
 import os
 import queue
 import resource
+import select
 import signal
+import socket
 import sys
 import threading
 from enum import Enum, auto
@@ -53,6 +55,12 @@ class Signals:
         # Handlers run between any two instructions of the main thread: they must not take a lock, and putting something
         # into a simple queue takes none.
         self._arrived: queue.SimpleQueue[Wanted] = queue.SimpleQueue()
+        # The kernel may give a signal to any thread. What wakes the main thread in each case, so that it runs the
+        # handlers, is the byte that the interpreter writes here; a wait on a lock would go on.
+        self._awakened, self._alarm = socket.socketpair()
+        self._awakened.setblocking(False)
+        self._alarm.setblocking(False)
+        signal.set_wakeup_fd(self._alarm.fileno(), warn_on_full_buffer=False)
         self._stopping: queue.SimpleQueue[None] = queue.SimpleQueue()
         # Ready before it is needed: at the end there may be no thread to be had.
         threading.Thread(target=self._end_soon, name="last resort", daemon=True).start()
@@ -69,13 +77,22 @@ class Signals:
     def start_ended(self) -> None:
         """Wake whoever waits for the next signal, since the daemon's start has ended."""
         self._arrived.put(Wanted.END_OF_START)
+        self._wake()
+
+    def close(self) -> None:
+        """Give the signals their default handlers back. From the main thread."""
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        self._awakened.close()
+        self._alarm.close()
 
     def next(self) -> Wanted:
         """Wait for the next signal; one that asks for the stop overtakes all others."""
-        arrived = [self._arrived.get()]
-        with contextlib.suppress(queue.Empty):
-            while True:
-                arrived.append(self._arrived.get_nowait())
+        while not (arrived := self._take_all()):
+            select.select([self._awakened], [], [])
+            with contextlib.suppress(BlockingIOError):
+                self._awakened.recv(4096)
         if Wanted.STOP in arrived:
             return Wanted.STOP
         if Wanted.END_OF_START in arrived:
@@ -84,6 +101,17 @@ class Signals:
                 self._arrived.put(Wanted.RELOAD)
             return Wanted.END_OF_START
         return Wanted.RELOAD
+
+    def _take_all(self) -> list[Wanted]:
+        arrived = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                arrived.append(self._arrived.get_nowait())
+        return arrived
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # full: then there is enough to wake up
+            self._alarm.send(b"\0")
 
     def watch(self, saved: Callable[[], bool]) -> None:
         """Name what says whether the process may end without losing state."""

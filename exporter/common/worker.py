@@ -74,6 +74,8 @@ class Worker:
         self._woken = threading.Event()
         self._stop = _WorkerStop(parent, self._woken)
         self._started = False
+        # After `_started`: a thread that is being started is not alive yet, and not dead either.
+        self._launched = False
         # When the current step began; None between two steps. Replaced whole, so it needs no lock.
         self._step_since: float | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -88,6 +90,7 @@ class Worker:
         if not self._stop.is_set():
             self._started = True
             self._thread.start()
+            self._launched = True
 
     def wake(self) -> None:
         """Run the next step now."""
@@ -111,7 +114,7 @@ class Worker:
 
     def problem(self) -> str | None:
         """Why the worker does not work, such as ``lease is dead``; None if it does, or if it was asked to stop."""
-        if not self._started or self._stop.is_set():
+        if not self._launched or self._stop.is_set():
             return None
         if not self._thread.is_alive():
             return f"{self.name} is dead"

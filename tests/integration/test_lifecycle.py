@@ -202,6 +202,8 @@ def test_a_reload_that_meets_a_defect_has_changed_nothing(
 
     try:
         wait_until(lambda: requests.get(f"{url}/-/ready", timeout=5).status_code == 200)
+        # Known last, since it takes requests of its own.
+        wait_until(lambda: 'yunxiao_exporter_token_expiry_timestamp_seconds{organization="acme"}' in samples())
         before = samples()
         children = len(daemon._stop._children)
         made = daemon._organizations._make

@@ -10,19 +10,30 @@ from exporter import process
 from exporter.process import Signals, Wanted, run
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from exporter.daemon import Daemon
 
 
+_made: list[Signals] = []
+
+
 @pytest.fixture(autouse=True)
-def _this_process_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def _this_process_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(signal, "set_wakeup_fd", lambda *_, **__: -1)
     for tuning in ("raise_file_limit", "tune_interpreter"):
         monkeypatch.setattr(process, tuning, lambda: None)
+    yield
+    while _made:
+        _made.pop().close()
 
 
 def some_signals(exits: list[int] | None = None) -> Signals:
     """Signals whose last resort only records the exit code."""
-    return Signals(([] if exits is None else exits).append)
+    signals = Signals(([] if exits is None else exits).append)
+    _made.append(signals)
+    return signals
 
 
 def send(signals: Signals, *numbers: signal.Signals) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
 import threading
 import timeit
 import urllib.parse
@@ -85,6 +86,8 @@ PRINTABLE = st.characters(min_codepoint=0x20, max_codepoint=0x2FFF, exclude_cate
 def test_a_secret_goes_with_any_of_its_characters_escaped(secret: str, ways: list[str], around: str) -> None:
     # A letter after "&" or "\" may happen to make an escape of another character out of the text around.
     assume(not set("&\\%") & set(secret))
+    # "\\xc2\\xa1" stands for two letters in Python's notation and for one letter in UTF-8; it is read as the latter.
+    assume(not re.search("[\u00c2-\u00f4][\u0080-\u00bf]", secret))
     escaped = "".join(ESCAPES[ways[index % len(ways)]](char) for index, char in enumerate(secret))
     cleaned = a_redactor(secret).clean(f"{around}{escaped}{around}")
     assert cleaned == f"{around}{REDACTED}{around}"

@@ -138,6 +138,22 @@ def test_a_thread_that_died_is_a_problem() -> None:
     assert worker.problem() == "lease is dead"
 
 
+def test_a_thread_that_is_being_started_is_not_dead() -> None:
+    worker = Worker("lease", lambda: None, lambda _: None, SetClock())
+    found: list[str | None] = []
+    real = worker._thread.start
+
+    def start() -> None:
+        # A probe that comes while the system is busy with starting the thread.
+        found.append(worker.problem())
+        real()
+
+    worker._thread.start = start  # type: ignore[method-assign]
+    worker.start()
+    assert worker.stop(5)
+    assert found == [None]
+
+
 def test_stop_says_when_a_step_does_not_end() -> None:
     running, release = threading.Event(), threading.Event()
 
