@@ -110,7 +110,7 @@ class Signals:
         return arrived
 
     def _wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # full: then there is enough to wake up
+        with contextlib.suppress(OSError):  # full: then there is enough to wake up; closed: then nothing waits
             self._alarm.send(b"\0")
 
     def watch(self, saved: Callable[[], bool]) -> None:

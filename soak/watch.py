@@ -39,8 +39,9 @@ _NAME = re.compile(r"soak-org-\d{4}|[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f
 _WHO = ("organization", "name", "user_id")
 _BEYOND_CONFIGURATION = frozenset({"events", "sqlite_sequence"})
 """Tables that may name what is gone: what happened stays true."""
-_SHARED = re.compile(r":rate:")
-"""Keys in Redis that end by themselves within seconds."""
+_SHARED = re.compile(r":rate:|:order$")
+"""Keys in Redis that may name what is gone: those of the rate end by themselves within seconds, and the order keeps the
+ids of removed users for ten minutes, so that standbys can see that they were removed."""
 _OK, _BUSY = 200, 503
 
 
