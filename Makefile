@@ -27,6 +27,7 @@ lint: $(VENV)/.dev ## ruff, mypy and generated files
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/python scripts/make_docs.py --check
 
 format: $(VENV)/.dev ## let ruff mend what it can

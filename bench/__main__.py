@@ -9,7 +9,8 @@ from pathlib import Path
 
 from bench.scrape import rendering, scraping
 from bench.sweep import sweeping
-from exporter import __version__, logs
+from exporter import __version__
+from exporter.common import logs
 
 _HEAD = """# Performance
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from exporter.clock import SystemClock
+from exporter.common.clock import SystemClock
 from exporter.config.schema import Config
 from exporter.metrics.exposition import Exposition
-from exporter.model import NEVER, Token, User
-from exporter.store import Ledger, Store, Sweep, SweepResult
-from exporter.yunxiao.simulator.enterprise import Enterprise
+from exporter.model.snapshot import Sweep, SweepResult
+from exporter.model.token import NEVER, Token
+from exporter.model.user import User
+from exporter.platform.yunxiao.simulator.enterprise import Enterprise
+from exporter.state.ledger import Ledger
+from exporter.state.store import Store
 
 if TYPE_CHECKING:
     from exporter.metrics.telemetry import Telemetry
-    from exporter.yunxiao.simulator.enterprise import TokenRecord
+    from exporter.platform.yunxiao.simulator.enterprise import TokenRecord
 
 CONFIG = Config.model_validate(
     {"organizations": ({"name": "acme", "endpoint": "http://x", "token_env": "T", "users": {"files": ("x",)}},)}

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 import requests
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from support.collector import StateCollector
 
 from bench.fleet import CONFIG, a_store, an_exposition
 from bench.table import Row, best_of, markdown
-from exporter.clock import SystemClock
-from exporter.metrics.collector import StateCollector
+from exporter.common.clock import SystemClock
 from exporter.metrics.encoding import gzipped
 from exporter.metrics.telemetry import Telemetry
 

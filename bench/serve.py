@@ -13,12 +13,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
+from support.collector import StateCollector
 
 from bench.fleet import CONFIG, a_store, an_exposition
-from exporter.clock import SystemClock
+from exporter.common.clock import SystemClock
 from exporter.common.log_limit import LogLimit
 from exporter.common.worker import Supervisor
-from exporter.metrics.collector import StateCollector
 from exporter.metrics.http import HttpTelemetry
 from exporter.metrics.telemetry import Telemetry
 from exporter.web.app import Served, create_app

@@ -17,14 +17,14 @@ import requests
 import yaml
 
 from bench.table import Row, markdown
-from exporter.clock import SystemClock
-from exporter.config.loader import load
-from exporter.oneshot import sweep_once
+from exporter.app.once import sweep_once
+from exporter.common.clock import SystemClock
+from exporter.config.load import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from exporter.config.loader import Settings
+    from exporter.config.load import Settings
 
 LATENCY = 0.05
 WORKERS = 64
@@ -47,7 +47,7 @@ def sweeping(users: int) -> str:
 def _platform(users: int) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        command = [sys.executable, "-m", "exporter.yunxiao.simulator", "--users", str(users)]
+        command = [sys.executable, "-m", "exporter.platform.yunxiao.simulator", "--users", str(users)]
         command += ["--latency", str(LATENCY), "--write-config", name]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:

@@ -14,12 +14,13 @@ from pathlib import Path
 
 from pydantic_core import PydanticUndefined
 
-from exporter.config.check import section_of
+from exporter.common.durations import format_duration
 from exporter.config.schema import Config
-from exporter.durations import format_duration
-from exporter.events import Change
+from exporter.config.validation import section_of
 from exporter.metrics.families import ALL_FAMILIES, ConfigFamily, Family, OrganizationFamily, OwnFamily
-from exporter.model import Reason, TokenState
+from exporter.model.event import Change
+from exporter.model.state import Reason
+from exporter.model.token import TokenState
 from exporter.policies.definitions import Policy
 
 if typing.TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from exporter.yunxiao.simulator.enterprise import Enterprise
-from exporter.yunxiao.simulator.faults import Fault, FaultKind
-from exporter.yunxiao.simulator.server import Simulator
+from exporter.platform.yunxiao.simulator.enterprise import Enterprise
+from exporter.platform.yunxiao.simulator.faults import Fault, FaultKind
+from exporter.platform.yunxiao.simulator.server import Simulator
 from soak.ports import free_port
 
 if TYPE_CHECKING:

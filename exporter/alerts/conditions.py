@@ -21,7 +21,7 @@ from exporter.alerts.definitions import (
     USER_POLL_FAILING,
     Definition,
 )
-from exporter.alerts.timing import (
+from exporter.alerts.thresholds import (
     CRITICAL_SHARE,
     WARNING_SHARE,
     WIDENED_FOR,
@@ -30,20 +30,23 @@ from exporter.alerts.timing import (
     stalled_after,
     undiscovered_after,
 )
-from exporter.events import GRANTS_MORE
-from exporter.model import NEVER, Owner, token_series
+from exporter.common.text import expiry_words, rough
+from exporter.model.event import GRANTS_MORE
+from exporter.model.token import NEVER, token_series
+from exporter.model.user import Owner
 from exporter.policies.evaluate import token_violations, user_violations
-from exporter.wording import expiry_words, rough
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from exporter.audit import LastEvents
     from exporter.config.alerting import Alerting, Ignore
-    from exporter.config.policies import Policies
     from exporter.config.schema import Config
-    from exporter.model import Token, User, UserState
-    from exporter.store import OrganizationView, View
+    from exporter.model.snapshot import OrganizationView, View
+    from exporter.model.state import UserState
+    from exporter.model.token import Token
+    from exporter.model.user import User
+    from exporter.policies.schema import Policies
+    from exporter.state.audit import LastEvents
 
 Labels = tuple[tuple[str, str], ...]
 """Label names and values in the order of the names: the identity of an alert."""

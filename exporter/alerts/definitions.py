@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from exporter.model import Severity
+from exporter.model.severity import Severity
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from exporter.alerts.conditions import Evaluation
-    from exporter.clock import Clock, Stop
+    from exporter.common.cancellation import Stop
+    from exporter.common.clock import Clock
     from exporter.common.worker import Supervisor
-    from exporter.kept_alert import KeptAlert
+    from exporter.model.kept_alert import KeptAlert
 
 __all__ = ["QUEUE_CAPACITY", "NotificationObserver", "Notifier", "Plan"]
 _EVALUATIONS_PER_RESEND = 4

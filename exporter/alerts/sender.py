@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from exporter.alerts.alertmanager import DeliveryError
 from exporter.alerts.outbox import CAPACITY, Outbox
+from exporter.alerts.receivers.alertmanager import DeliveryError
 from exporter.alerts.tracker import Moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from exporter.alerts.alertmanager import AlertmanagerClient
     from exporter.alerts.conditions import Labels
+    from exporter.alerts.receivers.alertmanager import AlertmanagerClient
     from exporter.alerts.tracker import Notice
-    from exporter.clock import Clock, Stop
+    from exporter.common.cancellation import Stop
+    from exporter.common.clock import Clock
     from exporter.common.worker import Supervisor
 
 _log = structlog.get_logger(__name__)
@@ -56,7 +57,7 @@ class NotificationObserver(Protocol):
         """So many notices are waiting."""
         ...
 
-    def firing(self, notices: Sequence[Notice]) -> None:
+    def firing(self, alerts: Sequence[Notice]) -> None:
         """These alerts fire now."""
         ...
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from math import floor
 from typing import TYPE_CHECKING
 
-from exporter.kept_alert import KeptAlert
-from exporter.wording import utc_exact
+from exporter.common.text import utc_exact
+from exporter.model.kept_alert import KeptAlert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from exporter.alerts.conditions import Alert, Labels, Subject
-    from exporter.clock import Clock
+    from exporter.common.clock import Clock
 
 LEASE = 4
 """An alert ends by itself after this many re-send intervals without a notification, as in Prometheus."""

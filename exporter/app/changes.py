@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from exporter.events import events
+from exporter.model.event import events
 from exporter.state.delivery import Changed, OrganizationRemoved, OwnExpiryChanged, Swept, UsersRemoved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from exporter.audit import AuditTrail
     from exporter.cluster.member import Member
-    from exporter.events import Event
     from exporter.metrics.exposition import Exposition
     from exporter.metrics.telemetry import Telemetry
+    from exporter.model.event import Event
+    from exporter.state.audit import AuditTrail
     from exporter.state.delivery import Update
-    from exporter.storage import Storage
+    from exporter.state.journal import Storage
 
 _log = structlog.get_logger(__name__)
 _TRACEBACK_EVERY = 60.0

@@ -10,10 +10,11 @@ import structlog
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from exporter.config.loader import OrganizationSettings, Settings
+    from exporter.app.organization import Watcher
+    from exporter.config.load import OrganizationSettings, Settings
+    from exporter.model.snapshot import OrganizationView
     from exporter.polling.scheduler import Scheduler
-    from exporter.store import OrganizationView, Store
-    from exporter.watcher import Watcher
+    from exporter.state.store import Store
 
     Make = Callable[[OrganizationSettings, Settings, Watcher | None, OrganizationView | None], Watcher]
 

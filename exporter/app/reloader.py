@@ -24,23 +24,24 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from exporter.alerts.assembly import ALERT_NAMES
-from exporter.clock import StoppedError
+from exporter.alerts.pipeline import ALERT_NAMES
+from exporter.common.cancellation import StoppedError
 from exporter.common.coalesce import Coalesced
-from exporter.config.faults import ConfigError, ReloadError
+from exporter.config.errors import ConfigError, ReloadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from exporter.alerts.assembly import DirectAlerting
+    from exporter.alerts.pipeline import DirectAlerting
     from exporter.app.garbage import GarbagePolicy
     from exporter.app.organizations import Organizations, Replacement
-    from exporter.clock import Clock, Stop
+    from exporter.common.cancellation import Stop
+    from exporter.common.clock import Clock
     from exporter.common.worker import Supervisor
-    from exporter.config.loader import Settings
+    from exporter.config.load import Settings
     from exporter.metrics.notifications import NotificationTelemetry
     from exporter.metrics.telemetry import Telemetry
-    from exporter.store import OrganizationView
+    from exporter.model.snapshot import OrganizationView
 
 _log = structlog.get_logger(__name__)
 _DEFECT = "the exporter met a defect of its own; the log has the traceback"

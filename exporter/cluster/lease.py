@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
-from exporter.clock import StoppedError
 from exporter.cluster.leadership import CHECKS_PER_LEASE, Leadership, Role
-from exporter.cluster.link import LinkError
+from exporter.cluster.redis import LinkError
+from exporter.common.cancellation import StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.clock import Stop
-    from exporter.cluster.link import Link
+    from exporter.cluster.redis import Link
+    from exporter.common.cancellation import Stop
     from exporter.common.worker import MonotonicClock, Supervisor, Worker
 
 _log = structlog.get_logger(__name__)

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from exporter.cluster.exchange import Exchange
 from exporter.cluster.lease import Lease, RedisLock, SuspendedClock
 from exporter.cluster.rate import HeldPacer, SharedPacer
 from exporter.cluster.records import Records
+from exporter.cluster.replication import Exchange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from exporter.clock import Clock
-    from exporter.cluster.exchange import Known
     from exporter.cluster.leadership import Role
-    from exporter.cluster.link import Link
+    from exporter.cluster.redis import Link
+    from exporter.cluster.replication import Known
     from exporter.cluster.shard import Shard
+    from exporter.common.clock import Clock
     from exporter.common.worker import Supervisor
-    from exporter.model import UserState
-    from exporter.polling.pacing import Pacer
-    from exporter.store import Sweep
+    from exporter.model.snapshot import Sweep
+    from exporter.model.state import UserState
+    from exporter.platform.pacing import Pacer
 
 
 class MemberObserver(Protocol):

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from exporter.cluster.link import LinkError
-from exporter.polling.pacing import Pacer
+from exporter.cluster.redis import LinkError
+from exporter.platform.pacing import Pacer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.clock import Clock, Stop
-    from exporter.cluster.link import Link
+    from exporter.cluster.redis import Link
+    from exporter.common.cancellation import Stop
+    from exporter.common.clock import Clock
 
 _log = structlog.get_logger(__name__)
 _MARGIN = 0.94

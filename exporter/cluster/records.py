@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from exporter.model import UserState
-from exporter.store import Sweep
+from exporter.model.snapshot import Sweep
+from exporter.model.state import UserState
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from exporter.cluster.link import Link
+    from exporter.cluster.redis import Link
 
 T = TypeVar("T")
 _AT_ONCE = 200

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from exporter.common.worker import MonotonicClock
-    from exporter.store import OrganizationView, View
+    from exporter.model.snapshot import OrganizationView, View
 
 _COMPARE_EVERY = 600.0
 """Seconds between two comparisons of what is in Redis with who is watched."""

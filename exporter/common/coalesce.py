@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from exporter.clock import StoppedError
+from exporter.common.cancellation import StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

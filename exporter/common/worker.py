@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from exporter.clock import Stop, StoppedError
+from exporter.common.cancellation import Stop, StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

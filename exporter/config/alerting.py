@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, model_validator
 
-from exporter.config.types import (
+from exporter.common.durations import format_duration
+from exporter.common.fields import (
     AlertmanagerUrl,
     Duration,
     FilePath,
@@ -18,11 +19,10 @@ from exporter.config.types import (
     Section,
     Text,
 )
-from exporter.config.waivers import Waiver
-from exporter.durations import format_duration
+from exporter.policies.waivers import Waiver
 
 if TYPE_CHECKING:
-    from exporter.model import OwnThresholds
+    from exporter.model.user import OwnThresholds
 
 RUNBOOKS = "https://github.com/yunxiao-token-exporter/yunxiao-token-exporter/blob/main/docs/runbooks"
 _DAY = 86400.0

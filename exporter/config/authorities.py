@@ -6,7 +6,7 @@ import hashlib
 import ssl
 from typing import TYPE_CHECKING
 
-from exporter.config.files import FileError, read_regular_file
+from exporter.common.files import FileError, read_regular_file
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from exporter.config.types import Duration, OwnerLabel, Regex, Section, Text
+from exporter.common.fields import Duration, OwnerLabel, Regex, Section, Text
 
 _STATUSES = {
     "users": ("enabled", "deleted"),

@@ -9,11 +9,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from exporter.config.alerting import Alerting, UserThresholds
-from exporter.config.cluster import Redis
-from exporter.config.discovery import Discover
-from exporter.config.policies import Policies
-from exporter.config.types import (
+from exporter.common.durations import format_duration
+from exporter.common.fields import (
     Duration,
     Endpoint,
     FilePath,
@@ -26,8 +23,11 @@ from exporter.config.types import (
     TimeZone,
     VariableName,
 )
-from exporter.durations import format_duration
-from exporter.model import MOST_LISTED, MOST_TOKENS
+from exporter.config.alerting import Alerting, UserThresholds
+from exporter.config.discovery import Discover
+from exporter.config.redis import Redis
+from exporter.model.token import MOST_LISTED, MOST_TOKENS
+from exporter.policies.schema import Policies
 
 
 class Poll(Section):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from urllib3 import HTTPResponse
 
-    from exporter.clock import Clock
+    from exporter.common.clock import Clock
     from exporter.http.deadline import Call
 
 _KEEPALIVE = (

@@ -18,7 +18,7 @@ from exporter.http.large_answers import LargeAnswers
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from exporter.clock import Clock
+    from exporter.common.clock import Clock
     from exporter.common.worker import Supervisor
 
 _IDLE_CHECK = 5.0

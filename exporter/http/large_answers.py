@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from exporter.clock import Stop
+    from exporter.common.cancellation import Stop
 
 BODY_LIMIT = 8 * 1024 * 1024
 """Bytes of an answer, decompressed. A token takes some 500, so this is enough for 16,000 tokens of one user; a page of

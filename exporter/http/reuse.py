@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from exporter.clock import Clock
+    from exporter.common.clock import Clock
 
 MAX_IDLE = 50.0
 """Seconds for which a connection may be idle. With the time until the next check it is closed after 60 s at most."""

@@ -33,9 +33,9 @@ from exporter.metrics.families import (
     user_labels,
     users_left_out,
 )
-from exporter.metrics.limit import NOTHING as NOTHING_LEFT_OUT
-from exporter.metrics.limit import left_out
-from exporter.model import NEVER
+from exporter.metrics.series_limit import NOTHING as NOTHING_LEFT_OUT
+from exporter.metrics.series_limit import left_out
+from exporter.model.token import NEVER
 from exporter.policies.evaluate import next_change, violations
 
 if TYPE_CHECKING:
@@ -43,14 +43,15 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
-    from exporter.clock import Clock
-    from exporter.config.policies import Policies
+    from exporter.common.clock import Clock
     from exporter.config.schema import Config, Metrics
     from exporter.metrics.families import Sample
-    from exporter.metrics.limit import UserKey
-    from exporter.model import UserState
+    from exporter.metrics.series_limit import UserKey
+    from exporter.model.snapshot import OrganizationView
+    from exporter.model.state import UserState
     from exporter.policies.definitions import Policy
-    from exporter.store import OrganizationView, Store
+    from exporter.policies.schema import Policies
+    from exporter.state.store import Store
 
 _log = structlog.get_logger(__name__)
 _NAMED = 5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter as Tally
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from exporter.metrics.families import (
     ALERTS_FIRING,
@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
-    from exporter.alerts.tracker import Notice
+
+class FiringAlert(Protocol):
+    """The part of an alert that is counted."""
+
+    @property
+    def labels(self) -> Iterable[tuple[str, str]]:
+        """Names and values."""
+        ...
 
 
 class NotificationTelemetry:
@@ -90,9 +97,9 @@ class NotificationTelemetry:
         if (series := self._series(alertmanager)) is not None:
             series.set(NOTIFICATIONS_QUEUE, length)
 
-    def firing(self, notices: Sequence[Notice]) -> None:
+    def firing(self, alerts: Sequence[FiringAlert]) -> None:
         """These alerts fire now."""
-        tally = Tally(dict(notice.labels)["alertname"] for notice in notices)
+        tally = Tally(dict(alert.labels)["alertname"] for alert in alerts)
         with self._lock:
             self._set_firing(tally)
 

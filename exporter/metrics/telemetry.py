@@ -48,9 +48,9 @@ from exporter.metrics.own import counter, gauge
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from exporter.events import Change, Event
-    from exporter.model import Reason
-    from exporter.store import SweepResult
+    from exporter.model.event import Change, Event
+    from exporter.model.snapshot import SweepResult
+    from exporter.model.state import Reason
 
 
 class Telemetry:

@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from exporter.clock import Stop, StoppedError
+from exporter.common.cancellation import Stop, StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,7 +7,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exporter.config.policies import (
+from exporter.common.fields import compiled_regex
+from exporter.model.token import NEVER
+from exporter.policies.schema import (
     ExpiredNotRemoved,
     ForbiddenPermissions,
     MaxAge,
@@ -15,15 +17,15 @@ from exporter.config.policies import (
     NamePattern,
     NeverExpires,
 )
-from exporter.config.types import compiled_regex
-from exporter.model import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from exporter.config.policies import Policies, PolicySection
-    from exporter.model import Severity, Token, User
+    from exporter.model.severity import Severity
+    from exporter.model.token import Token
+    from exporter.model.user import User
     from exporter.policies.definitions import Policy
+    from exporter.policies.schema import Policies, PolicySection
 
 _ALWAYS = -math.inf
 

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from exporter.clock import Stop, StoppedError
-from exporter.model import NEVER, Reason
-from exporter.wording import expiry_words, utc
-from exporter.yunxiao.errors import ApiError
+from exporter.common.cancellation import Stop, StoppedError
+from exporter.common.text import expiry_words, utc
+from exporter.model.state import Reason
+from exporter.model.token import NEVER
+from exporter.platform.base import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from exporter.clock import Clock
-    from exporter.config.secrets import Secret, SecretSource
-    from exporter.model import Token
-    from exporter.yunxiao.people import Person
+    from exporter.common.clock import Clock
+    from exporter.common.secrets import Secret, SecretSource
+    from exporter.model.token import Token
+    from exporter.platform.yunxiao.directory import Person
 
 _log = structlog.get_logger(__name__)
 LOOK_EVERY = 3600.0

@@ -13,7 +13,7 @@ from exporter.polling.timetable import Timetable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.clock import Clock
+    from exporter.common.clock import Clock
     from exporter.common.worker import Supervisor
 
 _log = structlog.get_logger(__name__)

@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from exporter.clock import Clock, Stop, StoppedError
-from exporter.model import Failure, Reason, Token, User, UserState
-from exporter.store import Outcomes, Sweep, SweepResult
-from exporter.yunxiao.errors import ApiError
+from exporter.common.cancellation import Stop, StoppedError
+from exporter.model.snapshot import Sweep, SweepResult
+from exporter.model.state import Failure, Reason, UserState
+from exporter.platform.base import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from exporter.common.clock import Clock
+    from exporter.model.token import Token
+    from exporter.model.user import User
+    from exporter.state.ledger import Outcomes
 
 _log = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from exporter.report.summary import WEEK
 
 if TYPE_CHECKING:
-    from exporter.model import TokenState
+    from exporter.model.token import TokenState
     from exporter.report.summary import PolicyCount, Summary
 
 WIDTH = 900

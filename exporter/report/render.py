@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from exporter import __version__
-from exporter.model import TokenState
+from exporter.common.text import cell, expiry_words, json_text, printable, rough, utc
+from exporter.model.token import TokenState
 from exporter.report.charts import policies_chart, states_chart, weeks_chart
-from exporter.wording import cell, expiry_words, json_text, printable, rough, utc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from exporter.model import Token
+    from exporter.model.token import Token
     from exporter.report.summary import Held, Summary
 
 _SHOWN_VIOLATIONS = 100

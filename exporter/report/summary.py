@@ -6,15 +6,17 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exporter.model import NEVER, Severity, Token, TokenState, User
+from exporter.model.severity import Severity
+from exporter.model.token import NEVER, Token, TokenState
 from exporter.policies.evaluate import violations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from exporter.config.policies import Policies
+    from exporter.model.snapshot import OrganizationView, View
+    from exporter.model.user import User
     from exporter.policies.definitions import Policy
-    from exporter.store import OrganizationView, View
+    from exporter.policies.schema import Policies
 
 WEEKS = 26
 """How many weeks ahead are counted one by one."""

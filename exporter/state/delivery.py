@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.events import Event
-    from exporter.model import UserState
-    from exporter.store import Sweep
+    from exporter.model.event import Event
+    from exporter.model.snapshot import Sweep
+    from exporter.model.state import UserState
 
 
 @dataclass(frozen=True, slots=True)

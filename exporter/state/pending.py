@@ -6,15 +6,15 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from exporter.audit import KEPT
+from exporter.state.audit import KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from exporter.events import Change, Event
-    from exporter.kept_alert import KeptAlert
-    from exporter.model import UserState
-    from exporter.store import Sweep
+    from exporter.model.event import Change, Event
+    from exporter.model.kept_alert import KeptAlert
+    from exporter.model.snapshot import Sweep
+    from exporter.model.state import UserState
 
 UserKey = tuple[str, str]
 """An organization's name and a user's id."""

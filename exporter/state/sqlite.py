@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 import structlog
 
-from exporter.audit import KEPT
-from exporter.events import Change, Event
-from exporter.kept_alert import KeptAlert
-from exporter.model import Token, UserState
-from exporter.store import OrganizationView, Sweep
+from exporter.model.event import Change, Event
+from exporter.model.kept_alert import KeptAlert
+from exporter.model.snapshot import OrganizationView, Sweep
+from exporter.model.state import UserState
+from exporter.state.audit import KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from exporter.model.token import Token
     from exporter.state.pending import Pending, UserKey
 
 T = TypeVar("T")

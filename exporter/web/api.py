@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from exporter.listing import records, rows
+from exporter.common.text import utc_exact
+from exporter.report.listing import records, rows
 from exporter.web.views import CachedView
-from exporter.wording import utc_exact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from exporter.clock import Clock
-    from exporter.events import Event
-    from exporter.store import Store, View
+    from exporter.common.clock import Clock
+    from exporter.model.event import Event
+    from exporter.model.snapshot import View
+    from exporter.state.store import Store
     from exporter.web.refusals import Refusals
 
 _log = structlog.get_logger(__name__)

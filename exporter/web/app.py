@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from exporter.config.faults import ReloadError
+from exporter.config.errors import ReloadError
 from exporter.metrics.encoding import Format, gzip_accepted, preferred_format
 from exporter.web.api import EventList, TokenList, invalid_limit
 from exporter.web.deliveries import Deliveries, busy
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from exporter.clock import Clock
-    from exporter.events import Event
+    from exporter.common.clock import Clock
     from exporter.metrics.exposition import Exposition
-    from exporter.store import Store
+    from exporter.model.event import Event
+    from exporter.state.store import Store
     from exporter.web.refusals import Refusals
 
 _PAGE_HEADERS = {

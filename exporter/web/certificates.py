@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING, NoReturn
 
-from exporter.config.files import FileError, read_regular_file
+from exporter.common.files import FileError, read_regular_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

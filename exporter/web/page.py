@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from exporter import __version__
-from exporter.model import TokenState
-from exporter.wording import expiry_words, rough, utc
+from exporter.common.text import expiry_words, rough, utc
+from exporter.model.token import TokenState
 
 if TYPE_CHECKING:
-    from exporter.model import Token, UserState
-    from exporter.store import OrganizationView, View
+    from exporter.model.snapshot import OrganizationView, View
+    from exporter.model.state import UserState
+    from exporter.model.token import Token
 
 _SOONEST_SHOWN = 10
 _FAILING_SHOWN = 20

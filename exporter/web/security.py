@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 import bcrypt
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, model_validator
 
-from exporter.config.check import checked, keys_of
-from exporter.config.faults import ConfigError
-from exporter.config.types import FilePath, Section
-from exporter.config.yamlfile import read_yaml
+from exporter.common.fields import FilePath, Section
+from exporter.config.document import read_yaml
+from exporter.config.errors import ConfigError
+from exporter.config.validation import checked, keys_of
 from exporter.web.basic_auth import BasicAuth
 from exporter.web.certificates import TlsError, check_ciphers, check_file, no_passphrase
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from exporter.clock import Clock
+    from exporter.common.clock import Clock
     from exporter.web.refusals import Refusals
 
 _BCRYPT = re.compile(r"(?P<version>\$2[abxy])\$(?P<cost>\d\d)\$(?P<rest>[./A-Za-z0-9]{53})")

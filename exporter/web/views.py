@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from exporter.store import View
+from exporter.model.snapshot import View
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.clock import Clock
-    from exporter.model import UserState
-    from exporter.store import OrganizationView, Store
+    from exporter.common.clock import Clock
+    from exporter.model.snapshot import OrganizationView
+    from exporter.model.state import UserState
+    from exporter.state.store import Store
     from exporter.web.refusals import Refusals
 
 _log = structlog.get_logger(__name__)

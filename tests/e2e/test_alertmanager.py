@@ -17,13 +17,13 @@ from support.dashboards import queries
 from support.prometheus import Prometheus
 from support.running import ROOT, Exporter, a_simulator, command, free_port, wait_until, write_config
 
-from exporter.alerts.alertmanager import AlertmanagerClient, AlertmanagerTarget
 from exporter.alerts.conditions import Alert
+from exporter.alerts.receivers.alertmanager import AlertmanagerClient, AlertmanagerTarget
 from exporter.alerts.tracker import Moment, Tracker
-from exporter.clock import SystemClock
+from exporter.common.clock import SystemClock
 from exporter.common.redaction import Redactor
-from exporter.yunxiao.simulator.enterprise import TokenRecord
-from exporter.yunxiao.simulator.faults import Fault
+from exporter.platform.yunxiao.simulator.enterprise import TokenRecord
+from exporter.platform.yunxiao.simulator.faults import Fault
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,24 +19,26 @@ from support.alertmanager_stub import Alertmanager, slowly
 from support.builders import DAY, a_token, a_watchdog
 from support.running import PASSWORD, free_port, wait_until
 
-from exporter.alerts.alertmanager import AlertmanagerClient, AlertmanagerTarget, DeliveryError
-from exporter.alerts.assembly import DirectAlerting
+from exporter.alerts.pipeline import DirectAlerting
+from exporter.alerts.receivers.alertmanager import AlertmanagerClient, AlertmanagerTarget, DeliveryError
 from exporter.alerts.sender import Sender
 from exporter.alerts.tracker import Notice
-from exporter.clock import Stop, SystemClock
+from exporter.common.cancellation import Stop
+from exporter.common.clock import SystemClock
 from exporter.common.redaction import Redactor
+from exporter.common.secrets import Secret, SecretFile, SecretValue
 from exporter.common.worker import Supervisor
-from exporter.config.loader import Settings, settle
-from exporter.config.secrets import Secret, SecretFile, SecretValue
-from exporter.config.yamlfile import read_yaml
-from exporter.model import User
-from exporter.store import Ledger, Store
+from exporter.config.document import read_yaml
+from exporter.config.load import Settings, settle
+from exporter.model.user import User
+from exporter.state.ledger import Ledger
+from exporter.state.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from exporter.kept_alert import KeptAlert
-    from exporter.transport import Watchdog
+    from exporter.http.session import Watchdog
+    from exporter.model.kept_alert import KeptAlert
 
 REDACTOR = Redactor()
 
@@ -64,8 +66,8 @@ class Counts:
     def queued(self, _: str, length: int) -> None:
         self.lengths.append(length)
 
-    def firing(self, notices: Sequence[Notice]) -> None:
-        self.fires.append(len(notices))
+    def firing(self, alerts: Sequence[Notice]) -> None:
+        self.fires.append(len(alerts))
 
     def internal_error(self, where: str) -> None:
         self.crashes.append(where)

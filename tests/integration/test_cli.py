@@ -17,12 +17,12 @@ from support.running import ADMIN_TOKEN, ROOT, Running, a_record, a_simulator, c
 from support.running import write_config as written
 
 from exporter import __version__
-from exporter.yunxiao.simulator.faults import Fault
+from exporter.platform.yunxiao.simulator.faults import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from exporter.yunxiao.simulator.server import Simulator
+    from exporter.platform.yunxiao.simulator.server import Simulator
 
 
 @pytest.fixture

@@ -17,22 +17,23 @@ import trustme
 from support.builders import Counts, a_watchdog
 from support.running import ADMIN_TOKEN, PASSWORD, a_record, a_simulator, free_port, keep
 
-from exporter.clock import Stop, StoppedError, SystemClock
+from exporter.common.cancellation import Stop, StoppedError
+from exporter.common.clock import SystemClock
 from exporter.common.redaction import Redactor
-from exporter.config.secrets import Secret, SecretFile, SecretValue
-from exporter.model import Reason
+from exporter.common.secrets import Secret, SecretFile, SecretValue
+from exporter.model.state import Reason
+from exporter.platform.base import ApiError
 from exporter.platform.limits import RequestLimits
-from exporter.polling.pacing import Pacer
-from exporter.yunxiao.client import Target, YunxiaoClient
-from exporter.yunxiao.errors import ApiError
-from exporter.yunxiao.simulator.faults import Fault
+from exporter.platform.pacing import Pacer
+from exporter.platform.yunxiao.client import Target, YunxiaoClient
+from exporter.platform.yunxiao.simulator.faults import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from exporter.config.secrets import SecretSource
-    from exporter.yunxiao.simulator.server import Simulator
+    from exporter.common.secrets import SecretSource
+    from exporter.platform.yunxiao.simulator.server import Simulator
 
 
 @dataclass

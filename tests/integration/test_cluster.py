@@ -19,23 +19,28 @@ from support.redis import RedisServer
 from support.running import Exporter, a_record, a_simulator, free_port, wait_until, write_config
 from support.updates import calls
 
-from exporter.clock import Stop, SystemClock
-from exporter.cluster.exchange import Exchange
 from exporter.cluster.leadership import Role
 from exporter.cluster.lease import Lease, RedisLock
-from exporter.cluster.link import Link
 from exporter.cluster.rate import SharedPacer
 from exporter.cluster.records import Records
+from exporter.cluster.redis import Link
+from exporter.cluster.replication import Exchange
+from exporter.common.cancellation import Stop
+from exporter.common.clock import SystemClock
 from exporter.common.redaction import Redactor
 from exporter.common.worker import Supervisor
-from exporter.config.cluster import Redis as RedisSection
-from exporter.config.loader import RedisSettings
-from exporter.model import User, UserState
-from exporter.store import Discovery, Ledger, Store, Sweep, SweepResult
+from exporter.config.load import RedisSettings
+from exporter.config.redis import Redis as RedisSection
+from exporter.model.snapshot import Discovery, Sweep, SweepResult
+from exporter.model.user import User
+from exporter.state.ledger import Ledger
+from exporter.state.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from exporter.model.state import UserState
 
 LEASE = 1.0
 

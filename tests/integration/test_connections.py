@@ -21,16 +21,16 @@ from support.builders import Counts, a_watchdog
 from support.running import ADMIN_TOKEN, Exporter, a_record, a_simulator, free_port, keep, wait_until, write_config
 from support.scripted import Request, ScriptedServer, ShiftedClock, answer
 
-from exporter.clock import Stop, StoppedError
+from exporter.common.cancellation import Stop, StoppedError
 from exporter.common.redaction import Redactor
-from exporter.config.secrets import Secret, SecretValue
-from exporter.model import Reason
+from exporter.common.secrets import Secret, SecretValue
+from exporter.http.session import GuardedSession
+from exporter.model.state import Reason
+from exporter.platform.base import ApiError
 from exporter.platform.limits import RequestLimits
-from exporter.polling.pacing import Pacer
-from exporter.transport import GuardedSession
-from exporter.yunxiao.client import Target, YunxiaoClient
-from exporter.yunxiao.errors import ApiError
-from exporter.yunxiao.simulator.faults import Fault
+from exporter.platform.pacing import Pacer
+from exporter.platform.yunxiao.client import Target, YunxiaoClient
+from exporter.platform.yunxiao.simulator.faults import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -36,19 +36,19 @@ from support.running import (
     write_config,
 )
 
-from exporter.clock import SystemClock
-from exporter.config.faults import ReloadError
-from exporter.config.loader import load
-from exporter.daemon import Daemon
-from exporter.events import Change
+from exporter.app.daemon import Daemon
+from exporter.common.clock import SystemClock
+from exporter.config.errors import ReloadError
+from exporter.config.load import load
+from exporter.model.event import Change
+from exporter.platform.yunxiao.simulator.faults import Fault
 from exporter.web.listen import ListenAddress, listen
 from exporter.web.security import WebSecurity
-from exporter.yunxiao.simulator.faults import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from exporter.yunxiao.simulator.server import Simulator
+    from exporter.platform.yunxiao.simulator.server import Simulator
 
 UP = 'yunxiao_user_up{{organization="acme",user="{0}",user_id="{0}"}}'
 SUCCESS = 'yunxiao_user_last_success_timestamp_seconds{{organization="acme",user="{0}",user_id="{0}"}}'

@@ -10,15 +10,15 @@ import yaml
 from support.alertmanager_stub import Alertmanager
 from support.running import Exporter, a_record, a_simulator, command, get, wait_until, write_config
 
-from exporter.yunxiao.simulator.directory import CALLER_ID
-from exporter.yunxiao.simulator.enterprise import DEPARTMENTS
-from exporter.yunxiao.simulator.faults import Fault, Quirks
+from exporter.platform.yunxiao.simulator.directory import CALLER_ID
+from exporter.platform.yunxiao.simulator.enterprise import DEPARTMENTS
+from exporter.platform.yunxiao.simulator.faults import Fault, Quirks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from exporter.yunxiao.simulator.server import Simulator
+    from exporter.platform.yunxiao.simulator.server import Simulator
 
 FOUND = 'yunxiao_discovered_users{organization="acme"}'
 UP = 'yunxiao_discovery_up{organization="acme"}'

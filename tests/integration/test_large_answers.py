@@ -22,23 +22,24 @@ from support.builders import Counts, a_user, a_watchdog
 from support.running import ADMIN_TOKEN, Exporter, get, wait_until, write_config
 from support.updates import calls
 
-from exporter.audit import AuditTrail
-from exporter.clock import Stop, SystemClock
+from exporter.common.cancellation import Stop
+from exporter.common.clock import SystemClock
+from exporter.common.secrets import Secret, SecretValue
 from exporter.common.worker import Supervisor
-from exporter.config.secrets import Secret, SecretValue
-from exporter.events import Event, events
+from exporter.model.event import Event, events
 from exporter.platform.limits import RequestLimits
-from exporter.polling.pacing import Pacer
+from exporter.platform.pacing import Pacer
+from exporter.platform.yunxiao.client import Target, YunxiaoClient
 from exporter.polling.sweep import Sweeper
-from exporter.storage import Storage
-from exporter.store import Ledger
-from exporter.yunxiao.client import Target, YunxiaoClient
+from exporter.state.audit import AuditTrail
+from exporter.state.journal import Storage
+from exporter.state.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from exporter.model import UserState
-    from exporter.store import Sweep
+    from exporter.model.snapshot import Sweep
+    from exporter.model.state import UserState
 
 GOOD = [{"tokenId": "pt-1", "name": "ci", "permissions": ["read"], "createdAt": "2026-06-01T00:00:00.000Z"}]
 Body = tuple[bytes, str | None]

@@ -17,22 +17,22 @@ import yaml
 from support.redis import RedisServer
 from support.running import Exporter, a_record, a_simulator, free_port, get, samples_of, wait_until, write_config
 
-from exporter.clock import SystemClock
-from exporter.config.faults import ReloadError
-from exporter.config.loader import load
-from exporter.daemon import Daemon
-from exporter.storage import Storage
-from exporter.store import Ledger
+from exporter.app.daemon import Daemon
+from exporter.common.clock import SystemClock
+from exporter.config.errors import ReloadError
+from exporter.config.load import load
+from exporter.platform.yunxiao.simulator.faults import Fault
+from exporter.state.journal import Storage
+from exporter.state.ledger import Ledger
 from exporter.web.listen import ListenAddress, listen
 from exporter.web.security import WebSecurity
-from exporter.yunxiao.simulator.faults import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from exporter.config.loader import Settings
-    from exporter.yunxiao.simulator.server import Simulator
+    from exporter.config.load import Settings
+    from exporter.platform.yunxiao.simulator.server import Simulator
 
 
 @pytest.fixture

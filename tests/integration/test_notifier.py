@@ -16,13 +16,14 @@ from support.alertmanager_stub import Alertmanager, now_text, slowly, text_of
 from support.builders import DAY, NOW, a_watchdog
 from support.running import PASSWORD, Exporter, a_record, a_simulator, free_port, wait_until, write_config
 
-from exporter.alerts.alertmanager import AlertmanagerClient, AlertmanagerTarget, DeliveryError
+from exporter.alerts.receivers.alertmanager import AlertmanagerClient, AlertmanagerTarget, DeliveryError
 from exporter.alerts.sender import Sender
 from exporter.alerts.tracker import Notice
-from exporter.clock import Stop, SystemClock
+from exporter.common.cancellation import Stop
+from exporter.common.clock import SystemClock
 from exporter.common.redaction import Redactor
+from exporter.common.secrets import SecretFile
 from exporter.common.worker import Supervisor
-from exporter.config.secrets import SecretFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,7 +56,7 @@ class Counts:
     def queued(self, _: str, length: int) -> None:
         self.lengths.append(length)
 
-    def firing(self, notices: Sequence[Notice]) -> None:
+    def firing(self, alerts: Sequence[Notice]) -> None:
         pass
 
     def internal_error(self, where: str) -> None:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 from support.running import SUCCESSOR, Exporter, a_record, a_simulator, wait_until, write_config
 
-from exporter.yunxiao.simulator.faults import Fault, Quirks
+from exporter.platform.yunxiao.simulator.faults import Fault, Quirks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from exporter.yunxiao.simulator.server import Simulator
+    from exporter.platform.yunxiao.simulator.server import Simulator
 
 EXPIRY = 'yunxiao_exporter_token_expiry_timestamp_seconds{organization="acme"}'
 DAY = 86400

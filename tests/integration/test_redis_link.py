@@ -14,12 +14,12 @@ from support.redis import Listener, RedisServer
 from support.running import PASSWORD, free_port, wait_until
 
 from exporter.cluster.lease import RedisLock
-from exporter.cluster.link import Link, LinkError
 from exporter.cluster.records import Records
+from exporter.cluster.redis import Link, LinkError
 from exporter.common.redaction import Redactor
-from exporter.config.cluster import Redis as RedisSection
-from exporter.config.loader import RedisSettings
-from exporter.config.secrets import SecretFile
+from exporter.common.secrets import SecretFile
+from exporter.config.load import RedisSettings
+from exporter.config.redis import Redis as RedisSection
 
 if TYPE_CHECKING:
     import socket

@@ -11,15 +11,18 @@ from support.redis import RedisServer
 from support.running import free_port
 from support.updates import calls
 
-from exporter.cluster.exchange import Exchange
-from exporter.cluster.link import Link
 from exporter.cluster.records import Records, name_of
+from exporter.cluster.redis import Link
+from exporter.cluster.replication import Exchange
 from exporter.common.redaction import Redactor
 from exporter.common.worker import Supervisor
-from exporter.config.cluster import Redis as RedisSection
-from exporter.config.loader import RedisSettings
-from exporter.model import Owner, User, UserState
-from exporter.store import Discovery, Ledger, Store, Sweep, SweepResult
+from exporter.config.load import RedisSettings
+from exporter.config.redis import Redis as RedisSection
+from exporter.model.snapshot import Discovery, Sweep, SweepResult
+from exporter.model.state import UserState
+from exporter.model.user import Owner, User
+from exporter.state.ledger import Ledger
+from exporter.state.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -293,7 +296,7 @@ def test_a_role_that_comes_back_at_once_loses_no_change(server: RedisServer) -> 
 
 
 def test_what_a_standby_keeps_of_unwatched_users_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("exporter.store._MOST_ELSEWHERE", 3)
+    monkeypatch.setattr("exporter.state.ledger._MOST_ELSEWHERE", 3)
     ledger = Ledger("acme", [])
     for number in (0, 1, 2, 0, 3):
         ledger.take(UserState(a_user(number)).succeeded((), NOW))

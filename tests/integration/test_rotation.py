@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from integration.test_client import a_client
 from support.running import ADMIN_TOKEN, SUCCESSOR, Exporter, a_record, a_simulator, command, wait_until, write_config
 
-from exporter.config.secrets import Secret, SecretError, SecretFiles
-from exporter.model import Reason
+from exporter.common.secrets import Secret, SecretError, SecretFiles
+from exporter.model.state import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from exporter.yunxiao.simulator.server import Simulator
+    from exporter.platform.yunxiao.simulator.server import Simulator
 
 
 @pytest.fixture

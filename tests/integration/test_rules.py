@@ -18,13 +18,13 @@ from exporter.alerts.definitions import (
     TOKEN_POLICY_VIOLATION,
     USER_POLICY_VIOLATION,
 )
-from exporter.alerts.rules import rules, rules_text
+from exporter.alerts.prometheus_rules import rules, rules_text
 from exporter.config.alerting import RUNBOOKS, Alerting
-from exporter.config.loader import settle
-from exporter.config.policies import Policies
+from exporter.config.document import read_yaml
+from exporter.config.load import settle
 from exporter.config.schema import Poll
-from exporter.config.yamlfile import read_yaml
 from exporter.metrics.families import ALL_FAMILIES
+from exporter.policies.schema import Policies
 
 ROOT = Path(__file__).resolve().parents[2]
 

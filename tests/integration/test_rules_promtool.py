@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from exporter.alerts.rules import rules_text
+from exporter.alerts.prometheus_rules import rules_text
 from exporter.config.alerting import Alerting
-from exporter.config.policies import Policies
 from exporter.config.schema import Poll
+from exporter.policies.schema import Policies
 
 if TYPE_CHECKING:
     from collections.abc import Callable

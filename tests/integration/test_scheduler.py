@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from support.running import wait_until
 
-from exporter.clock import SystemClock
+from exporter.common.clock import SystemClock
 from exporter.common.worker import Supervisor
 from exporter.polling.scheduler import Scheduler
 

@@ -12,7 +12,7 @@ from support.running import ROOT
 
 BUSY = """
 import threading
-from exporter.process import Signals, Wanted
+from exporter.app.process import Signals, Wanted
 signals = Signals()
 def work():
     while True:

@@ -26,15 +26,17 @@ from support.alertmanager_stub import Alertmanager, text_of
 from support.builders import NOW
 from support.running import Exporter, a_record, a_simulator, get, keep, wait_until, write_config
 
-from exporter.clock import SystemClock
+from exporter.common.clock import SystemClock
 from exporter.common.worker import Supervisor
-from exporter.events import Change, Event
-from exporter.kept_alert import KeptAlert
-from exporter.model import NEVER, Failure, Owner, OwnThresholds, Reason, Token, User, UserState
+from exporter.model.event import Change, Event
+from exporter.model.kept_alert import KeptAlert
+from exporter.model.snapshot import Sweep, SweepResult
+from exporter.model.state import Failure, Reason, UserState
+from exporter.model.token import NEVER, Token
+from exporter.model.user import Owner, OwnThresholds, User
+from exporter.platform.yunxiao.simulator.faults import Fault
+from exporter.state.journal import Storage
 from exporter.state.sqlite import SCHEMA
-from exporter.storage import Storage
-from exporter.store import Sweep, SweepResult
-from exporter.yunxiao.simulator.faults import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -444,9 +446,9 @@ def test_one_state_that_cannot_be_written_does_not_hold_up_the_others(tmp_path: 
 
 READ_ON_A_FULL_DISK = """
 import resource, sys, pathlib
-from exporter.clock import SystemClock
+from exporter.common.clock import SystemClock
 from exporter.common.worker import Supervisor
-from exporter.storage import Storage
+from exporter.state.journal import Storage
 # No file may grow from here on, as on a full disk.
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 storage = Storage(pathlib.Path(sys.argv[1]), lambda: None, lambda _: None, Supervisor(print, SystemClock()))

@@ -26,8 +26,9 @@ from exporter.config.schema import Config
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.families.http import Refusal
 from exporter.metrics.telemetry import Telemetry
-from exporter.model import User
-from exporter.store import Ledger, Store
+from exporter.model.user import User
+from exporter.state.ledger import Ledger
+from exporter.state.store import Store
 from exporter.web.app import Served, create_app
 from exporter.web.connections import IDLE_TIMEOUT, REQUEST_TIMEOUT, RESPONSE_TIMEOUT
 from exporter.web.server import WebServer

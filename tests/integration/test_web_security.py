@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from exporter.yunxiao.simulator.server import Simulator
+    from exporter.platform.yunxiao.simulator.server import Simulator
 
 
 @pytest.fixture

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from exporter.clock import Clock, Stop
+from exporter.common.cancellation import Stop
 from exporter.common.worker import Supervisor
 from exporter.http.deadline import Watchdog
-from exporter.model import NEVER, Failure, Reason, Token, User, UserState
+from exporter.model.state import Failure, Reason, UserState
+from exporter.model.token import NEVER, Token
+from exporter.model.user import User
+
+if TYPE_CHECKING:
+    from exporter.common.clock import Clock
 
 NOW = 1_780_272_000.0
 """2026-06-01T00:00:00Z: 20,605 days of 86,400 s after the epoch."""

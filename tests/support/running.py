@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Self
 import requests
 import yaml
 
-from exporter.yunxiao.simulator.enterprise import Enterprise, TokenRecord
-from exporter.yunxiao.simulator.server import Simulator
+from exporter.platform.yunxiao.simulator.enterprise import Enterprise, TokenRecord
+from exporter.platform.yunxiao.simulator.server import Simulator
 
 if TYPE_CHECKING:
     import signal

@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from exporter.clock import SystemClock
+from exporter.common.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

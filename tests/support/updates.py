@@ -9,9 +9,9 @@ from exporter.state.delivery import Changed, OwnExpiryChanged, Swept
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.model import UserState
+    from exporter.model.snapshot import Sweep
+    from exporter.model.state import UserState
     from exporter.state.delivery import Update
-    from exporter.store import Sweep
 
 
 class Observer(Protocol):

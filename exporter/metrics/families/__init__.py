@@ -5,7 +5,17 @@ Both writers, the collector and `docs/metrics.md` read from here; nothing else n
 
 from __future__ import annotations
 
-from exporter.metrics.families.itself import (
+from exporter.metrics.families.base import (
+    ConfigFamily,
+    Family,
+    Kind,
+    OrganizationFamily,
+    OwnFamily,
+    Sample,
+    Scope,
+    UserFamily,
+)
+from exporter.metrics.families.exporter import (
     ALERTS_FIRING,
     API_DURATION,
     API_ERRORS,
@@ -36,16 +46,6 @@ from exporter.metrics.families.itself import (
     TOKEN_EVENTS,
     TOKEN_LAST_EVENT,
     TRUNCATED,
-)
-from exporter.metrics.families.kinds import (
-    ConfigFamily,
-    Family,
-    Kind,
-    OrganizationFamily,
-    OwnFamily,
-    Sample,
-    Scope,
-    UserFamily,
 )
 from exporter.metrics.families.organizations import (
     CONFIG_FAMILIES,

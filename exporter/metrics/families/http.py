@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from exporter.metrics.families.kinds import Kind, OwnFamily
+from exporter.metrics.families.base import Kind, OwnFamily
 
 
 class Refusal(StrEnum):

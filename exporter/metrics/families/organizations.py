@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from exporter.metrics.families.kinds import ConfigFamily, Family, Kind, OrganizationFamily, Sample
+from exporter.metrics.families.base import ConfigFamily, Family, Kind, OrganizationFamily, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from exporter.config.policies import Policies
     from exporter.config.schema import Config
+    from exporter.model.snapshot import Discovery, OrganizationView
     from exporter.policies.definitions import Policy
-    from exporter.store import Discovery, OrganizationView
+    from exporter.policies.schema import Policies
 
 
 POLICY_VIOLATIONS = Family(

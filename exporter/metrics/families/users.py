@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.metrics.families.kinds import Detail, Family, Kind, Sample, Scope, UserFamily, UserSamples
-from exporter.model import UserState, permission_expiry, permission_tokens
-from exporter.model import token_series as distinct_tokens
+from exporter.metrics.families.base import Detail, Family, Kind, Sample, Scope, UserFamily, UserSamples
+from exporter.model.token import permission_expiry, permission_tokens
+from exporter.model.token import token_series as distinct_tokens
 from exporter.policies.evaluate import token_violations, user_violations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from exporter.store import OrganizationView
+    from exporter.model.snapshot import OrganizationView
+    from exporter.model.state import UserState
 
 
 USER_LABEL_NAMES = ("organization", "user_id", "user")

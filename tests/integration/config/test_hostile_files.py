@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from exporter.common.redaction import REDACTED, Redactor
-from exporter.config.faults import ConfigError
-from exporter.config.loader import load
+from exporter.config.errors import ConfigError
+from exporter.config.load import load
 from exporter.web.security import WebSecurity
 
 if TYPE_CHECKING:

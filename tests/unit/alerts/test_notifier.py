@@ -9,9 +9,9 @@ from support.builders import NOW, ManualClock
 from exporter.alerts.conditions import Alert, Evaluation
 from exporter.alerts.notifier import NotificationObserver, Notifier, Plan
 from exporter.alerts.tracker import Notice, Tracker
-from exporter.clock import Stop
+from exporter.common.cancellation import Stop
 from exporter.common.worker import Supervisor
-from exporter.kept_alert import KeptAlert
+from exporter.model.kept_alert import KeptAlert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,8 +33,8 @@ class Firing:
     def __init__(self) -> None:
         self.counts: list[int] = []
 
-    def firing(self, notices: list[Notice]) -> None:
-        self.counts.append(len(notices))
+    def firing(self, alerts: list[Notice]) -> None:
+        self.counts.append(len(alerts))
 
 
 class Bench:

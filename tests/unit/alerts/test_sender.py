@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, cast
 
 from support.builders import NOW, ManualClock
 
-from exporter.alerts.alertmanager import AlertmanagerClient, AlertmanagerTarget, DeliveryError
+from exporter.alerts.receivers.alertmanager import AlertmanagerClient, AlertmanagerTarget, DeliveryError
 from exporter.alerts.sender import BATCH, Sender
 from exporter.alerts.tracker import Notice
-from exporter.clock import Stop
+from exporter.common.cancellation import Stop
 from exporter.common.worker import Supervisor
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Counts:
     def queued(self, _: str, length: int) -> None:
         self.length = length
 
-    def firing(self, notices: Sequence[Notice]) -> None:
+    def firing(self, alerts: Sequence[Notice]) -> None:
         raise NotImplementedError
 
     def internal_error(self, where: str) -> None:

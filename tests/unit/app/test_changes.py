@@ -16,7 +16,8 @@ from exporter.app.changes import (
     StorageListener,
     TelemetryListener,
 )
-from exporter.events import Change
+from exporter.model.event import Change
+from exporter.model.snapshot import Sweep, SweepResult
 from exporter.state.delivery import (
     Changed,
     OrganizationRemoved,
@@ -25,7 +26,6 @@ from exporter.state.delivery import (
     Update,
     UsersRemoved,
 )
-from exporter.store import Sweep, SweepResult
 
 BEFORE = a_state(at=NOW - 60)
 AFTER = a_state(a_token("pt-1"), at=NOW)

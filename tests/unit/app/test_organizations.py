@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from exporter.app.organizations import Organizations
-from exporter.model import User
-from exporter.store import Ledger, Store
+from exporter.model.user import User
+from exporter.state.ledger import Ledger
+from exporter.state.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from exporter.config.loader import OrganizationSettings, Settings
-    from exporter.store import OrganizationView
-    from exporter.watcher import Watcher
+    from exporter.app.organization import Watcher
+    from exporter.config.load import OrganizationSettings, Settings
+    from exporter.model.snapshot import OrganizationView
 
 
 class FakeWatcher:

@@ -9,14 +9,14 @@ import pytest
 from support.builders import NOW, ManualClock
 
 from exporter.app.reloader import Parts, Reloader
-from exporter.clock import Stop, StoppedError
+from exporter.common.cancellation import Stop, StoppedError
 from exporter.common.worker import Supervisor
-from exporter.config.faults import ConfigError, Fault, ReloadError
+from exporter.config.errors import ConfigError, Fault, ReloadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.config.loader import Settings
+    from exporter.config.load import Settings
 
 
 def settings(name: str) -> Settings:

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from exporter.cluster.leadership import Leadership, Role
 from exporter.cluster.lease import Lease
-from exporter.cluster.link import LinkError
+from exporter.cluster.redis import LinkError
 from exporter.common.worker import Supervisor
 
 if TYPE_CHECKING:

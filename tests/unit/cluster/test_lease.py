@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.clock import Stop, StoppedError
 from exporter.cluster.leadership import Role
 from exporter.cluster.lease import Lease
-from exporter.cluster.link import LinkError
+from exporter.cluster.redis import LinkError
+from exporter.common.cancellation import Stop, StoppedError
 from exporter.common.worker import Supervisor
 
 LEASE = 12.0

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.clock import SystemClock
 from exporter.cluster.leadership import Role
-from exporter.cluster.link import Link
 from exporter.cluster.member import Member
+from exporter.cluster.redis import Link
 from exporter.cluster.shard import WHOLE
+from exporter.common.clock import SystemClock
 from exporter.common.redaction import Redactor
 from exporter.common.worker import Supervisor
-from exporter.config.cluster import Redis
-from exporter.config.loader import RedisSettings
-from exporter.store import Store
+from exporter.config.load import RedisSettings
+from exporter.config.redis import Redis
+from exporter.state.store import Store
 
 
 class Rig:

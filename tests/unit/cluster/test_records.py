@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from support.builders import NOW, a_token
 
 from exporter.cluster.records import UnreadableError, name_of, read_name, read_state, read_sweep
-from exporter.model import User, UserState
+from exporter.model.state import UserState
+from exporter.model.user import User
 
 TEXT = st.text(st.characters(codec="utf-8"))
 

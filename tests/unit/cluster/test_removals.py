@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exporter.cluster.removals import Removals, is_listed
-from exporter.store import Discovery, OrganizationView, View
+from exporter.model.snapshot import Discovery, OrganizationView, View
 
 
 class FakeClock:

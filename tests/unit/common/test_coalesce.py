@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from exporter.clock import StoppedError
+from exporter.common.cancellation import StoppedError
 from exporter.common.coalesce import Coalesced
 
 

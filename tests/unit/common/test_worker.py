@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 
-from exporter.clock import Stop
+from exporter.common.cancellation import Stop
 from exporter.common.worker import Supervisor, Worker
 
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from exporter.clock import Stop, StoppedError
+from exporter.common.cancellation import Stop, StoppedError
 from exporter.http.large_answers import SMALL, LargeAnswers
 
 

@@ -8,8 +8,9 @@ from exporter.config.schema import Config
 from exporter.metrics import exposition as module
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.telemetry import Telemetry
-from exporter.model import User
-from exporter.store import Ledger, Store
+from exporter.model.user import User
+from exporter.state.ledger import Ledger
+from exporter.state.store import Store
 
 if TYPE_CHECKING:
     import pytest

@@ -6,13 +6,13 @@ import threading
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from exporter.events import Change, Event
 from exporter.metrics.families import OWN_FAMILIES
 from exporter.metrics.instruments import LabelledSeries, instruments
 from exporter.metrics.notifications import NotificationTelemetry
 from exporter.metrics.telemetry import OrganizationTelemetry, Telemetry
-from exporter.model import Reason
-from exporter.store import SweepResult
+from exporter.model.event import Change, Event
+from exporter.model.snapshot import SweepResult
+from exporter.model.state import Reason
 
 
 def lines_with(registry: CollectorRegistry, value: str) -> list[str]:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from support.builders import LeapingStop, ManualClock
 
-from exporter.clock import Stop, StoppedError
+from exporter.common.cancellation import Stop, StoppedError
 from exporter.platform.limits import AdmissionQueue, RequestLimits
-from exporter.polling.pacing import Pacer
+from exporter.platform.pacing import Pacer
 
 
 @dataclass

@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.builders import NOW
 
-from exporter.events import Change, Event
-from exporter.model import User, UserState
+from exporter.model.event import Change, Event
+from exporter.model.state import UserState
+from exporter.model.user import User
 from exporter.state.pending import Pending
 
 

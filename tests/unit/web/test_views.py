@@ -9,15 +9,17 @@ import pytest
 from support.builders import NOW, ManualClock, a_failure, a_token
 from support.web import CountedRefusals
 
-from exporter.events import Change, Event
-from exporter.model import Token, User
-from exporter.store import Ledger, Store
+from exporter.model.event import Change, Event
+from exporter.model.token import Token
+from exporter.model.user import User
+from exporter.state.ledger import Ledger
+from exporter.state.store import Store
 from exporter.web.api import EventList, TokenList, invalid_limit
 from exporter.web.page import landing_page
 from exporter.web.views import CachedView
 
 if TYPE_CHECKING:
-    from exporter.store import View
+    from exporter.model.snapshot import View
 
 USERS = [User(str(number), f"user{number}") for number in range(100)]
 BAD = Token("pt-bad", "\ud83d", ("read",), 1.0, NOW + 1)

@@ -1,0 +1,49 @@
+"""The demo: a simulated enterprise on loopback and the settings to watch it. Nothing is written to disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from exporter.config.document import Document
+from exporter.config.load import Settings, settle
+from exporter.platform.yunxiao.simulator.enterprise import Enterprise
+from exporter.platform.yunxiao.simulator.server import Simulator
+
+if TYPE_CHECKING:
+    from exporter.common.clock import Clock
+    from exporter.common.redaction import Redactor
+
+ORGANIZATION = "demo"
+_TOKEN_VARIABLE = "YUNXIAO_DEMO_TOKEN"  # noqa: S105 - the name of a variable
+
+
+def demo_simulator(users: int, seed: int, clock: Clock) -> Simulator:
+    """A simulated enterprise with so many users, each answer taking a few milliseconds."""
+    simulator = Simulator(Enterprise(users, seed, base=clock.now()))
+    simulator.faults.latency = 0.02
+    return simulator
+
+
+def demo_settings(simulator: Simulator, redactor: Redactor) -> Settings:
+    """The settings to watch all users of a simulator, more often than one would in earnest."""
+    data: dict[str, Any] = {
+        "poll": {"interval": "15s", "timeout": "5s", "stale_after": "1m", "spread": False},
+        "organizations": [
+            {
+                "name": ORGANIZATION,
+                "endpoint": simulator.url,
+                "token_env": _TOKEN_VARIABLE,
+                "limits": {"requests_per_second": None},
+                "users": {"discover": {"source": "users", "interval": "1m"}},
+            }
+        ],
+        "policies": {
+            "max_lifetime": {"limit": "300d"},
+            "never_expires": "forbid",
+            "forbidden_permissions": {"permissions": ["appstack_.*_deploy"]},
+            "max_tokens_per_user": {"limit": 4},
+            "expired_not_removed": {"after": "30d"},
+        },
+    }
+    return settle(Document("demo", data), Path(), {_TOKEN_VARIABLE: simulator.token}, redactor)

@@ -1,0 +1,177 @@
+"""The process around the daemon: its signals and its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import resource
+import select
+import signal
+import socket
+import sys
+import threading
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+import structlog
+
+from exporter.app.garbage import tune_interpreter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from exporter.app.daemon import Daemon
+
+_log = structlog.get_logger(__name__)
+_LAST_RESORT = 4.0
+"""Seconds from the request to stop until the process ends whatever a thread may still wait for."""
+_LOG_PATIENCE = 0.3
+_NOT_SAVED = 1
+"""Exit code of a process that had to end before its state was written."""
+
+
+class Wanted(Enum):
+    """What signals ask for."""
+
+    RELOAD = auto()
+    STOP = auto()
+    END_OF_START = auto()
+
+
+class Signals:
+    """SIGTERM, SIGINT and SIGHUP. Made first of all, so that none is lost while the daemon starts.
+
+    As PID 1 of a container the process has no default handlers: what is not handled here would be ignored.
+
+    Args:
+        end: ends the process at once with an exit code.
+    """
+
+    def __init__(self, end: Callable[[int], object] = os._exit) -> None:
+        self._end = end
+        self._saved: Callable[[], bool] = lambda: True
+        # Handlers run between any two instructions of the main thread: they must not take a lock, and putting something
+        # into a simple queue takes none.
+        self._arrived: queue.SimpleQueue[Wanted] = queue.SimpleQueue()
+        # The kernel may give a signal to any thread. What wakes the main thread in each case, so that it runs the
+        # handlers, is the byte that the interpreter writes here; a wait on a lock would go on.
+        self._awakened, self._alarm = socket.socketpair()
+        self._awakened.setblocking(False)
+        self._alarm.setblocking(False)
+        signal.set_wakeup_fd(self._alarm.fileno(), warn_on_full_buffer=False)
+        self._stopping: queue.SimpleQueue[None] = queue.SimpleQueue()
+        # Ready before it is needed: at the end there may be no thread to be had.
+        threading.Thread(target=self._end_soon, name="last resort", daemon=True).start()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            self._arrived.put(Wanted.RELOAD)
+            return
+        self._stopping.put(None)
+        self._arrived.put(Wanted.STOP)
+
+    def start_ended(self) -> None:
+        """Wake whoever waits for the next signal, since the daemon's start has ended."""
+        self._arrived.put(Wanted.END_OF_START)
+        self._wake()
+
+    def close(self) -> None:
+        """Give the signals their default handlers back. From the main thread."""
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        self._awakened.close()
+        self._alarm.close()
+
+    def next(self) -> Wanted:
+        """Wait for the next signal; one that asks for the stop overtakes all others."""
+        while not (arrived := self._take_all()):
+            select.select([self._awakened], [], [])
+            with contextlib.suppress(BlockingIOError):
+                self._awakened.recv(4096)
+        if Wanted.STOP in arrived:
+            return Wanted.STOP
+        if Wanted.END_OF_START in arrived:
+            # Reloads are not lost: one of them is enough, and it comes next.
+            if Wanted.RELOAD in arrived:
+                self._arrived.put(Wanted.RELOAD)
+            return Wanted.END_OF_START
+        return Wanted.RELOAD
+
+    def _take_all(self) -> list[Wanted]:
+        arrived = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                arrived.append(self._arrived.get_nowait())
+        return arrived
+
+    def _wake(self) -> None:
+        with contextlib.suppress(OSError):  # full: then there is enough to wake up; closed: then nothing waits
+            self._alarm.send(b"\0")
+
+    def watch(self, saved: Callable[[], bool]) -> None:
+        """Name what says whether the process may end without losing state."""
+        self._saved = saved
+
+    def _end_soon(self) -> None:
+        """End the process even if something that nothing can cancel holds a thread, such as a name look-up."""
+        self._stopping.get()
+        threading.Event().wait(_LAST_RESORT)
+        saved = self._saved()
+        with contextlib.suppress(RuntimeError):  # no thread to be had
+            # Whatever reads the log may be what hangs.
+            telling = threading.Thread(target=_report_end, args=(saved,), daemon=True)
+            telling.start()
+            telling.join(_LOG_PATIENCE)
+        self._end(0 if saved else _NOT_SAVED)
+
+
+def _report_end(saved: bool) -> None:  # noqa: FBT001 - the one thing that it says
+    _log.error(
+        "the shutdown takes too long, ending the process",
+        seconds=_LAST_RESORT,
+        state_saved=saved,
+        threads=", ".join(sorted(one.name for one in threading.enumerate())),
+    )
+    sys.stderr.flush()
+
+
+def raise_file_limit() -> None:
+    """Allow as many open files as the system lets this process have: each connection is one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def run(daemon: Daemon, signals: Signals) -> None:
+    """Run the daemon until it is asked to stop: SIGHUP reloads, SIGTERM and SIGINT stop.
+
+    Start and reloads have threads of their own, so that a stop never waits for them.
+    """
+    raise_file_limit()
+    tune_interpreter()
+    signals.watch(lambda: daemon.state_saved)
+    failures: list[BaseException] = []
+
+    def start() -> None:
+        try:
+            daemon.start()
+        except BaseException as error:  # noqa: BLE001 - the main thread raises it
+            failures.append(error)
+        signals.start_ended()
+
+    threading.Thread(target=start, name="start", daemon=True).start()
+    while (wanted := signals.next()) is not Wanted.STOP:
+        if wanted is Wanted.RELOAD:
+            daemon.request_reload()
+        elif failures:
+            daemon.stop()
+            raise failures[0]
+    daemon.stop()
+    if not daemon.state_saved:
+        _log.error("the state could not be written in time, the next start lacks the last changes")
+        raise SystemExit(_NOT_SAVED)

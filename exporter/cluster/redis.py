@@ -1,0 +1,180 @@
+"""The connection to Redis or Valkey, which may go away, move or answer nonsense and is never waited for long."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.connection import Connection, SSLConnection
+from redis.credentials import CredentialProvider
+from redis.retry import Retry
+from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
+
+from exporter.cluster.budget import Budget, bounded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from exporter.common.redaction import Redactor
+    from exporter.common.secrets import SecretSource
+    from exporter.config.load import RedisSettings
+
+T = TypeVar("T")
+_TIMEOUT = 2.0
+"""Seconds to wait for each packet of the server."""
+_SENTINEL_PORT = 26379
+_LONGEST_DETAIL = 300
+_RECONNECT_EVERY = 60.0
+"""Seconds after which connections are made again, so that a name that leads to another server by now is followed."""
+
+
+class LinkError(Exception):
+    """Redis did not do what it was asked. The text is safe to show."""
+
+
+class Link:
+    """Asks Redis. Whatever goes wrong is a `LinkError`, and connections that may lead to the wrong server are dropped.
+
+    After a failover the old master goes on answering READONLY, MASTERDOWN or LOADING to connections that stayed open.
+
+    Args:
+        settings: where Redis is.
+        redactor: takes secrets out of the texts of errors.
+    """
+
+    def __init__(self, settings: RedisSettings, redactor: Redactor) -> None:
+        self.config = settings.config
+        self._redactor = redactor
+        self._budget = Budget()
+        self._client = _client(settings, redactor, self._budget)
+        self._up = True
+        self._connected = time.monotonic()
+
+    @property
+    def up(self) -> bool:
+        """Whether the last call worked."""
+        return self._up
+
+    def call(self, ask: Callable[[Any], T], *, seconds: float = 10.0, size: int = 1 << 26) -> T:
+        """Ask Redis something.
+
+        Args:
+            ask: sends commands and checks the answers; may raise anything about an answer that makes no sense.
+            seconds: how long all of it may take, connecting included; looking the name up in DNS is not.
+            size: how many bytes the answers may have.
+
+        Raises:
+            LinkError: whatever else there is instead of an answer.
+        """
+        now = time.monotonic()
+        if now - self._connected > _RECONNECT_EVERY:
+            self._drop_connections(now)
+        try:
+            with self._budget.limited(seconds, size):
+                answer = ask(self._client)
+        except Exception as error:  # noqa: BLE001 - the library raises anything about an answer that makes no sense
+            text = self._text(error)
+            _clear_frames(error)
+        else:
+            self._up = True
+            return answer
+        # Outside of the handler, and from a text, so that no error refers to another one, to itself or to its frames.
+        self._up = False
+        self._drop_connections(now)
+        raise LinkError(text)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+        self._client.connection_pool.disconnect()
+
+    def _drop_connections(self, now: float) -> None:
+        self._connected = now
+        # Not those that other threads are using: they find out for themselves.
+        self._client.connection_pool.disconnect(inuse_connections=False)
+
+    def _text(self, error: Exception) -> str:
+        # In a pipeline the text of the command stands before: keys and users' data.
+        text = str(error).rpartition(" caused error: ")[2]
+        return self._redactor.clean(f"{type(error).__name__}: {text}")[:_LONGEST_DETAIL]
+
+
+class _Credentials(CredentialProvider):
+    """Follows the password's file: each new connection uses what it holds then."""
+
+    def __init__(self, username: str | None, password: SecretSource | None, redactor: Redactor) -> None:
+        self._username = username
+        self._password = password
+        self._redactor = redactor
+
+    def get_credentials(self) -> tuple[str] | tuple[str, str]:
+        password = "" if self._password is None else self._password.current().reveal()
+        self._redactor.add(password)
+        return (password,) if self._username is None else (self._username, password)
+
+
+def _client(settings: RedisSettings, redactor: Redactor, budget: Budget) -> redis.Redis:
+    """A client that waits two seconds at most for each packet of the server, and repeats nothing by itself."""
+    config = settings.config
+    parts = urlsplit(config.url)
+    encrypted = parts.scheme.startswith("rediss")
+    sentinel = parts.scheme.endswith("+sentinel")
+    service, _, database = parts.path[1:].rpartition("/")
+    options: dict[str, Any] = {
+        "db": int(database or 0),
+        "credential_provider": (
+            _Credentials(config.username, settings.password, redactor)
+            if config.username is not None or settings.password is not None
+            else None
+        ),
+        **_transport_options(),
+        **({"ssl_ca_certs": str(settings.ca_file)} if settings.ca_file is not None else {}),
+    }
+    if not sentinel:
+        kind = bounded(SSLConnection if encrypted else Connection, budget)
+        return redis.Redis(
+            connection_pool=redis.ConnectionPool(
+                connection_class=kind, host=parts.hostname, port=parts.port or 6379, **options
+            )
+        )
+    tls = {"ssl": True, "ssl_ca_certs": options.get("ssl_ca_certs")} if encrypted else {}
+    manager: Any = Sentinel(  # type: ignore[no-untyped-call]
+        _addresses(parts.netloc), sentinel_kwargs={**_transport_options(), **tls}
+    )
+    for one in manager.sentinels:
+        one.connection_pool.connection_class = bounded(one.connection_pool.connection_class, budget)
+    kind = bounded(SentinelManagedSSLConnection if encrypted else SentinelManagedConnection, budget)
+    client: redis.Redis = manager.master_for(unquote(service), connection_class=kind, **options)
+    return client
+
+
+def _transport_options() -> dict[str, Any]:
+    return {
+        "socket_timeout": _TIMEOUT,
+        "socket_connect_timeout": _TIMEOUT,
+        "socket_keepalive": True,
+        "retry": Retry(NoBackoff(), 0),
+    }
+
+
+def _addresses(netloc: str) -> list[tuple[str, int]]:
+    """The host and port of each Sentinel in ``a:26379,[::1]:26379``."""
+    found = []
+    for one in netloc.split(","):
+        parts = urlsplit(f"//{one}")
+        found.append((parts.hostname or "", parts.port or _SENTINEL_PORT))
+    return found
+
+
+def _clear_frames(error: BaseException | None) -> None:
+    """Let go of what the frames of an error and of its causes refer to: it would stay until a full collection."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        traceback.clear_frames(error.__traceback__)
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__

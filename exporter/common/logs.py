@@ -1,0 +1,139 @@
+"""Log lines on stderr, as logfmt or JSON, for the exporter's own parts and the libraries alike."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+import threading
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from exporter.common.redaction import Redactor
+from exporter.common.text import uncontrolled
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict, Processor
+
+_log = structlog.get_logger(__name__)
+
+
+class Level(StrEnum):
+    """How much is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARN = "warn"
+    ERROR = "error"
+
+
+class Format(StrEnum):
+    """How a line looks."""
+
+    LOGFMT = "logfmt"
+    JSON = "json"
+
+
+_NUMBERS = {
+    Level.DEBUG: logging.DEBUG,
+    Level.INFO: logging.INFO,
+    Level.WARN: logging.WARNING,
+    Level.ERROR: logging.ERROR,
+}
+
+
+def configure(level: Level, form: Format, redactor: Redactor | None = None) -> None:
+    """Send everything that is logged to stderr.
+
+    The libraries' own lines pass from warnings on: their debug lines tell of addresses and headers, which is where
+    secrets travel.
+
+    Args:
+        level: how much is logged.
+        form: how a line looks.
+        redactor: takes the secrets in use out of each finished line, the libraries' lines and tracebacks included.
+    """
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+        # Tracebacks without the values of local variables.
+        structlog.processors.format_exc_info,
+        structlog.processors.UnicodeDecoder(),
+        _tidy,
+    ]
+    renderer: Processor = (
+        structlog.processors.JSONRenderer(ensure_ascii=False, sort_keys=False)
+        if form is Format.JSON
+        else structlog.processors.LogfmtRenderer(key_order=["ts", "level", "msg"], drop_missing=True)
+    )
+    handler = _Handler(sys.stderr)
+    handler.setFormatter(_Formatter(renderer, shared, redactor or Redactor()))
+    logging.captureWarnings(True)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("exporter").setLevel(_NUMBERS[level])
+    if level is Level.ERROR:
+        root.setLevel(logging.ERROR)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+
+
+def log_uncaught() -> None:
+    """Log what ends a thread or a finalizer unexpectedly, instead of printing it past the redactor."""
+
+    def thread_ended(args: threading.ExceptHookArgs) -> None:
+        if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
+            name = None if args.thread is None else args.thread.name
+            _log.error("a thread ended unexpectedly", thread=name, exc_info=args.exc_value)
+
+    def ignored(args: sys.UnraisableHookArgs) -> None:
+        if args.exc_value is not None:
+            _log.error("an exception was ignored", exc_info=args.exc_value)
+
+    threading.excepthook = thread_ended
+    sys.unraisablehook = ignored
+
+
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """Renders a line, then takes out secrets and what a terminal obeys: the last thing before it is written."""
+
+    def __init__(self, renderer: Processor, shared: list[Processor], redactor: Redactor) -> None:
+        super().__init__(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer], foreign_pre_chain=shared
+        )
+        self._redactor = redactor
+
+    def format(self, record: logging.LogRecord) -> str:
+        return uncontrolled(self._redactor.clean(super().format(record)))
+
+
+class _Handler(logging.StreamHandler[Any]):
+    """Writes lines; of one that cannot be made it says so and where, without the values that it was to hold."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - as in logging
+        error = type(sys.exc_info()[1]).__name__
+        with contextlib.suppress(OSError, ValueError):
+            self.stream.write(f'level=error msg="a log line cannot be written" logger={record.name} error={error}\n')
+            self.flush()
+
+
+def _tidy(_: Any, __: str, event: EventDict) -> EventDict:
+    """The event under the name that Prometheus' tools use, absent values left out."""
+    message = event.pop("event", "")
+    tidy: EventDict = {"ts": event.pop("ts", ""), "level": event.pop("level", ""), "msg": message}
+    tidy.update((key, value) for key, value in event.items() if value is not None)
+    if tidy["level"] == "warning":
+        tidy["level"] = "warn"
+    return tidy

@@ -1,0 +1,75 @@
+"""How remaining time reads to a person: the past and the future have words of their own."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from datetime import UTC, datetime, timedelta
+
+_STEPS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+_LAST_DAY_OF_DATETIME = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+
+
+def rough(seconds: float) -> str:
+    """A span in its largest whole unit, rounded down: ``55d``, ``23h``, ``55m``, ``0s``."""
+    for size, unit in _STEPS:
+        if seconds >= size:
+            return f"{int(seconds // size)}{unit}"
+    return "0s"
+
+
+def expiry_words(expires_at: float | None, now: float) -> str:
+    """When a token dies, as a sentence's end: ``expires in 55m``, ``expired 55d ago``, ``never expires``."""
+    if expires_at is None:
+        return "expiry unknown"
+    if expires_at == math.inf:
+        return "never expires"
+    if expires_at <= now:
+        return f"expired {rough(now - expires_at)} ago"
+    return f"expires in {rough(expires_at - now)}"
+
+
+def printable(text: str) -> str:
+    """Text on one line without anything that a terminal or a page would obey: names come from other people.
+
+    Spaces of every width stay, such as the ideographic one of Chinese names.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or unicodedata.category(char) == "Zs" else "\ufffd" for char in text)
+
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def uncontrolled(text: str) -> str:
+    """Text that may have several lines, without the characters that a terminal obeys or that turn text around."""
+    return _CONTROL.sub("\ufffd", text)
+
+
+def json_text(text: str) -> str:
+    """A piece of JSON with such characters escaped, which changes nothing about what it says."""
+    return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+def cell(text: str) -> str:
+    """Text that a spreadsheet does not take for a formula, nor a terminal for a command."""
+    text = uncontrolled(text)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def utc(epoch: float | None) -> str | None:
+    """An epoch time as RFC 3339 in UTC, to the second; None for none, never and what no calendar holds."""
+    if epoch is None or not 0 <= epoch < _LAST_DAY_OF_DATETIME:
+        return None
+    return datetime.fromtimestamp(epoch, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def utc_exact(epoch: float) -> str:
+    """An epoch time as RFC 3339 in UTC, to the millisecond."""
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=round(epoch * 1000))
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"

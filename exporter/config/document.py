@@ -1,0 +1,235 @@
+"""YAML that remembers where each value stood and how it was written.
+
+PyYAML alone lets duplicate keys pass (the last one wins) and forgets lines. Here a document becomes plain data plus,
+for every key path, its line and, for scalars, the text as written, so that a later complaint can name both.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from exporter.common.files import FileError, read_regular_file
+from exporter.config.errors import ConfigError, Fault, KeyPath, path_text
+from exporter.config.tree import MAP, SEQ, STR, LimitError, Loader, Node, compose
+
+_BYTE_LIMIT = 64 * 1024 * 1024
+_MOST_FAULTS = 100
+_LONGEST = 100
+"""Characters of a number, a date or a truth value; longer ones take PyYAML quadratic time."""
+_MOST_BITS = 64
+_VALUES = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "bool", "null", "timestamp"))
+_NOT_A_VALUE = (ValueError, OverflowError, LookupError, AttributeError, TypeError, yaml.YAMLError)
+"""What PyYAML raises for a value that is not what its tag says."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One YAML file as read.
+
+    Attributes:
+        file: the name to use in messages.
+        data: plain Python data.
+        lines: the line, from 1, at which the value of a key path starts.
+        written: the text of each scalar that was written without quotes.
+        faults: what is wrong with single keys and values; the rest of the data is good to be checked further.
+    """
+
+    file: str
+    data: Any
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+    written: dict[KeyPath, str] = field(default_factory=dict)
+    faults: dict[KeyPath, Fault] = field(default_factory=dict)
+
+    def line(self, path: KeyPath) -> int | None:
+        """The line of the value at the path, or of the nearest thing above it that has one."""
+        for length in range(len(path), -1, -1):
+            if (line := self.lines.get(path[:length])) is not None:
+                return line
+        return None
+
+    def fault(self, path: KeyPath, message: str, hint: str = "") -> Fault:
+        """A fault at the path, with its file and line."""
+        return Fault(self.file, self.line(path), path_text(path), message, hint)
+
+
+def read_yaml(file: Path, name: str) -> Document:
+    """Read a YAML file as UTF-8, whatever the locale says, with or without a byte order mark.
+
+    Raises:
+        ConfigError: the file cannot be read, is not UTF-8 or not YAML, holds more than one document, or more values,
+            levels or copies by aliases than `yamltree` allows. A duplicate key, a key that is not text and a value that
+            YAML cannot make sense of stand in the document's faults instead.
+    """
+    return parse_yaml(read_text(file, name), name)
+
+
+def read_text(file: Path, name: str) -> str:
+    """The text of a file; `read_yaml` says the rest."""
+    try:
+        raw = read_regular_file(file, _BYTE_LIMIT)
+    except FileError as error:
+        raise ConfigError((Fault(name, None, "", error.problem, error.hint),)) from None
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ConfigError((Fault(name, line, "", "is not UTF-8", "save it as UTF-8"),)) from None
+
+
+def parse_yaml(text: str, name: str) -> Document:
+    """Parse the text of a YAML file; `read_yaml` says which errors it raises."""
+    loader = None
+    try:
+        loader = Loader(text)
+        node = compose(loader)
+        document = Document(name, None)
+        if node is None:
+            return document
+        builder = _Builder(loader, document)
+        return Document(name, builder.build(node, ()), document.lines, document.written, document.faults)
+    except LimitError as error:
+        raise ConfigError((Fault(name, error.line, "", error.problem, error.hint),)) from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = None if mark is None else mark.line + 1
+        what = error.problem or error.context or "not understood"
+        raise ConfigError((Fault(name, line, "", f"is not valid YAML: {what}", _yaml_hint(str(what))),)) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        message = f"holds the character U+{error.character:04X}, which YAML does not allow"
+        raise ConfigError((Fault(name, line, "", message, "remove it"),)) from None
+    finally:
+        if loader is not None:
+            loader.dispose()
+
+
+def _yaml_hint(problem: str) -> str:
+    if "\\t" in problem or "tab" in problem:
+        return "indent with spaces, not tabs"
+    return "check indentation, colons and quotes near this line"
+
+
+class _Builder:
+    """Turns a tree of nodes into plain data and fills in the document's tables."""
+
+    def __init__(self, loader: yaml.SafeLoader, document: Document) -> None:
+        self._loader = loader
+        self._document = document
+        self._open: set[int] = set()
+        self._merged: dict[int, dict[str, tuple[Node, Node]]] = {}
+
+    def build(self, node: Node, path: KeyPath) -> Any:
+        self._document.lines.setdefault(path, node.line)
+        if node.text is not None:
+            return self._scalar(node, node.text, path)
+        if id(node) in self._open:
+            self._complain(path, node, "an alias that contains itself", "write the value out")
+            return None
+        if node.tag != (MAP if node.mapping else SEQ):
+            self._complain(path, node, f"the tag {node.tag} is not understood", "use plain values only")
+            return None
+        self._open.add(id(node))
+        try:
+            if node.mapping:
+                return self._mapping(node, path)
+            return [self.build(item, (*path, index)) for index, item in enumerate(node.children)]
+        finally:
+            self._open.discard(id(node))
+
+    def _mapping(self, node: Node, path: KeyPath) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key, (key_node, value_node) in self._entries(node, path).items():
+            self._document.lines[(*path, key)] = key_node.line
+            result[key] = self.build(value_node, (*path, key))
+        return result
+
+    def _entries(self, node: Node, path: KeyPath) -> dict[str, tuple[Node, Node]]:
+        """Keys and values of a mapping, those of ``<<: *anchor`` included; keys written out win over merged ones."""
+        merged: dict[str, tuple[Node, Node]] = {}
+        own: dict[str, tuple[Node, Node]] = {}
+        for key_node, value_node in node.pairs():
+            if key_node.tag == _MERGE:
+                merged |= self._sources(value_node, path)
+                continue
+            key = self._key(key_node, path)
+            if key is None:
+                continue
+            if (first := own.get(key)) is not None:
+                message = f"key given twice, first on line {first[0].line}"
+                self._complain((*path, key), key_node, message, "keep one")
+            own[key] = key_node, value_node
+        return merged | own
+
+    def _sources(self, node: Node, path: KeyPath) -> dict[str, tuple[Node, Node]]:
+        """What ``<<`` brings along: of several mappings the first wins."""
+        found: dict[str, tuple[Node, Node]] = {}
+        for source in reversed(node.children) if node.tag == SEQ else [node]:
+            if not source.mapping:
+                self._complain((*path, "<<"), source, "<< takes mappings only", "write the keys out")
+            elif id(source) in self._open:
+                self._complain((*path, "<<"), source, "an alias that contains itself", "write the keys out")
+            else:
+                if id(source) not in self._merged:
+                    self._merged[id(source)] = self._entries(source, path)
+                found |= self._merged[id(source)]
+        return found
+
+    def _key(self, node: Node, path: KeyPath) -> str | None:
+        if node.text is None:
+            self._complain(path, node, "a key must be plain text", "write it as text")
+            return None
+        if node.tag != STR:
+            self._complain(
+                (*path, node.text),
+                node,
+                f"key {node.text} is not quoted, YAML reads it as another value",
+                f'write "{node.text}"',
+            )
+            return None
+        return self._text(node, node.text, path)
+
+    def _scalar(self, node: Node, text: str, path: KeyPath) -> Any:
+        if node.tag == STR:
+            return self._text(node, text, path)
+        if node.tag not in _VALUES and not node.plain:
+            self._complain(path, node, f"the tag {node.tag} is not understood", "use plain values only")
+            return None
+        try:
+            value = self._value(node.tag, text)
+        except _NOT_A_VALUE:
+            # PyYAML takes 2026-13-45 for a date and 0b for a number, then fails to make one.
+            shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+            if node.plain:
+                self._complain(path, node, f"{shown} is not quoted and not a valid value", f'write "{shown}"')
+            else:
+                self._complain(path, node, f"the tag {node.tag} does not fit {shown}", "use plain values only")
+            return None
+        if node.plain:
+            self._document.written[path] = text
+        return value
+
+    def _value(self, tag: str, text: str) -> Any:
+        if len(text) > _LONGEST:
+            raise ValueError("too long")
+        value = self._loader.yaml_constructors[tag](self._loader, yaml.ScalarNode(tag, text))
+        if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+            raise OverflowError("too large")
+        return value
+
+    def _text(self, node: Node, text: str, path: KeyPath) -> str | None:
+        if text.isascii() or not _SURROGATE.search(text):
+            return text
+        self._complain(path, node, "half of a surrogate pair, which is not a character", "remove it")
+        return None
+
+    def _complain(self, path: KeyPath, node: Node, message: str, hint: str) -> None:
+        if len(self._document.faults) < _MOST_FAULTS:
+            fault = Fault(self._document.file, node.line, path_text(path), message, hint)
+            self._document.faults.setdefault(path, fault)

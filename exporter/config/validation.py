@@ -1,0 +1,176 @@
+"""Data against a schema: pydantic's findings as faults with file, line and a hint."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from exporter.config.errors import ConfigError, Fault, KeyPath
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pydantic_core import ErrorDetails
+
+    from exporter.config.document import Document
+
+T = TypeVar("T")
+
+_EXPECTED = {
+    "string_type": "text",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "model_type": "a section with keys",
+    "model_attributes_type": "a section with keys",
+    "dict_type": "a section with keys",
+}
+
+
+def checked(adapter: TypeAdapter[T], document: Document, known_keys: Callable[[KeyPath], list[str]]) -> T:
+    """The document's data as the schema's frozen values.
+
+    Args:
+        adapter: the schema.
+        document: what was read.
+        known_keys: the keys that the schema knows at a path, for "did you mean".
+
+    Raises:
+        ConfigError: with every fault found.
+    """
+    try:
+        result = adapter.validate_python(_tuples(document.data))
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        # Pydantic calls a list too short when its entries are at fault, which they say themselves.
+        found = [
+            _fault(document, one, known_keys)
+            for one in details
+            if not (one["type"] == "too_short" and any(_below(other["loc"], one["loc"]) for other in details))
+        ]
+    else:
+        found = []
+    # One sentence a place: YAML's own complaint comes before what follows from it.
+    faults: dict[str, Fault] = {}
+    for fault in (*document.faults.values(), *found):
+        faults.setdefault(fault.path, fault)
+    if faults:
+        raise ConfigError(in_order(faults.values()))
+    return result
+
+
+def _below(loc: tuple[int | str, ...], above: tuple[int | str, ...]) -> bool:
+    return len(loc) > len(above) and loc[: len(above)] == above
+
+
+def in_order(faults: Iterable[Fault]) -> tuple[Fault, ...]:
+    """Faults in the order in which they stand in their files, each once."""
+    return tuple(sorted(dict.fromkeys(faults), key=lambda fault: (fault.line is None, fault.line or 0)))
+
+
+def _tuples(data: Any) -> Any:
+    """Lists as tuples, which the strict frozen schema asks for."""
+    if isinstance(data, list):
+        return tuple(_tuples(item) for item in data)
+    if isinstance(data, dict):
+        return {key: _tuples(value) for key, value in data.items()}
+    return data
+
+
+def _fault(document: Document, details: ErrorDetails, known_keys: Callable[[KeyPath], list[str]]) -> Fault:
+    path = _real_path(document.data, details["loc"])
+    kind = details["type"]
+    key = str(path[-1]) if path else "the file"
+    if kind == "extra_forbidden":
+        close = difflib.get_close_matches(key, known_keys(path[:-1]), n=1, cutoff=0.5)
+        known = ", ".join(known_keys(path[:-1]))
+        return document.fault(path, "unknown key", f"did you mean {close[0]}?" if close else f"known here: {known}")
+    if kind == "missing":
+        return document.fault(path, "is missing", "add it")
+    if kind == "string_type" and (written := document.written.get(path)):
+        value = details["input"]
+        if value is not None:
+            message = f"{key} {written} is not quoted, YAML reads it as {_as_read(value)}"
+            return document.fault(path, message, f'write "{written}"')
+    if kind in _EXPECTED:
+        found = _kind_of(details["input"])
+        if not path and details["input"] is None:
+            return document.fault(path, "is empty", "config.example.yaml shows what it may hold")
+        return document.fault(path, f"must be {_EXPECTED[kind]}, not {found}")
+    if kind == "value_error":
+        message, _, hint = str(details["ctx"]["error"]).partition("; ")
+        return document.fault(path, message, hint)
+    if kind == "too_short":
+        return document.fault(path, "is an empty list", "name at least one")
+    return document.fault(path, details["msg"].replace("Input should be", "must be").replace("String should", "must"))
+
+
+def _real_path(data: Any, loc: tuple[int | str, ...]) -> KeyPath:
+    """Pydantic's location without the names of union branches and validators, which stand nowhere in the file."""
+    path: list[str | int] = []
+    for index, part in enumerate(loc):
+        if isinstance(data, dict) and isinstance(part, str):
+            last = index == len(loc) - 1
+            if part not in data and not last:
+                continue
+            if part not in data and last and not _plausible_key(part):
+                continue
+            path.append(part)
+            data = data.get(part)
+        elif isinstance(data, (list, tuple)) and isinstance(part, int) and part < len(data):
+            path.append(part)
+            data = data[part]
+    return tuple(path)
+
+
+def _plausible_key(part: str) -> bool:
+    return part.isidentifier()
+
+
+def _as_read(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return f"{value}"
+    return f"a {type(value).__name__} ({value})"
+
+
+def _kind_of(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, (int, float)):
+        return f"the number {value}"
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, (list, tuple)):
+        return "a list"
+    if isinstance(value, dict):
+        return "a section with keys"
+    return f"a {type(value).__name__}"
+
+
+def keys_of(model: type[BaseModel], path: KeyPath) -> list[str]:
+    """The keys that a model knows at a path below it."""
+    current: type[BaseModel] | None = model
+    for part in path:
+        if isinstance(part, int):
+            continue
+        field = current.model_fields.get(part) if current is not None else None
+        current = None if field is None else section_of(field.annotation)
+    return [] if current is None else list(current.model_fields)
+
+
+def section_of(annotation: Any) -> type[BaseModel] | None:
+    """The model inside a field's annotation: itself, in a tuple, or beside None."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        if (found := section_of(argument)) is not None:
+            return found
+    return None

@@ -1,0 +1,1 @@
+"""Frozen values and pure functions; imports the standard library only."""

@@ -1,0 +1,242 @@
+"""One request to the platform and its answer, with everything that can go wrong turned into an `ApiError`."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import urlencode
+
+import requests
+import urllib3
+
+from exporter.common.cancellation import Stop
+from exporter.common.exceptions import clear_chain
+from exporter.http.large_answers import BODY_LIMIT, SMALL
+from exporter.http.session import Call, GuardedSession, Watchdog
+from exporter.model.state import Reason
+from exporter.platform.base import ApiError, reason_of_status
+from exporter.platform.yunxiao.failures import broken, out_of_time
+from exporter.platform.yunxiao.headers import host_of, retry_after_of, without_token
+from exporter.platform.yunxiao.wire import error_code
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+    from zoneinfo import ZoneInfo
+
+    from exporter.common.clock import Clock
+    from exporter.common.secrets import Secret
+
+Answer: TypeAlias = "tuple[bytes, Mapping[str, str]]"
+"""A body, and the headers by name in any case."""
+
+_API = "oapi/v1/"
+_TOKEN_HEADER = "x-yunxiao-token"  # noqa: S105 - the name of a header
+_ERROR_BODY_LIMIT = 64 * 1024
+_CHUNK = 64 * 1024
+_OK = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the API is, and how to get there.
+
+    Attributes:
+        endpoint: the platform's address, without trailing slash.
+        host_header: `Host` to send instead of the address' own.
+        server_name: name to expect in the certificate instead of the address' own.
+        ca_file: private authorities to trust instead of the public ones.
+        insecure_skip_verify: do not check the certificate.
+        proxies: proxy by scheme; may hold a password, so it is not shown.
+        timezone: where dates without a zone were written.
+        timeout: seconds that one request may take, all in all.
+        concurrency: requests that may be under way at once.
+        max_retry_after: seconds, the longest pause taken on the platform's word.
+    """
+
+    endpoint: str
+    timezone: ZoneInfo
+    timeout: float
+    concurrency: int
+    max_retry_after: float
+    host_header: str | None = None
+    server_name: str | None = None
+    ca_file: Path | None = None
+    insecure_skip_verify: bool = False
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class Endpoint:
+    """Where the API is: sends requests there and reads their answers. Threads may share it.
+
+    Args:
+        target: where the API is.
+        watchdog: ends requests that take too long.
+        clock: where time comes from.
+        redact: takes secrets out of text from outside before it becomes the text of an error.
+        resent: called when a request was sent once more on a fresh connection.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        watchdog: Watchdog,
+        clock: Clock,
+        redact: Callable[[str], str],
+        resent: Callable[[], None],
+    ) -> None:
+        self._target = target
+        self._clock = clock
+        self._redact = redact
+        self._resent = resent
+        self._large_answers = watchdog.large_answers
+        self._session = _session(target, watchdog)
+
+    @functools.cached_property
+    def _template(self) -> requests.PreparedRequest:
+        """What all requests share, prepared once: preparing each costs more than sending.
+
+        Not before the first request, whose failure reports an address that nothing can be sent to.
+        """
+        return self._session.prepare_request(requests.Request("GET", self._target.endpoint + "/"))
+
+    def close(self) -> None:
+        """End the requests under way and close the connections; nothing can be sent afterwards."""
+        self._session.close()
+
+    def send(self, path: str, query: Mapping[str, str], token: Secret, stop: Stop) -> Answer:
+        """Send one request, within its time limit, and read the whole answer.
+
+        Args:
+            path: below ``/oapi/v1/``, quoted where it has to be.
+            query: the parameters.
+            token: the administrator's token.
+            stop: ends the request at once.
+
+        Raises:
+            ApiError: no good answer came; so too after the stop.
+
+        The calling thread is in `LargeAnswers.answer` meanwhile, and parses the answer there.
+        """
+        with self._session.call(self._target.timeout) as call, _ended_by(stop, call):
+            try:
+                return self._send(call, path, query, token)
+            finally:
+                if call.resent:
+                    self._resent()
+
+    def _send(self, call: Call, path: str, query: Mapping[str, str], token: Secret) -> Answer:
+        """Send one request and read the whole answer, with every library's error turned into an `ApiError`."""
+        timeout = self._target.timeout
+        try:
+            request = self._template.copy()
+            request.url = f"{self._template.url}{_API}{path}?{urlencode(query)}"
+            request.headers[_TOKEN_HEADER] = token.reveal()
+            with self._session.send_as_is(request, timeout) as response:
+                status, headers = response.status_code, response.headers
+                body = self._read_large(response, call) if status == _OK else _read_refusal(response)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            failure = broken(error, timeout, over=call.over)
+            clear_chain(error)
+        else:
+            body = without_token(body, token.reveal())
+            if status != _OK:
+                failure = self._refusal(status, headers, body)
+            elif call.over:
+                # A body without a length looks whole when its connection is shut down.
+                failure = out_of_time(timeout)
+            elif len(body) > BODY_LIMIT:
+                failure = ApiError(
+                    Reason.INVALID_RESPONSE, f"the answer is larger than {BODY_LIMIT // 1024**2} MiB", status=_OK
+                )
+            else:
+                return body, headers
+        # Outside of the except clause: raised there, it would keep the library's exceptions as its context.
+        raise failure.redacted(self._redact)
+
+    def _read_large(self, response: requests.Response, call: Call) -> bytes:
+        """The body, or a little more than is accepted of it; a large one once there is memory for it."""
+        parts = io.BytesIO()
+        size = 0
+        for part in response.iter_content(_CHUNK):
+            size += parts.write(part)
+            if size > BODY_LIMIT:
+                break
+            if size > SMALL and not self._large_answers.take_place(call.remaining):
+                raise out_of_time(self._target.timeout)
+        return parts.getvalue()
+
+    def _refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> ApiError:
+        reason = reason_of_status(status)
+        detail = f"HTTP {status}"
+        if reason is Reason.REDIRECT:
+            host = host_of(self._redact(headers.get("Location", ""))) or "another path"
+            return ApiError(reason, f"{detail} to {host}, redirect refused", status=status)
+        if code := error_code(body):
+            detail += f" {code}"
+        limit = self._target.max_retry_after
+        retry_after = retry_after_of(headers.get("Retry-After"), self._clock.now(), limit)
+        return ApiError(reason, detail, status=status, retry_after=retry_after)
+
+
+def _session(target: Target, watchdog: Watchdog) -> GuardedSession:
+    session = GuardedSession(
+        watchdog=watchdog,
+        concurrency=target.concurrency,
+        ca_file=target.ca_file,
+        server_name=target.server_name,
+        insecure_skip_verify=target.insecure_skip_verify,
+    )
+    session.proxies = dict(target.proxies)
+    session.headers["Accept"] = "application/json"
+    if target.host_header is not None:
+        session.headers["Host"] = target.host_header
+    return session
+
+
+class _Ending(Stop):
+    """A stop that also ends a call."""
+
+    def __init__(self, parent: Stop, call: Call) -> None:
+        self._call = call
+        super().__init__(parent)
+
+    def set(self) -> None:
+        super().set()
+        self._call.end()
+
+
+@contextlib.contextmanager
+def _ended_by(stop: Stop, call: Call) -> Iterator[None]:
+    """The stop ends the call at once."""
+    ending = _Ending(stop, call)
+    try:
+        yield
+    finally:
+        ending.release()
+
+
+def _read_refusal(response: requests.Response) -> bytes:
+    """The body of a refusal, or nothing: it is not worth a failure of its own. That of a redirect says nothing."""
+    if reason_of_status(response.status_code) is Reason.REDIRECT:
+        return b""
+    try:
+        return _read(response, _ERROR_BODY_LIMIT)
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        clear_chain(error)
+        return b""
+
+
+def _read(response: requests.Response, limit: int) -> bytes:
+    """The body, or a little more than the limit of it."""
+    parts = []
+    size = 0
+    for part in response.iter_content(_CHUNK):
+        parts.append(part)
+        size += len(part)
+        if size > limit:
+            break
+    return b"".join(parts)

@@ -1,0 +1,287 @@
+"""The entries of a listed answer, read a piece at a time, so that no answer costs much memory or a long pause.
+
+A decoder turns 8 MiB of ``{},`` into gigabytes of objects, and holds the interpreter meanwhile. So a large answer is
+decoded in pieces of 64 KiB that end between two entries. Where such a piece ends is guessed: after a ``},``. The guess
+is proven by decoding: a piece that begins at an entry and decodes as whole entries ends at one, since JSON is read from
+left to right. Where a guess fails, or an entry is not as documented, the entries of that piece are split one by one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import msgspec
+
+from exporter.model.token import MOST_LISTED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+T = TypeVar("T")
+
+PIECE = 64 * 1024
+"""Bytes that are decoded at once: some 130 tokens, and at most some 3 MB of objects."""
+_MOST_NESTED = 10_000
+"""Lists and objects in one entry."""
+_TEXT = 16 * 1024
+"""Bytes of an overlong text that are read: more than any field's bound needs, in the longest spelling."""
+_ESCAPE = 12
+"""Bytes of the longest escape sequence, a surrogate pair."""
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_MARKS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
+"""A whole string, or what structures JSON. A string that does not end takes all the rest, so that it is read once."""
+_DATA = re.compile(rb"\s*:\s*\[")
+_FAILED = (msgspec.DecodeError, RecursionError)
+
+
+class WireError(Exception):
+    """A body is not what the API sends. The message is safe to show: it holds nothing of the body but an error code."""
+
+
+class Oversized:
+    """Stands for a value too large to be decoded; no field accepts it."""
+
+
+OVERSIZED = Oversized()
+
+
+class _Envelope(msgspec.Struct):
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    success: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    errorCode: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET  # noqa: N815 - the platform's spelling
+
+
+_ENVELOPE = msgspec.json.Decoder(_Envelope)
+_RAW = msgspec.json.Decoder(msgspec.Raw)
+_CODE = re.compile(r"[^0-9A-Za-z._-]")
+
+
+def read_json(body: bytes) -> Any:
+    """What a body holds as JSON.
+
+    Raises:
+        WireError: it is not JSON.
+    """
+    try:
+        return msgspec.json.decode(body)
+    except _FAILED:
+        pass
+    # The standard library's reader takes lone surrogates and a byte order mark, which the fast one refuses.
+    try:
+        return json.loads(body.decode("utf-8-sig", errors="replace"))
+    except (ValueError, RecursionError):
+        raise WireError(_what_it_is(body)) from None
+
+
+def _what_it_is(body: bytes) -> str:
+    start = body[:PIECE].strip()
+    if not start:
+        return "an empty body instead of JSON"
+    if start[:1] == b"<":
+        return "an HTML or XML page instead of JSON"
+    return "a body that is not JSON"
+
+
+def entries_of(data: Any, what: str) -> list[Any]:
+    """The entries of a list, bare or as ``data`` of an envelope.
+
+    Args:
+        data: what a body holds.
+        what: what should be listed, for the error's words.
+
+    Raises:
+        WireError: no list.
+    """
+    if isinstance(data, list):
+        return data
+    if not isinstance(data, dict):
+        raise WireError(f"JSON that is no list of {what}")
+    check_success(data)
+    if isinstance(entries := data.get("data"), list):
+        return entries
+    raise WireError(f"a JSON object without a list of {what}")
+
+
+def check_success(data: dict[str, Any]) -> None:
+    """Refuse an envelope that says that the call failed.
+
+    Raises:
+        WireError: it says so.
+    """
+    code = short_code(data.get("errorCode"))
+    if data.get("success") is False or (code and data.get("success") is not True):
+        raise WireError(f"the error {code or 'without a code'} under a success status")
+
+
+def short_code(value: Any) -> str:
+    """An error code or request id, without anything odd in it; "" where there is none."""
+    return _CODE.sub("", value[:PIECE])[:80] if isinstance(value, str) else ""
+
+
+class EntryReader(Generic[T]):
+    """Reads the entries of one kind of answer.
+
+    Args:
+        what: what is listed, for the error's words.
+        typed: decodes a list of entries that are as documented. Others come as whatever JSON they are.
+        fields: the fields of an entry that are read; of an entry larger than a piece all others are left out.
+        piece: bytes to decode at once.
+    """
+
+    def __init__(
+        self, what: str, typed: msgspec.json.Decoder[list[T]], fields: tuple[str, ...], piece: int = PIECE
+    ) -> None:
+        self._what = what
+        self._typed = typed
+        self._piece = piece
+        raw = [(name, msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for name in fields]
+        self._raw: msgspec.json.Decoder[Any] = msgspec.json.Decoder(msgspec.defstruct("Raw", raw))
+
+    def batches(self, body: bytes) -> Iterator[list[Any]]:
+        """The entries of a body, some at a time.
+
+        Raises:
+            WireError: the body is not a list, or lists more than `MOST_LISTED`; entries may have come before.
+        """
+        count = 0
+        for batch in [self._whole(body)] if len(body) <= self._piece else self._in_pieces(body):
+            count += len(batch)
+            if count > MOST_LISTED:
+                raise WireError(f"a list of more than {MOST_LISTED} {self._what}")
+            yield batch
+
+    def _whole(self, body: bytes) -> list[Any]:
+        try:
+            return self._typed.decode(body)
+        except _FAILED:
+            return entries_of(read_json(body), self._what)
+
+    def _in_pieces(self, body: bytes) -> Iterator[list[Any]]:
+        text, position, stop = self._array(body.removeprefix(_BYTE_ORDER_MARK))
+        if not text[position : min(position + self._piece, stop)].strip() and not text[position:stop].strip():
+            return
+        while position <= stop:
+            end = stop
+            if stop - position > self._piece:
+                end = text.rfind(b"},", position, position + self._piece) + 1
+            if end > position and (batch := self._proven(text[position:end])):
+                yield batch
+                position = end + 1
+                continue
+            # No further guess before the end of this one.
+            until = end if end > position else min(position + self._piece, stop + 1)
+            while position < until:
+                end = _end_of_entry(text, position, stop)
+                yield [self._single(text[position:end])]
+                position = end + 1
+
+    def _proven(self, piece: bytes) -> list[T] | None:
+        """The entries of a piece; None where it does not end between two entries or they are not as documented."""
+        try:
+            return self._typed.decode(b"[%b]" % piece)
+        except _FAILED:
+            return None
+
+    def _single(self, entry: bytes) -> Any:
+        if not entry.strip():
+            raise WireError("a body that is not JSON")
+        if len(entry) <= self._piece:
+            return read_json(entry)
+        try:
+            decoded = self._raw.decode(entry)
+        except msgspec.ValidationError:
+            decoded = None
+        except _FAILED:
+            raise WireError("a body that is not JSON") from None
+        if decoded is None:
+            # Not an object. That was found at its first character: what follows may be anything.
+            _check_json(entry)
+            return OVERSIZED
+        names: tuple[str, ...] = decoded.__struct_fields__
+        found = {name: getattr(decoded, name) for name in names}
+        return {name: self._value(bytes(raw)) for name, raw in found.items() if raw is not msgspec.UNSET}
+
+    def _value(self, raw: bytes) -> Any:
+        """A field of a large entry: decoded if it is small, the beginning of a long text, `OVERSIZED` for all else."""
+        if len(raw) <= _TEXT:
+            return read_json(raw)
+        return _beginning(raw) if raw[:1] == b'"' else OVERSIZED
+
+    def _array(self, body: bytes) -> tuple[bytes, int, int]:
+        """A text, and where in it the entries of the list begin and end."""
+        start = body[: self._piece].lstrip()[:1]
+        if start == b"[":
+            stop = body.rfind(b"]")
+            if stop < 0 or body[stop + 1 :].strip():
+                raise WireError("a body that is not JSON")
+            return body, body.index(b"[") + 1, stop
+        if start != b"{":
+            raise WireError(_what_it_is(body))
+        try:
+            envelope = _ENVELOPE.decode(body)
+        except _FAILED:
+            return _listed_data(body, self._what)
+        check_success({"success": _small(envelope.success), "errorCode": _small(envelope.errorCode)})
+        data = b"" if isinstance(envelope.data, msgspec.UnsetType) else bytes(envelope.data)
+        if data[:1] != b"[":
+            raise WireError(f"a JSON object without a list of {self._what}")
+        return data, 1, len(data) - 1
+
+
+def _check_json(text: bytes) -> None:
+    try:
+        _RAW.decode(text)
+    except _FAILED:
+        raise WireError("a body that is not JSON") from None
+
+
+def _small(raw: msgspec.Raw | msgspec.UnsetType) -> Any:
+    """A small value of an envelope; None for none."""
+    text = b"" if isinstance(raw, msgspec.UnsetType) else bytes(raw)
+    return read_json(text) if text and len(text) <= _TEXT else None
+
+
+def _beginning(raw: bytes) -> str:
+    """The beginning of a long JSON string, cut between two characters."""
+    for shorter in range(_ESCAPE):
+        try:
+            text = json.loads(raw[: _TEXT - shorter].decode("utf-8", errors="ignore") + '"', strict=False)
+        except ValueError:
+            continue
+        return str(text)
+    return ""
+
+
+def _end_of_entry(text: bytes, position: int, stop: int) -> int:
+    """Where an entry of a list ends: at the comma after it or at the end of the list."""
+    depth = nested = 0
+    for match in _MARKS.finditer(text, position, stop):
+        mark = text[match.start()]
+        if mark in b"[{":
+            depth += 1
+            nested += 1
+            if nested > _MOST_NESTED:
+                raise WireError(f"a list with an entry of more than {_MOST_NESTED} values")
+        elif mark in b"]}":
+            depth -= 1
+        elif mark == ord(",") and depth == 0:
+            return match.start()
+    return stop
+
+
+def _listed_data(body: bytes, what: str) -> tuple[bytes, int, int]:
+    """The same as the fast decoder gives, for an envelope that it refuses, such as for a lone surrogate."""
+    depth, start = 0, None
+    for match in _MARKS.finditer(body):
+        mark = body[match.start()]
+        if mark in b"[{":
+            depth += 1
+        elif mark in b"]}":
+            depth -= 1
+            if depth == 1 and start is not None:
+                return body, start, match.start()
+        elif start is None and depth == 1 and match[0] == b'"data"' and (opened := _DATA.match(body, match.end())):
+            start = opened.end()
+    raise WireError(f"a JSON object without a list of {what}")

@@ -1,0 +1,100 @@
+"""``python -m exporter.platform.yunxiao.simulator``: the simulated platform alone, and a configuration that fits it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from exporter.platform.yunxiao.simulator.enterprise import Enterprise
+from exporter.platform.yunxiao.simulator.faults import Fault
+from exporter.platform.yunxiao.simulator.server import Simulator
+
+
+def main(
+    users: Annotated[int, typer.Option(help="How many users to make up.", min=0, max=100_000)] = 25,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same people.")] = 1,
+    port: Annotated[int, typer.Option(help="Port on loopback; 0 for a free one.", min=0, max=65535)] = 0,
+    latency: Annotated[float, typer.Option(help="Seconds that each answer takes.", min=0)] = 0.02,
+    per_second: Annotated[float | None, typer.Option(help="Requests a second above which 429 is answered.")] = None,
+    fail_user: Annotated[
+        list[str] | None,
+        typer.Option(help="NUMBER=FAULT: the user of that number meets a fault, such as 3=500 or 4=hang."),
+    ] = None,
+    fail_rate: Annotated[
+        list[str] | None, typer.Option(help="SHARE=FAULT: so many of all requests meet a fault, such as 0.1=reset.")
+    ] = None,
+    quirk: Annotated[
+        list[str] | None,
+        typer.Option(help="Something odd about the lists, such as wrong_next_page, ignored_page or empty_page=2."),
+    ] = None,
+    write_config: Annotated[
+        Path | None, typer.Option(help="Folder for config.yaml, users.yaml and the token file that match.")
+    ] = None,
+) -> None:
+    """Serve a simulated enterprise on loopback until SIGTERM or Ctrl-C.
+
+    Faults: a status such as 500, html, empty, truncated, slow, slow_headers, hang, reset, echo,
+    redirect:URL, body:TEXT.
+    """
+    simulator = Simulator(Enterprise(users, seed, base=time.time()), port=port)
+    simulator.faults.latency = latency
+    simulator.faults.per_second = per_second
+    people = simulator.enterprise.users()
+    try:
+        for text in fail_user or []:
+            number, _, fault = text.partition("=")
+            simulator.faults.for_user(people[_natural(number)].user_id, Fault.parse(fault))
+        for text in fail_rate or []:
+            share, _, fault = text.partition("=")
+            simulator.faults.at_rate(float(share), Fault.parse(fault))
+        for text in quirk or []:
+            simulator.faults.quirks = simulator.faults.quirks.with_one(text)
+    except (ValueError, IndexError) as error:
+        raise typer.BadParameter(str(error)) from None
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with simulator:
+        if write_config is not None:
+            _write(write_config, simulator)
+            typer.echo(f"Configuration: {write_config / 'config.yaml'}")
+        typer.echo(f"Simulated platform with {users} users: {simulator.url}")
+        try:
+            signal.pause()
+        except KeyboardInterrupt:
+            typer.echo(f"{simulator.requests()} requests, at most {simulator.busiest_second()} in a second")
+
+
+def _natural(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(f"{text!r} is no user number; the first is 0")
+    return int(text)
+
+
+def _write(folder: Path, simulator: Simulator) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    token = folder / "token"
+    token.touch(mode=0o600)
+    token.write_text(simulator.token + "\n", encoding="utf-8")
+    people = [{"id": user.user_id, "name": user.name} for user in simulator.enterprise.users()]
+    # JSON is YAML, and quoted throughout.
+    lines = ",\n".join(json.dumps(person, ensure_ascii=False) for person in people)
+    (folder / "users.yaml").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    (folder / "config.yaml").write_text(
+        f"""poll: {{interval: 15s, timeout: 5s, stale_after: 1m, spread: false}}
+organizations:
+  - name: simulated
+    endpoint: {simulator.url}
+    token_file: token
+    limits: {{requests_per_second: null, concurrency: 32}}
+    users: {{files: [users.yaml]}}
+""",
+        encoding="utf-8",
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,278 @@
+"""From the body of an answer to the model: what is bad costs one token at most and is counted, never the rest."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from exporter.model.token import NEVER, Token, precedence
+from exporter.platform.yunxiao.dates import parse_date
+from exporter.platform.yunxiao.fields import (
+    DISTINCT_PERMISSIONS,
+    PERMISSION,
+    PERMISSIONS,
+    TOKEN_ID,
+    TOKEN_NAME,
+    Fields,
+    clean_text,
+    text_of,
+    unchanged,
+)
+from exporter.platform.yunxiao.pieces import EntryReader, WireError, check_success, read_json, short_code
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from zoneinfo import ZoneInfo
+
+__all__ = ["PARSE_FIELDS", "Parsed", "WireError", "error_code", "object_of", "parse_tokens"]
+
+PARSE_FIELDS = ("token", "token_id", "name", "permissions", "created_at", "expired_at", "user")
+"""The fields that can be unreadable, as the label `field` of `yunxiao_parse_errors_total` names them."""
+
+_SHARED_NAMES = 64
+_SHARED_LENGTH = 2048
+"""A set of permissions of so many names and characters at most is kept for other tokens: 4,096 such take 50 MB at the
+very most, and 2 MB as they are."""
+
+
+class _Entry(msgspec.Struct, gc=False):
+    """One entry of the list, in both spellings. Typed as documented; the lenient way fills it with whatever came."""
+
+    token_id: str | None = None
+    tokenId: str | None = None  # noqa: N815 - the platform's spelling
+    name: str | None = None
+    permissions: list[str] | None = None
+    created_at: str | int | float | None = None
+    createdAt: str | int | float | None = None  # noqa: N815
+    expired_at: str | int | float | None = None
+    expiredAt: str | int | float | None = None  # noqa: N815
+
+
+_NAMES = frozenset(_Entry.__struct_fields__)
+_TOKENS = EntryReader("tokens", msgspec.json.Decoder(list[_Entry]), _Entry.__struct_fields__)
+
+
+@dataclass(slots=True)
+class Parsed:
+    """The tokens of one answer, how often each field could not be read, and how often each was too long and cut."""
+
+    tokens: tuple[Token, ...] = ()
+    errors: dict[str, int] = field(default_factory=dict)
+    truncated: dict[str, int] = field(default_factory=dict)
+
+    def count(self, name: str) -> None:
+        """Note one unreadable field."""
+        self.errors[name] = self.errors.get(name, 0) + 1
+
+
+def _nothing() -> None:
+    """For answers that are parsed to their end."""
+
+
+def parse_tokens(
+    body: bytes,
+    zone: ZoneInfo,
+    *,
+    redact: Callable[[str], str] = unchanged,
+    between: Callable[[], None] = _nothing,
+) -> Parsed:
+    """Read the answer of the token list call.
+
+    It is an array of tokens, bare or as ``data`` of an envelope. An entry without an id is left out; an unreadable
+    field costs that field only; each is counted. An entry that comes twice counts once.
+
+    Args:
+        body: the whole body.
+        zone: where dates without a zone were written.
+        redact: replaces the secrets in use in a text.
+        between: called between two pieces of a large answer; whatever it raises ends the reading.
+
+    Raises:
+        WireError: no list of tokens, or more of them than are accepted.
+    """
+    parsed = Parsed()
+    reader = _TokenReader(zone, redact, parsed)
+    for batch in _TOKENS.batches(body):
+        between()
+        reader.read(batch)
+    parsed.tokens = reader.tokens()
+    parsed.truncated = reader.fields.truncated
+    return parsed
+
+
+def error_code(body: bytes) -> str:
+    """The platform's error code and request id in the body of a refusal, as ``Code (request id)``; "" without one."""
+    try:
+        data = read_json(body)
+    except WireError:
+        return ""
+    if not isinstance(data, dict):
+        return ""
+    code = short_code(data.get("errorCode") or data.get("code"))
+    request = short_code(data.get("requestId") or data.get("traceId"))
+    return f"{code} (request {request})" if code and request else code
+
+
+def object_of(data: Any, what: str) -> dict[str, Any]:
+    """An object, bare or as ``data`` of an envelope.
+
+    Args:
+        data: what a body holds.
+        what: what it should be, for the error's words.
+
+    Raises:
+        WireError: no object.
+    """
+    if not isinstance(data, dict):
+        raise WireError(f"JSON that is no {what}")
+    check_success(data)
+    inner = data.get("data", data)
+    if not isinstance(inner, dict):
+        raise WireError(f"JSON that is no {what}")
+    return inner
+
+
+class _TokenReader:
+    """Makes tokens of the entries of one answer."""
+
+    def __init__(self, zone: ZoneInfo, redact: Callable[[str], str], parsed: Parsed) -> None:
+        self._zone = zone
+        self._parsed = parsed
+        self.fields = Fields(redact)
+        self._unique: dict[tuple[str, str, float | None], Token] = {}
+        self._permissions = 0
+
+    def read(self, batch: list[Any]) -> None:
+        """Take some entries in."""
+        unique = self._unique
+        for entry in batch:
+            token = self._token(entry)
+            if token is None:
+                continue
+            key = (token.token_id, token.name, token.created_at)
+            twin = unique.get(key)
+            # The same token listed twice with two expiries: believe the earlier.
+            if twin is None or precedence(token) < precedence(twin):
+                unique[key] = token
+
+    def tokens(self) -> tuple[Token, ...]:
+        """The tokens, each once."""
+        tokens = tuple(self._unique.values())
+        if self._permissions > DISTINCT_PERMISSIONS:
+            tokens = self._with_fewer_permissions(tokens)
+        return self._redacted(tokens)
+
+    def _token(self, entry: Any) -> Token | None:
+        parsed = self._parsed
+        if isinstance(entry, _Entry):
+            fields = entry
+        elif isinstance(entry, dict):
+            fields = _Entry(**{name: value for name, value in entry.items() if name in _NAMES})
+        else:
+            parsed.count("token")
+            return None
+        token_id = text_of(fields.token_id) or text_of(fields.tokenId)
+        if not token_id:
+            parsed.count("token_id")
+            return None
+        if len(token_id) > TOKEN_ID.length:
+            token_id = self.fields.cut(token_id, TOKEN_ID)
+        if fields.name is not None and not isinstance(fields.name, str):
+            parsed.count("name")
+        name = text_of(fields.name) or token_id
+        if len(name) > TOKEN_NAME.length:
+            name = self.fields.cut(name, TOKEN_NAME)
+        created = fields.createdAt if fields.created_at is None else fields.created_at
+        expires = fields.expiredAt if fields.expired_at is None else fields.expired_at
+        permissions, readable = self._permissions_of(fields.permissions)
+        return Token(
+            token_id=token_id,
+            # Many tokens are called alike: one text serves all of them.
+            name=sys.intern(name),
+            permissions=permissions,
+            created_at=self._date(created, "created_at", never=None),
+            expires_at=self._date(expires, "expired_at", never=NEVER),
+            permissions_read=readable,
+        )
+
+    def _permissions_of(self, value: Any) -> tuple[tuple[str, ...], bool]:
+        """The permissions, and whether all could be read: no list at all does not say that there are none."""
+        if value is None:
+            return (), False
+        if not isinstance(value, list):
+            self._parsed.count("permissions")
+            return (), False
+        errors = self._parsed.errors.get("permissions", 0)
+        names = set()
+        for item in value:
+            if isinstance(item, str) and (name := clean_text(item).strip()):
+                names.add(name if len(name) <= PERMISSION.length else self.fields.cut(name, PERMISSION))
+            else:
+                self._parsed.count("permissions")
+        kept = sorted(names)
+        if len(kept) > PERMISSIONS:
+            self.fields.count("permissions", len(kept) - PERMISSIONS)
+            del kept[PERMISSIONS:]
+        self._permissions += len(kept)
+        return _as_shared(tuple(kept)), self._parsed.errors.get("permissions", 0) == errors
+
+    def _date(self, value: Any, name: str, *, never: float | None) -> float | None:
+        try:
+            seconds = parse_date(value, self._zone)
+        except (ValueError, OverflowError):
+            self._parsed.count(name)
+            return None
+        return never if seconds == NEVER else seconds
+
+    def _with_fewer_permissions(self, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
+        """The tokens with no more permissions, over all of them, than may become series."""
+        names = sorted({name for token in tokens for name in token.permissions})
+        if len(names) <= DISTINCT_PERMISSIONS:
+            return tokens
+        self.fields.count("permissions", len(names) - DISTINCT_PERMISSIONS)
+        kept = frozenset(names[:DISTINCT_PERMISSIONS])
+        return tuple(
+            replace(token, permissions=tuple([name for name in token.permissions if name in kept])) for token in tokens
+        )
+
+    def _redacted(self, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
+        """The tokens without the secrets in use: searched for in all texts at once, for there is hardly ever one."""
+        redact = self.fields.redact
+        if redact is unchanged:
+            return tokens
+        # Most tokens share their permissions with others.
+        shared = {id(token.permissions): token.permissions for token in tokens}
+        text = "\n".join(
+            (
+                *[token.token_id for token in tokens],
+                *[token.name for token in tokens],
+                *["\n".join(names) for names in shared.values()],
+            )
+        )
+        if redact(text) == text:
+            return tokens
+        return tuple(
+            replace(
+                token,
+                token_id=redact(token.token_id),
+                name=redact(token.name),
+                permissions=tuple(sorted({redact(name) for name in token.permissions})),
+            )
+            for token in tokens
+        )
+
+
+def _as_shared(permissions: tuple[str, ...]) -> tuple[str, ...]:
+    """The same permissions as one tuple: there are few sets of them and very many tokens."""
+    if len(permissions) <= _SHARED_NAMES and sum(map(len, permissions)) <= _SHARED_LENGTH:
+        return _shared(permissions)
+    return tuple([sys.intern(name) for name in permissions])
+
+
+@functools.lru_cache(maxsize=4096)
+def _shared(permissions: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple([sys.intern(name) for name in permissions])

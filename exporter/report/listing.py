@@ -1,0 +1,207 @@
+"""The list of tokens for people and scripts: what falls in a window, as a table, JSON or CSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from exporter.common.text import cell, expiry_words, json_text, printable, utc
+from exporter.model.token import NEVER, Token, TokenState
+from exporter.policies.evaluate import counted, violations
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from exporter.model.snapshot import View
+    from exporter.model.state import UserState
+    from exporter.model.user import User
+    from exporter.policies.definitions import Policy
+    from exporter.policies.schema import Policies
+
+
+class Output(StrEnum):
+    """The form of the list."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One token of the list.
+
+    Attributes:
+        policies: what it breaks; None where nobody asked for that.
+    """
+
+    organization: str
+    user: User
+    token: Token
+    state: TokenState
+    policies: tuple[Policy, ...] | None = None
+
+
+_COLUMNS = (
+    "organization",
+    "user_id",
+    "user",
+    "token_id",
+    "token",
+    "state",
+    "expires_at",
+    "expires_in_seconds",
+    "created_at",
+    "permissions",
+)
+_STYLES = {TokenState.EXPIRED: "red", TokenState.NEVER_EXPIRES: "magenta", TokenState.UNKNOWN: "yellow"}
+_WIDE = 240
+
+
+def rows(view: View, now: float, *, within: float | None, expired: bool) -> list[Row]:
+    """The tokens to list, by expiry: the expired, the soonest, the unreadable, the never-expiring.
+
+    Args:
+        view: what is known.
+        now: epoch seconds.
+        within: only tokens that expire within so many seconds, have expired, or whose expiry cannot be read, since
+            nobody can say that those do not; None for all tokens.
+        expired: whether tokens that have expired are listed.
+    """
+    found = [
+        Row(organization.name, state.user, token, token.state(now))
+        for organization in view.organizations
+        for state in organization.users
+        for token in state.tokens
+    ]
+    found = [row for row in found if expired or row.state is not TokenState.EXPIRED]
+    if within is not None:
+        found = [row for row in found if row.token.expires_at is None or row.token.expires_at <= now + within]
+    return sorted(found, key=_order)
+
+
+def broken_rows(
+    listed: Iterable[Row], view: View, policies: Policies, names: Collection[Policy], now: float
+) -> list[Row]:
+    """Of a list only the tokens that break a policy, with what they break.
+
+    A user with too many tokens is there with all those that count.
+
+    Args:
+        listed: the list.
+        view: what it was made from.
+        policies: what tokens must be like.
+        names: the policies that are asked for; all that are configured if empty.
+        now: epoch seconds.
+    """
+    by_user = {
+        (organization.name, state.user.user_id): _broken(state, policies, names or policies.configured, now)
+        for organization in view.organizations
+        for state in organization.users
+    }
+    found = (
+        replace(row, policies=by_user[row.organization, row.user.user_id].get((row.token.token_id, row.token.name)))
+        for row in listed
+    )
+    return [row for row in found if row.policies]
+
+
+def _broken(
+    state: UserState, policies: Policies, names: Collection[Policy], now: float
+) -> dict[tuple[str, str], tuple[Policy, ...]]:
+    """What each token of a user breaks, by its id and name, in the order of the policies."""
+    found: dict[tuple[str, str], set[Policy]] = {}
+    for one in violations(state.user, state.tokens, policies, now, state.unexpired_left_out):
+        if one.policy in names:
+            for token in counted(state.user, state.tokens, policies, now) if one.token is None else [one.token]:
+                found.setdefault((token.token_id, token.name), set()).add(one.policy)
+    return {key: tuple(policy for policy in policies.configured if policy in broken) for key, broken in found.items()}
+
+
+def _order(row: Row) -> tuple[float, bool, str, str, str]:
+    expires_at = row.token.expires_at
+    last = NEVER if expires_at is None else expires_at
+    return (last, expires_at == NEVER, row.organization, row.user.name, row.token.token_id)
+
+
+def write(listed: Sequence[Row], form: Output, now: float, stream: TextIO, *, audit: bool = False) -> None:
+    """Write the list; an audit has a column for the policies that each token breaks."""
+    match form:
+        case Output.TABLE:
+            _write_table(listed, now, stream, audit=audit)
+        case Output.JSON:
+            pieces = json.JSONEncoder(ensure_ascii=False, indent=2).iterencode(records(listed, now))
+            stream.writelines(map(json_text, pieces))
+            stream.write("\n")
+        case Output.CSV:
+            writer = csv.writer(stream)
+            columns = (*_COLUMNS, "policies") if audit else _COLUMNS
+            writer.writerow(columns)
+            for record in _records(listed, now):
+                values = [record[column] for column in columns]
+                writer.writerow([_cell(value) for value in values])
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, list):
+        return cell(" ".join(value))
+    return cell(value) if isinstance(value, str) else value
+
+
+def records(listed: Iterable[Row], now: float) -> list[dict[str, object]]:
+    """The list as plain values, as its JSON form has it."""
+    return list(_records(listed, now))
+
+
+def _records(listed: Iterable[Row], now: float) -> Iterator[dict[str, object]]:
+    for row in listed:
+        expires_at = row.token.expires_at
+        endless = expires_at is None or expires_at == NEVER
+        record: dict[str, object] = {
+            "organization": row.organization,
+            "user_id": row.user.user_id,
+            "user": row.user.name,
+            "token_id": row.token.token_id,
+            "token": row.token.name,
+            "state": row.state.value,
+            "expires_at": utc(expires_at),
+            "expires_in_seconds": None if endless else round((expires_at or 0) - now),
+            "created_at": utc(row.token.created_at),
+            "permissions": list(row.token.permissions),
+        }
+        if row.policies is not None:
+            record["policies"] = [policy.value for policy in row.policies]
+        yield record
+
+
+def _write_table(listed: Sequence[Row], now: float, stream: TextIO, *, audit: bool) -> None:
+    # Where nobody looks on, lines are not cut to a terminal's width.
+    console = Console(file=stream, width=None if stream.isatty() else _WIDE)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    headings = ("ORGANIZATION", "USER", "TOKEN", "TOKEN ID", "EXPIRES", "AT", "PERMISSIONS")
+    for heading in (*headings, "POLICIES") if audit else headings:
+        table.add_column(heading, overflow="fold", no_wrap=heading in {"EXPIRES", "AT", "TOKEN ID"})
+    for row in listed:
+        words = expiry_words(row.token.expires_at, now)
+        table.add_row(
+            _plain(row.organization),
+            _plain(row.user.name),
+            _plain(row.token.name),
+            _plain(row.token.token_id),
+            Text(words, style=_STYLES.get(row.state, "")),
+            utc(row.token.expires_at) or "-",
+            _plain(" ".join(row.token.permissions)),
+            *([" ".join(row.policies or ())] if audit else []),
+        )
+    console.print(table if listed else Text("No token to list."))
+
+
+def _plain(text: str) -> Text:
+    return Text(printable(text))

@@ -1,1 +1,0 @@
-"""The platform's API: HTTP client, its errors, and the way from JSON to the model."""

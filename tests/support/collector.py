@@ -1,0 +1,122 @@
+"""The state of the store as samples for a Prometheus registry."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from exporter.metrics.families import (
+    CONFIG_FAMILIES,
+    ORGANIZATION_FAMILIES,
+    POLICY_VIOLATIONS,
+    USER_FAMILIES,
+    USER_LABELS,
+    USERS_LEFT_OUT,
+    Family,
+    Sample,
+    Scope,
+    organization_samples,
+    policy_violations,
+    user_label_names,
+    user_labels,
+    users_left_out,
+)
+from exporter.metrics.series_limit import left_out
+from exporter.policies.evaluate import violations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from prometheus_client.core import Metric
+
+    from exporter.common.clock import Clock
+    from exporter.config.schema import Config
+    from exporter.model.snapshot import OrganizationView
+    from exporter.state.store import Store
+
+
+class StateCollector(Collector):
+    """Collects the families about users, organizations and the configuration, all at one time and from one view.
+
+    Args:
+        store: what is known.
+        config: the configuration in force, asked for at each scrape.
+        clock: the time that relative values and states are worked out for.
+    """
+
+    def __init__(self, store: Store, config: Callable[[], Config], clock: Clock) -> None:
+        self._store = store
+        self._config = config
+        self._clock = clock
+
+    def describe(self) -> Iterator[Metric]:
+        """The names alone, so that registering needs no view."""
+        for family in (
+            *USER_FAMILIES,
+            USER_LABELS,
+            USERS_LEFT_OUT,
+            POLICY_VIOLATIONS,
+            *ORGANIZATION_FAMILIES,
+            *CONFIG_FAMILIES,
+        ):
+            yield _metric(family, ())
+
+    def collect(self) -> Iterator[Metric]:
+        """All families that the configuration has exposed."""
+        organizations = self._store.view().organizations
+        config = self._config()
+        scope = Scope(self._clock.now(), config.metrics.expiring_within, config.policies)
+        by_family = {
+            family: [
+                sample
+                for organization in organizations
+                for state in organization.users
+                for sample in family.samples(organization.name, state, scope)
+            ]
+            for family in USER_FAMILIES
+            if family.enabled(config.metrics)
+        }
+        details = [family for family in by_family if family.detail is not None]
+        sizes = {family: Counter(labels[:2] for labels, _ in by_family[family]) for family in details}
+        by_user = {
+            (organization.name, state.user.user_id): [
+                sizes[family][organization.name, state.user.user_id] for family in details
+            ]
+            for organization in organizations
+            for state in organization.users
+        }
+        others = sum(len(samples) for family, samples in by_family.items() if family.detail is None)
+        dropped = left_out(details, by_user, others, config.metrics.max_series)
+        for family, samples in by_family.items():
+            if family.name not in dropped.families:
+                hidden = frozenset() if family.detail is None else dropped.users
+                yield _metric(family, [sample for sample in samples if sample[0][:2] not in hidden])
+        yield _metric(USERS_LEFT_OUT, *users_left_out(organizations, dropped.users))
+        yield from _user_labels(organizations)
+        broken = Counter(
+            (organization.name, one.policy)
+            for organization in organizations
+            for state in organization.users
+            for one in violations(state.user, state.tokens, config.policies, scope.now, state.unexpired_left_out)
+        )
+        yield _metric(POLICY_VIOLATIONS, *policy_violations(organizations, config.policies, broken))
+        for about_organization in ORGANIZATION_FAMILIES:
+            yield _metric(about_organization, *organization_samples(about_organization, organizations))
+        for about_config in CONFIG_FAMILIES:
+            yield _metric(about_config, about_config.samples(config, scope.now))
+
+
+def _metric(family: Family, samples: Iterable[Sample], more: Iterable[str] = ()) -> Metric:
+    metric = GaugeMetricFamily(family.name, family.help, labels=[*family.labels, *more])
+    for labels, value in samples:
+        metric.add_metric(labels, value)
+    return metric
+
+
+def _user_labels(organizations: Iterable[OrganizationView]) -> Iterator[Metric]:
+    if names := user_label_names(organizations):
+        samples = (user_labels(one.name, state, names) for one in organizations for state in one.users)
+        yield _metric(USER_LABELS, samples, names)

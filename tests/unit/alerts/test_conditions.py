@@ -1,0 +1,407 @@
+"""When an alert fires, what it says, and what stays the same about it."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.builders import DAY, HOUR, MINUTE, NOW, a_failure, a_token
+
+from exporter.alerts import conditions
+from exporter.alerts.conditions import Alert, alerts, evaluate
+from exporter.config.schema import Config, Poll
+from exporter.model.event import Change
+from exporter.model.snapshot import Discovery, Sweep, SweepResult, View
+from exporter.model.token import NEVER, Token
+from exporter.model.user import Owner, OwnThresholds, User
+from exporter.policies.schema import Policies
+from exporter.state.ledger import Ledger
+
+OLD = 100 * DAY
+LI = User("3001", "li.wei")
+
+
+def a_config(**alerting: Any) -> Config:
+    organization = {"name": "acme", "endpoint": "http://x", "token_env": "T", "users": {"files": ("x",)}}
+    return Config.model_validate({"organizations": (organization,), "alerting": alerting})
+
+
+def a_view(*tokens: Token, user: User = LI, now: float = NOW) -> View:
+    ledger = Ledger("acme", [user], since=now)
+    ledger.succeeded(user.user_id, tokens, now)
+    ledger.swept(Sweep(SweepResult.SUCCESS, 1, now))
+    return View((ledger.view(),))
+
+
+def found(view: View, config: Config | None = None, now: float = NOW, refused: float | None = None) -> list[Alert]:
+    return list(alerts(view, config or a_config(), refused, now))
+
+
+def names(view: View, config: Config | None = None, now: float = NOW) -> list[str]:
+    return [dict(alert.labels)["alertname"] for alert in found(view, config, now)]
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "name", "words"),
+    [
+        (15 * DAY, None, ""),
+        (14 * DAY, None, ""),
+        (14 * DAY - 1, "YunxiaoTokenExpiringWarning", "expires in 13d"),
+        (3 * DAY, "YunxiaoTokenExpiringWarning", "expires in 3d"),
+        (3 * DAY - 1, "YunxiaoTokenExpiringCritical", "expires in 2d"),
+        (55 * MINUTE, "YunxiaoTokenExpiringCritical", "expires in 55m"),
+        (1, "YunxiaoTokenExpiringCritical", "expires in 1s"),
+        (0, "YunxiaoTokenExpired", "expired 0s ago"),
+        (-55 * DAY, "YunxiaoTokenExpired", "expired 55d ago"),
+        (NEVER, None, ""),
+        (None, None, ""),
+    ],
+)
+def test_a_token_is_in_at_most_one_of_the_three(expires_in: float | None, name: str | None, words: str) -> None:
+    alerted = found(a_view(a_token(expires_in=expires_in, age=OLD)))
+    assert [dict(alert.labels)["alertname"] for alert in alerted] == ([name] if name else [])
+    if name:
+        assert dict(alerted[0].annotations)["description"] == f"Token ci (pt-aaaa) of li.wei in acme {words}."
+
+
+def test_labels_and_annotations_of_an_alert() -> None:
+    (alert,) = found(a_view(a_token("pt-1", expires_in=DAY, age=OLD)), a_config(runbook_base_url="https://wiki/x/"))
+    assert dict(alert.labels) == {
+        "alertname": "YunxiaoTokenExpiringCritical",
+        "severity": "critical",
+        "organization": "acme",
+        "user_id": "3001",
+        "user": "li.wei",
+        "token_id": "pt-1",
+        "token": "ci",
+    }
+    assert dict(alert.annotations) == {
+        "summary": "A personal access token is about to expire.",
+        "description": "Token ci (pt-1) of li.wei in acme expires in 1d.",
+        "runbook_url": "https://wiki/x/YunxiaoTokenExpiringCritical.md",
+    }
+    assert alert.since == NOW - 2 * DAY  # three days before the expiry
+
+
+def test_a_short_lived_token_is_given_a_third_and_a_tenth_of_its_life() -> None:
+    def two_days_old(left: float) -> Token:
+        return Token("pt-1", "ci", (), NOW + left - 2 * DAY, NOW + left)
+
+    # of 48 hours a third is 16 and a tenth 4.8
+    assert names(a_view(two_days_old(16 * HOUR))) == []
+    assert names(a_view(two_days_old(16 * HOUR - 1))) == ["YunxiaoTokenExpiringWarning"]
+    assert names(a_view(two_days_old(4.8 * HOUR))) == ["YunxiaoTokenExpiringWarning"]
+    assert names(a_view(two_days_old(4.8 * HOUR - 1))) == ["YunxiaoTokenExpiringCritical"]
+
+
+def test_a_user_may_have_thresholds_and_labels_of_their_own() -> None:
+    user = User("3001", "li.wei", (("team", "platform"),), OwnThresholds(warning=60 * DAY))
+    config = a_config(labels={"team": "security", "site": "eu-west-1", "empty": ""})
+    (alert,) = found(a_view(a_token(expires_in=50 * DAY, age=9 * OLD), user=user), config)
+    labels = dict(alert.labels)
+    assert (labels["alertname"], labels["team"], labels["site"]) == (
+        "YunxiaoTokenExpiringWarning",
+        "platform",
+        "eu-west-1",
+    )
+    assert "empty" not in labels
+
+
+def test_never_expiring_tokens_only_where_asked_for() -> None:
+    view = a_view(a_token(expires_in=NEVER))
+    assert names(view) == []
+    assert names(view, a_config(never_expires=True)) == ["YunxiaoTokenNeverExpires"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "silent"),
+    [
+        ({"user": "3001"}, True),
+        ({"user": "li.wei"}, True),
+        ({"user": "li"}, False),
+        ({"token_id": "pt-aaaa"}, True),
+        ({"token_id": "pt-aaa"}, False),
+        ({"name": "c."}, True),
+        ({"name": "c"}, False),
+        ({"user": "3001", "name": "x"}, False),
+    ],
+)
+def test_ignored_tokens_are_silent_until_the_day_is_over(entry: dict[str, str], silent: bool) -> None:  # noqa: FBT001
+    today = {"reason": "known", "until": dt.date(2026, 6, 1)}
+    yesterday = {"reason": "known", "until": dt.date(2026, 5, 31)}
+    muted, told = ([] if silent else ["YunxiaoTokenExpired"]), ["YunxiaoTokenExpired"]
+
+    def expired(until: dict[str, Any], now: float) -> list[str]:
+        view = a_view(a_token(expires_in=-DAY), now=now)
+        return names(view, a_config(ignore=(entry | until,)), now)
+
+    assert expired(today, NOW) == muted
+    assert expired(today, NOW + DAY - 1) == muted
+    assert expired(today, NOW + DAY) == told
+    assert expired(yesterday, NOW) == told
+
+
+def test_a_failing_poll_resolves_nothing_and_is_told_of_after_two_sweeps() -> None:
+    ledger = Ledger("acme", [LI], since=NOW)
+    ledger.succeeded("3001", (a_token(expires_in=DAY, age=OLD),), NOW)
+    ledger.failed("3001", a_failure(), NOW + 60)
+    ledger.swept(Sweep(SweepResult.FAILED, 1, NOW + 1800))
+    view = View((ledger.view(),))
+    assert names(view, now=NOW + 60 + 1799) == ["YunxiaoTokenExpiringCritical"]
+    later = found(view, now=NOW + 60 + 1800)
+    assert {dict(alert.labels)["alertname"]: alert.since for alert in later} == {
+        "YunxiaoUserPollFailing": NOW + 1860,
+        "YunxiaoTokenExpiringCritical": NOW - 2 * DAY,
+    }
+
+
+def test_old_data_is_told_of() -> None:
+    view = a_view()
+    assert "YunxiaoUserDataStale" not in names(view, now=NOW + 3599)
+    (stale,) = [one for one in found(view, now=NOW + 2 * HOUR) if "Stale" in dict(one.labels)["alertname"]]
+    assert dict(stale.annotations)["description"] == "The tokens of li.wei in acme were last read 2h ago."
+    assert stale.since == NOW + 3600
+
+
+def test_with_rare_polls_data_is_not_old_before_two_have_failed() -> None:
+    # polled at any moment of a sweep, so that two failures pass three intervals of 12 hours and one request's 10 s
+    config = a_config().model_copy(update={"poll": Poll.model_validate({"interval": "12h", "stale_after": "12h"})})
+    last = 36 * HOUR + 10
+    assert "YunxiaoUserDataStale" not in names(a_view(), config, now=NOW + last - 1)
+    assert "YunxiaoUserDataStale" in names(a_view(), config, now=NOW + last)
+
+
+def test_a_regex_that_would_hold_up_a_backtracking_engine_costs_nothing() -> None:
+    config = a_config(ignore=({"name": "(a+)+b", "reason": "x", "until": dt.date(2026, 6, 1)},))
+    assert names(a_view(a_token(expires_in=-DAY, name="a" * 60)), config) == ["YunxiaoTokenExpired"]
+
+
+def test_sweeps_that_end_no_more_or_never_ended_are_told_of() -> None:
+    never = View((Ledger("acme", [LI], since=NOW).view(),))
+    for view in (never, a_view()):
+        # three intervals of 900 s and one request's 10 s
+        assert "YunxiaoSweepStalled" not in names(view, now=NOW + 2709)
+        assert "YunxiaoSweepStalled" in names(view, now=NOW + 2710)
+
+
+def test_a_list_of_users_that_cannot_be_had_is_told_of_after_three_intervals() -> None:
+    organization = {"name": "acme", "endpoint": "http://x", "token_env": "T"}
+    users = {"discover": {"source": "users", "interval": "20m"}}
+    config = Config.model_validate({"organizations": (organization | {"users": users},)})
+
+    def told(discovery: Discovery, now: float) -> bool:
+        ledger = Ledger("acme", [LI], since=NOW)
+        ledger.discovered(discovery)
+        return "YunxiaoDiscoveryFailing" in names(View((ledger.view(),)), config, now)
+
+    never, once = Discovery(up=False), Discovery(up=False, last_success=NOW + HOUR, users=1)
+    assert (told(never, NOW + HOUR - 1), told(never, NOW + HOUR)) == (False, True)
+    assert (told(once, NOW + 2 * HOUR - 1), told(once, NOW + 2 * HOUR)) == (False, True)
+    assert not told(Discovery(), NOW + DAY)
+    assert not told(Discovery(up=True, last_success=NOW, users=1), NOW + DAY)
+
+
+def test_a_refused_configuration_is_told_of() -> None:
+    (alert,) = found(a_view(), refused=NOW - 5)
+    assert (dict(alert.labels)["alertname"], alert.since) == ("YunxiaoConfigReloadFailed", NOW - 5)
+
+
+def test_a_renewed_or_deleted_token_is_told_of_no_more() -> None:
+    assert names(a_view(a_token(expires_in=100 * DAY))) == []
+    assert names(a_view()) == []
+
+
+def with_policies(config: Config | None = None, **sections: Any) -> Config:
+    return (config or a_config()).model_copy(update={"policies": Policies.model_validate(sections)})
+
+
+def test_broken_policies_are_told_of_with_the_severity_of_the_policy() -> None:
+    config = with_policies(
+        never_expires={"severity": "info"},
+        max_tokens_per_user={"limit": 0, "severity": "critical"},
+        max_age={"limit": "2d"},
+    )
+    of_token, of_user = found(a_view(a_token("pt-1", expires_in=NEVER)), config)
+    assert dict(of_token.labels) == {
+        "alertname": "YunxiaoTokenPolicyViolation",
+        "severity": "info",
+        "policy": "never_expires",
+        "organization": "acme",
+        "user_id": "3001",
+        "user": "li.wei",
+        "token_id": "pt-1",
+        "token": "ci",
+    }
+    words = "Token ci (pt-1) of li.wei in acme breaks the policy never_expires: it never expires."
+    assert dict(of_token.annotations)["description"] == words
+    assert of_token.since == NOW - DAY  # its creation
+    assert dict(of_user.labels) == {
+        "alertname": "YunxiaoUserPolicyViolation",
+        "severity": "critical",
+        "policy": "max_tokens_per_user",
+        "organization": "acme",
+        "user_id": "3001",
+        "user": "li.wei",
+    }
+    words = "The tokens of li.wei in acme break the policy max_tokens_per_user: there are more tokens than are allowed."
+    assert dict(of_user.annotations)["description"] == words
+    # created a day ago, it turns two days old in another
+    later = found(a_view(a_token(expires_in=NEVER), now=NOW + DAY), config, NOW + DAY)
+    assert [dict(alert.labels)["policy"] for alert in later] == ["never_expires", "max_age", "max_tokens_per_user"]
+
+
+def test_an_ignored_token_breaks_its_policies_in_silence() -> None:
+    ignore = ({"token_id": "pt-1", "reason": "known", "until": dt.date(2026, 6, 1)},)
+    config = with_policies(a_config(ignore=ignore), never_expires="forbid")
+    assert names(a_view(a_token("pt-1", expires_in=NEVER), a_token("pt-2", expires_in=NEVER)), config) == [
+        "YunxiaoTokenPolicyViolation"
+    ]
+
+
+def test_widened_permissions_are_told_of_for_an_hour_where_asked_for() -> None:
+    config = a_config(permissions_widened=True)
+    view = a_view()
+    seen = {("acme", Change.PERMISSIONS_CHANGED): NOW - 60, ("acme", Change.PERMISSIONS_WIDENED): NOW - 600}
+    (alert,) = alerts(view, config, None, NOW, seen)
+    assert (dict(alert.labels), alert.since) == (
+        {"alertname": "YunxiaoTokenPermissionsWidened", "severity": "warning", "organization": "acme"},
+        NOW - 600,
+    )
+    assert list(alerts(view, a_config(), None, NOW, seen)) == []
+    for organization, change, ago in (
+        ("acme", Change.PERMISSIONS_WIDENED, HOUR),
+        ("acme", Change.PERMISSIONS_NARROWED, 1),
+        ("acme", Change.CREATED, 1),
+        ("globex", Change.PERMISSIONS_WIDENED, 1),
+    ):
+        assert list(alerts(view, config, None, NOW, {(organization, change): NOW - ago})) == []
+    assert len(list(alerts(view, config, None, NOW, {("acme", Change.PERMISSIONS_WIDENED): NOW - HOUR + 1}))) == 1
+
+
+@given(
+    st.floats(min_value=-1e7, max_value=1e7),
+    st.none() | st.floats(min_value=0, max_value=1e8),
+    st.floats(min_value=1, max_value=1e6),
+    st.floats(min_value=1e6 + 1, max_value=1e7),
+    st.floats(min_value=0, max_value=1e6),
+)
+def test_however_the_thresholds_are_alerts_only_get_worse_with_time(
+    left: float, age: float | None, critical: float, warning: float, later: float
+) -> None:
+    ranks = {"": 0, "YunxiaoTokenExpiringWarning": 1, "YunxiaoTokenExpiringCritical": 2, "YunxiaoTokenExpired": 3}
+    token = Token("t", "ci", (), None if age is None else NOW - age, NOW + left)
+    user = User("3001", "li.wei", (), OwnThresholds(warning, critical))
+
+    def state(now: float) -> tuple[int, float]:
+        mine = found(a_view(token, user=user, now=now), now=now)
+        assert len(mine) <= 1
+        assert all(one.since <= now for one in mine)
+        return (ranks[dict(mine[0].labels)["alertname"]], mine[0].since) if mine else (0, now)
+
+    (first, since), (second, since_later) = state(NOW), state(NOW + later)
+    assert second >= first
+    if first == second > 0:
+        assert since == since_later
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        (14 * DAY, None),
+        (14 * DAY - 1, "expires in 13d"),
+        (55 * MINUTE, "expires in 55m"),
+        (0, "expired 0s ago"),
+        (-55 * DAY, "expired 55d ago"),
+        (NEVER, None),
+    ],
+)
+def test_the_exporters_own_token_is_told_of_before_and_after_its_end(left: float, words: str | None) -> None:
+    view = a_view()
+    own = View((dataclasses.replace(view.organizations[0], own_expiry=NOW + left),))
+    told = found(own)
+    if words is None:
+        assert told == []
+        return
+    (alert,) = told
+    assert alert.labels == (
+        ("alertname", "YunxiaoExporterTokenExpiring"),
+        ("organization", "acme"),
+        ("severity", "warning"),
+    )
+    description = f"The exporter's own token for acme {words}; without it nobody's tokens can be read."
+    assert dict(alert.annotations)["description"] == description
+    assert alert.since == min(NOW, NOW + left - 14 * DAY)
+
+
+OWNED = User("3001", "li.wei", (("team", "x"),), owner=Owner("li.wei@example.com", "平台组", "li"))
+
+
+def test_owners_come_along_as_annotations_and_as_labels_where_chosen() -> None:
+    (plain,) = found(a_view(a_token(expires_in=DAY, age=OLD), user=OWNED))
+    assert dict(plain.annotations) | {"owner_email": "li.wei@example.com", "owner_department": "平台组"} == dict(
+        plain.annotations
+    )
+    assert not {"email", "department", "username"} & dict(plain.labels).keys()
+    chosen = a_config(owner_labels=("email", "username"), labels={"email": "all@example.com"})
+    (alert,) = found(a_view(a_token(expires_in=DAY, age=OLD), user=OWNED), chosen)
+    labels = dict(alert.labels)
+    assert (labels["email"], labels["username"], labels["team"]) == ("li.wei@example.com", "li", "x")
+    assert "department" not in labels
+
+
+def test_labels_of_an_entry_win_over_what_was_discovered() -> None:
+    user = User("3001", "li.wei", (("email", "boss@example.com"),), owner=Owner("li.wei@example.com"))
+    (alert,) = found(
+        a_view(a_token(expires_in=DAY, age=OLD), user=user), a_config(owner_labels=("email", "department"))
+    )
+    assert dict(alert.labels)["email"] == "boss@example.com"
+    assert "department" not in dict(alert.labels)
+    assert dict(alert.annotations)["owner_email"] == "li.wei@example.com"
+    assert "owner_department" not in dict(alert.annotations)
+
+
+def test_alerts_about_nobody_in_particular_have_no_owner() -> None:
+    stalled = [one for one in found(a_view(user=OWNED), now=NOW + DAY) if "user" not in dict(one.labels)]
+    assert stalled
+    assert not any("owner_email" in dict(one.annotations) for one in stalled)
+
+
+def test_a_defect_at_one_user_silences_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (Ledger(name, [LI, User("3002", "张三")], since=NOW) for name in ("acme", "globex"))
+    for ledger in (first, second):
+        for user_id in ("3001", "3002"):
+            ledger.succeeded(user_id, (a_token("pt-1", expires_in=-HOUR, age=OLD),), NOW)
+    view = View((first.view(), second.view()))
+    whole = evaluate(view, a_config(), NOW, NOW, None, failed=lambda: None)
+    assert (len(whole.alerts), whole.unknown) == (5, frozenset())
+
+    def broken(organization: str, state: Any, *rest: Any) -> Any:
+        if (organization, state.user.user_id) == ("acme", "3002"):
+            raise RuntimeError("a defect")
+        return original(organization, state, *rest)
+
+    original = conditions._about_policies
+    monkeypatch.setattr(conditions, "_about_policies", broken)
+    failures: list[int] = []
+    found = evaluate(view, a_config(), NOW, NOW, None, failed=lambda: failures.append(1))
+    # what was found before the defect counts, and of the rest it is said that nothing is known
+    assert (found.alerts, found.unknown, failures) == (whole.alerts, frozenset({("acme", "3002")}), [1])
+    monkeypatch.setattr(conditions, "_about_organization", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        list(alerts(view, a_config(), None, NOW))
+
+
+def test_a_defect_at_one_organization_silences_none_of_its_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> Any:
+        yield from ()
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(conditions, "_about_organization", broken)
+    view = a_view(a_token("pt-1", expires_in=-HOUR, age=OLD))
+    found = evaluate(view, a_config(), None, NOW, None, failed=lambda: None)
+    assert [dict(alert.labels)["alertname"] for alert in found.alerts] == ["YunxiaoTokenExpired"]
+    assert found.unknown == {("acme", None)}

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.config.document import parse_yaml
+from exporter.config.errors import ConfigError, Fault
+
+
+def faults(text: str) -> list[str]:
+    try:
+        document = parse_yaml(text, "c.yaml")
+    except ConfigError as error:
+        return [str(fault) for fault in error.faults]
+    return [str(fault) for fault in document.faults.values()]
+
+
+def test_values_keep_their_lines_and_their_spelling() -> None:
+    document = parse_yaml("a:\n  - 0123456\n  - 'x'\n", "c.yaml")
+    assert document.data == {"a": [42798, "x"]}
+    assert document.line(("a", 1)) == 3
+    assert document.written == {("a", 0): "0123456"}
+
+
+def test_duplicate_keys_name_both_lines() -> None:
+    assert faults("a: 1\nb: {c: 1,\n  c: 2}\na: 3\n") == [
+        "c.yaml:4: a: key given twice, first on line 1; keep one",
+        "c.yaml:3: b.c: key given twice, first on line 2; keep one",
+    ]
+
+
+def test_a_merged_key_may_be_overridden() -> None:
+    document = parse_yaml("base: &b {x: 1, y: 2}\nmore:\n  <<: *b\n  y: 3\n", "c.yaml")
+    assert document.faults == {}
+    assert document.data["more"] == {"x": 1, "y": 3}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("on: 1", 'c.yaml:1: on: key on is not quoted, YAML reads it as another value; write "on"'),
+        ("a: 2026-13-45", 'c.yaml:1: a: 2026-13-45 is not quoted and not a valid value; write "2026-13-45"'),
+        ("a: &x [*x]", "c.yaml:1: a[0]: an alias that contains itself; write the value out"),
+        ("? [a]\n: 1", "c.yaml:1: a key must be plain text; write it as text"),
+    ],
+)
+def test_faults_of_single_values(text: str, expected: str) -> None:
+    assert faults(text) == [expected]
+
+
+@pytest.mark.parametrize(
+    "text", ["a: [", "a:\n\tb: 1", "a: b: c", "---\na: 1\n---\nb: 2", "a: \x07", "a: 'x", "%YAML 9", "[" * 5000]
+)
+def test_what_is_no_yaml_is_one_fault_with_a_place(text: str) -> None:
+    (fault,) = faults(text)
+    assert fault.startswith("c.yaml")
+
+
+def test_an_empty_document_is_none() -> None:
+    assert parse_yaml("# nothing\n", "c.yaml").data is None
+
+
+def test_python_tags_are_not_obeyed() -> None:
+    (fault,) = faults("a: !!python/object/apply:os.system [ls]")
+    assert "use plain values only" in fault
+
+
+@given(st.text(alphabet=st.sampled_from("ab:-[]{}&*<!'\"\n \t#0123456789_.~|>?%@`"), max_size=60))
+def test_no_text_does_more_than_a_config_error(text: str) -> None:
+    faults(text)
+
+
+def bomb(levels: int, entry: str = "*a{}") -> str:
+    """A text of which each level holds the one before it ten times: 10^levels values at the end."""
+    higher = (f"a{one}: &a{one} [" + ",".join([entry.format(one - 1)] * 10) + "]" for one in range(1, levels))
+    return "\n".join(["a0: &a0 [x,x,x,x,x,x,x,x,x,x]", *higher])
+
+
+@pytest.mark.parametrize("levels", [6, 9, 30])
+@pytest.mark.parametrize("entry", ["*a{}", "{{k: *a{}}}", "[[*a{}]]"])
+def test_alias_bombs_are_refused_at_once(levels: int, entry: str) -> None:
+    start = time.monotonic()
+    (fault,) = faults(bomb(levels, entry))
+    assert "holds aliases that add more than 500,000 values; write the values out" in fault
+    assert time.monotonic() - start < 1
+
+
+def test_merge_bombs_are_refused_at_once() -> None:
+    lines = ["a0: &a0 {" + ", ".join(f"k{key}: 1" for key in range(10)) + "}"]
+    lines += [f"a{level}: &a{level} {{<<: [" + ", ".join([f"*a{level - 1}"] * 10) + "]}" for level in range(1, 9)]
+    start = time.monotonic()
+    (fault,) = faults("\n".join(lines))
+    assert "holds aliases that add more than" in fault
+    assert time.monotonic() - start < 1
+
+
+def test_aliases_within_reason_are_followed() -> None:
+    data = parse_yaml("base: &b {x: [1, 2]}\nusers:\n" + "- *b\n" * 1000, "c.yaml").data
+    assert data["users"] == [{"x": [1, 2]}] * 1000
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: !!timestamp x", "c.yaml:1: a: the tag tag:yaml.org,2002:timestamp does not fit x; use plain values only"),
+        ("a: !!int x", "c.yaml:1: a: the tag tag:yaml.org,2002:int does not fit x; use plain values only"),
+        ("a: !!bool x", "c.yaml:1: a: the tag tag:yaml.org,2002:bool does not fit x; use plain values only"),
+        ("a: !!binary eA==", "c.yaml:1: a: the tag tag:yaml.org,2002:binary is not understood; use plain values only"),
+        ("a: !!set {x}", "c.yaml:1: a: the tag tag:yaml.org,2002:set is not understood; use plain values only"),
+        ("a: !!omap [x: 1]", "c.yaml:1: a: the tag tag:yaml.org,2002:omap is not understood; use plain values only"),
+        ("a: !!map x", "c.yaml:1: a: the tag tag:yaml.org,2002:map is not understood; use plain values only"),
+        ("a: !!seq {x: 1}", "c.yaml:1: a: the tag tag:yaml.org,2002:seq is not understood; use plain values only"),
+        ("a: !x 1", "c.yaml:1: a: the tag !x is not understood; use plain values only"),
+        ("a: =", 'c.yaml:1: a: = is not quoted and not a valid value; write "="'),
+        ("a: 0x1ffffffffffffffff", "c.yaml:1: a: 0x1ffffffffffffffff is not quoted and not a valid value"),
+        ("a: &x 1\nb: &x 2", "c.yaml:2: the anchor &x is given twice, first on line 1; give each a name of its own"),
+        ("a: *x", "c.yaml:1: the alias *x has no anchor before it; write the value out"),
+        ("a: &x {<<: *x}", "c.yaml:1: a.<<: an alias that contains itself; write the keys out"),
+        ("a: {<<: 1}", "c.yaml:1: a.<<: << takes mappings only; write the keys out"),
+        ("a: {<<: [1]}", "c.yaml:1: a.<<: << takes mappings only; write the keys out"),
+        ("a: 1\n---\nb: 2", "c.yaml:2: holds more than one document; keep one document a file"),
+        ("[" * 51 + "]" * 51, "c.yaml:1: is nested more than 50 levels deep; simplify it"),
+    ],
+)
+def test_values_that_python_would_stumble_over_are_faults(text: str, expected: str) -> None:
+    (fault,) = faults(text)
+    assert fault.startswith(expected)
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "1" + ":59" * 100_000, "0b" + "1" * 100_000, "1." + "0" * 100_000])
+def test_endless_numbers_are_refused_at_once(value: str) -> None:
+    start = time.monotonic()
+    (fault,) = faults(f"a: {value}")
+    assert "is not quoted and not a valid value" in fault
+    assert len(fault) < 2000
+    assert time.monotonic() - start < 1
+
+
+def test_of_several_merged_mappings_the_first_wins() -> None:
+    document = parse_yaml("a: &a {x: 1, y: 1}\nb: &b {x: 2, z: 2}\nc: {<<: [*a, *b], y: 3}\n", "c.yaml")
+    assert document.faults == {}
+    assert document.data["c"] == {"x": 1, "y": 3, "z": 2}
+
+
+def test_a_file_of_too_many_values_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.config.tree.MOST_VALUES", 100)
+    assert faults("[" + "x," * 99 + "]") == []
+    assert faults("[" + "x,\n" * 150 + "]") == ["c.yaml:101: holds more than 100 values; split it"]
+
+
+def test_faults_hold_no_control_characters_and_stay_short() -> None:
+    text = (
+        '"bad\\e]0;T\\a\\nc.yaml:9: forged": &a\n"bad\\e]0;T\\a\\nc.yaml:9: forged": 1\n? "' + "k" * 5000 + '"\n: !x 1'
+    )
+    first, second = faults(text)
+    assert first == ("c.yaml:2: bad\ufffd]0;T\ufffd\ufffdc.yaml:9: forged: key given twice, first on line 1; keep one")
+    assert second == "c.yaml:4: " + "k" * 500 + "...: the tag !x is not understood; use plain values only"
+
+
+def test_many_faults_are_not_all_shown() -> None:
+    with pytest.raises(ConfigError) as caught:
+        raise ConfigError(tuple(Fault("c.yaml", line, "", "bad") for line in range(1, 251)))
+    assert str(caught.value).splitlines()[99:] == ["c.yaml:100: bad", "and 150 more"]
+
+
+TOKENS = [
+    *("a", "b:", "- ", "{", "}", "[", "]", ", ", ": ", "\n", "\n  ", "&a ", "*a", "<<: *a", "!!timestamp ", "!!int "),
+    *("!!python/none ", "!!binary ", "!!set ", "? ", "| ", "> ", "'", '"', "\\ud800", "\\e", "2026-01-01", "1:30"),
+    *("0x", "1e9", ".nan", ".inf", "~", "on", "%YAML 1.1\n", "---\n", "...\n", "#", "\t", "\u3000", "\ufeff", "\x85"),
+]
+
+
+@given(st.lists(st.sampled_from(TOKENS), max_size=40))
+def test_no_words_of_yaml_do_more_than_a_config_error(words: list[str]) -> None:
+    faults("".join(words))

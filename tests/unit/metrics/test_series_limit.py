@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.metrics.families import USER_FAMILIES
+from exporter.metrics.series_limit import KEPT, NOTHING, LeftOut, UserKey, left_out
+
+DETAILS = [family for family in USER_FAMILIES if family.detail is not None]
+NAMES = {family.name: family for family in DETAILS}
+EXPIRY = NAMES["yunxiao_token_expiry_timestamp_seconds"]
+CREATED = NAMES["yunxiao_token_created_timestamp_seconds"]
+RELATIVE = NAMES["yunxiao_token_expires_in_seconds"]
+PERMISSION_EXPIRY = NAMES["yunxiao_user_permission_expiry_timestamp_seconds"]
+FAMILIES = (EXPIRY, CREATED, RELATIVE)
+
+
+def users(*sizes: int) -> dict[UserKey, tuple[int, ...]]:
+    """Users u0, u1 and so on, with so many series of each of the three families."""
+    return {("acme", f"u{number}"): (size, size, size) for number, size in enumerate(sizes)}
+
+
+def test_the_kept_families_exist() -> None:
+    assert set(KEPT) <= NAMES.keys()
+
+
+def test_nothing_is_left_out_up_to_the_limit() -> None:
+    assert left_out(FAMILIES, users(10, 20), others=10, most=100) == NOTHING
+    assert left_out(FAMILIES, users(10, 20), others=11, most=100) != NOTHING
+
+
+def test_a_user_with_very_many_tokens_costs_the_others_nothing() -> None:
+    # 99 users of 9 series and one of 3,000: 891 + 3,000
+    found = left_out(FAMILIES, users(*[3] * 99, 1000), others=700, most=2000)
+    assert found == LeftOut(users=frozenset({("acme", "u99")}))
+
+
+def test_of_several_large_users_only_as_many_as_necessary_are_left_out() -> None:
+    # 270 of the others, 1,500 + 900 + 600 of the large ones; 3,270 - 2,000 = 1,270 too many
+    assert left_out(FAMILIES, users(*[3] * 30, 300, 500, 200), others=0, most=2000) == LeftOut(
+        users=frozenset({("acme", "u31")})
+    )
+    assert left_out(FAMILIES, users(*[3] * 30, 300, 500, 200), others=0, most=1500).users == {
+        ("acme", "u31"),
+        ("acme", "u30"),
+    }
+
+
+def test_where_everybody_has_many_families_go_first_and_relative_ones_before_all() -> None:
+    # 100 users of 30 series
+    assert left_out(FAMILIES, users(*[10] * 100), others=0, most=2000) == LeftOut(frozenset({RELATIVE.name}))
+    assert left_out(FAMILIES, users(*[10] * 100), others=0, most=1999) == LeftOut(
+        frozenset({RELATIVE.name, CREATED.name})
+    )
+
+
+def test_expiries_are_never_left_out_for_everybody() -> None:
+    # Of 1,000 expiries 500 fit: those of the 50 users after the first, of equals, go.
+    found = left_out(FAMILIES, users(*[10] * 100), others=0, most=500)
+    assert found.families == {RELATIVE.name, CREATED.name}
+    assert len(found.users) == 50
+    larger = left_out(FAMILIES, users(*[10] * 98, 11, 12), others=0, most=990)
+    assert larger.users == {("acme", "u98"), ("acme", "u99")}
+
+
+def test_without_series_a_token_the_expiry_of_permissions_is_kept() -> None:
+    counts = {("acme", f"u{number}"): (5, 4) for number in range(10)}
+    families = (NAMES["yunxiao_user_permission_tokens"], PERMISSION_EXPIRY)
+    assert left_out(families, counts, others=0, most=40) == LeftOut(frozenset({"yunxiao_user_permission_tokens"}))
+    assert left_out(families, counts, others=0, most=39).users == {("acme", "u0")}
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 30), min_size=len(DETAILS), max_size=len(DETAILS)), max_size=12),
+    st.integers(0, 50),
+    st.integers(0, 400),
+)
+def test_what_remains_fits_and_small_users_keep_expiries_longer(
+    counts: list[list[int]], others: int, most: int
+) -> None:
+    by_user = {("acme", f"u{number}"): tuple(series) for number, series in enumerate(counts)}
+    found = left_out(DETAILS, by_user, others, most)
+    remaining = {
+        key: sum(n for family, n in zip(DETAILS, series, strict=True) if family.name not in found.families)
+        for key, series in by_user.items()
+    }
+    left = others + sum(size for key, size in remaining.items() if key not in found.users)
+    assert left <= max(most, others)
+    assert EXPIRY.name not in found.families
+    if found.users and (kept := remaining.keys() - found.users):
+        assert min(remaining[key] for key in found.users) >= max(remaining[key] for key in kept)
+    if found.users:
+        # Not one more than necessary.
+        assert left + min(remaining[key] for key in found.users) > most

@@ -1,0 +1,185 @@
+"""What counts as a change of a token, and what does not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+from support.builders import DAY, NOW, a_failure, a_state, a_token, a_user
+
+from exporter.model.event import Change, Event, events
+from exporter.model.state import UserState
+from exporter.model.token import NEVER, Token
+from exporter.state.audit import KEPT, AuditTrail
+
+LATER = NOW + 900
+
+
+def between(before: tuple[Token, ...], after: tuple[Token, ...]) -> tuple[Event, ...]:
+    state = a_state(*before)
+    return events("acme", state, state.succeeded(after, LATER))
+
+
+def one(before: Token, after: Token) -> Event:
+    (event,) = between((before,), (after,))
+    return event
+
+
+def test_created_and_deleted() -> None:
+    deleted, created = between((a_token("1", permissions=("a",)),), (a_token("2", name="x", expires_in=NEVER),))
+    assert deleted == Event(
+        LATER, "acme", "u1", "li.wei", Change.DELETED, "1", "ci", removed=("a",), old_expiry=NOW + 5 * DAY
+    )
+    assert created == Event(LATER, "acme", "u1", "li.wei", Change.CREATED, "2", "x", added=("read",), new_expiry=NEVER)
+
+
+def test_another_expiry_is_a_renewal_if_it_is_later_and_a_shortening_if_not() -> None:
+    token = a_token()
+    later, never = replace(token, expires_at=NOW + 6 * DAY), replace(token, expires_at=NEVER)
+    assert (one(token, later).change, one(token, never).change) == (Change.RENEWED, Change.RENEWED)
+    assert (one(later, token).change, one(never, later).change) == (Change.SHORTENED, Change.SHORTENED)
+    assert one(token, later).details() == {
+        "old_expiry": "2026-06-06T00:00:00Z",
+        "new_expiry": "2026-06-07T00:00:00Z",
+    }
+    assert one(later, never).details()["new_expiry"] == "never"
+
+
+def test_an_expiry_that_cannot_be_read_is_no_change_of_it() -> None:
+    token, unreadable = a_token(), a_token(expires_in=None)
+    assert between((token,), (unreadable,)) == ()
+    assert between((unreadable,), (token,)) == ()
+
+
+def test_permissions_are_widened_narrowed_or_both() -> None:
+    few, more, others = (a_token(permissions=names) for names in (("a",), ("a", "b", "c"), ("a", "d")))
+    widened, narrowed, changed = one(few, more), one(more, few), one(more, others)
+    assert (widened.change, widened.added, widened.removed) == (Change.PERMISSIONS_WIDENED, ("b", "c"), ())
+    assert (narrowed.change, narrowed.added, narrowed.removed) == (Change.PERMISSIONS_NARROWED, (), ("b", "c"))
+    assert (changed.change, changed.added, changed.removed) == (Change.PERMISSIONS_CHANGED, ("d",), ("b", "c"))
+
+
+def test_a_new_name() -> None:
+    event = one(a_token(name="old"), a_token(name="new"))
+    assert (event.change, event.token, event.old_name) == (Change.RENAMED, "new", "old")
+
+
+def test_a_token_may_change_in_several_ways_at_once() -> None:
+    found = between((a_token(),), (a_token(expires_in=9 * DAY, name="x", permissions=()),))
+    assert [event.change for event in found] == [Change.RENEWED, Change.PERMISSIONS_NARROWED, Change.RENAMED]
+
+
+def test_nothing_has_happened_by_another_order_or_another_creation_date() -> None:
+    first, second = a_token("1"), a_token("2")
+    assert between((first, second), (second, replace(first, created_at=None))) == ()
+
+
+def test_masked_ids_that_coincide_are_told_apart_by_name() -> None:
+    ci, bot = a_token("pt-***", name="ci"), a_token("pt-***", name="bot")
+    (renewed,) = between((ci, bot), (bot, replace(ci, expires_at=NEVER)))
+    assert (renewed.change, renewed.token) == (Change.RENEWED, "ci")
+    (deleted,) = between((ci, bot), (bot,))
+    assert (deleted.change, deleted.token) == (Change.DELETED, "ci")
+
+
+def test_neither_the_first_poll_nor_a_failed_one_makes_events() -> None:
+    newcomer = UserState(a_user())
+    assert events("acme", newcomer, newcomer.succeeded((a_token(),), NOW)) == ()
+    failed = newcomer.failed(a_failure(), NOW)
+    assert events("acme", failed, failed.succeeded((a_token(),), NOW)) == ()
+    known = a_state(a_token())
+    assert events("acme", known, known.failed(a_failure(), LATER)) == ()
+    broken = known.failed(a_failure(), LATER)
+    (event,) = events("acme", broken, broken.succeeded((), LATER))
+    assert event.change is Change.DELETED
+
+
+TOKENS = st.lists(
+    st.builds(
+        Token,
+        st.sampled_from(["1", "2", "3", "pt-**"]),
+        st.sampled_from(["ci", "bot"]),
+        st.sampled_from([(), ("a",), ("b",), ("a", "b")]),
+        st.just(None),
+        st.none() | st.just(NEVER) | st.integers(0, 3).map(lambda days: NOW + days * DAY),
+    ),
+    max_size=6,
+).map(tuple)
+
+
+@given(TOKENS, TOKENS)
+def test_events_between_random_states_add_up(before: tuple[Token, ...], after: tuple[Token, ...]) -> None:
+    found = between(before, after)
+    created = Counter(event.token_id for event in found if event.change is Change.CREATED)
+    deleted = Counter(event.token_id for event in found if event.change is Change.DELETED)
+    was, now = Counter(token.token_id for token in before), Counter(token.token_id for token in after)
+    assert created == now - was
+    assert deleted == was - now
+    assert not created.keys() & deleted.keys()
+    assert between(after, after) == ()
+    # Where ids are unique, what is left of the old permissions and expiry after all events is the new.
+    if max([*was.values(), *now.values(), 1]) == 1:
+        for token in after:
+            old = next((one for one in before if one.token_id == token.token_id), None)
+            permissions = set() if old is None else set(old.permissions)
+            for event in found:
+                if event.token_id == token.token_id:
+                    permissions = (permissions - set(event.removed)) | set(event.added)
+            assert permissions == set(token.permissions)
+
+
+def test_the_trail_keeps_the_last_thousand_and_counts_each() -> None:
+    counted: list[Event] = []
+    trail = AuditTrail(counted.append)
+    before = a_state()
+    earlier = Event(NOW, "acme", "u1", "li.wei", Change.RENAMED, "0", "ci")
+    trail.restore([earlier], {("acme", Change.RENAMED): NOW})
+    trail.note(events("acme", before, before.succeeded((a_token("a"), a_token("b")), LATER)))
+    assert [event.token_id for event in trail.latest()] == ["b", "a", "0"]
+    assert [(event.change, event.token_id) for event in counted] == [(Change.CREATED, "a"), (Change.CREATED, "b")]
+    many = before.succeeded(tuple(a_token(f"{number}") for number in range(KEPT + 7)), LATER)
+    trail.note(events("acme", before, many))
+    assert len(trail.latest()) == KEPT
+    assert trail.latest()[0].token_id == f"{KEPT + 6}"
+    # however much happened since
+    assert trail.last() == {("acme", Change.RENAMED): NOW, ("acme", Change.CREATED): LATER}
+
+
+def test_permissions_that_cannot_be_read_are_no_news() -> None:
+    good = a_token(permissions=("admin", "read"))
+    known = a_state(good)
+    unread = known.succeeded((replace(good, permissions=(), permissions_read=False),), LATER)
+    # what was known holds on, and so do the policies about it
+    assert unread.tokens[0].permissions == ("admin", "read")
+    assert events("acme", known, unread) == ()
+    assert events("acme", unread, unread.succeeded((good,), LATER)) == ()
+    first = a_state(replace(good, permissions=(), permissions_read=False))
+    assert events("acme", first, first.succeeded((good,), LATER)) == ()
+
+
+def test_a_token_that_is_only_counted_is_neither_created_nor_deleted() -> None:
+    tokens = tuple(a_token(str(number), expires_in=(number + 1) * DAY) for number in range(4))
+    all_known = a_state(*tokens)
+    cut = all_known.succeeded(tokens, LATER, most=2)
+    # "2" and "3" go to those that are only counted, and come back
+    assert events("acme", all_known, cut) == ()
+    assert events("acme", cut, cut.succeeded(tokens, LATER)) == ()
+    # among those that are kept everything is said, and what is gone when all are known is gone
+    renamed = (replace(tokens[0], name="other"), *tokens[1:])
+    (event,) = events("acme", cut, cut.succeeded(renamed, LATER, most=2))
+    assert (event.change, event.token_id) == (Change.RENAMED, "0")
+    deleted = events("acme", cut, cut.succeeded(tokens[2:], LATER))
+    assert [(event.change, event.token_id) for event in deleted] == [(Change.DELETED, "0"), (Change.DELETED, "1")]
+    more = all_known.succeeded((*tokens, a_token("new", expires_in=DAY / 2)), LATER, most=2)
+    assert [one.change for one in events("acme", all_known, more)] == [Change.CREATED]
+
+
+def test_thousands_of_tokens_of_one_id_are_compared_in_no_time() -> None:
+    before = tuple(a_token("pt-**", name=f"a{number}") for number in range(5000))
+    after = tuple(a_token("pt-**", name=f"b{number}") for number in range(5000))
+    known = UserState(a_user()).succeeded(before, NOW, most=5000)
+    # Comparing each with each would take a minute.
+    found = events("acme", known, known.succeeded(after, LATER, most=5000))
+    assert [event.change for event in found] == [Change.RENAMED] * 5000

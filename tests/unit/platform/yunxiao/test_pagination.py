@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.model.state import Reason
+from exporter.platform.yunxiao.pagination import MOST_PAGES, PagingError, all_pages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    Fetch = Callable[[int], tuple[Sequence[str | None], Mapping[str, str]]]
+
+
+def people(number: int) -> list[str]:
+    return [f"u{one}" for one in range(number)]
+
+
+def a_server(everybody: Sequence[str], size: int = 100, headers: Mapping[str, str] | None = None) -> Fetch:
+    """A sound server; `headers` replace those that say how many pages there are."""
+
+    def fetch(page: int) -> tuple[Sequence[str | None], Mapping[str, str]]:
+        pages = -(-len(everybody) // size)
+        sound = {"x-total-pages": str(pages), "x-next-page": str(page + 1)}
+        return everybody[(page - 1) * size : page * size], sound if headers is None else headers
+
+    return fetch
+
+
+def read(fetch: Fetch) -> tuple[str, ...]:
+    return all_pages(fetch, str)
+
+
+@pytest.mark.parametrize("number", [0, 1, 99, 100, 101, 200, 2300])
+@pytest.mark.parametrize("headers", [None, {}, {"x-total-pages": ""}, {"x-total-pages": "many"}, {"x-next-page": "1"}])
+def test_everybody_is_found_once_with_and_without_headers(number: int, headers: Mapping[str, str] | None) -> None:
+    assert read(a_server(people(number), headers=headers)) == tuple(people(number))
+
+
+@pytest.mark.parametrize("number", [40, 41])
+def test_a_server_that_gives_less_than_was_asked_for_says_so(number: int) -> None:
+    assert read(a_server(people(number), 20, {"x-per-page": "20"})) == tuple(people(number))
+
+
+def test_a_server_that_repeats_page_1_for_ever_is_an_error() -> None:
+    for headers in ({}, {"x-total-pages": "23"}, {"x-total-pages": "2"}):
+        with pytest.raises(PagingError, match="the server repeats page 1 as page 2") as caught:
+            read(lambda _, headers=headers: (people(100), headers))  # type: ignore[misc]
+        assert caught.value.reason is Reason.INVALID_RESPONSE
+
+
+def test_a_list_that_stops_short_of_what_it_promises_is_an_error() -> None:
+    def fetch(page: int) -> tuple[Sequence[str | None], Mapping[str, str]]:
+        return (people(100) if page == 1 else [], {"x-total-pages": "3"})
+
+    with pytest.raises(PagingError, match="page 2 is empty although 3 pages are promised"):
+        read(fetch)
+
+
+def test_an_empty_last_page_is_a_normal_end() -> None:
+    sound = a_server(people(200))
+    assert read(lambda page: (sound(page)[0], {})) == tuple(people(200))
+    assert read(lambda page: (sound(page)[0], {"x-total-pages": "3"})) == tuple(people(200))
+
+
+def test_who_moved_on_to_the_last_page_while_it_was_read_is_no_error() -> None:
+    # Somebody joined at the head of the list, so that the last of page 1 came again as the first of page 2.
+    pages = {1: people(100), 2: ["u99"]}
+    assert read(lambda page: (pages[page], {"x-total-pages": "2"})) == tuple(people(100))
+
+
+def test_a_list_without_an_end_is_an_error() -> None:
+    def fetch(page: int) -> tuple[Sequence[str | None], Mapping[str, str]]:
+        return [f"u{page}"], {"x-total-pages": "999999999"}
+
+    with pytest.raises(PagingError, match="more than 2000 pages"):
+        read(fetch)
+
+
+def test_entries_that_cannot_be_read_take_their_place_on_a_page() -> None:
+    pages: dict[int, list[str | None]] = {1: [None, *people(99)], 2: ["last"]}
+    assert read(lambda page: (pages[page], {})) == (*people(99), "last")
+
+
+HEADERS = st.dictionaries(
+    st.sampled_from(["x-total-pages", "x-per-page", "x-next-page"]),
+    st.one_of(st.integers(-3, 30).map(str), st.sampled_from(["", "x", "1e9", "99999999999", "²"])),
+)
+PAGES = st.lists(st.tuples(st.lists(st.one_of(st.none(), st.sampled_from(people(120))), max_size=12), HEADERS))
+
+
+@given(PAGES, st.integers(1, 40), st.sampled_from([1, 100]))
+def test_whatever_the_server_does_it_ends_and_nobody_comes_twice(
+    pages: list[tuple[list[str | None], dict[str, str]]], most: int, times: int
+) -> None:
+    asked: list[int] = []
+
+    def fetch(page: int) -> tuple[Sequence[str | None], Mapping[str, str]]:
+        asked.append(page)
+        entries, headers = pages[(page - 1) % len(pages)] if pages else ([], {})
+        return entries * times, headers
+
+    try:
+        found = all_pages(fetch, str, most)
+    except PagingError:
+        found = ()
+    assert len(asked) <= most <= MOST_PAGES
+    assert asked == list(range(1, len(asked) + 1))
+    assert len(set(found)) == len(found)
+    if found:
+        listed = {entry for page in asked for entry in pages[(page - 1) % len(pages)][0]}
+        assert set(found) == listed - {None}
+
+
+def test_pages_shorter_than_asked_for_are_all_read_where_the_number_of_entries_is_told() -> None:
+    assert read(a_server(people(41), 20, {"x-total": "41"})) == tuple(people(41))
+    # a number that is too large costs one more page, not the list
+    assert read(a_server(people(41), 100, {"x-total": "250"})) == tuple(people(41))
+
+
+def test_a_list_that_is_not_paged_may_come_again() -> None:
+    assert all_pages(lambda _: (people(120), {}), str, paged=False) == tuple(people(120))

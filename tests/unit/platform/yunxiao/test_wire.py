@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.common.cancellation import StoppedError
+from exporter.common.redaction import Redactor
+from exporter.model.token import Token
+from exporter.platform.yunxiao.wire import PARSE_FIELDS, Parsed, WireError, _shared, error_code, parse_tokens
+
+if TYPE_CHECKING:
+    from random import Random
+
+ZONE = ZoneInfo("Asia/Shanghai")
+JUNE_2 = 1_780_358_400.0
+
+
+def parsed(data: Any) -> Parsed:
+    return parse_tokens(json.dumps(data).encode(), ZONE)
+
+
+def an_entry(**changes: Any) -> dict[str, Any]:
+    entry = {
+        "created_at": "2026-06-01T00:00:00.000Z",
+        "description": "builds",
+        "expired_at": "2026-06-02T00:00:00.000Z",
+        "name": "ci",
+        "permissions": ["base_user_read"],
+        "token_id": "pt-0fh3****0fbG",
+        "user_id": "u1",
+    }
+    return {key: value for key, value in {**entry, **changes}.items() if value is not ...}
+
+
+def test_an_entry_as_documented() -> None:
+    token = Token("pt-0fh3****0fbG", "ci", ("base_user_read",), JUNE_2 - 86400, JUNE_2)
+    assert parsed([an_entry()]) == Parsed((token,), {})
+
+
+def test_camel_case_spelling_is_the_same_entry() -> None:
+    camel = {"createdAt": "2026-06-01T00:00:00.000Z", "expiredAt": "2026-06-02T00:00:00.000Z", "tokenId": "pt-1"}
+    assert parsed([camel | {"name": "ci", "permissions": []}]).tokens == (
+        Token("pt-1", "ci", (), JUNE_2 - 86400, JUNE_2),
+    )
+
+
+def test_data_envelope_is_the_same_list() -> None:
+    assert parsed({"data": [an_entry()], "success": True}) == parsed([an_entry()])
+
+
+def test_empty_list_means_no_tokens() -> None:
+    assert parsed([]) == Parsed((), {})
+
+
+@pytest.mark.parametrize("never", [None, ..., "", 0])
+def test_never_expiring_in_every_form(never: object) -> None:
+    (token,) = parsed([an_entry(expired_at=never)]).tokens
+    assert token.expires_at == math.inf
+
+
+def test_unreadable_expiry_is_counted_and_the_token_stays() -> None:
+    result = parsed([an_entry(expired_at="permanent"), an_entry(token_id="pt-2")])
+    assert [token.expires_at for token in result.tokens] == [None, JUNE_2]
+    assert result.errors == {"expired_at": 1}
+
+
+def test_unreadable_creation_date_costs_that_date_only() -> None:
+    result = parsed([an_entry(created_at="2025-53-22T12:44:50.048Z")])
+    assert result.tokens[0].created_at is None
+    assert result.tokens[0].expires_at == JUNE_2
+    assert result.errors == {"created_at": 1}
+
+
+def test_entries_that_are_no_tokens_cost_themselves_only() -> None:
+    result = parsed([7, None, {}, an_entry()])
+    assert len(result.tokens) == 1
+    assert result.errors == {"token": 2, "token_id": 1}
+
+
+@pytest.mark.parametrize("name", [None, ..., ""])
+def test_a_token_without_a_name_goes_by_its_id(name: object) -> None:
+    assert parsed([an_entry(name=name)]).tokens[0].name == "pt-0fh3****0fbG"
+
+
+def test_lone_surrogate_becomes_the_replacement_character() -> None:
+    body = b'[{"token_id": "pt-1", "name": "x\\udca0", "permissions": ["a\\ud800b"]}]'
+    token = parse_tokens(body, ZONE).tokens[0]
+    assert token.name == "x\ufffd"
+    assert token.permissions == ("a\ufffdb",)
+
+
+def test_surrogate_pairs_are_one_character() -> None:
+    assert parse_tokens(b'[{"token_id": "pt-1", "name": "\\ud83d\\udd11"}]', ZONE).tokens[0].name == "🔑"
+
+
+def test_byte_order_mark_is_no_error() -> None:
+    assert parse_tokens(b"\xef\xbb\xbf[]", ZONE).tokens == ()
+
+
+def test_permissions_are_sorted_and_each_once() -> None:
+    result = parsed([an_entry(permissions=["write", "read", "write", 5, None, ""])])
+    assert result.tokens[0].permissions == ("read", "write")
+    assert result.errors == {"permissions": 3}
+
+
+def test_permissions_that_are_no_list_are_counted() -> None:
+    result = parsed([an_entry(permissions="read")])
+    assert result.tokens[0].permissions == ()
+    assert result.errors == {"permissions": 1}
+
+
+def test_a_token_listed_twice_counts_once_with_the_earlier_expiry() -> None:
+    later = an_entry(expired_at="2026-06-09T00:00:00Z")
+    (token,) = parsed([later, an_entry(), later]).tokens
+    assert token.expires_at == JUNE_2
+
+
+twins = st.lists(
+    st.fixed_dictionaries(
+        {
+            "token_id": st.sampled_from(["pt-1", "pt-2"]),
+            "expired_at": st.sampled_from([None, "rubbish", "2026-06-02T00:00:00.000Z", "2026-06-09T00:00:00.000Z"]),
+            "permissions": st.sampled_from([None, [], ["read"], ["write"], [7]]),
+        }
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@given(twins, st.randoms(use_true_random=False))
+def test_a_token_listed_several_times_is_the_same_in_any_order(entries: list[Any], random: Random) -> None:
+    listed = [an_entry(**entry) for entry in entries]
+    shuffled = random.sample(listed, len(listed))
+    assert {*parsed(listed).tokens} == {*parsed(shuffled).tokens}
+    for token in parsed(listed).tokens:
+        readable = [
+            {None: math.inf, "2026-06-02T00:00:00.000Z": JUNE_2}.get(entry["expired_at"], JUNE_2 + 7 * 86400)
+            for entry in entries
+            if entry["token_id"] == token.token_id and entry["expired_at"] != "rubbish"
+        ]
+        assert token.expires_at == min(readable, default=None)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_an_expiry_that_cannot_be_read_does_not_hide_one_that_can(order: tuple[int, int]) -> None:
+    pair = [an_entry(expired_at="rubbish"), an_entry()]
+    (token,) = parsed([pair[place] for place in order]).tokens
+    assert token.expires_at == JUNE_2
+
+
+def test_tokens_whose_masked_ids_coincide_stay_two() -> None:
+    assert len(parsed([an_entry(), an_entry(created_at="2026-05-01T00:00:00Z")]).tokens) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "an empty body"),
+        (b"   \n", "an empty body"),
+        (b"<!DOCTYPE html><html>secret</html>", "an HTML or XML page"),
+        (b"null", "no list"),
+        (b"7", "no list"),
+        (b'"text"', "no list"),
+        (b"{}", "without a list"),
+        (b'{"data": null}', "without a list"),
+        (b'{"success": false, "errorCode": "X"}', "the error X"),
+        (b'{"errorCode": "InvalidTokenError", "data": []}', "the error InvalidTokenError"),
+        (b"[1, 2", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+    ],
+)
+def test_what_is_no_list_of_tokens_is_refused_without_showing_it(body: bytes, words: str) -> None:
+    with pytest.raises(WireError, match=words) as caught:
+        parse_tokens(body, ZONE)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b'{"errorCode": "Forbidden", "requestId": "r-1", "errorMessage": "no"}', "Forbidden (request r-1)"),
+        (b'{"errorCode": "Forbidden.InvalidUser"}', "Forbidden.InvalidUser"),
+        (b'{"errorCode": "a b<script>\\n"}', "abscript"),
+        (b"<html>", ""),
+        (b"[]", ""),
+        (b'{"errorCode": 7}', ""),
+    ],
+)
+def test_error_codes_are_shown_without_anything_odd(body: bytes, code: str) -> None:
+    assert error_code(body) == code
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+odd_entries = st.dictionaries(
+    st.sampled_from(["token_id", "tokenId", "name", "permissions", "created_at", "expired_at", "expiredAt"]),
+    json_values,
+)
+
+
+@given(st.lists(odd_entries | json_values, max_size=6), st.integers(min_value=0, max_value=6))
+def test_a_good_token_survives_whatever_stands_beside_it(others: list[Any], position: int) -> None:
+    good = an_entry(token_id="pt-the-good-one")
+    result = parsed([*others[:position], good, *others[position:]])
+    assert Token("pt-the-good-one", "ci", ("base_user_read",), JUNE_2 - 86400, JUNE_2) in result.tokens
+    assert set(result.errors) <= set(PARSE_FIELDS)
+    for token in result.tokens:
+        assert token.token_id
+        assert token.name
+        (token.token_id + token.name + "".join(token.permissions)).encode()  # writable as UTF-8
+
+
+@given(st.binary(max_size=200))
+def test_no_body_does_more_than_a_wire_error(body: bytes) -> None:
+    with contextlib.suppress(WireError):
+        parse_tokens(body, ZONE)
+    error_code(body)
+
+
+def test_what_is_too_long_is_cut_marked_and_counted() -> None:
+    result = parsed(
+        [
+            an_entry(token_id="i" * 129, name="n" * 257, permissions=["p" * 129, "read"]),
+            an_entry(token_id="i" * 128, name="n" * 256, permissions=["p" * 128]),
+        ]
+    )
+    assert [(token.token_id, token.name, token.permissions) for token in result.tokens] == [
+        ("i" * 127 + "…", "n" * 255 + "…", ("p" * 127 + "…", "read")),
+        ("i" * 128, "n" * 256, ("p" * 128,)),
+    ]
+    assert result.truncated == {"token_id": 1, "name": 1, "permissions": 1}
+    assert result.errors == {}
+
+
+def test_a_name_of_5_mb_is_cut_like_any_other() -> None:
+    result = parsed([an_entry(name="7 " + "n" * 5_000_000), an_entry(token_id="pt-2")])
+    assert [token.name for token in result.tokens] == ["7 " + "n" * 253 + "…", "ci"]
+    assert result.truncated == {"name": 1}
+    assert result.tokens[0].expires_at == JUNE_2
+
+
+def test_a_token_has_256_permissions_and_a_user_1024_at_most() -> None:
+    names = [f"p{number:04}" for number in range(1100)]
+    one = parsed([an_entry(permissions=names[:257])])
+    assert one.tokens[0].permissions == tuple(names[:256])
+    assert one.truncated == {"permissions": 1}
+    many = parsed(
+        [an_entry(token_id=f"{start}", permissions=names[start : start + 220]) for start in range(0, 1100, 220)]
+    )
+    assert {name for token in many.tokens for name in token.permissions} == set(names[:1024])
+    assert many.truncated == {"permissions": 76}
+    # As many as are allowed, however many tokens grant them.
+    assert parsed([an_entry(token_id=f"{number}", permissions=names[:100]) for number in range(50)]).truncated == {}
+
+
+def test_dates_that_are_longer_than_any_are_unreadable() -> None:
+    assert parsed([an_entry(expired_at="2" * 1_000)]).errors == {"expired_at": 1}
+
+
+def test_secrets_are_replaced_in_ids_names_and_permissions() -> None:
+    secret = "pt-0a1b2c3d4e5f_" + "5ecre7" + "f00dfeed"
+    redactor = Redactor()
+    redactor.add(secret)
+    body = json.dumps([an_entry(token_id=f"a {secret}", name=secret, permissions=[f"x{secret}", "read"]), an_entry()])
+    bad, good = parse_tokens(body.encode(), ZONE, redact=redactor.clean).tokens
+    assert (bad.token_id, bad.name, bad.permissions) == ("a [redacted]", "[redacted]", ("read", "x[redacted]"))
+    assert good == parsed([an_entry()]).tokens[0]
+    escaped = b'[{"token_id": "1", "name": "\\u0070' + secret[1:].encode() + b'"}]'
+    assert parse_tokens(escaped, ZONE, redact=redactor.clean).tokens[0].name == "[redacted]"
+
+
+def test_a_large_answer_can_be_called_off_between_two_pieces() -> None:
+    body = json.dumps([an_entry(token_id=f"pt-{number}") for number in range(2000)]).encode()
+    calls = []
+    assert len(parse_tokens(body, ZONE, between=lambda: calls.append(1)).tokens) == 2000
+    # 2,000 entries of 214 bytes or so in pieces of 64 KiB
+    assert 6 <= len(calls) <= 8
+
+    def called_off() -> None:
+        raise StoppedError
+
+    with pytest.raises(StoppedError):
+        parse_tokens(body, ZONE, between=called_off)
+
+
+def test_nothing_that_hostile_names_fill_grows_beyond_its_bound() -> None:
+    for number in range(50):
+        parsed([an_entry(token_id=f"{number}", permissions=[f"{number} {place} " + "x" * 100 for place in range(256)])])
+    # Sets of more than 64 names or 2,048 characters are not kept.
+    before = _shared.cache_info().currsize
+    parsed([an_entry(permissions=[f"{place}" for place in range(65)])])
+    parsed([an_entry(permissions=["y" * 128] + [f"{place:0128}" for place in range(16)])])
+    assert _shared.cache_info().currsize == before
+    parsed([an_entry(permissions=["just", "two"])])
+    assert _shared.cache_info().currsize in {before + 1, 4096}

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+from support.builders import DAY, NOW, ManualClock, a_token
+
+from exporter.common.cancellation import Stop
+from exporter.common.secrets import Secret, SecretValue
+from exporter.model.state import Reason
+from exporter.model.token import NEVER, Token
+from exporter.platform.base import ApiError
+from exporter.platform.yunxiao.directory import Person
+from exporter.polling.own_token import OwnTokenWatch, own_token
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@pytest.mark.parametrize(
+    ("listed", "fits"),
+    [
+        ("pt-0fh3aaaa0fbG", True),
+        ("pt-0fh3****0fbG", True),
+        ("pt-0fh3*0fbG", True),
+        ("pt-****", True),
+        ("****", True),
+        ("*0fh3*0fbG", True),
+        ("pt-*h3*a0*bG", True),
+        ("pt-0fh3aaaa0fbG*", True),
+        ("pt-*0fbG*0fbG", False),
+        ("pt-0fh3aaaa*aaaa0fbG", False),
+        ("*a" * 12, False),
+        ("pt-0fh3****0fbH", False),
+        ("pt-0fh4****0fbG", False),
+        ("0fh3****0fbG", False),
+        ("pt-0fh3aaaa", False),
+        ("pt-.fh3****0fbG", False),
+        ("", False),
+    ],
+)
+def test_masked_ids_stand_for_any_run_of_characters(listed: str, fits: bool) -> None:  # noqa: FBT001 - a pair of values
+    token = a_token(listed)
+    assert own_token("pt-0fh3aaaa0fbG", [token]) == (token if fits else None)
+
+
+def test_of_several_that_fit_the_one_that_expires_first_is_taken_and_a_whole_id_before_masked_ones() -> None:
+    late, soon = a_token("pt-a***z", expires_in=9 * DAY), a_token("pt-a*z", expires_in=2 * DAY)
+    unreadable, never = a_token("pt-*z", expires_in=None), a_token("pt-*", expires_in=NEVER)
+    assert own_token("pt-abcz", [unreadable, never, late, soon]) == soon
+    assert own_token("pt-abcz", [unreadable, never]) == never
+    whole = a_token("pt-abcz", expires_in=99 * DAY)
+    assert own_token("pt-abcz", [soon, whole]) == whole
+    assert own_token("pt-abcz", []) is None
+
+
+@given(st.text(min_size=1), st.data())
+def test_however_an_id_is_masked_it_is_found(token_id: str, data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(token_id)), min_size=2, max_size=8)))
+    cuts = cuts[: len(cuts) // 2 * 2]
+    masked, kept = "", 0
+    for start, end in zip(cuts[::2], cuts[1::2], strict=True):
+        masked += token_id[kept:start] + "*" * data.draw(st.integers(1, 9))
+        kept = end
+    masked += token_id[kept:]
+    token = a_token(masked)
+    assert own_token(token_id, [token]) == token
+
+
+class Platform:
+    """Knows one owner with these tokens, or refuses."""
+
+    def __init__(self, listed: Sequence[Token] = (), refusal: Reason | None = None) -> None:
+        self.listed = listed
+        self.refusal = refusal
+
+    def caller(self, stop: Stop) -> Person:
+        stop.check()
+        if self.refusal is not None:
+            raise ApiError(self.refusal, "HTTP 4xx")
+        return Person("admin")
+
+    def list_tokens(self, user_id: str, stop: Stop) -> tuple[Token, ...]:  # noqa: ARG002
+        assert user_id == "admin"
+        return tuple(self.listed)
+
+
+def a_watch(platform: Platform) -> tuple[OwnTokenWatch, list[float | None]]:
+    told: list[float | None] = []
+    source = SecretValue(Secret("pt-own_5ecre7"))
+    return OwnTokenWatch("acme", platform, source, told.append, Stop(), ManualClock()), told
+
+
+def test_the_expiry_is_told_and_said_once() -> None:
+    platform = Platform([a_token("pt-other"), a_token("pt-own", expires_in=12 * DAY)])
+    with capture_logs() as lines:
+        watch, told = a_watch(platform)
+        assert watch.look() is None
+        assert watch.look() is None
+        assert told == [NOW + 12 * DAY] * 2
+        platform.listed = [a_token("pt-own", expires_in=NEVER)]
+        watch.look()
+        assert told[-1] == NEVER
+    assert [(line["event"], line["at"]) for line in lines] == [
+        ("own token expires in 12d", "2026-06-13T00:00:00Z"),
+        ("own token never expires", None),
+    ]
+    assert "5ecre7" not in str(lines)
+
+
+@pytest.mark.parametrize("refusal", [Reason.FORBIDDEN, Reason.NOT_FOUND, Reason.UNSUPPORTED])
+def test_where_it_is_not_allowed_there_is_nothing_to_tell(refusal: Reason) -> None:
+    with capture_logs() as lines:
+        watch, told = a_watch(Platform(refusal=refusal))
+        assert watch.look() is None
+        assert watch.look() is None
+    assert told == [None, None]
+    assert [(line["log_level"], line["event"]) for line in lines] == [
+        ("info", "own token is not watched: this token may not ask for it")
+    ]
+
+
+@pytest.mark.parametrize("refusal", [Reason.FORBIDDEN, Reason.NOT_FOUND, Reason.TIMEOUT])
+def test_one_refusal_does_not_unsay_what_is_known_of_the_same_token(refusal: Reason) -> None:
+    platform = Platform([a_token("pt-own", expires_in=2 * DAY)])
+    watch, told = a_watch(platform)
+    watch.look()
+    platform.refusal = refusal
+    assert (watch.look(), told) == (60, [NOW + 2 * DAY])
+
+
+def test_a_passing_failure_leaves_what_is_known_and_is_tried_again_soon() -> None:
+    watch, told = a_watch(Platform(refusal=Reason.TIMEOUT))
+    assert (watch.look(), told) == (60, [])
+    watch, told = a_watch(Platform(refusal=Reason.UNAUTHORIZED))
+    assert (watch.look(), told) == (None, [])
+
+
+@pytest.mark.parametrize("listed", [[], [a_token("pt-other")], [a_token("pt-own", expires_in=None)]])
+def test_a_token_that_is_not_listed_or_not_readable_is_not_watched(listed: list[Token]) -> None:
+    watch, told = a_watch(Platform(listed))
+    assert watch.look() is None
+    assert told == [None]
+
+
+def test_a_request_that_ends_after_the_pause_reports_nothing() -> None:
+    class PausedMeanwhile(Platform):
+        def list_tokens(self, user_id: str, stop: Stop) -> tuple[Token, ...]:
+            watch.pause()
+            return super().list_tokens(user_id, stop)
+
+    platform = PausedMeanwhile([a_token("pt-own", expires_in=2 * DAY)])
+    watch, told = a_watch(platform)
+    watch.look()
+    # None from the pause itself, and nothing after it.
+    assert told == [None]
+    platform.list_tokens = lambda user_id, stop: Platform.list_tokens(platform, user_id, stop)  # type: ignore[method-assign]
+    watch.resume()
+    watch.look()
+    assert told == [None, NOW + 2 * DAY]
+
+
+def test_a_failure_after_a_pause_does_not_bring_the_expiry_back() -> None:
+    platform = Platform([a_token("pt-own", expires_in=2 * DAY)])
+    watch, told = a_watch(platform)
+    watch.look()
+    watch.pause()
+    watch.resume()
+    platform.refusal = Reason.TIMEOUT
+    assert watch.look() == 60
+    assert told == [NOW + 2 * DAY, None]

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+from support.builders import DAY, HOUR, NOW, a_token
+
+from exporter.model.snapshot import View
+from exporter.model.token import NEVER
+from exporter.model.user import User
+from exporter.policies.definitions import Policy
+from exporter.policies.schema import Policies
+from exporter.report.listing import Output, Row, broken_rows, rows, write
+from exporter.state.ledger import Ledger
+
+
+def a_view() -> View:
+    ledger = Ledger("acme", [User("1", "li.wei"), User("2", "张三")])
+    ledger.succeeded("1", (a_token("never", expires_in=NEVER), a_token("soon", expires_in=2 * HOUR)), NOW)
+    ledger.succeeded(
+        "2",
+        (
+            a_token("old", expires_in=-DAY, name="\x1b[31mred"),
+            a_token("odd", expires_in=None, age=None),
+            a_token("late", expires_in=30 * DAY),
+        ),
+        NOW,
+    )
+    return View((ledger.view(),))
+
+
+def listed(*, within: float | None, expired: bool = True) -> list[str]:
+    return [row.token.token_id for row in rows(a_view(), NOW, within=within, expired=expired)]
+
+
+def test_sorted_by_expiry_with_the_unreadable_and_the_endless_last() -> None:
+    assert listed(within=None) == ["old", "soon", "late", "odd", "never"]
+
+
+def test_the_window_takes_the_expired_and_the_unreadable_in() -> None:
+    assert listed(within=DAY) == ["old", "soon", "odd"]
+    assert listed(within=DAY, expired=False) == ["soon", "odd"]
+    assert listed(within=0) == ["old", "odd"]
+
+
+def breaking(*names: Policy, **sections: object) -> list[Row]:
+    view, policies = a_view(), Policies.model_validate(sections)
+    return broken_rows(rows(view, NOW, within=None, expired=True), view, policies, names, NOW)
+
+
+def test_an_audit_lists_what_breaks_a_policy_and_says_which() -> None:
+    listed = breaking(never_expires="forbid", expired_not_removed={"after": "1d"}, max_tokens_per_user={"limit": 1})
+    found = {row.token.token_id: [policy.value for policy in row.policies or ()] for row in listed}
+    # both users have two tokens that have not expired
+    assert found == {
+        "old": ["expired_not_removed"],
+        "soon": ["max_tokens_per_user"],
+        "late": ["max_tokens_per_user"],
+        "odd": ["max_tokens_per_user"],
+        "never": ["never_expires", "max_tokens_per_user"],
+    }
+
+
+def test_an_audit_may_be_narrowed_to_some_policies() -> None:
+    sections = {"never_expires": "forbid", "max_age": {"limit": "1h"}}
+    assert [row.token.token_id for row in breaking(**sections)] == ["soon", "late", "never"]
+    (row,) = breaking(Policy.NEVER_EXPIRES, **sections)
+    assert (row.token.token_id, row.policies) == ("never", (Policy.NEVER_EXPIRES,))
+
+
+def test_an_audit_has_a_column_for_policies_in_every_form() -> None:
+    listed = breaking(never_expires="forbid", max_age={"limit": "1h"})
+    texts = {}
+    for form in Output:
+        stream = io.StringIO()
+        write(listed, form, NOW, stream, audit=True)
+        texts[form] = stream.getvalue()
+    assert json.loads(texts[Output.JSON])[2]["policies"] == ["never_expires", "max_age"]
+    assert list(csv.DictReader(io.StringIO(texts[Output.CSV])))[2]["policies"] == "never_expires max_age"
+    assert texts[Output.TABLE].splitlines()[0].split()[-1] == "POLICIES"
+    assert texts[Output.TABLE].splitlines()[3].split()[-2:] == ["never_expires", "max_age"]
+
+
+def written(form: Output) -> str:
+    stream = io.StringIO()
+    write(rows(a_view(), NOW, within=None, expired=True), form, NOW, stream)
+    return stream.getvalue()
+
+
+def test_json() -> None:
+    soon = json.loads(written(Output.JSON))[1]
+    assert soon == {
+        "organization": "acme",
+        "user_id": "1",
+        "user": "li.wei",
+        "token_id": "soon",
+        "token": "ci",
+        "state": "active",
+        "expires_at": "2026-06-01T02:00:00Z",
+        "expires_in_seconds": 7200,
+        "created_at": "2026-05-31T00:00:00Z",
+        "permissions": ["read"],
+    }
+
+
+def test_csv_has_the_same_columns_and_leaves_out_what_is_not_known() -> None:
+    records = list(csv.DictReader(io.StringIO(written(Output.CSV))))
+    assert records[0]["expires_in_seconds"] == "-86400"
+    assert (records[3]["state"], records[3]["expires_at"], records[3]["created_at"]) == ("unknown", "", "")
+
+
+def test_the_table_obeys_no_control_characters_of_strangers() -> None:
+    table = written(Output.TABLE)
+    assert "\x1b" not in table
+    assert "expired 1d ago" in table
+    assert "expires in 2h" in table
+    assert "never expires" in table
+    assert "expiry unknown" in table
