@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 from support import running
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 _LAST = "test_no_secret_shown"
+
+# How long an example takes says more about what else the machine does than about the code.
+hypothesis.settings.register_profile("exporter", deadline=None)
+hypothesis.settings.load_profile("exporter")
 
 
 @pytest.fixture(scope="session", autouse=True)
