@@ -91,7 +91,7 @@ class Watcher:
         pacer: makes what spaces the requests, from the organization's name and its configured rate.
         shard: which users are watched.
         known: what an earlier run knew, where there is no watcher to replace.
-        publish: called with each update of a new ledger.
+        publish: called with each update of a new ledger; returns False if a part of the exporter could not take it.
         most_tokens: tokens of one user to keep; the rest is counted.
     """
 
@@ -110,7 +110,7 @@ class Watcher:
         pacer: Callable[[str, float | None], Pacer] | None = None,
         shard: Shard = WHOLE,
         known: OrganizationView | None = None,
-        publish: Callable[[Update], None] | None = None,
+        publish: Callable[[Update], bool | None] | None = None,
         most_tokens: int = MOST_TOKENS,
     ) -> None:
         config = settings.config
