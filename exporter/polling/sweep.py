@@ -227,7 +227,8 @@ class Sweeper:
         excess = state.failures - _PATIENCE
         if excess <= 0 or not self._alone or self._cold:
             return True
-        every: int = min(2**excess, _RAREST)
+        # Not the whole power: after months of failures it has a million digits.
+        every: int = min(2 ** min(excess, _RAREST), _RAREST)
         return int(self._number + _fraction(state.user.user_id) * every) % every == 0
 
     @property
