@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from exporter.model import MOST_TOKENS, Failure, Token, User, UserState
+from exporter.model import MOST_TOKENS, Failure, Token, User, UserState, is_time
 from exporter.state.delivery import Changed, Delivery, OrganizationRemoved, OwnExpiryChanged, Swept, UsersRemoved
 
 if TYPE_CHECKING:
@@ -47,6 +48,11 @@ class Sweep:
     result: SweepResult
     duration: float
     completed_at: float
+
+    @property
+    def sound(self) -> bool:
+        """Whether the numbers make sense: one read from storage may be damaged."""
+        return is_time(self.completed_at) and 0 <= self.duration < inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -412,6 +413,59 @@ def test_a_flipped_byte_in_a_row_costs_that_row_once(tmp_path: Path, column: str
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT origin, content FROM unreadable").fetchall() == [("users", damaged)]
     connection.close()
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, 1e300])
+def test_a_row_with_a_time_that_is_none_is_set_aside(tmp_path: Path, odd: float) -> None:
+    path = tmp_path / "s.db"
+    filled(path)
+    encode = msgspec.msgpack.encode
+    rows = {
+        "INSERT INTO users VALUES ('acme', '2', ?)": replace(STATE, user=User("2", "b"), last_success=odd),
+        "INSERT INTO organizations VALUES ('other', ?)": Sweep(SweepResult.SUCCESS, 1.0, odd),
+        "INSERT INTO kept_alerts (alert) VALUES (?)": KeptAlert((("alertname", "x"),), (), NOW, odd),
+        "INSERT INTO events (event) VALUES (?)": Event(odd, "acme", "1", "a", Change.CREATED, "pt-1", "ci"),
+    }
+    with sqlite3.connect(path) as connection:
+        for statement, row in rows.items():
+            connection.execute(statement, [encode(row)])
+    connection.close()
+    storage, errors = a_storage(path)
+    organizations, alerts = storage.load()
+    assert set(organizations) == {"acme"}
+    assert organizations["acme"].users == (STATE,)
+    assert not any(alert.labels == (("alertname", "x"),) for alert in alerts)
+    assert not any(event.token_id == "pt-1" and event.time == odd for event in storage.events)
+    assert errors == [1] * 4
+
+
+def test_the_removal_of_a_user_whose_id_cannot_be_written_loses_no_other_change(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    storage, _ = a_storage(path)
+    storage.load()
+    storage.note("acme", replace(STATE, user=User("\udca0", "x")))
+    storage._flush()
+    storage.removed("acme", ["\udca0"])
+    storage.note("acme", STATE)
+    storage._flush()
+    assert a_storage(path)[0].load()[0]["acme"].users == (STATE,)
+
+
+@pytest.mark.parametrize("name", [b"CREATE TABLE users", b"tableusersusers", b"organizations"])
+def test_a_flipped_byte_in_the_schema_is_damage_like_any_other(tmp_path: Path, name: bytes) -> None:
+    path = tmp_path / "s.db"
+    filled(path)
+    whole = bytearray(path.read_bytes())
+    at = whole.index(name) + len(name) // 2
+    whole[at] ^= 0x80
+    path.write_bytes(whole)
+    storage, errors = a_storage(path)
+    assert storage.load()[0] == {}
+    assert errors == [1]
+    storage.note("acme", STATE)
+    storage._flush()
+    assert a_storage(path)[0].load()[0]["acme"].users == (STATE,)
+    assert len(list(tmp_path.glob("s.db.corrupt-*"))) == 1
 
 
 @given(st.data())
