@@ -40,14 +40,19 @@ class _Phase(Enum):
 
 @contextlib.contextmanager
 def _damage() -> Iterator[None]:
-    """A name in the schema that is not UTF-8 any more is damage like any other.
+    """A name in the schema that is another one is damage like any other, and not worth another try.
 
-    SQLite repeats it in the message of an error, which Python then cannot make.
+    One that is not UTF-8 any more SQLite repeats in the message of an error, which Python then cannot make.
     """
     try:
         yield
     except UnicodeDecodeError:
         raise sqlite3.DatabaseError("the schema is damaged") from None
+    except sqlite3.OperationalError as error:
+        # That of SQL which does not fit the tables; what may pass, such as a busy file or a full disk, has codes.
+        if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+            raise
+        raise sqlite3.DatabaseError(f"the schema is damaged: {error}") from None
 
 
 class StateFile:

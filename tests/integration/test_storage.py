@@ -451,13 +451,14 @@ def test_the_removal_of_a_user_whose_id_cannot_be_written_loses_no_other_change(
     assert a_storage(path)[0].load()[0]["acme"].users == (STATE,)
 
 
-@pytest.mark.parametrize("name", [b"CREATE TABLE users", b"tableusersusers", b"organizations"])
-def test_a_flipped_byte_in_the_schema_is_damage_like_any_other(tmp_path: Path, name: bytes) -> None:
+@pytest.mark.parametrize("name", [b"CREATE TABLE users", b"tableusersusers", b"sweep BLOB"])
+@pytest.mark.parametrize("flipped", [0x01, 0x80])
+def test_a_flipped_byte_in_the_schema_is_damage_like_any_other(tmp_path: Path, name: bytes, flipped: int) -> None:
     path = tmp_path / "s.db"
     filled(path)
     whole = bytearray(path.read_bytes())
-    at = whole.index(name) + len(name) // 2
-    whole[at] ^= 0x80
+    at = whole.index(name) + 3
+    whole[at] ^= flipped
     path.write_bytes(whole)
     storage, errors = a_storage(path)
     assert storage.load()[0] == {}
