@@ -97,9 +97,16 @@ class ExpositionListener:
         self._exposition = exposition
 
     def handle(self, update: Update) -> None:
-        """Render; what is removed leaves with the next scrape, which renders what the store has."""
-        if isinstance(update, Changed):
-            self._exposition.prepare(update.organization, update.after)
+        """Render, or drop what has been rendered. Scrapes show what the store has in either case."""
+        match update:
+            case Changed():
+                self._exposition.prepare(update.organization, update.after)
+            case UsersRemoved():
+                self._exposition.forget(update.organization, update.user_ids)
+            case OrganizationRemoved():
+                self._exposition.forget(update.organization)
+            case _:
+                pass
 
 
 class StorageListener:

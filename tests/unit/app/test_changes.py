@@ -135,7 +135,10 @@ class Calls:
 @pytest.mark.parametrize(
     ("listener", "expected"),
     [
-        (ExpositionListener, [("prepare", "acme", AFTER)]),
+        (
+            ExpositionListener,
+            [("prepare", "acme", AFTER), ("forget", "acme", ("u1", "u2")), ("forget", "acme")],
+        ),
         (
             StorageListener,
             [
