@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import uuid
 from dataclasses import replace
@@ -33,6 +34,7 @@ from exporter.events import Change, Event
 from exporter.kept_alert import KeptAlert
 from exporter.model import NEVER, Failure, Owner, OwnThresholds, Reason, Token, User, UserState
 from exporter.state.sqlite import SCHEMA
+from exporter.state.statefile import StateFile
 from exporter.storage import Storage
 from exporter.store import Sweep, SweepResult
 from exporter.yunxiao.simulator.faults import Fault
@@ -415,6 +417,31 @@ def test_a_flipped_byte_in_a_row_costs_that_row_once(tmp_path: Path, column: str
     connection.close()
 
 
+def test_a_disk_that_hangs_is_waited_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hangs, go = threading.Event(), threading.Event()
+
+    def prepare(*_: object) -> bool:
+        hangs.set()
+        go.wait(10)
+        return False
+
+    monkeypatch.setattr(StateFile, "prepare", prepare)
+    monkeypatch.setattr("exporter.storage._STOP_TIMEOUT", 0.3)
+    storage, _ = a_storage(tmp_path / "s.db")
+    storage.load()
+    storage.start()
+    assert hangs.wait(5)
+    taken = []
+    for _ in range(2):
+        started = time.monotonic()
+        assert not storage.stop()
+        taken.append(time.monotonic() - started)
+    go.set()
+    assert taken[0] >= 0.3
+    assert taken[1] < 0.2
+    wait_until(storage.stop)
+
+
 @pytest.mark.parametrize("odd", [math.nan, math.inf, 1e300])
 def test_a_row_with_a_time_that_is_none_is_set_aside(tmp_path: Path, odd: float) -> None:
     path = tmp_path / "s.db"
@@ -501,6 +528,7 @@ READ_ON_A_FULL_DISK = """
 import resource, sys, pathlib
 from exporter.clock import SystemClock
 from exporter.common.worker import Supervisor
+from exporter.state.statefile import StateFile
 from exporter.storage import Storage
 # No file may grow from here on, as on a full disk.
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
