@@ -217,6 +217,30 @@ class UserState:
         return replace(self, polled=True, failure=failure, failing_since=since, failures=self.failures + 1)
 
 
+_END_OF_TIME = 253_402_300_800.0
+"""The end of the year 9999: what comes later no calendar holds."""
+
+
+def is_time(epoch: float) -> bool:
+    """Whether a number read from storage can be a time of this exporter; NaN and infinity are none."""
+    return 0 <= epoch < _END_OF_TIME
+
+
+def is_sound(state: UserState) -> bool:
+    """Whether the numbers of a state read from storage make sense.
+
+    A time that is NaN compares with nothing, and one far in the future would count as the newest for ever.
+    """
+    own = (state.last_success, state.failing_since)
+    listed = [time for token in state.tokens for time in (token.created_at, token.expires_at)]
+    return (
+        all(time is None or is_time(time) for time in own)
+        and not any(time is not None and math.isnan(time) for time in listed)
+        and state.failures >= 0
+        and all(count >= 0 for _, count in state.left_out)
+    )
+
+
 def permission_expiry(tokens: tuple[Token, ...], now: float) -> dict[str, float]:
     """When each permission runs out, in epoch seconds.
 

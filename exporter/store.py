@@ -5,17 +5,18 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from exporter.model import MOST_TOKENS, Failure, Token, User, UserState
+from exporter.model import MOST_TOKENS, Failure, Token, User, UserState, is_time
 from exporter.state.delivery import Changed, Delivery, OrganizationRemoved, OwnExpiryChanged, Swept, UsersRemoved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from exporter.state.delivery import Update
+    from exporter.state.delivery import Receipt, Update
 
 _PORTION = 500
 """Users whose state is replaced in one go when all of them change."""
@@ -47,6 +48,11 @@ class Sweep:
     result: SweepResult
     duration: float
     completed_at: float
+
+    @property
+    def sound(self) -> bool:
+        """Whether the numbers make sense: one read from storage may be damaged."""
+        return is_time(self.completed_at) and 0 <= self.duration < inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +126,8 @@ class Outcomes(Protocol):
         """The organization at this moment."""
         ...
 
-    def succeeded(self, user_id: str, tokens: tuple[Token, ...], at: float) -> None:
-        """Record a poll that worked."""
+    def succeeded(self, user_id: str, tokens: tuple[Token, ...], at: float) -> bool:
+        """Record a poll that worked; False if a part of the exporter could not take the result, which is counted."""
         ...
 
     def failed(self, user_id: str, failure: Failure, at: float) -> None:
@@ -151,7 +157,7 @@ class Ledger:
             update or by `publish_pending`.
         since: epoch seconds from which the organization is watched.
         shard: which part of its users these are, as ``k/n``; "" for all.
-        publish: called with each update.
+        publish: called with each update; returns False if a part of the exporter could not take it.
         most_tokens: tokens of one user to keep; the rest is counted.
     """
 
@@ -163,7 +169,7 @@ class Ledger:
         *,
         since: float = 0.0,
         shard: str = "",
-        publish: Callable[[Update], None] | None = None,
+        publish: Callable[[Update], bool | None] | None = None,
         most_tokens: int = MOST_TOKENS,
     ) -> None:
         self.name = name
@@ -205,10 +211,9 @@ class Ledger:
         if self._delivery is not None:
             self._delivery.deliver()
 
-    def _put(self, *updates: Update) -> None:
-        """Queue updates in the order of the ledger. With the lock."""
-        if self._delivery is not None:
-            self._delivery.put(*updates)
+    def _put(self, update: Update) -> Receipt | None:
+        """Queue an update in the order of the ledger. With the lock."""
+        return None if self._delivery is None else self._delivery.put(update)
 
     def _refuses(self, by: Recorder | None) -> bool:
         """Whether nothing may be recorded any more, at all or by this recorder. With the lock."""
@@ -250,16 +255,16 @@ class Ledger:
         with self._lock:
             return tuple(state.user for state in self._states.values())
 
-    def succeeded(self, user_id: str, tokens: tuple[Token, ...], at: float, *, by: Recorder | None = None) -> None:
-        """Record a poll that worked."""
+    def succeeded(self, user_id: str, tokens: tuple[Token, ...], at: float, *, by: Recorder | None = None) -> bool:
+        """Record a poll that worked; False if a part of the exporter could not take the result, which is counted."""
         with self._lock:
             if self._refuses(by) or (before := self._states.get(user_id)) is None:
-                return
+                return True
             state = before.succeeded(tokens, at, self._most_tokens)
             if state.tokens == before.tokens:
                 # The same objects: so polls that find nothing new leave no work to the garbage collector.
                 state = replace(state, tokens=before.tokens)
-            self._replace(before, state)
+            receipt = self._replace(before, state)
         if state.left_out and not before.left_out:
             _log.warning(
                 "a user has more tokens than metrics.max_tokens_per_user, the rest is only counted",
@@ -270,6 +275,7 @@ class Ledger:
                 kept=len(state.tokens),
             )
         self.publish_pending()
+        return receipt is None or receipt.complete
 
     def failed(self, user_id: str, failure: Failure, at: float, *, by: Recorder | None = None) -> None:
         """Record a poll that did not work; the tokens last seen stay."""
@@ -279,11 +285,11 @@ class Ledger:
             self._replace(before, before.failed(failure, at))
         self.publish_pending()
 
-    def _replace(self, before: UserState, after: UserState) -> None:
+    def _replace(self, before: UserState, after: UserState) -> Receipt | None:
         """Put a state in the place of another and queue the change. With the lock."""
         self._states[after.user.user_id] = after
         self._view = None
-        self._put(Changed(self.name, before, after))
+        return self._put(Changed(self.name, before, after))
 
     def all_failed(self, failure: Failure, at: float, *, by: Recorder | None = None) -> None:
         """Record that no user can be polled; that says nothing about any single user."""
@@ -426,9 +432,9 @@ class Recorder:
         """Set the watched users."""
         self._ledger.watch(users, by=self)
 
-    def succeeded(self, user_id: str, tokens: tuple[Token, ...], at: float) -> None:
-        """Record a poll that worked."""
-        self._ledger.succeeded(user_id, tokens, at, by=self)
+    def succeeded(self, user_id: str, tokens: tuple[Token, ...], at: float) -> bool:
+        """Record a poll that worked; False if a part of the exporter could not take the result, which is counted."""
+        return self._ledger.succeeded(user_id, tokens, at, by=self)
 
     def failed(self, user_id: str, failure: Failure, at: float) -> None:
         """Record a poll that did not work; the tokens last seen stay."""

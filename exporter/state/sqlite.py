@@ -17,7 +17,7 @@ import structlog
 from exporter.audit import KEPT
 from exporter.events import Change, Event
 from exporter.kept_alert import KeptAlert
-from exporter.model import Token, UserState
+from exporter.model import Token, UserState, is_sound, is_time
 from exporter.store import OrganizationView, Sweep
 
 if TYPE_CHECKING:
@@ -161,7 +161,8 @@ def write(connection: sqlite3.Connection, batch: Pending, failed: Callable[[], N
         _remove_organization(connection, organization)
     connection.executemany(
         "DELETE FROM users WHERE organization = ? AND user_id = ?",
-        [key for key, state in batch.users.items() if state is None],
+        # An id that has no form on disk has no row.
+        [key for key, state in batch.users.items() if state is None and _has_form(key[1])],
     )
     connection.executemany(
         "INSERT OR REPLACE INTO users VALUES (?, ?, ?)",
@@ -217,6 +218,15 @@ def _user_rows(
             # One state that has no form on disk must not keep all others from being written, again and again.
             failed()
             _log.exception("the state of a user cannot be written", organization=organization)
+
+
+def _has_form(text: str) -> bool:
+    """Whether a text can be written as UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _tables(connection: sqlite3.Connection) -> set[str]:
@@ -277,14 +287,14 @@ class _Reader:
         users: dict[str, list[UserState]] = {}
         for name, user_id, blob in self._select("users", "organization", "user_id", "state"):
             state = _decoded(_STATE, blob)
-            if state is None or not _sound(state) or not _is(user_id, state.user.user_id) or not _is_text(name):
+            if state is None or not is_sound(state) or not _is(user_id, state.user.user_id) or not _is_text(name):
                 self._bad("users", (name, user_id), blob)
             else:
                 users.setdefault(_text(name), []).append(_shared(state))
         sweeps: dict[str, Sweep | None] = dict.fromkeys(users)
         for name, blob in self._select("organizations", "name", "sweep"):
             sweep = _decoded(_SWEEP, blob)
-            if sweep is None or not _is_text(name):
+            if sweep is None or not sweep.sound or not _is_text(name):
                 self._bad("organizations", (name,), blob)
             else:
                 sweeps[_text(name)] = sweep
@@ -303,14 +313,14 @@ class _Reader:
     def alerts(self) -> Iterator[KeptAlert]:
         for number, blob in self._select("kept_alerts", "number", "alert"):
             alert = _decoded(_ALERT, blob)
-            if alert is None or math.isnan(alert.starts_at):
+            if alert is None or not is_time(alert.starts_at) or not is_time(alert.ends_at or 0.0):
                 self._bad("kept_alerts", (number,), blob)
             else:
                 yield alert
         # Of schema 2.
         for blob, starts_at in self._select("alerts", "labels", "starts_at"):
             labels = _decoded(_LABELS, blob)
-            if labels is None or not isinstance(starts_at, float) or math.isnan(starts_at):
+            if labels is None or not isinstance(starts_at, float) or not is_time(starts_at):
                 self._bad("alerts", (blob,), blob)
             else:
                 yield KeptAlert(labels, (), starts_at)
@@ -318,7 +328,7 @@ class _Reader:
     def events(self) -> Iterator[Event]:
         for number, blob in self._select("events", "number", "event"):
             event = _decoded(_EVENT, blob)
-            if event is None or math.isnan(event.time):
+            if event is None or not is_time(event.time):
                 self._bad("events", (number,), blob)
             else:
                 yield event
@@ -330,7 +340,7 @@ class _Reader:
             except ValueError:
                 self._bad("last_events", (name, change), b"")
                 continue
-            if not isinstance(at, float) or math.isnan(at):
+            if not isinstance(at, float) or not is_time(at):
                 self._bad("last_events", (name, change), b"")
             else:
                 yield key, at
@@ -354,14 +364,6 @@ def _is_text(value: object) -> bool:
 
 def _is(value: object, text: str) -> bool:
     return isinstance(value, bytes) and value == text.encode("utf-8", "surrogatepass")
-
-
-def _sound(state: UserState) -> bool:
-    """Whether all times of a state are numbers: one that is none compares with nothing and would never expire."""
-    times = [state.last_success, state.failing_since]
-    for token in state.tokens:
-        times += (token.created_at, token.expires_at)
-    return not any(time is not None and math.isnan(time) for time in times)
 
 
 def _shared(state: UserState) -> UserState:

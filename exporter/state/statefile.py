@@ -38,6 +38,23 @@ class _Phase(Enum):
     """It must not be written, and is left alone for good."""
 
 
+@contextlib.contextmanager
+def _damage() -> Iterator[None]:
+    """A name in the schema that is another one is damage like any other, and not worth another try.
+
+    One that is not UTF-8 any more SQLite repeats in the message of an error, which Python then cannot make.
+    """
+    try:
+        yield
+    except UnicodeDecodeError:
+        raise sqlite3.DatabaseError("the schema is damaged") from None
+    except sqlite3.OperationalError as error:
+        # That of SQL which does not fit the tables; what may pass, such as a busy file or a full disk, has codes.
+        if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+            raise
+        raise sqlite3.DatabaseError(f"the schema is damaged: {error}") from None
+
+
 class StateFile:
     """One process's state file. One thread at a time uses it.
 
@@ -175,7 +192,7 @@ class StateFile:
             # SQLite would make it with the process's umask and without tables.
             with self._prepared():
                 _log.warning("the storage file was removed, a new one is made", path=str(self.path))
-        with contextlib.closing(self._connect()) as connection, connection:
+        with _damage(), contextlib.closing(self._connect()) as connection, connection:
             yield connection
 
     def recover(self, error: Exception) -> None:
@@ -190,7 +207,7 @@ class StateFile:
             return Restored()
         if self.path.stat().st_size == 0:
             return Restored()
-        with contextlib.closing(sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT)) as connection:
+        with _damage(), contextlib.closing(sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT)) as connection:
             # Without shared memory beside the file, so that reading works where nothing can be written. The first
             # statement, for most others touch the file.
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -201,7 +218,7 @@ class StateFile:
     def _prepared(self) -> Iterator[sqlite3.Connection]:
         """A connection to the file, which has its tables from here on; it is made if it is missing."""
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        with contextlib.closing(self._connect()) as connection:
+        with _damage(), contextlib.closing(self._connect()) as connection:
             sqlite.check(connection)
             sqlite.make_tables(connection)
             yield connection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import uuid
 from dataclasses import replace
@@ -32,6 +34,7 @@ from exporter.events import Change, Event
 from exporter.kept_alert import KeptAlert
 from exporter.model import NEVER, Failure, Owner, OwnThresholds, Reason, Token, User, UserState
 from exporter.state.sqlite import SCHEMA
+from exporter.state.statefile import StateFile
 from exporter.storage import Storage
 from exporter.store import Sweep, SweepResult
 from exporter.yunxiao.simulator.faults import Fault
@@ -414,6 +417,85 @@ def test_a_flipped_byte_in_a_row_costs_that_row_once(tmp_path: Path, column: str
     connection.close()
 
 
+def test_a_disk_that_hangs_is_waited_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hangs, go = threading.Event(), threading.Event()
+
+    def prepare(*_: object) -> bool:
+        hangs.set()
+        go.wait(10)
+        return False
+
+    monkeypatch.setattr(StateFile, "prepare", prepare)
+    monkeypatch.setattr("exporter.storage._STOP_TIMEOUT", 0.3)
+    storage, _ = a_storage(tmp_path / "s.db")
+    storage.load()
+    storage.start()
+    assert hangs.wait(5)
+    taken = []
+    for _ in range(2):
+        started = time.monotonic()
+        assert not storage.stop()
+        taken.append(time.monotonic() - started)
+    go.set()
+    assert taken[0] >= 0.3
+    assert taken[1] < 0.2
+    wait_until(storage.stop)
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, 1e300])
+def test_a_row_with_a_time_that_is_none_is_set_aside(tmp_path: Path, odd: float) -> None:
+    path = tmp_path / "s.db"
+    filled(path)
+    encode = msgspec.msgpack.encode
+    rows = {
+        "INSERT INTO users VALUES ('acme', '2', ?)": replace(STATE, user=User("2", "b"), last_success=odd),
+        "INSERT INTO organizations VALUES ('other', ?)": Sweep(SweepResult.SUCCESS, 1.0, odd),
+        "INSERT INTO kept_alerts (alert) VALUES (?)": KeptAlert((("alertname", "x"),), (), NOW, odd),
+        "INSERT INTO events (event) VALUES (?)": Event(odd, "acme", "1", "a", Change.CREATED, "pt-1", "ci"),
+    }
+    with sqlite3.connect(path) as connection:
+        for statement, row in rows.items():
+            connection.execute(statement, [encode(row)])
+    connection.close()
+    storage, errors = a_storage(path)
+    organizations, alerts = storage.load()
+    assert set(organizations) == {"acme"}
+    assert organizations["acme"].users == (STATE,)
+    assert not any(alert.labels == (("alertname", "x"),) for alert in alerts)
+    assert not any(event.token_id == "pt-1" and event.time == odd for event in storage.events)
+    assert errors == [1] * 4
+
+
+def test_the_removal_of_a_user_whose_id_cannot_be_written_loses_no_other_change(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    storage, _ = a_storage(path)
+    storage.load()
+    storage.note("acme", replace(STATE, user=User("\udca0", "x")))
+    storage._flush()
+    storage.removed("acme", ["\udca0"])
+    storage.note("acme", STATE)
+    storage._flush()
+    assert a_storage(path)[0].load()[0]["acme"].users == (STATE,)
+
+
+@pytest.mark.parametrize("name", [b"CREATE TABLE users", b"tableusersusers", b"sweep BLOB"])
+@pytest.mark.parametrize("flipped", [0x01, 0x80])
+def test_a_flipped_byte_in_the_schema_is_damage_like_any_other(tmp_path: Path, name: bytes, flipped: int) -> None:
+    path = tmp_path / "s.db"
+    filled(path)
+    whole = bytearray(path.read_bytes())
+    at = whole.index(name) + 3
+    whole[at] ^= flipped
+    path.write_bytes(whole)
+    storage, errors = a_storage(path)
+    assert storage.load()[0] == {}
+    assert errors == [1]
+    storage.note("acme", STATE)
+    storage._flush()
+    assert a_storage(path)[0].load()[0]["acme"].users == (STATE,)
+    assert len(list(tmp_path.glob("s.db.corrupt-*"))) == 1
+
+
 @given(st.data())
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_whatever_byte_of_a_row_is_flipped_the_others_are_read(tmp_path: Path, data: st.DataObject) -> None:
@@ -446,6 +528,7 @@ READ_ON_A_FULL_DISK = """
 import resource, sys, pathlib
 from exporter.clock import SystemClock
 from exporter.common.worker import Supervisor
+from exporter.state.statefile import StateFile
 from exporter.storage import Storage
 # No file may grow from here on, as on a full disk.
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
