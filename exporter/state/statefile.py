@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
+from collections import Counter
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
@@ -120,10 +121,15 @@ class StateFile:
             )
         else:
             self._phase = _Phase.READ
-            for row in restored.unreadable:
-                self._failed()
+            # One line a table: what has damaged one row may have damaged all.
+            for table, count in Counter(row.table for row in restored.unreadable).items():
+                for _ in range(count):
+                    self._failed()
                 _log.error(
-                    "a row of the storage file cannot be read, it is set aside", path=str(self.path), table=row.table
+                    "rows of the storage file cannot be read, they are set aside",
+                    path=str(self.path),
+                    table=table,
+                    rows=count,
                 )
             return restored
         return Restored()
