@@ -58,6 +58,7 @@ class Storage:
         self._known: set[UserKey] = set()
         self._kept_alerts: tuple[KeptAlert, ...] = ()
         self._troubled = False
+        self._gave_up = False
         self._worker = supervisor.worker("storage", self._step, finish=self._flush)
 
     @property
@@ -87,12 +88,15 @@ class Storage:
         self._worker.start()
 
     def stop(self) -> bool:
-        """Write what waits, end the thread and release the file. Fine before `start`.
+        """Write what waits, end the thread and release the file. Fine before `start`, and more than once.
+
+        A call after one that was not done in time does not wait once more: others must be stopped, too.
 
         Returns:
             True if that was done in time.
         """
-        ended = self._worker.stop(_STOP_TIMEOUT)
+        ended = self._worker.stop(0.0 if self._gave_up else _STOP_TIMEOUT)
+        self._gave_up = not ended
         if ended:
             self._file.close()
         return ended

@@ -445,6 +445,29 @@ def test_rows_that_are_all_unreadable_are_set_aside_in_one_pass_and_one_log_line
     assert len(rounds) < 300
 
 
+def test_a_stop_waits_once_for_a_file_that_another_holds(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    first, _ = a_storage(path)
+    first.load()
+    first.note("acme", STATE)
+    first._flush()
+    first.stop()
+    with sqlite3.connect(path) as other:
+        storage, _ = a_storage(path)
+        storage.load()
+        storage.note("acme", STATE)
+        other.execute("BEGIN IMMEDIATE")
+        storage.start()
+        assert storage.stop() is False
+        began = time.monotonic()
+        # The rest of the shutdown has 1.5 s: the lock of the leader must be given up in them.
+        assert storage.stop() is False
+        assert time.monotonic() - began < 1
+        other.rollback()
+    other.close()
+    wait_until(storage.stop)
+
+
 @given(st.data())
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_whatever_byte_of_a_row_is_flipped_the_others_are_read(tmp_path: Path, data: st.DataObject) -> None:
