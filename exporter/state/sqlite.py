@@ -21,7 +21,7 @@ from exporter.model import Token, UserState, is_sound, is_time
 from exporter.store import OrganizationView, Sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from exporter.state.pending import Pending, UserKey
 
@@ -136,17 +136,38 @@ def read(connection: sqlite3.Connection) -> Restored:
     )
 
 
-def set_aside(connection: sqlite3.Connection, rows: Iterable[Unreadable]) -> None:
+def set_aside(connection: sqlite3.Connection, rows: Sequence[Unreadable]) -> None:
     """Move rows that cannot be read out of the way, so that the next start does not meet them again."""
-    for row in rows:
-        connection.execute("INSERT INTO unreadable (origin, content) VALUES (?, ?)", (row.table, row.content))
-        # Compared as bytes: the damage may be in the key, which then is no text.
-        columns = _KEYS[row.table]
-        where = " AND ".join(f"CAST({column} AS BLOB) IS CAST(? AS BLOB)" for column in columns)
-        connection.execute(f"DELETE FROM {row.table} WHERE {where}", row.key)  # noqa: S608 - names of the table above
+    connection.executemany(
+        "INSERT INTO unreadable (origin, content) VALUES (?, ?)",
+        [(row.table, row.content) for row in rows[-_UNREADABLE_KEPT:]],
+    )
     connection.execute(
         "DELETE FROM unreadable WHERE number <= (SELECT max(number) FROM unreadable) - ?", (_UNREADABLE_KEPT,)
     )
+    keys: dict[str, set[tuple[Any, ...]]] = {}
+    for row in rows:
+        keys.setdefault(row.table, set()).add(_as_bytes(connection, row.key))
+    for table, unreadable in keys.items():
+        _delete(connection, table, unreadable)
+
+
+def _delete(connection: sqlite3.Connection, table: str, keys: set[tuple[Any, ...]]) -> None:
+    """Delete rows by their keys as bytes: the damage may be in the key, which then is no text.
+
+    All in one pass over the table. No index serves such keys, and there may be as many of them as rows.
+    """
+    columns = _KEYS[table]
+    connection.create_function("is_unreadable", len(columns), lambda *key: key in keys)
+    key = ", ".join(f"CAST({column} AS BLOB)" for column in columns)
+    connection.execute(f"DELETE FROM {table} WHERE is_unreadable({key})")  # noqa: S608 - names of the table above
+
+
+def _as_bytes(connection: sqlite3.Connection, key: Sequence[Any]) -> tuple[Any, ...]:
+    """The values of a key as SQLite casts them."""
+    casts = ", ".join(["CAST(? AS BLOB)"] * len(key))
+    found: tuple[Any, ...] = connection.execute(f"SELECT {casts}", key).fetchone()
+    return found
 
 
 def write(connection: sqlite3.Connection, batch: Pending, failed: Callable[[], None]) -> None:

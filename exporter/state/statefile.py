@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
+from collections import Counter
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,7 @@ def _damage() -> Iterator[None]:
         raise sqlite3.DatabaseError("the schema is damaged") from None
     except sqlite3.OperationalError as error:
         # That of SQL which does not fit the tables; what may pass, such as a busy file or a full disk, has codes.
-        if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+        if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR:
             raise
         raise sqlite3.DatabaseError(f"the schema is damaged: {error}") from None
 
@@ -137,10 +138,15 @@ class StateFile:
             )
         else:
             self._phase = _Phase.READ
-            for row in restored.unreadable:
-                self._failed()
+            # One line a table: what has damaged one row may have damaged all.
+            for table, count in Counter(row.table for row in restored.unreadable).items():
+                for _ in range(count):
+                    self._failed()
                 _log.error(
-                    "a row of the storage file cannot be read, it is set aside", path=str(self.path), table=row.table
+                    "rows of the storage file cannot be read, they are set aside",
+                    path=str(self.path),
+                    table=table,
+                    rows=count,
                 )
             return restored
         return Restored()
@@ -197,7 +203,8 @@ class StateFile:
 
     def recover(self, error: Exception) -> None:
         """After a write that failed: move the file aside if it has become corrupt, so that a new one is made."""
-        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+        # Not one of its subclasses: those speak of a busy file, a full disk, or of a single row.
+        if type(error) is sqlite3.DatabaseError:
             self._set_aside(error)
 
     def _read(self) -> Restored:
