@@ -305,8 +305,14 @@ class Ledger:
                         self._replace(before, replace(before.failed(failure, at), failures=before.failures))
             self.publish_pending()
 
-    def take(self, state: UserState) -> None:
-        """Take over what another replica knows of a user, unless more is known here."""
+    def take(self, state: UserState, *, always: bool = False) -> None:
+        """Take over what another replica knows of a user.
+
+        Args:
+            state: what it knows.
+            always: even if what is known here seems to be newer. Its clock may have been ahead then, or be behind now:
+                so the order in which it publishes counts, not its times.
+        """
         user_id = state.user.user_id
         with self._lock:
             if self._closed:
@@ -319,7 +325,7 @@ class Ledger:
                 if len(self._elsewhere) > _MOST_ELSEWHERE:
                     del self._elsewhere[next(iter(self._elsewhere))]
                 return
-            if (mine.last_success or 0.0) > (state.last_success or 0.0):
+            if not always and (mine.last_success or 0.0) > (state.last_success or 0.0):
                 return
             state = state if state.user == mine.user else state.about(mine.user)
             if state == mine:
@@ -337,10 +343,12 @@ class Ledger:
                 for user_id in user_ids:
                     self._elsewhere.pop(user_id, None)
 
-    def take_sweep(self, sweep: Sweep) -> None:
-        """Take over another replica's sweep, unless a later one is known here."""
+    def take_sweep(self, sweep: Sweep, *, always: bool = False) -> None:
+        """Take over another replica's sweep; as `take`, unless a later one is known here."""
         with self._lock:
-            if self._closed or (self._sweep is not None and self._sweep.completed_at >= sweep.completed_at):
+            if self._closed or self._sweep == sweep:
+                return
+            if not always and self._sweep is not None and self._sweep.completed_at >= sweep.completed_at:
                 return
             self._swept(sweep)
         self.publish_pending()
@@ -467,11 +475,11 @@ class Store:
         """Put other ledgers in force."""
         self._ledgers = tuple(ledgers)
 
-    def take_state(self, organization: str, state: UserState) -> None:
-        """Take in what another replica knows of a user, unless more is known here."""
+    def take_state(self, organization: str, state: UserState, *, always: bool = False) -> None:
+        """Take over what another replica knows of a user; `Ledger.take` says when."""
         for ledger in self._ledgers:
             if ledger.name == organization:
-                ledger.take(state)
+                ledger.take(state, always=always)
 
     def forget_unwatched(self, organization: str | None = None, user_ids: Iterable[str] | None = None) -> None:
         """Drop what was taken over about users who are not watched (yet); None stands for all."""
@@ -479,11 +487,11 @@ class Store:
             if organization in {None, ledger.name}:
                 ledger.forget_unwatched(user_ids)
 
-    def take_sweep(self, organization: str, sweep: Sweep) -> None:
-        """Take in another replica's sweep, unless a later one is known here."""
+    def take_sweep(self, organization: str, sweep: Sweep, *, always: bool = False) -> None:
+        """Take over another replica's sweep; `Ledger.take_sweep` says when."""
         for ledger in self._ledgers:
             if ledger.name == organization:
-                ledger.take_sweep(sweep)
+                ledger.take_sweep(sweep, always=always)
 
     def view(self) -> View:
         """All organizations at this moment."""
