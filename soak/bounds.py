@@ -44,8 +44,8 @@ class Bounds:
     def growth(self, users: int) -> float:
         """Bytes by which memory may grow after the warm-up, with so many more users than at its end.
 
-        The first large answers after the warm-up leave pages that the allocator cannot give back, 20 to 30 MB; later ones
-        use them again. A slow leak shows in the profile platform-away, which has no such answers.
+        The first large answers after the warm-up leave pages that the allocator cannot give back, 20 to 30 MB. Later
+        ones use them again. A slow leak shows in the profile platform-away, which has no such answers.
         """
         return 40 * MB + 40 * KB * max(0, users)
 
