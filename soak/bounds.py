@@ -42,8 +42,12 @@ class Bounds:
         return 110 * MB + 40 * KB * users + 64 * MB
 
     def growth(self, users: int) -> float:
-        """Bytes by which memory may grow after the warm-up, with so many more users than at its end."""
-        return 16 * MB + 40 * KB * max(0, users)
+        """Bytes by which memory may grow after the warm-up, with so many more users than at its end.
+
+        The first large answers after the warm-up leave pages that the allocator cannot give back, 20 to 30 MB. Later
+        ones use them again. A slow leak shows in the profile platform-away, which has no such answers.
+        """
+        return 40 * MB + 40 * KB * max(0, users)
 
     def fds(self, organizations: int, clients: int) -> float:
         """Descriptors: fixed ones, a connection a request under way (two clients live during a reload), and clients."""

@@ -111,7 +111,7 @@ class DirectAlerting:
             self._restored = ()
         self._notifier.apply(None)
         ended = [sender for key, sender in self._senders.items() if key not in keys]
-        _stop(ended)
+        self._end(ended)
         pending = {sender.url: sender.pending for sender in ended}
         for sender in made.values():
             sender.put(pending.get(sender.url, ()))
@@ -124,9 +124,18 @@ class DirectAlerting:
     def stop(self) -> None:
         """Stop at once. Nothing is resolved by that: what fires ends by its lease, or is sent again after a restart."""
         self._notifier.request_stop()
-        _stop(self._senders.values())
+        self._end(self._senders.values())
         self._notifier.stop(_STOP_TIMEOUT)
         self._senders = {}
+
+    def _end(self, senders: Iterable[Sender]) -> None:
+        """Stop several at once, so that the time to wait for them does not add up."""
+        stopping = list(senders)
+        for sender in stopping:
+            sender.request_stop()
+        until = self._clock.monotonic() + _STOP_TIMEOUT
+        for sender in stopping:
+            sender.stop(max(0.0, until - self._clock.monotonic()))
 
     def _resume(self, settings: Settings) -> None:
         config = settings.config
@@ -176,15 +185,6 @@ class DirectAlerting:
         )
         client = AlertmanagerClient(target, self._watchdog, self._clock, redact=whole.redactor)
         return Sender(client, self._observer, self._supervisor, self._parent, self._clock, longest_pause=key.resend)
-
-
-def _stop(senders: Iterable[Sender]) -> None:
-    """Stop several at once, so that the time to wait for them does not add up."""
-    stopping = list(senders)
-    for sender in stopping:
-        sender.request_stop()
-    for sender in stopping:
-        sender.stop(_STOP_TIMEOUT)
 
 
 def _digest(file: Path | None) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
+from exporter.common.log_limit import LogLimit
 from exporter.model.event import events
 from exporter.state.delivery import Changed, OrganizationRemoved, OwnExpiryChanged, Swept, UsersRemoved
 
@@ -15,25 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from exporter.cluster.member import Member
+    from exporter.common.worker import MonotonicClock
     from exporter.metrics.exposition import Exposition
     from exporter.metrics.telemetry import Telemetry
-    from exporter.model.event import Event
     from exporter.state.audit import AuditTrail
     from exporter.state.delivery import Update
     from exporter.state.journal import Storage
 
 _log = structlog.get_logger(__name__)
-_TRACEBACK_EVERY = 60.0
-"""Seconds between two tracebacks of one listener: a defect may be met with every poll."""
 _DIFF = "events"
-
-
-class MonotonicClock(Protocol):
-    """The part of a clock that limits the log."""
-
-    def monotonic(self) -> float:
-        """Seconds on a clock that never jumps."""
-        ...
 
 
 class Listener(Protocol):
@@ -53,7 +43,7 @@ class Changes:
     """Hands updates to listeners, one after the other.
 
     A ledger calls `publish` for one update at a time and in its order; ledgers of different organizations may call at
-    the same time. A listener that raises is counted and logged, and costs neither the other listeners nor the poll.
+    the same time. A listener that raises is counted and logged, and costs the other listeners nothing.
 
     Args:
         listeners: who depends on what is known, in the order in which they are called.
@@ -64,45 +54,38 @@ class Changes:
     def __init__(self, listeners: Sequence[Listener], crashed: Callable[[], None], clock: MonotonicClock) -> None:
         self._listeners = tuple(listeners)
         self._crashed = crashed
-        self._clock = clock
-        # Guards _logged: ledgers publish at the same time.
-        self._lock = threading.Lock()
-        self._logged: dict[str, float] = {}
+        # Each defect is counted by `crashed`, whether it is logged or not.
+        self._limit = LogLimit(clock, lambda: None)
 
-    def publish(self, update: Update) -> None:
-        """Hand an update to every listener; never raises."""
-        if isinstance(update, Changed):
-            update = replace(update, events=self._events(update))
+    def publish(self, update: Update) -> bool:
+        """Hand an update to every listener; never raises. Returns whether all of them took the whole of it."""
+        complete = True
+        if isinstance(update, Changed) and update.before is not update.after:
+            try:
+                update = replace(update, events=events(update.organization, update.before, update.after))
+            except Exception as error:  # noqa: BLE001 - the new state still counts; the defect is counted
+                self._report(_DIFF, update, error)
+                complete = False
         for listener in self._listeners:
             try:
                 listener.handle(update)
             except Exception as error:  # noqa: BLE001 - a defect of one listener must cost no other; it is counted
                 self._report(listener.name, update, error)
-
-    def _events(self, change: Changed) -> tuple[Event, ...]:
-        if change.before is change.after:
-            return ()
-        try:
-            return events(change.organization, change.before, change.after)
-        except Exception as error:  # noqa: BLE001 - the new state still counts; the defect is counted
-            self._report(_DIFF, change, error)
-            return ()
+                complete = False
+        return complete
 
     def _report(self, name: str, update: Update, error: Exception) -> None:
         self._crashed()
-        now = self._clock.monotonic()
-        with self._lock:
-            last = self._logged.get(name)
-            if last is not None and now - last < _TRACEBACK_EVERY:
-                return
-            self._logged[name] = now
-        _log.error(
-            "a change could not be processed",
-            listener=name,
-            update=type(update).__name__,
-            organization=update.organization,
-            exc_info=error,
-        )
+        # A defect may be met with every poll.
+        if (suppressed := self._limit.allow(name)) is not None:
+            _log.error(
+                "a change could not be processed",
+                listener=name,
+                update=type(update).__name__,
+                organization=update.organization,
+                suppressed_lines=suppressed or None,
+                exc_info=error,
+            )
 
 
 class ExpositionListener:
@@ -114,9 +97,16 @@ class ExpositionListener:
         self._exposition = exposition
 
     def handle(self, update: Update) -> None:
-        """Render; what is removed leaves with the next scrape, which renders what the store has."""
-        if isinstance(update, Changed):
-            self._exposition.prepare(update.organization, update.after)
+        """Render, or drop what has been rendered. Scrapes show what the store has in either case."""
+        match update:
+            case Changed():
+                self._exposition.prepare(update.organization, update.after)
+            case UsersRemoved():
+                self._exposition.forget(update.organization, update.user_ids)
+            case OrganizationRemoved():
+                self._exposition.forget(update.organization)
+            case _:
+                pass
 
 
 class StorageListener:

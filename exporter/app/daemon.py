@@ -59,6 +59,8 @@ _NOTES_EVERY = 60.0
 _GARBAGE_EVERY = 10.0
 _START_PATIENCE = 1.5
 """Seconds for which a stop waits for a start that it has called off."""
+_JOBS_PATIENCE = 0.5
+"""Seconds for which a stop waits for jobs that have been called off; one may be held by a name look-up."""
 
 
 class Daemon:
@@ -209,6 +211,8 @@ class Daemon:
         self._stop.check()
         restored = self._restore()
         self._teardown.add("alerting", self._alerting.stop)
+        # After all jobs have been called off: so nothing that is ended later is used by one.
+        self._teardown.add("jobs", lambda: self._scheduler.join(_JOBS_PATIENCE))
         self._teardown.add("organizations", self._organizations.end)
         self._stop.check()
         self._reloader.begin(restored)

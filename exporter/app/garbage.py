@@ -86,7 +86,7 @@ class GarbagePolicy:
             self._heap.freeze()
         elif self._settled is None or ready - self._known or now - self._settled >= _SETTLE_EVERY:
             self._settle()
-            self._known |= ready
+            self._known = ready
             self._settled = now
 
     def _settle(self) -> None:

@@ -92,7 +92,7 @@ class Watcher:
         pacer: makes what spaces the requests, from the organization's name and its configured rate.
         shard: which users are watched.
         known: what an earlier run knew, where there is no watcher to replace.
-        publish: called with each update of a new ledger.
+        publish: called with each update of a new ledger; returns False if a part of the exporter could not take it.
         most_tokens: tokens of one user to keep; the rest is counted.
     """
 
@@ -111,7 +111,7 @@ class Watcher:
         pacer: Callable[[str, float | None], Pacer] | None = None,
         shard: Shard = WHOLE,
         known: OrganizationView | None = None,
-        publish: Callable[[Update], None] | None = None,
+        publish: Callable[[Update], bool | None] | None = None,
         most_tokens: int = MOST_TOKENS,
     ) -> None:
         config = settings.config
@@ -380,19 +380,26 @@ class Watcher:
         self._token_problem = problem
 
     def _look_at_users(self) -> None:
+        # Without the lock, for a disk that hangs: a reload must not wait for it.
+        settings, before = self.settings, self._stamp
+        stamp = settings.user_files.stamp()
+        if stamp == before:
+            return
+        users, problem = None, ""
+        try:
+            users = self._mine(joined(settings.config.users.static, settings.user_files.read()))
+        except ConfigError as error:
+            problem = str(error)
         with self._lock:
-            settings = self.settings
-            stamp = settings.user_files.stamp()
-            if stamp == self._stamp:
-                return
+            if self.settings is not settings:
+                return  # a reload has put another list in force meanwhile
             self._stamp = stamp
-            try:
-                users = self._mine(joined(settings.config.users.static, settings.user_files.read()))
-            except ConfigError as error:
-                self._telemetry.file_error("users_file")
-                self._log.error("user files went bad, the last good list stays in force", detail=str(error))
-                return
-            self._list(users)
+            if users is not None:
+                self._list(users)
+        if users is None:
+            self._telemetry.file_error("users_file")
+            self._log.error("user files went bad, the last good list stays in force", detail=problem)
+            return
         self._check_interval()
         self._log.info("user files changed", users=len(users))
 

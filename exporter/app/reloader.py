@@ -179,6 +179,10 @@ class Reloader:
 
     def _reload(self) -> str | None:
         """Reload once; what is wrong, in words, or None."""
+        with self._lock:
+            # What is made before the first configuration is in force knows nothing of what an earlier run left.
+            if self._in_force.generation == 0:
+                return "the exporter is still starting; try again"
         try:
             settings = self._load()
             new = self._parts.organizations.prepare(settings, {})
@@ -191,9 +195,6 @@ class Reloader:
             return self._refuse(_DEFECT)
         try:
             with self._lock:
-                if self._in_force.generation == 0:
-                    self._parts.organizations.discard(new)
-                    return "the exporter is still starting; try again"
                 self._put_in_force(new)
         except StoppedError:
             return _STOPPING

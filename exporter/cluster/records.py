@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from exporter.model.snapshot import Sweep
-from exporter.model.state import UserState
+from exporter.model.state import UserState, is_sound
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -171,21 +171,27 @@ def read_state(blob: bytes) -> UserState:
     """A user's state.
 
     Raises:
-        UnreadableError: it is none that this version knows.
+        UnreadableError: it is none that this version knows, or its numbers make no sense.
     """
-    return _read(_STATE, blob)
+    state = _read(_STATE, blob)
+    if not is_sound(state):
+        raise UnreadableError("a damaged record")
+    return state
 
 
 def read_sweep(name: bytes, blob: bytes) -> tuple[str, Sweep]:
     """An organization and its last sweep.
 
     Raises:
-        UnreadableError: it is none that this version knows.
+        UnreadableError: it is none that this version knows, or its numbers make no sense.
     """
     try:
-        return name.decode(), _read(_SWEEP, blob)
+        organization, sweep = name.decode(), _read(_SWEEP, blob)
     except UnicodeDecodeError:
         raise UnreadableError("the name of an organization") from None
+    if not sweep.sound:
+        raise UnreadableError("a damaged record")
+    return organization, sweep
 
 
 def _read(decoder: msgspec.msgpack.Decoder[T], blob: bytes) -> T:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import traceback
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -15,6 +14,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
 
 from exporter.cluster.budget import Budget, bounded
+from exporter.common.exceptions import clear_chain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +78,7 @@ class Link:
                 answer = ask(self._client)
         except Exception as error:  # noqa: BLE001 - the library raises anything about an answer that makes no sense
             text = self._text(error)
-            _clear_frames(error)
+            clear_chain(error)
         else:
             self._up = True
             return answer
@@ -168,13 +168,3 @@ def _addresses(netloc: str) -> list[tuple[str, int]]:
         parts = urlsplit(f"//{one}")
         found.append((parts.hostname or "", parts.port or _SENTINEL_PORT))
     return found
-
-
-def _clear_frames(error: BaseException | None) -> None:
-    """Let go of what the frames of an error and of its causes refer to: it would stay until a full collection."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        traceback.clear_frames(error.__traceback__)
-        error.__traceback__ = None
-        error = error.__cause__ or error.__context__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -36,12 +37,12 @@ class Known(Protocol):
         """All of it at this moment."""
         ...
 
-    def take_state(self, organization: str, state: UserState) -> None:
-        """Take in what another replica knows of a user, if it is newer."""
+    def take_state(self, organization: str, state: UserState, *, always: bool = False) -> None:
+        """Take over what another replica knows of a user, if it is newer by its times, or always."""
         ...
 
-    def take_sweep(self, organization: str, sweep: Sweep) -> None:
-        """Take in another replica's last sweep, if it is newer."""
+    def take_sweep(self, organization: str, sweep: Sweep, *, always: bool = False) -> None:
+        """Take over another replica's last sweep, if it is newer by its times, or always."""
         ...
 
     def forget_unwatched(self, organization: str | None = None, user_ids: Iterable[str] | None = None) -> None:
@@ -247,28 +248,31 @@ class Exchange:
         number = self._last_number()
         if number < self._seen:
             self._seen = 0
+        # What is published while this replica stands by is newer than what it knows, whatever the clocks say. What was
+        # there before, or comes while it polls, may be older.
+        always = self._seen > 0 and not self._publishing
         if self._seen == 0:
             # Everything is read: what Redis does not have any more is not needed here either.
             self._known.forget_unwatched()
             self._taken_sweeps = {}
         for name, blob in self._records.changed_since(self._seen):
-            self._take(self._take_state, name, blob)
+            self._take(partial(self._take_state, always=always), name, blob)
         for name, blob in swept.items():
             # Once each, so that one that cannot be read is not counted every second.
             if self._taken_sweeps.get(name) != blob:
-                self._take(self._take_sweep, name, blob)
+                self._take(partial(self._take_sweep, always=always), name, blob)
         self._taken_sweeps = swept
         self._seen = number
 
-    def _take_state(self, name: bytes, blob: bytes | None) -> None:
+    def _take_state(self, name: bytes, blob: bytes | None, *, always: bool) -> None:
         organization, user_id = read_name(name)
         if blob is None:
             self._known.forget_unwatched(organization, (user_id,))
         else:
-            self._known.take_state(organization, read_state(blob))
+            self._known.take_state(organization, read_state(blob), always=always)
 
-    def _take_sweep(self, name: bytes, blob: bytes | None) -> None:
-        self._known.take_sweep(*read_sweep(name, blob or b""))
+    def _take_sweep(self, name: bytes, blob: bytes | None, *, always: bool) -> None:
+        self._known.take_sweep(*read_sweep(name, blob or b""), always=always)
 
     def _take(self, take: Callable[[bytes, bytes | None], None], name: bytes, blob: bytes | None) -> None:
         """Take a record in; one that this version cannot read, or that meets a defect, costs itself and is counted."""

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from exporter.common.clock import SystemClock
+from exporter.common.log_limit import LogLimit
 from exporter.common.redaction import Redactor
 from exporter.common.text import uncontrolled
 
@@ -36,6 +38,9 @@ class Format(StrEnum):
     JSON = "json"
 
 
+_LONGEST_OF_SERVERS = 300
+_EXAMINED = 65_536
+"""Characters of a library's message in which secrets are replaced before it is cut."""
 _NUMBERS = {
     Level.DEBUG: logging.DEBUG,
     Level.INFO: logging.INFO,
@@ -48,7 +53,8 @@ def configure(level: Level, form: Format, redactor: Redactor | None = None) -> N
     """Send everything that is logged to stderr.
 
     The libraries' own lines pass from warnings on: their debug lines tell of addresses and headers, which is where
-    secrets travel.
+    secrets travel. What a server can cause with each answer, such as urllib3's warnings about headers and certificates,
+    is limited in number and length.
 
     Args:
         level: how much is logged.
@@ -70,7 +76,9 @@ def configure(level: Level, form: Format, redactor: Redactor | None = None) -> N
         else structlog.processors.LogfmtRenderer(key_order=["ts", "level", "msg"], drop_missing=True)
     )
     handler = _Handler(sys.stderr)
-    handler.setFormatter(_Formatter(renderer, shared, redactor or Redactor()))
+    redactor = redactor or Redactor()
+    handler.addFilter(_ServersLimit(redactor))
+    handler.setFormatter(_Formatter(renderer, shared, redactor))
     logging.captureWarnings(True)
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -117,6 +125,33 @@ class _Formatter(structlog.stdlib.ProcessorFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return uncontrolled(self._redactor.clean(super().format(record)))
+
+
+class _ServersLimit(logging.Filter):
+    """Lets each message that servers can cause through once a minute, without its traceback and the long rest."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        super().__init__("urllib3")
+        self._redactor = redactor
+        self._limit = LogLimit(SystemClock(), lambda: None)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not super().filter(record):
+            return True  # another part's line
+        if (suppressed := self._limit.allow(f"{record.name}: {record.msg}")) is None:
+            return False
+        try:
+            text = record.getMessage()
+        except (TypeError, ValueError):
+            return True  # the handler says so
+        # Redacted first: a secret that is cut would not be recognized any more.
+        text = self._redactor.clean(text[:_EXAMINED], cut=len(text) > _EXAMINED)
+        if len(text) > _LONGEST_OF_SERVERS:
+            text = f"{text[:_LONGEST_OF_SERVERS]}…"
+        if suppressed:
+            text += f" ({suppressed} such lines suppressed before)"
+        record.msg, record.args, record.exc_info, record.exc_text = text, (), None, None
+        return True
 
 
 class _Handler(logging.StreamHandler[Any]):

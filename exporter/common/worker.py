@@ -73,9 +73,10 @@ class Worker:
         self._pause = pause
         self._woken = threading.Event()
         self._stop = _WorkerStop(parent, self._woken)
+        # Held while the thread is started, so that a stop meanwhile either prevents the start or waits for the thread.
+        self._starting = threading.Lock()
+        # Last: a thread that is being started is not alive yet, and not dead either.
         self._started = False
-        # After `_started`: a thread that is being started is not alive yet, and not dead either.
-        self._launched = False
         # When the current step began; None between two steps. Replaced whole, so it needs no lock.
         self._step_since: float | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -86,11 +87,15 @@ class Worker:
         return self._stop
 
     def start(self) -> None:
-        """Start the thread, unless the worker has been stopped before."""
-        if not self._stop.is_set():
-            self._started = True
-            self._thread.start()
-            self._launched = True
+        """Start the thread, unless the worker has been stopped before.
+
+        Raises:
+            RuntimeError: the system gives no more threads.
+        """
+        with self._starting:
+            if not self._stop.is_set():
+                self._thread.start()
+                self._started = True
 
     def wake(self) -> None:
         """Run the next step now."""
@@ -104,7 +109,11 @@ class Worker:
         """
         self._stop.set()
         self._stop.release()
-        if not self._started or self._thread is threading.current_thread():
+        if self._thread is threading.current_thread():
+            return True
+        with self._starting:
+            started = self._started
+        if not started:
             return True
         self._thread.join(timeout)
         if self._thread.is_alive():
@@ -114,7 +123,7 @@ class Worker:
 
     def problem(self) -> str | None:
         """Why the worker does not work, such as ``lease is dead``; None if it does, or if it was asked to stop."""
-        if not self._launched or self._stop.is_set():
+        if not self._started or self._stop.is_set():
             return None
         if not self._thread.is_alive():
             return f"{self.name} is dead"

@@ -8,6 +8,7 @@ more memory together than `PLACES` bodies of `BODY_LIMIT` and the objects of one
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import threading
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,7 @@ class LargeAnswers:
             if self._thread.holds:
                 self._thread.holds = False
                 self._places.release()
+                _return_memory()
 
     def take_place(self, remaining: Callable[[], float]) -> bool:
         """Wait for a place for the calling thread's answer, which has turned out to be large.
@@ -75,3 +77,9 @@ class LargeAnswers:
             yield
         finally:
             self._parsing.release()
+
+
+def _return_memory() -> None:
+    """Have the C library give freed memory back to the system: glibc keeps what a large answer took for good."""
+    with contextlib.suppress(AttributeError, OSError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)

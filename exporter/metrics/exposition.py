@@ -212,6 +212,13 @@ class Exposition:
             key = (organization, state.user.user_id)
             self._prepared[key] = self._prepare(organization, state, plan, self._clock.now())
 
+    def forget(self, organization: str, user_ids: Iterable[str] | None = None) -> None:
+        """Drop the text of users who are not watched any more, or of all of an organization: nobody may ever scrape."""
+        if user_ids is None:
+            user_ids = [user_id for name, user_id in self._prepared.copy() if name == organization]
+        for user_id in user_ids:
+            self._prepared.pop((organization, user_id), None)
+
     def prepare_all(self) -> None:
         """Make the text of every user there is, so that the first scrape need not."""
         with self._lock:

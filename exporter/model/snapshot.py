@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 from typing import TYPE_CHECKING
+
+from exporter.model.times import is_time
 
 if TYPE_CHECKING:
     from exporter.model.state import UserState
@@ -32,6 +35,11 @@ class Sweep:
     result: SweepResult
     duration: float
     completed_at: float
+
+    @property
+    def sound(self) -> bool:
+        """Whether the numbers make sense: one read from storage may be damaged."""
+        return is_time(self.completed_at) and 0 <= self.duration < inf
 
 
 @dataclass(frozen=True, slots=True)

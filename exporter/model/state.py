@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from exporter.model.times import is_time
 from exporter.model.token import (
     MOST_TOKENS,
     Token,
@@ -129,3 +131,18 @@ class UserState:
         """The state after a poll that did not."""
         since = at if self.failing_since is None else self.failing_since
         return replace(self, polled=True, failure=failure, failing_since=since, failures=self.failures + 1)
+
+
+def is_sound(state: UserState) -> bool:
+    """Whether the numbers of a state read from storage make sense.
+
+    A time that is NaN compares with nothing, and one far in the future would count as the newest for ever.
+    """
+    own = (state.last_success, state.failing_since)
+    listed = [time for token in state.tokens for time in (token.created_at, token.expires_at)]
+    return (
+        all(time is None or is_time(time) for time in own)
+        and not any(time is not None and math.isnan(time) for time in listed)
+        and state.failures >= 0
+        and all(count >= 0 for _, count in state.left_out)
+    )

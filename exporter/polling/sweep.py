@@ -35,6 +35,7 @@ _WARM = 1.5
 """Intervals of age up to which data of an earlier run counts as new."""
 _FEW = 10
 """One in so many users may have older data, or none."""
+_DEFECT = "the exporter met a defect of its own; the log has the traceback"
 _RAREST = 8
 """Sweeps of which a failing user is asked in one at least."""
 
@@ -231,7 +232,8 @@ class Sweeper:
         excess = state.failures - _PATIENCE
         if excess <= 0 or not self._alone or self._cold:
             return True
-        every: int = min(2**excess, _RAREST)
+        # Not the whole power: after months of failures it has a million digits.
+        every: int = min(2 ** min(excess, _RAREST), _RAREST)
         return int(self._number + _fraction(state.user.user_id) * every) % every == 0
 
     @property
@@ -276,10 +278,11 @@ class Sweeper:
         """Record a poll that worked; the failure if a part of the exporter could not take the result."""
         try:
             self._note_recovery(user)
-            self._ledger.succeeded(user.user_id, tokens, self._clock.now())
-        except Exception:  # noqa: BLE001 - a defect in a listener must end neither the worker nor the sweep; it is counted
+            taken = self._ledger.succeeded(user.user_id, tokens, self._clock.now())
+        except Exception:  # noqa: BLE001 - a defect must end neither the worker nor the sweep; it is counted
             return self._crashed("recording a poll crashed", user)
-        return None
+        # Counted and logged already, by whoever called the part that could not take it.
+        return None if taken else Failure(Reason.INTERNAL, _DEFECT)
 
     def _record_failure(self, user: User, failure: Failure) -> None:
         try:
@@ -292,7 +295,7 @@ class Sweeper:
         """Count a defect of the exporter, log its traceback, and describe it as a failure of this user."""
         self._observer.internal_error("poll")
         self._log.exception(message, user_id=user.user_id)
-        return Failure(Reason.INTERNAL, "the exporter met a defect of its own; the log has the traceback")
+        return Failure(Reason.INTERNAL, _DEFECT)
 
     def progressed(self, user: User) -> None:
         """Report that a user is done."""

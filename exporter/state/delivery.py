@@ -66,6 +66,18 @@ class OrganizationRemoved:
 Update = Changed | Swept | OwnExpiryChanged | UsersRemoved | OrganizationRemoved
 
 
+@dataclass(slots=True)
+class Receipt:
+    """An update that was put, and what became of it.
+
+    Attributes:
+        complete: False once it has been published and a part of the exporter could not take it.
+    """
+
+    update: Update
+    complete: bool = True
+
+
 class Delivery:
     """Publishes updates one after the other, in the order in which they were put.
 
@@ -74,20 +86,23 @@ class Delivery:
     threads have put, and means that an update has been published when `deliver` returns.
 
     Args:
-        publish: called with each update, by one thread at a time. What it calls must not wait for a thread that
-            delivers here. If it calls `deliver` itself, the outer call goes on with what was put meanwhile.
+        publish: called with each update, by one thread at a time; returns False if a part of the exporter could not
+            take it, which has been counted. What it calls must not wait for a thread that delivers here. If it calls
+            `deliver` itself, the outer call goes on with what was put meanwhile.
     """
 
-    def __init__(self, publish: Callable[[Update], None]) -> None:
+    def __init__(self, publish: Callable[[Update], bool | None]) -> None:
         self._publish = publish
-        self._queue: deque[Update] = deque()
+        self._queue: deque[Receipt] = deque()
         # Held while updates are published, so that they are published in order.
         self._turn = threading.Lock()
         self._delivering: int | None = None
 
-    def put(self, *updates: Update) -> None:
-        """Queue updates; the caller's lock orders them."""
-        self._queue.extend(updates)
+    def put(self, update: Update) -> Receipt:
+        """Queue an update; the caller's lock orders them."""
+        receipt = Receipt(update)
+        self._queue.append(receipt)
+        return receipt
 
     def deliver(self) -> None:
         """Publish everything that has been put so far."""
@@ -97,6 +112,7 @@ class Delivery:
             self._delivering = threading.get_ident()
             try:
                 while self._queue:
-                    self._publish(self._queue.popleft())
+                    receipt = self._queue.popleft()
+                    receipt.complete = self._publish(receipt.update) is not False
             finally:
                 self._delivering = None

@@ -58,6 +58,7 @@ class Storage:
         self._known: set[UserKey] = set()
         self._kept_alerts: tuple[KeptAlert, ...] = ()
         self._troubled = False
+        self._patience = _STOP_TIMEOUT
         self._worker = supervisor.worker("storage", self._step, finish=self._flush)
 
     @property
@@ -87,12 +88,15 @@ class Storage:
         self._worker.start()
 
     def stop(self) -> bool:
-        """Write what waits, end the thread and release the file. Fine before `start`.
+        """Write what waits, end the thread and release the file. Fine before `start` and more than once.
+
+        A disk that hangs is waited for once: the stop of other parts, such as giving a lock in Redis up, comes after.
 
         Returns:
             True if that was done in time.
         """
-        ended = self._worker.stop(_STOP_TIMEOUT)
+        patience, self._patience = self._patience, 0.0
+        ended = self._worker.stop(patience)
         if ended:
             self._file.close()
         return ended

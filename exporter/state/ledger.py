@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from exporter.model.user import User
-    from exporter.state.delivery import Update
+    from exporter.state.delivery import Receipt, Update
 from exporter.model.snapshot import Discovery, OrganizationView, Sweep
 
 _PORTION = 500
@@ -44,8 +44,8 @@ class Outcomes(Protocol):
         """The organization at this moment."""
         ...
 
-    def succeeded(self, user_id: str, tokens: tuple[Token, ...], at: float) -> None:
-        """Record a poll that worked."""
+    def succeeded(self, user_id: str, tokens: tuple[Token, ...], at: float) -> bool:
+        """Record a poll that worked; False if a part of the exporter could not take the result, which is counted."""
         ...
 
     def failed(self, user_id: str, failure: Failure, at: float) -> None:
@@ -75,7 +75,7 @@ class Ledger:
             update or by `publish_pending`.
         since: epoch seconds from which the organization is watched.
         shard: which part of its users these are, as ``k/n``; "" for all.
-        publish: called with each update.
+        publish: called with each update; returns False if a part of the exporter could not take it.
         most_tokens: tokens of one user to keep; the rest is counted.
     """
 
@@ -87,7 +87,7 @@ class Ledger:
         *,
         since: float = 0.0,
         shard: str = "",
-        publish: Callable[[Update], None] | None = None,
+        publish: Callable[[Update], bool | None] | None = None,
         most_tokens: int = MOST_TOKENS,
     ) -> None:
         self.name = name
@@ -129,10 +129,9 @@ class Ledger:
         if self._delivery is not None:
             self._delivery.deliver()
 
-    def _put(self, *updates: Update) -> None:
-        """Queue updates in the order of the ledger. With the lock."""
-        if self._delivery is not None:
-            self._delivery.put(*updates)
+    def _put(self, update: Update) -> Receipt | None:
+        """Queue an update in the order of the ledger. With the lock."""
+        return None if self._delivery is None else self._delivery.put(update)
 
     def _refuses(self, by: Recorder | None) -> bool:
         """Whether nothing may be recorded any more, at all or by this recorder. With the lock."""
@@ -174,16 +173,16 @@ class Ledger:
         with self._lock:
             return tuple(state.user for state in self._states.values())
 
-    def succeeded(self, user_id: str, tokens: tuple[Token, ...], at: float, *, by: Recorder | None = None) -> None:
-        """Record a poll that worked."""
+    def succeeded(self, user_id: str, tokens: tuple[Token, ...], at: float, *, by: Recorder | None = None) -> bool:
+        """Record a poll that worked; False if a part of the exporter could not take the result, which is counted."""
         with self._lock:
             if self._refuses(by) or (before := self._states.get(user_id)) is None:
-                return
+                return True
             state = before.succeeded(tokens, at, self._most_tokens)
             if state.tokens == before.tokens:
                 # The same objects: so polls that find nothing new leave no work to the garbage collector.
                 state = replace(state, tokens=before.tokens)
-            self._replace(before, state)
+            receipt = self._replace(before, state)
         if state.left_out and not before.left_out:
             _log.warning(
                 "a user has more tokens than metrics.max_tokens_per_user, the rest is only counted",
@@ -194,6 +193,7 @@ class Ledger:
                 kept=len(state.tokens),
             )
         self.publish_pending()
+        return receipt is None or receipt.complete
 
     def failed(self, user_id: str, failure: Failure, at: float, *, by: Recorder | None = None) -> None:
         """Record a poll that did not work; the tokens last seen stay."""
@@ -203,11 +203,11 @@ class Ledger:
             self._replace(before, before.failed(failure, at))
         self.publish_pending()
 
-    def _replace(self, before: UserState, after: UserState) -> None:
+    def _replace(self, before: UserState, after: UserState) -> Receipt | None:
         """Put a state in the place of another and queue the change. With the lock."""
         self._states[after.user.user_id] = after
         self._view = None
-        self._put(Changed(self.name, before, after))
+        return self._put(Changed(self.name, before, after))
 
     def all_failed(self, failure: Failure, at: float, *, by: Recorder | None = None) -> None:
         """Record that no user can be polled; that says nothing about any single user."""
@@ -223,8 +223,14 @@ class Ledger:
                         self._replace(before, replace(before.failed(failure, at), failures=before.failures))
             self.publish_pending()
 
-    def take(self, state: UserState) -> None:
-        """Take over what another replica knows of a user, unless more is known here."""
+    def take(self, state: UserState, *, always: bool = False) -> None:
+        """Take over what another replica knows of a user.
+
+        Args:
+            state: what it knows.
+            always: even if what is known here seems to be newer. Its clock may have been ahead then, or be behind now:
+                so the order in which it publishes counts, not its times.
+        """
         user_id = state.user.user_id
         with self._lock:
             if self._closed:
@@ -237,7 +243,7 @@ class Ledger:
                 if len(self._elsewhere) > _MOST_ELSEWHERE:
                     del self._elsewhere[next(iter(self._elsewhere))]
                 return
-            if (mine.last_success or 0.0) > (state.last_success or 0.0):
+            if not always and (mine.last_success or 0.0) > (state.last_success or 0.0):
                 return
             state = state if state.user == mine.user else state.about(mine.user)
             if state == mine:
@@ -255,10 +261,12 @@ class Ledger:
                 for user_id in user_ids:
                     self._elsewhere.pop(user_id, None)
 
-    def take_sweep(self, sweep: Sweep) -> None:
-        """Take over another replica's sweep, unless a later one is known here."""
+    def take_sweep(self, sweep: Sweep, *, always: bool = False) -> None:
+        """Take over another replica's sweep; as `take`, unless a later one is known here."""
         with self._lock:
-            if self._closed or (self._sweep is not None and self._sweep.completed_at >= sweep.completed_at):
+            if self._closed or self._sweep == sweep:
+                return
+            if not always and self._sweep is not None and self._sweep.completed_at >= sweep.completed_at:
                 return
             self._swept(sweep)
         self.publish_pending()
@@ -350,9 +358,9 @@ class Recorder:
         """Set the watched users."""
         self._ledger.watch(users, by=self)
 
-    def succeeded(self, user_id: str, tokens: tuple[Token, ...], at: float) -> None:
-        """Record a poll that worked."""
-        self._ledger.succeeded(user_id, tokens, at, by=self)
+    def succeeded(self, user_id: str, tokens: tuple[Token, ...], at: float) -> bool:
+        """Record a poll that worked; False if a part of the exporter could not take the result, which is counted."""
+        return self._ledger.succeeded(user_id, tokens, at, by=self)
 
     def failed(self, user_id: str, failure: Failure, at: float) -> None:
         """Record a poll that did not work; the tokens last seen stay."""

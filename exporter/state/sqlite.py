@@ -17,11 +17,13 @@ import structlog
 from exporter.model.event import Change, Event
 from exporter.model.kept_alert import KeptAlert
 from exporter.model.snapshot import OrganizationView, Sweep
-from exporter.model.state import UserState
+from exporter.model.state import UserState, is_sound
+from exporter.model.times import is_time
+from exporter.model.token import Token
 from exporter.state.audit import KEPT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from exporter.model.token import Token
     from exporter.state.pending import Pending, UserKey
@@ -137,17 +139,38 @@ def read(connection: sqlite3.Connection) -> Restored:
     )
 
 
-def set_aside(connection: sqlite3.Connection, rows: Iterable[Unreadable]) -> None:
+def set_aside(connection: sqlite3.Connection, rows: Sequence[Unreadable]) -> None:
     """Move rows that cannot be read out of the way, so that the next start does not meet them again."""
-    for row in rows:
-        connection.execute("INSERT INTO unreadable (origin, content) VALUES (?, ?)", (row.table, row.content))
-        # Compared as bytes: the damage may be in the key, which then is no text.
-        columns = _KEYS[row.table]
-        where = " AND ".join(f"CAST({column} AS BLOB) IS CAST(? AS BLOB)" for column in columns)
-        connection.execute(f"DELETE FROM {row.table} WHERE {where}", row.key)  # noqa: S608 - names of the table above
+    connection.executemany(
+        "INSERT INTO unreadable (origin, content) VALUES (?, ?)",
+        [(row.table, row.content) for row in rows[-_UNREADABLE_KEPT:]],
+    )
     connection.execute(
         "DELETE FROM unreadable WHERE number <= (SELECT max(number) FROM unreadable) - ?", (_UNREADABLE_KEPT,)
     )
+    keys: dict[str, set[tuple[Any, ...]]] = {}
+    for row in rows:
+        keys.setdefault(row.table, set()).add(_as_bytes(connection, row.key))
+    for table, unreadable in keys.items():
+        _delete(connection, table, unreadable)
+
+
+def _delete(connection: sqlite3.Connection, table: str, keys: set[tuple[Any, ...]]) -> None:
+    """Delete rows by their keys as bytes: the damage may be in the key, which then is no text.
+
+    All in one pass over the table. No index serves such keys, and there may be as many of them as rows.
+    """
+    columns = _KEYS[table]
+    connection.create_function("is_unreadable", len(columns), lambda *key: key in keys)
+    key = ", ".join(f"CAST({column} AS BLOB)" for column in columns)
+    connection.execute(f"DELETE FROM {table} WHERE is_unreadable({key})")  # noqa: S608 - names of the table above
+
+
+def _as_bytes(connection: sqlite3.Connection, key: Sequence[Any]) -> tuple[Any, ...]:
+    """The values of a key as SQLite casts them."""
+    casts = ", ".join(["CAST(? AS BLOB)"] * len(key))
+    found: tuple[Any, ...] = connection.execute(f"SELECT {casts}", key).fetchone()
+    return found
 
 
 def write(connection: sqlite3.Connection, batch: Pending, failed: Callable[[], None]) -> None:
@@ -162,7 +185,8 @@ def write(connection: sqlite3.Connection, batch: Pending, failed: Callable[[], N
         _remove_organization(connection, organization)
     connection.executemany(
         "DELETE FROM users WHERE organization = ? AND user_id = ?",
-        [key for key, state in batch.users.items() if state is None],
+        # An id that has no form on disk has no row.
+        [key for key, state in batch.users.items() if state is None and _has_form(key[1])],
     )
     connection.executemany(
         "INSERT OR REPLACE INTO users VALUES (?, ?, ?)",
@@ -218,6 +242,15 @@ def _user_rows(
             # One state that has no form on disk must not keep all others from being written, again and again.
             failed()
             _log.exception("the state of a user cannot be written", organization=organization)
+
+
+def _has_form(text: str) -> bool:
+    """Whether a text can be written as UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _tables(connection: sqlite3.Connection) -> set[str]:
@@ -278,14 +311,14 @@ class _Reader:
         users: dict[str, list[UserState]] = {}
         for name, user_id, blob in self._select("users", "organization", "user_id", "state"):
             state = _decoded(_STATE, blob)
-            if state is None or not _sound(state) or not _is(user_id, state.user.user_id) or not _is_text(name):
+            if state is None or not is_sound(state) or not _is(user_id, state.user.user_id) or not _is_text(name):
                 self._bad("users", (name, user_id), blob)
             else:
                 users.setdefault(_text(name), []).append(_shared(state))
         sweeps: dict[str, Sweep | None] = dict.fromkeys(users)
         for name, blob in self._select("organizations", "name", "sweep"):
             sweep = _decoded(_SWEEP, blob)
-            if sweep is None or not _is_text(name):
+            if sweep is None or not sweep.sound or not _is_text(name):
                 self._bad("organizations", (name,), blob)
             else:
                 sweeps[_text(name)] = sweep
@@ -304,14 +337,14 @@ class _Reader:
     def alerts(self) -> Iterator[KeptAlert]:
         for number, blob in self._select("kept_alerts", "number", "alert"):
             alert = _decoded(_ALERT, blob)
-            if alert is None or math.isnan(alert.starts_at):
+            if alert is None or not is_time(alert.starts_at) or not is_time(alert.ends_at or 0.0):
                 self._bad("kept_alerts", (number,), blob)
             else:
                 yield alert
         # Of schema 2.
         for blob, starts_at in self._select("alerts", "labels", "starts_at"):
             labels = _decoded(_LABELS, blob)
-            if labels is None or not isinstance(starts_at, float) or math.isnan(starts_at):
+            if labels is None or not isinstance(starts_at, float) or not is_time(starts_at):
                 self._bad("alerts", (blob,), blob)
             else:
                 yield KeptAlert(labels, (), starts_at)
@@ -319,7 +352,7 @@ class _Reader:
     def events(self) -> Iterator[Event]:
         for number, blob in self._select("events", "number", "event"):
             event = _decoded(_EVENT, blob)
-            if event is None or math.isnan(event.time):
+            if event is None or not is_time(event.time):
                 self._bad("events", (number,), blob)
             else:
                 yield event
@@ -331,7 +364,7 @@ class _Reader:
             except ValueError:
                 self._bad("last_events", (name, change), b"")
                 continue
-            if not isinstance(at, float) or math.isnan(at):
+            if not isinstance(at, float) or not is_time(at):
                 self._bad("last_events", (name, change), b"")
             else:
                 yield key, at
@@ -355,14 +388,6 @@ def _is_text(value: object) -> bool:
 
 def _is(value: object, text: str) -> bool:
     return isinstance(value, bytes) and value == text.encode("utf-8", "surrogatepass")
-
-
-def _sound(state: UserState) -> bool:
-    """Whether all times of a state are numbers: one that is none compares with nothing and would never expire."""
-    times = [state.last_success, state.failing_since]
-    for token in state.tokens:
-        times += (token.created_at, token.expires_at)
-    return not any(time is not None and math.isnan(time) for time in times)
 
 
 def _shared(state: UserState) -> UserState:

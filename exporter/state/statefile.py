@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
+from collections import Counter
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,23 @@ class _Phase(Enum):
     READY = auto()
     FOREIGN = auto()
     """It must not be written, and is left alone for good."""
+
+
+@contextlib.contextmanager
+def _damage() -> Iterator[None]:
+    """A name in the schema that is another one is damage like any other, and not worth another try.
+
+    One that is not UTF-8 any more SQLite repeats in the message of an error, which Python then cannot make.
+    """
+    try:
+        yield
+    except UnicodeDecodeError:
+        raise sqlite3.DatabaseError("the schema is damaged") from None
+    except sqlite3.OperationalError as error:
+        # That of SQL which does not fit the tables; what may pass, such as a busy file or a full disk, has codes.
+        if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR:
+            raise
+        raise sqlite3.DatabaseError(f"the schema is damaged: {error}") from None
 
 
 class StateFile:
@@ -120,10 +138,15 @@ class StateFile:
             )
         else:
             self._phase = _Phase.READ
-            for row in restored.unreadable:
-                self._failed()
+            # One line a table: what has damaged one row may have damaged all.
+            for table, count in Counter(row.table for row in restored.unreadable).items():
+                for _ in range(count):
+                    self._failed()
                 _log.error(
-                    "a row of the storage file cannot be read, it is set aside", path=str(self.path), table=row.table
+                    "rows of the storage file cannot be read, they are set aside",
+                    path=str(self.path),
+                    table=table,
+                    rows=count,
                 )
             return restored
         return Restored()
@@ -175,12 +198,13 @@ class StateFile:
             # SQLite would make it with the process's umask and without tables.
             with self._prepared():
                 _log.warning("the storage file was removed, a new one is made", path=str(self.path))
-        with contextlib.closing(self._connect()) as connection, connection:
+        with _damage(), contextlib.closing(self._connect()) as connection, connection:
             yield connection
 
     def recover(self, error: Exception) -> None:
         """After a write that failed: move the file aside if it has become corrupt, so that a new one is made."""
-        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+        # Not one of its subclasses: those speak of a busy file, a full disk, or of a single row.
+        if type(error) is sqlite3.DatabaseError:
             self._set_aside(error)
 
     def _read(self) -> Restored:
@@ -190,7 +214,7 @@ class StateFile:
             return Restored()
         if self.path.stat().st_size == 0:
             return Restored()
-        with contextlib.closing(sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT)) as connection:
+        with _damage(), contextlib.closing(sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT)) as connection:
             # Without shared memory beside the file, so that reading works where nothing can be written. The first
             # statement, for most others touch the file.
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -201,7 +225,7 @@ class StateFile:
     def _prepared(self) -> Iterator[sqlite3.Connection]:
         """A connection to the file, which has its tables from here on; it is made if it is missing."""
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        with contextlib.closing(self._connect()) as connection:
+        with _damage(), contextlib.closing(self._connect()) as connection:
             sqlite.check(connection)
             sqlite.make_tables(connection)
             yield connection

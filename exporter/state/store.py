@@ -23,11 +23,11 @@ class Store:
         """Put other ledgers in force."""
         self._ledgers = tuple(ledgers)
 
-    def take_state(self, organization: str, state: UserState) -> None:
-        """Take in what another replica knows of a user, unless more is known here."""
+    def take_state(self, organization: str, state: UserState, *, always: bool = False) -> None:
+        """Take over what another replica knows of a user; `Ledger.take` says when."""
         for ledger in self._ledgers:
             if ledger.name == organization:
-                ledger.take(state)
+                ledger.take(state, always=always)
 
     def forget_unwatched(self, organization: str | None = None, user_ids: Iterable[str] | None = None) -> None:
         """Drop what was taken over about users who are not watched (yet); None stands for all."""
@@ -35,11 +35,11 @@ class Store:
             if organization in {None, ledger.name}:
                 ledger.forget_unwatched(user_ids)
 
-    def take_sweep(self, organization: str, sweep: Sweep) -> None:
-        """Take in another replica's sweep, unless a later one is known here."""
+    def take_sweep(self, organization: str, sweep: Sweep, *, always: bool = False) -> None:
+        """Take over another replica's sweep; `Ledger.take_sweep` says when."""
         for ledger in self._ledgers:
             if ledger.name == organization:
-                ledger.take_sweep(sweep)
+                ledger.take_sweep(sweep, always=always)
 
     def view(self) -> View:
         """All organizations at this moment."""

@@ -21,6 +21,7 @@ from exporter.app.daemon import Daemon
 from exporter.common.clock import SystemClock
 from exporter.config.errors import ReloadError
 from exporter.config.load import load
+from exporter.config.user_files import UserFiles
 from exporter.platform.yunxiao.simulator.faults import Fault
 from exporter.state.journal import Storage
 from exporter.state.ledger import Ledger
@@ -224,6 +225,42 @@ def test_a_reload_that_meets_a_defect_has_changed_nothing(
         daemon.reload()
         assert 'yunxiao_users{organization="second"}' in samples()
     finally:
+        daemon.stop()
+
+
+def test_a_reload_does_not_wait_for_a_disk_that_hangs_under_a_watcher(
+    platform: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(tmp_path, platform, acme="A")
+    daemon, _ = a_daemon(tmp_path)
+    hangs, go = threading.Event(), threading.Event()
+    stamp, read = UserFiles.stamp, UserFiles.read
+
+    def watched(self: UserFiles) -> Any:
+        return ("changed",) if threading.current_thread().name.startswith("watch ") else stamp(self)
+
+    def hanging(self: UserFiles) -> Any:
+        if threading.current_thread().name.startswith("watch "):
+            hangs.set()
+            go.wait(10)
+        return read(self)
+
+    monkeypatch.setattr(UserFiles, "stamp", watched)
+    monkeypatch.setattr(UserFiles, "read", hanging)
+    daemon.start()
+    try:
+        assert hangs.wait(10)
+        configure(tmp_path, platform, acme="AB")
+        reloading = threading.Thread(target=daemon.reload)
+        reloading.start()
+        reloading.join(3)
+        assert not reloading.is_alive()
+        go.set()
+        # The look at the files that was overtaken does not undo the reload.
+        wait_until(lambda: not any(one.name.startswith("watch ") for one in threading.enumerate()))
+        assert [user.user_id for user in daemon._organizations._watchers["acme"].ledger.users()] == ["A", "B"]
+    finally:
+        go.set()
         daemon.stop()
 
 

@@ -55,6 +55,16 @@ def a_user(number: int) -> User:
     return User(f"u{number}", f"user {number}", owner=Owner(email=f"u{number}@example.com"))
 
 
+_links: list[Link] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed_links() -> Iterator[None]:
+    yield
+    while _links:
+        _links.pop().close()
+
+
 class Replica:
     """A store with its exchange, which exchanges when it is told to."""
 
@@ -63,6 +73,7 @@ class Replica:
         self.clock = FakeClock()
         self.errors = 0
         self.link = Link(RedisSettings(RedisSection(url=f"redis://127.0.0.1:{port}/0"), None, None), Redactor())
+        _links.append(self.link)
         self.exchange = Exchange(
             Records(self.link, "shard"), self.store, self._failed, Supervisor(lambda _: None, self.clock), self.clock
         )
@@ -126,6 +137,18 @@ def test_removed_users_leave_redis_and_standbys_at_once(server: RedisServer, cli
     leader.step()
     assert set(client.zrange("shard:order", 0, -1)) == names(0, 3)
     assert (leader.errors, standby.errors) == (0, 0)
+
+
+def test_a_standby_follows_a_leader_whose_clock_was_set_back(server: RedisServer) -> None:
+    leader, standby = Replica(server.port, 1, leads=True), Replica(server.port, 1, leads=False)
+    leader.poll(at=NOW + 21_600)
+    leader.step()
+    standby.step()
+    assert standby.knows("u0").last_success == NOW + 21_600
+    leader.poll(at=NOW)
+    leader.step()
+    standby.step()
+    assert standby.knows("u0").last_success == NOW
 
 
 def test_a_user_who_comes_back_is_published_again(server: RedisServer, client: redis.Redis) -> None:
@@ -235,10 +258,10 @@ def test_a_record_that_meets_a_defect_costs_itself_alone(server: RedisServer) ->
     leader.step()
     take = standby.store.take_state
 
-    def defect(organization: str, state: UserState) -> None:
+    def defect(organization: str, state: UserState, *, always: bool = False) -> None:
         if state.user.user_id == "u0":
             raise ZeroDivisionError
-        take(organization, state)
+        take(organization, state, always=always)
 
     standby.store.take_state = defect  # type: ignore[method-assign]
     standby.step()

@@ -128,3 +128,20 @@ def test_a_job_can_be_run_ahead_of_its_time() -> None:
         scheduler.run_soon("no such job")
     finally:
         scheduler.stop()
+
+
+def test_runs_under_way_are_waited_for_but_not_for_long() -> None:
+    began, go = threading.Event(), threading.Event()
+
+    def job() -> None:
+        began.set()
+        go.wait(5)
+
+    scheduler = a_scheduler()
+    scheduler.start()
+    scheduler.add("job", job, 3600, skipped=_nothing, crashed=_nothing)
+    assert began.wait(5)
+    scheduler.stop()
+    assert not scheduler.join(0.05)
+    go.set()
+    assert scheduler.join(5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import uuid
 from dataclasses import replace
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+import structlog
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -35,8 +38,10 @@ from exporter.model.state import Failure, Reason, UserState
 from exporter.model.token import NEVER, Token
 from exporter.model.user import Owner, OwnThresholds, User
 from exporter.platform.yunxiao.simulator.faults import Fault
+from exporter.state import sqlite
 from exporter.state.journal import Storage
 from exporter.state.sqlite import SCHEMA
+from exporter.state.statefile import StateFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -416,6 +421,137 @@ def test_a_flipped_byte_in_a_row_costs_that_row_once(tmp_path: Path, column: str
     connection.close()
 
 
+def test_a_disk_that_hangs_is_waited_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hangs, go = threading.Event(), threading.Event()
+
+    def prepare(*_: object) -> bool:
+        hangs.set()
+        go.wait(10)
+        return False
+
+    monkeypatch.setattr(StateFile, "prepare", prepare)
+    monkeypatch.setattr("exporter.state.journal._STOP_TIMEOUT", 0.3)
+    storage, _ = a_storage(tmp_path / "s.db")
+    storage.load()
+    storage.start()
+    assert hangs.wait(5)
+    taken = []
+    for _ in range(2):
+        started = time.monotonic()
+        assert not storage.stop()
+        taken.append(time.monotonic() - started)
+    go.set()
+    assert taken[0] >= 0.3
+    assert taken[1] < 0.2
+    wait_until(storage.stop)
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, 1e300])
+def test_a_row_with_a_time_that_is_none_is_set_aside(tmp_path: Path, odd: float) -> None:
+    path = tmp_path / "s.db"
+    filled(path)
+    encode = msgspec.msgpack.encode
+    rows = {
+        "INSERT INTO users VALUES ('acme', '2', ?)": replace(STATE, user=User("2", "b"), last_success=odd),
+        "INSERT INTO organizations VALUES ('other', ?)": Sweep(SweepResult.SUCCESS, 1.0, odd),
+        "INSERT INTO kept_alerts (alert) VALUES (?)": KeptAlert((("alertname", "x"),), (), NOW, odd),
+        "INSERT INTO events (event) VALUES (?)": Event(odd, "acme", "1", "a", Change.CREATED, "pt-1", "ci"),
+    }
+    with sqlite3.connect(path) as connection:
+        for statement, row in rows.items():
+            connection.execute(statement, [encode(row)])
+    connection.close()
+    storage, errors = a_storage(path)
+    organizations, alerts = storage.load()
+    assert set(organizations) == {"acme"}
+    assert organizations["acme"].users == (STATE,)
+    assert not any(alert.labels == (("alertname", "x"),) for alert in alerts)
+    assert not any(event.token_id == "pt-1" and event.time == odd for event in storage.events)
+    assert errors == [1] * 4
+
+
+def test_the_removal_of_a_user_whose_id_cannot_be_written_loses_no_other_change(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    storage, _ = a_storage(path)
+    storage.load()
+    storage.note("acme", replace(STATE, user=User("\udca0", "x")))
+    storage._flush()
+    storage.removed("acme", ["\udca0"])
+    storage.note("acme", STATE)
+    storage._flush()
+    assert a_storage(path)[0].load()[0]["acme"].users == (STATE,)
+
+
+@pytest.mark.parametrize("name", [b"CREATE TABLE users", b"tableusersusers", b"sweep BLOB"])
+@pytest.mark.parametrize("flipped", [0x01, 0x80])
+def test_a_flipped_byte_in_the_schema_is_damage_like_any_other(tmp_path: Path, name: bytes, flipped: int) -> None:
+    path = tmp_path / "s.db"
+    filled(path)
+    whole = bytearray(path.read_bytes())
+    at = whole.index(name) + 3
+    whole[at] ^= flipped
+    path.write_bytes(whole)
+    storage, errors = a_storage(path)
+    assert storage.load()[0] == {}
+    assert errors == [1]
+    storage.note("acme", STATE)
+    storage._flush()
+    assert a_storage(path)[0].load()[0]["acme"].users == (STATE,)
+    assert len(list(tmp_path.glob("s.db.corrupt-*"))) == 1
+
+
+def test_rows_that_are_all_unreadable_are_set_aside_in_one_pass_and_one_log_line(tmp_path: Path) -> None:
+    # As after an upgrade that cannot read what an earlier version wrote.
+    path = tmp_path / "state.db"
+    storage, _ = a_storage(path)
+    storage.load()
+    for number in range(3000):
+        storage.note("acme", replace(STATE, user=User(str(number), "a")))
+    storage._flush()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE users SET state = CAST('x' || user_id AS BLOB)")
+    connection.close()
+    again, errors = a_storage(path)
+    with structlog.testing.capture_logs() as logs:
+        assert again.load()[0] == {}
+    assert len(errors) == 3000
+    assert [(line["table"], line["rows"]) for line in logs if line["log_level"] == "error"] == [("users", 3000)]
+    rounds: list[int] = []
+    with sqlite3.connect(path) as connection:
+        connection.set_progress_handler(lambda: rounds.append(1), 1000)
+        sqlite.set_aside(connection, again._restored.unreadable)
+        connection.set_progress_handler(None, 0)
+        assert connection.execute("SELECT count(*) FROM users").fetchone() == (0,)
+        # The last ones are kept, so that someone may look into them.
+        assert connection.execute("SELECT count(*), min(origin) FROM unreadable").fetchone() == (1000, "users")
+    connection.close()
+    # Some 20 instructions a row. One pass over the table for each row would be 3,000 * 3,000 * 5.
+    assert len(rounds) < 300
+
+
+def test_a_stop_waits_once_for_a_file_that_another_holds(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    first, _ = a_storage(path)
+    first.load()
+    first.note("acme", STATE)
+    first._flush()
+    first.stop()
+    with sqlite3.connect(path) as other:
+        storage, _ = a_storage(path)
+        storage.load()
+        storage.note("acme", STATE)
+        other.execute("BEGIN IMMEDIATE")
+        storage.start()
+        assert storage.stop() is False
+        began = time.monotonic()
+        # The rest of the shutdown has 1.5 s: the lock of the leader must be given up in them.
+        assert storage.stop() is False
+        assert time.monotonic() - began < 1
+        other.rollback()
+    other.close()
+    wait_until(storage.stop)
+
+
 @given(st.data())
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_whatever_byte_of_a_row_is_flipped_the_others_are_read(tmp_path: Path, data: st.DataObject) -> None:
@@ -448,6 +584,7 @@ READ_ON_A_FULL_DISK = """
 import resource, sys, pathlib
 from exporter.common.clock import SystemClock
 from exporter.common.worker import Supervisor
+from exporter.state.statefile import StateFile
 from exporter.state.journal import Storage
 # No file may grow from here on, as on a full disk.
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))

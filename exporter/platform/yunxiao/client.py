@@ -210,7 +210,7 @@ class YunxiaoClient:
         try:
             return parse()
         except WireError as error:
-            detail = self._redact(f"the answer is {error}")
+            detail = f"the answer is {error.described(self._redact)}"
         self._observer.error(Reason.INVALID_RESPONSE)
         raise ApiError(Reason.INVALID_RESPONSE, detail)
 

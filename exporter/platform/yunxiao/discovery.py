@@ -263,14 +263,15 @@ class Discoverer:
             self._names = {one: name for one, name in self._names.items() if one in listed}
 
     def _user(self, person: Person) -> User:
-        departments = ", ".join(sorted(self._names.get(one, one) for one in person.departments))
+        # Redacted, since ids stand for names that are not known: ids come as they are.
+        departments = self._redact(", ".join(sorted(self._names.get(one, one) for one in person.departments)))
         if len(departments) > USER_TEXT.length:
-            departments = Fields().cut(departments, USER_TEXT)
+            departments = Fields(self._redact).cut(departments, USER_TEXT)
         owner = Owner(person.email or None, departments or None, person.username or None)
         values = {name: getattr(owner, name) for name in self._config.owner_labels}
         return User(
             person.user_id,
-            person.name or person.username or person.email or person.user_id,
+            person.name or person.username or person.email or self._redact(person.user_id),
             labels=tuple(sorted((name, value) for name, value in values.items() if value is not None)),
             owner=None if owner == Owner() else owner,
         )

@@ -175,7 +175,7 @@ class Endpoint:
         if reason is Reason.REDIRECT:
             host = host_of(self._redact(headers.get("Location", ""))) or "another path"
             return ApiError(reason, f"{detail} to {host}, redirect refused", status=status)
-        if code := error_code(body):
+        if code := error_code(body, self._redact):
             detail += f" {code}"
         limit = self._target.max_retry_after
         retry_after = retry_after_of(headers.get("Retry-After"), self._clock.now(), limit)

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 
 from exporter.model.token import MOST_LISTED
+from exporter.platform.yunxiao.fields import unchanged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
 
@@ -37,7 +38,31 @@ _FAILED = (msgspec.DecodeError, RecursionError)
 
 
 class WireError(Exception):
-    """A body is not what the API sends. The message is safe to show: it holds nothing of the body but an error code."""
+    """A body is not what the API sends. `described` is safe to show: it holds nothing of the body but an error code."""
+
+    def described(self, redact: Callable[[str], str]) -> str:
+        """The message without the secrets in use."""
+        return redact(str(self))
+
+
+class RefusedError(WireError):
+    """A body says under a success status that the call failed.
+
+    Args:
+        code: the error code as it came.
+    """
+
+    def __init__(self, code: str) -> None:
+        super().__init__(_refused(short_code(code)))
+        self._code = code
+
+    def described(self, redact: Callable[[str], str]) -> str:
+        """The message without the secrets in use."""
+        return redact(_refused(short_code(self._code, redact)))
+
+
+def _refused(code: str) -> str:
+    return f"the error {code or 'without a code'} under a success status"
 
 
 class Oversized:
@@ -55,7 +80,9 @@ class _Envelope(msgspec.Struct):
 
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 _RAW = msgspec.json.Decoder(msgspec.Raw)
-_CODE = re.compile(r"[^0-9A-Za-z._-]")
+_CODE = re.compile(r"[^0-9A-Za-z._\[\]-]")
+"""What a code is shown without. Brackets stay, since they mark what was redacted."""
+_CODE_LENGTH = 80
 
 
 def read_json(body: bytes) -> Any:
@@ -110,14 +137,17 @@ def check_success(data: dict[str, Any]) -> None:
     Raises:
         WireError: it says so.
     """
-    code = short_code(data.get("errorCode"))
-    if data.get("success") is False or (code and data.get("success") is not True):
-        raise WireError(f"the error {code or 'without a code'} under a success status")
+    code = data.get("errorCode")
+    if data.get("success") is False or (short_code(code) and data.get("success") is not True):
+        raise RefusedError(code if isinstance(code, str) else "")
 
 
-def short_code(value: Any) -> str:
-    """An error code or request id, without anything odd in it; "" where there is none."""
-    return _CODE.sub("", value[:PIECE])[:80] if isinstance(value, str) else ""
+def short_code(value: Any, redact: Callable[[str], str] = unchanged) -> str:
+    """An error code or request id, without anything odd in it; "" where there is none.
+
+    Secrets are replaced first: one that was cut, or that lost some of its characters, would not be recognized any more.
+    """
+    return _CODE.sub("", redact(value[:_TEXT]))[:_CODE_LENGTH] if isinstance(value, str) else ""
 
 
 class EntryReader(Generic[T]):

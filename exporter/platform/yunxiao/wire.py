@@ -104,16 +104,21 @@ def parse_tokens(
     return parsed
 
 
-def error_code(body: bytes) -> str:
-    """The platform's error code and request id in the body of a refusal, as ``Code (request id)``; "" without one."""
+def error_code(body: bytes, redact: Callable[[str], str] = unchanged) -> str:
+    """The platform's error code and request id in the body of a refusal, as ``Code (request id)``; "" without one.
+
+    Args:
+        body: the body.
+        redact: replaces the secrets in use in a text.
+    """
     try:
         data = read_json(body)
     except WireError:
         return ""
     if not isinstance(data, dict):
         return ""
-    code = short_code(data.get("errorCode") or data.get("code"))
-    request = short_code(data.get("requestId") or data.get("traceId"))
+    code = short_code(data.get("errorCode") or data.get("code"), redact)
+    request = short_code(data.get("requestId") or data.get("traceId"), redact)
     return f"{code} (request {request})" if code and request else code
 
 

@@ -167,7 +167,32 @@ def test_a_configuration_is_not_put_in_force_before_the_first_one() -> None:
     scene = Scene()
     with pytest.raises(ReloadError, match="still starting"):
         scene.reloader.reload()
-    assert scene.since() == ["organizations.prepare", "organizations.discard"]
+    assert scene.since() == []
+
+
+def test_a_reload_that_comes_while_the_first_configuration_is_put_in_force_goes_on_from_it() -> None:
+    scene = Scene()
+    beginning, go = threading.Event(), threading.Event()
+    real = scene.reloader._put_in_force
+
+    def put_in_force(new: Any) -> None:
+        beginning.set()
+        go.wait(5)
+        real(new)
+
+    scene.reloader._put_in_force = put_in_force  # type: ignore[method-assign]
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(scene.reloader.begin, {})
+        assert beginning.wait(5)
+        second = pool.submit(scene.reloader.reload)
+        with pytest.raises(TimeoutError):
+            second.result(0.05)
+        # Nothing is made from organizations that are not in force yet.
+        assert scene.since() == ["organizations.prepare"]
+        go.set()
+        first.result(5)
+        second.result(5)
+    assert scene.in_force == ("new", 2, None)
 
 
 def test_once_everything_ends_nothing_begins_and_no_role_changes() -> None:

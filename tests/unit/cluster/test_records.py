@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -11,7 +13,9 @@ from hypothesis import strategies as st
 from support.builders import NOW, a_token
 
 from exporter.cluster.records import UnreadableError, name_of, read_name, read_state, read_sweep
+from exporter.model.snapshot import Sweep, SweepResult
 from exporter.model.state import UserState
+from exporter.model.token import Token
 from exporter.model.user import User
 
 TEXT = st.text(st.characters(codec="utf-8"))
@@ -41,3 +45,24 @@ def test_a_record_with_one_flipped_bit_is_read_or_refused() -> None:
 def test_deep_nesting_is_refused() -> None:
     with pytest.raises(UnreadableError):
         read_state(b"\x91" * 100_000)
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -1.0, 1e300])
+def test_a_record_with_a_time_that_is_none_is_refused(odd: float) -> None:
+    state = UserState(User("u1", "li.wei")).succeeded((a_token(),), NOW)
+    sweep = Sweep(SweepResult.SUCCESS, 1.0, NOW)
+    encode = msgspec.msgpack.encode
+    assert read_state(encode(state)) == state
+    assert read_sweep(b"acme", encode(sweep)) == ("acme", sweep)
+    for damaged in (replace(state, last_success=odd), replace(state, failing_since=odd)):
+        with pytest.raises(UnreadableError):
+            read_state(encode(damaged))
+    with pytest.raises(UnreadableError):
+        read_sweep(b"acme", encode(replace(sweep, completed_at=odd)))
+
+
+def test_a_token_may_never_expire_but_its_expiry_is_a_number() -> None:
+    for expires_at, good in ((math.inf, True), (math.nan, False)):
+        state = replace(UserState(User("u1", "li.wei")), tokens=(Token("pt-1", "ci", expires_at=expires_at),))
+        with contextlib.nullcontext() if good else pytest.raises(UnreadableError):
+            read_state(msgspec.msgpack.encode(state))

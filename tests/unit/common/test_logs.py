@@ -65,7 +65,7 @@ def test_tracebacks_and_libraries_and_threads_too(lines: Callable[[], list[str]]
         int(TOKEN)
     except ValueError:
         log.exception("failed")
-        logging.getLogger("urllib3").warning("sent %s", TOKEN, exc_info=True)
+        logging.getLogger("redis").warning("sent %s", TOKEN, exc_info=True)
     thread = threading.Thread(target=lambda: int(TOKEN), name="doomed")
     thread.start()
     thread.join()
@@ -89,3 +89,32 @@ def test_a_line_that_cannot_be_made_shows_none_of_its_values(lines: Callable[[],
     (handler,) = (one for one in logging.getLogger().handlers if isinstance(one, logs._Handler))
     handler.handle(record)
     assert lines() == ['level=error msg="a log line cannot be written" logger=library error=TypeError']
+
+
+def test_what_servers_can_cause_is_logged_once_a_minute_and_not_at_length(
+    lines: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("exporter.common.clock.SystemClock.monotonic", lambda _: now[0])
+    log = logging.getLogger("urllib3.connection")
+    for at in (0.0, 1.0, 59.0, 60.0):
+        now[0] = at
+        try:
+            int("x")
+        except ValueError as error:
+            # As urllib3 has it: with all that could not be parsed, and a traceback.
+            log.warning("Failed to parse headers (url=%s): %s", f"http://x/?id={at}", "h" * 250 + TOKEN, exc_info=error)
+        log.warning("another message")
+    found = [line for line in lines() if "parse headers" in line]
+    assert len(found) == 2
+    assert "2 such lines suppressed before" in found[1]
+    for line in found:
+        assert len(line) < 600
+        assert "Traceback" not in line
+        assert PRIVATE[:6] not in line
+
+
+def test_other_libraries_lines_are_not_limited(lines: Callable[[], list[str]]) -> None:
+    for _ in range(3):
+        logging.getLogger("redis").warning("gone")
+    assert len(lines()) == 3

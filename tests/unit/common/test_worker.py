@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from exporter.common.cancellation import Stop
 from exporter.common.worker import Supervisor, Worker
 
@@ -152,6 +154,45 @@ def test_a_thread_that_is_being_started_is_not_dead() -> None:
     worker.start()
     assert worker.stop(5)
     assert found == [None]
+
+
+def test_a_stop_waits_for_a_thread_that_is_just_being_started() -> None:
+    finished: list[int] = []
+    worker = Worker("storage", lambda: None, lambda _: None, SetClock(), finish=lambda: finished.append(1))
+    real, starting, go = worker._thread.start, threading.Event(), threading.Event()
+
+    def start() -> None:
+        starting.set()
+        go.wait(5)
+        real()
+
+    worker._thread.start = start  # type: ignore[method-assign]
+    starter = threading.Thread(target=worker.start)
+    starter.start()
+    assert starting.wait(5)
+    ended: list[tuple[bool, int]] = []
+    stopper = threading.Thread(target=lambda: ended.append((worker.stop(5), len(finished))))
+    stopper.start()
+    stopper.join(0.05)
+    assert ended == []
+    go.set()
+    stopper.join(5)
+    starter.join(5)
+    # What must be flushed has been, once `stop` returns.
+    assert ended == [(True, 1)]
+
+
+def test_a_stop_is_fine_after_a_start_for_which_there_was_no_thread() -> None:
+    worker = Worker("storage", lambda: None, lambda _: None, SetClock())
+
+    def start() -> None:
+        raise RuntimeError("can't start new thread")
+
+    worker._thread.start = start  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="new thread"):
+        worker.start()
+    assert worker.problem() is None
+    assert worker.stop()
 
 
 def test_stop_says_when_a_step_does_not_end() -> None:

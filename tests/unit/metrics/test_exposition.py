@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from support.builders import NOW, ManualClock, a_token
 
+from exporter.app.changes import Changes, ExpositionListener
 from exporter.config.schema import Config
 from exporter.metrics import exposition as module
 from exporter.metrics.exposition import Exposition
@@ -58,3 +59,27 @@ def test_text_that_a_change_makes_during_a_scrape_is_neither_used_nor_lost(monke
     after = exposition.scrape("", "").content
     assert b"pt-new-2" in after
     assert rendered == ["1", "2"]
+
+
+def test_without_any_scrape_no_text_of_users_who_left_piles_up() -> None:
+    clock, store, telemetry = ManualClock(), Store(), Telemetry()
+    exposition = Exposition(
+        telemetry.registry,
+        store,
+        lambda: CONFIG,
+        clock,
+        telemetry.families_left_out,
+        lambda: telemetry.reloads,
+        telemetry.internal_error,
+    )
+    exposition.prepare_all()
+    changes = Changes([ExpositionListener(exposition)], lambda: telemetry.internal_error("changes"), clock)
+    ledger = Ledger("acme", [], publish=changes.publish)
+    store.replace([ledger])
+    for number in range(100):
+        # As a discovery does whose users are others each time.
+        ledger.watch([User(str(number), "x")])
+        ledger.succeeded(str(number), (a_token(),), NOW)
+    assert list(exposition._prepared) == [("acme", "99")]
+    ledger.remove()
+    assert exposition._prepared == {}

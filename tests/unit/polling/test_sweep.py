@@ -9,18 +9,21 @@ from hypothesis import strategies as st
 from support.builders import NOW, Counts, ManualClock, a_token
 from support.updates import calls
 
+from exporter.app.changes import Changes
 from exporter.common.cancellation import Stop, StoppedError
 from exporter.model.snapshot import Sweep, SweepResult
 from exporter.model.state import Reason, UserState
 from exporter.model.user import User
 from exporter.platform.base import ApiError
 from exporter.polling.sweep import Sweeper, schedule
+from exporter.state.delivery import Changed
 from exporter.state.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from exporter.model.token import Token
+    from exporter.state.delivery import Update
 
 USERS = tuple(User(f"u{number}", f"name{number}") for number in range(10))
 
@@ -114,6 +117,27 @@ def test_a_defect_while_a_result_is_recorded_costs_no_other_user(fails: bool, co
     assert sorted(platform.asked) == sorted(user.user_id for user in USERS)
     assert all(state.polled for state in ledger.view().users if state.user.user_id != "u0")
     assert counts.of("internal_error") == [("internal_error", "poll")]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_listener_that_cannot_take_a_result_makes_the_sweep_partial(fails: bool) -> None:  # noqa: FBT001
+    counts = Counts()
+
+    class Broken:
+        name = "storage"
+
+        def handle(self, update: Update) -> None:
+            if isinstance(update, Changed) and update.after.user.user_id == "u0":
+                raise RuntimeError("a defect while one user is written down")
+
+    changes = Changes([Broken()], lambda: counts.internal_error("changes"), ManualClock())
+    ledger = Ledger("acme", USERS, publish=changes.publish)
+    platform = Platform({"u0": raising(ApiError(Reason.SERVER_ERROR, "HTTP 500"))} if fails else {})
+    assert a_sweeper(platform, ledger, counts, concurrency=4).sweep() is SweepResult.PARTIAL
+    assert sorted(platform.asked) == sorted(user.user_id for user in USERS)
+    # What is known is right; only the part that could not take it lacks it.
+    assert [state.user.user_id for state in ledger.view().users if state.failure is not None] == ["u0"] * fails
+    assert counts.of("internal_error") == [("internal_error", "changes")]
 
 
 def test_a_defect_while_progress_is_reported_costs_no_user() -> None:

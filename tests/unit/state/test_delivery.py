@@ -15,8 +15,8 @@ def named(name: str) -> OrganizationRemoved:
 def test_updates_are_published_in_the_order_in_which_they_were_put() -> None:
     published: list[Update] = []
     delivery = Delivery(published.append)
-    delivery.put(named("a"), named("b"))
-    delivery.put(named("c"))
+    for name in "abc":
+        delivery.put(named(name))
     assert published == []
     delivery.deliver()
     assert published == [named("a"), named("b"), named("c")]
@@ -94,8 +94,29 @@ def test_an_update_that_raises_leaves_the_next_ones_to_the_next_delivery() -> No
         published.append(update.organization)
 
     delivery = Delivery(publish)
-    delivery.put(named("bad"), named("good"))
+    delivery.put(named("bad"))
+    delivery.put(named("good"))
     with pytest.raises(RuntimeError):
         delivery.deliver()
     delivery.deliver()
     assert published == ["good"]
+
+
+def test_each_receipt_says_whether_every_part_took_its_update_whichever_thread_published_it() -> None:
+    held, began = threading.Event(), threading.Event()
+
+    def publish(update: Update) -> bool:
+        if update == named("first"):
+            began.set()
+            held.wait(5)
+        return update != named("bad")
+
+    delivery = Delivery(publish)
+    receipts = [delivery.put(named("first"))]
+    first = threading.Thread(target=delivery.deliver)
+    first.start()
+    assert began.wait(5)
+    receipts += [delivery.put(named("bad")), delivery.put(named("good"))]
+    held.set()
+    first.join(5)
+    assert [receipt.complete for receipt in receipts] == [True, False, True]

@@ -293,3 +293,20 @@ def test_polls_from_many_threads_reach_the_listeners_in_the_ledgers_order() -> N
         last[update.after.user.user_id] = update.after
     assert last == {state.user.user_id: state for state in ledger.view().users}
     assert len(published.updates) == 400 + 10 * 4
+
+
+def test_a_standby_follows_the_replica_that_polls_though_its_own_times_lie_ahead() -> None:
+    # The polling replica's clock was six hours ahead and has been set right since.
+    store, ledger = Store(), Ledger("acme", [LI])
+    store.replace([ledger])
+    ahead = UserState(LI).succeeded((a_token("pt-old"),), NOW + 21_600)
+    now = UserState(LI).succeeded((a_token("pt-new"),), NOW)
+    store.take_state("acme", ahead)
+    store.take_sweep("acme", Sweep(SweepResult.SUCCESS, 1.0, NOW + 21_600))
+    store.take_state("acme", now)
+    store.take_sweep("acme", Sweep(SweepResult.SUCCESS, 1.0, NOW))
+    assert ledger.view().users[0] == ahead
+    store.take_state("acme", now, always=True)
+    store.take_sweep("acme", Sweep(SweepResult.SUCCESS, 1.0, NOW), always=True)
+    assert ledger.view().users[0] == now
+    assert ledger.view().sweep == Sweep(SweepResult.SUCCESS, 1.0, NOW)

@@ -277,13 +277,18 @@ def test_cut_texts_are_counted_and_the_departments_of_an_owner_are_bounded() -> 
 
 
 def test_secrets_are_replaced_in_texts_about_people() -> None:
-    directory = Directory({"platform/users": [LI | {"name": "x s3cret", "email": "s3cret@example.com"}]})
+    person = LI | {"name": "x s3cret", "email": "s3cret@example.com", "sysDeptIds": ["d-s3cret"]}
+    nameless = {"id": "id-s3cret"}
+    directory = Directory({"platform/users": [person, nameless]})
     section = Discover.model_validate({"source": "users"})
     clean = Discoverer("acme", directory, section, lambda text: text.replace("s3cret", "[redacted]"))
-    (user,) = clean.find(Stop())
+    user, other = clean.find(Stop())
     assert user.name == "x [redacted]"
     assert user.owner is not None
     assert user.owner.email == "[redacted]@example.com"
+    assert user.owner.department == "d-[redacted]"
+    # An id stays as it is, or it would be another user's.
+    assert (other.user_id, other.name) == ("id-s3cret", "id-[redacted]")
 
 
 def test_a_page_of_very_many_entries_is_no_page() -> None:

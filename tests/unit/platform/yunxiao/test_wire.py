@@ -304,3 +304,20 @@ def test_nothing_that_hostile_names_fill_grows_beyond_its_bound() -> None:
     assert _shared.cache_info().currsize == before
     parsed([an_entry(permissions=["just", "two"])])
     assert _shared.cache_info().currsize in {before + 1, 4096}
+
+
+@pytest.mark.parametrize("before", ["", "x" * 40, "x" * 75, "x" * 79])
+@pytest.mark.parametrize("form", ["5ecre7-0badcafe-0123456789", "czNj+3QwYmFk/2NhZmUwMTIz="])
+def test_no_part_of_a_secret_is_left_where_a_code_is_cut_or_loses_characters(before: str, form: str) -> None:
+    def redact(text: str) -> str:
+        return text.replace(form, "[redacted]")
+
+    code = f"{before}{form}"
+    refusal = error_code(json.dumps({"errorCode": code, "requestId": code}).encode(), redact)
+    with pytest.raises(WireError) as caught:
+        parse_tokens(json.dumps({"success": False, "errorCode": code}).encode(), ZoneInfo("UTC"))
+    for text in (refusal, caught.value.described(redact)):
+        assert form[:4] not in text
+        assert form.replace("+", "").replace("/", "")[:4] not in text
+        assert before in text
+        assert f"{before}[redacted]"[:80] in text
