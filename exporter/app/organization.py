@@ -7,7 +7,6 @@ import itertools
 import math
 import threading
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -21,8 +20,7 @@ from exporter.model.snapshot import Discovery
 from exporter.model.token import MOST_TOKENS
 from exporter.platform.limits import RequestLimits
 from exporter.platform.pacing import Pacer
-from exporter.platform.yunxiao.client import Target, YunxiaoClient
-from exporter.platform.yunxiao.discovery import Discoverer
+from exporter.platform.yunxiao.connect import connect
 from exporter.polling.discovery import KnownUsers, Refresher, RefreshListener, RefreshSettings
 from exporter.polling.own_token import LOOK_EVERY, OwnTokenWatch
 from exporter.polling.sweep import Sweeper, SweepSettings
@@ -155,18 +153,6 @@ class Watcher:
         self._refresh_in: Callable[[float], None] = _ignore
         # A name of its own for each watcher: after a reload the old one's last run may still be ending.
         self._job = f"{config.name} #{next(_job_numbers)}"
-        target = Target(
-            endpoint=config.endpoint,
-            timezone=ZoneInfo(config.timezone),
-            timeout=poll.timeout,
-            concurrency=config.limits.concurrency,
-            max_retry_after=config.limits.max_retry_after,
-            host_header=config.host_header,
-            server_name=config.tls.server_name,
-            ca_file=settings.ca_file,
-            insecure_skip_verify=config.tls.insecure_skip_verify,
-            proxies=settings.proxies,
-        )
         rate = config.limits.requests_per_second
         # A pause or a lowered rate concerns the platform, whatever else of the configuration has changed.
         kept = None if before is None or before.settings.config.endpoint != config.endpoint else before.pacer
@@ -174,7 +160,7 @@ class Watcher:
             kept = Pacer(rate, clock) if pacer is None else pacer(config.name, rate)
         self.pacer: Pacer = kept
         limits = RequestLimits(self.pacer, config.limits.concurrency)
-        self.client = YunxiaoClient(target, settings.token, limits, telemetry, watchdog, clock, redact=redact)
+        self.client = connect(settings, poll.timeout, limits, telemetry, watchdog, clock, redact)
         self.sweeper = Sweeper(
             self._recorder,
             self.client,
@@ -191,7 +177,7 @@ class Watcher:
             if before is None:
                 self.ledger.discovered(discovery)
             self.refresher = Refresher(
-                Discoverer(config.name, self.client, discover, redact),
+                self.client,
                 RefreshSettings(config.name, discover.interval, discover.allow_empty),
                 KnownUsers(found, discovery),
                 RefreshListener(self._watch_found, self._recorder.discovered),

@@ -12,8 +12,7 @@ import structlog
 from exporter.common.fields import compiled_regex
 from exporter.model.state import Reason
 from exporter.model.user import Owner, User
-from exporter.platform.base import ApiError
-from exporter.platform.yunxiao.client import LIST_DEPARTMENTS, LIST_MEMBERS, LIST_ORGANIZATIONS, LIST_USERS
+from exporter.platform.base import ApiError, Operation
 from exporter.platform.yunxiao.directory import (
     Department,
     Person,
@@ -41,7 +40,9 @@ _DELETED = "deleted"
 class Directory(Protocol):
     """The part of the API client that discovery needs."""
 
-    def page(self, operation: str, path: str, query: Mapping[str, str], stop: Stop) -> tuple[bytes, Mapping[str, str]]:
+    def page(
+        self, operation: Operation, path: str, query: Mapping[str, str], stop: Stop
+    ) -> tuple[bytes, Mapping[str, str]]:
         """One page's body and headers; raises `ApiError` or `StoppedError`."""
         ...
 
@@ -62,7 +63,7 @@ class Directory(Protocol):
 class _Place:
     """Where the users of the enterprise, or the members of one organization, are listed."""
 
-    operation: str
+    operation: Operation
     path: str
     parse: Callable[[bytes, Fields], Sequence[Person | None]]
     departments_path: str
@@ -93,7 +94,7 @@ class Discoverer:
         self._nameless: set[str] = set()
         self._log = _log.bind(organization=organization)
 
-    def find(self, stop: Stop) -> tuple[User, ...]:
+    def find_users(self, stop: Stop) -> tuple[User, ...]:
         """The users as the platform lists them now, each id once.
 
         Args:
@@ -122,11 +123,13 @@ class Discoverer:
         config = self._config
         if config.source == "users":
             query = {} if config.status is None else {"status": config.status}
-            return [_Place(LIST_USERS, "platform/users", parse_users, "platform/departments", query)]
+            return [_Place(Operation.LIST_USERS, "platform/users", parse_users, "platform/departments", query)]
         if config.organization_id is not None:
             return [self._organization(config.organization_id)]
         try:
-            ids = self._listed(LIST_ORGANIZATIONS, "platform/organizations", {}, parse_organizations, str, stop)
+            ids = self._listed(
+                Operation.LIST_ORGANIZATIONS, "platform/organizations", {}, parse_organizations, str, stop
+            )
         except ApiError as error:
             # Editions whose paths name no organization may not list any either: there is just the one.
             if config.organization_in_path or not error.not_offered:
@@ -137,16 +140,16 @@ class Discoverer:
     def _organization(self, organization_id: str | None) -> _Place:
         if organization_id is None or not self._config.organization_in_path:
             query = {} if organization_id is None else {"organizationId": organization_id}
-            return _Place(LIST_MEMBERS, "platform/members", parse_members, "platform/departments", query)
+            return _Place(Operation.LIST_MEMBERS, "platform/members", parse_members, "platform/departments", query)
         base = f"platform/organizations/{quote(organization_id, safe='')}"
-        return _Place(LIST_MEMBERS, f"{base}/members", parse_members, f"{base}/departments")
+        return _Place(Operation.LIST_MEMBERS, f"{base}/members", parse_members, f"{base}/departments")
 
     def _people(self, place: _Place, stop: Stop) -> tuple[Person, ...]:
         return self._listed(place.operation, place.path, place.query, place.parse, lambda one: one.user_id, stop)
 
     def _listed(
         self,
-        operation: str,
+        operation: Operation,
         path: str,
         query: Mapping[str, str],
         parse: Callable[[bytes, Fields], Sequence[T | None]],
@@ -230,7 +233,7 @@ class Discoverer:
         query = {**place.query, "parentId": parent}
         query.pop("status", None)
         return self._listed(
-            LIST_DEPARTMENTS,
+            Operation.LIST_DEPARTMENTS,
             place.departments_path,
             query,
             parse_departments,

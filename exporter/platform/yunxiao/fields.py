@@ -26,10 +26,6 @@ DISTINCT_PERMISSIONS = 1024
 DEPARTMENTS = 64
 """Departments of one person."""
 
-TOKEN_FIELDS = ("token_id", "name", "permissions")
-TRUNCATED_FIELDS = (*TOKEN_FIELDS, "user")
-"""The fields that can be cut, as the label `field` of `yunxiao_truncated_fields_total` names them."""
-
 MARK = "…"
 """Ends a text that was cut."""
 _SURROGATES = re.compile("[\ud800-\udfff]")

@@ -28,10 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from zoneinfo import ZoneInfo
 
-__all__ = ["PARSE_FIELDS", "Parsed", "WireError", "error_code", "object_of", "parse_tokens"]
-
-PARSE_FIELDS = ("token", "token_id", "name", "permissions", "created_at", "expired_at", "user")
-"""The fields that can be unreadable, as the label `field` of `yunxiao_parse_errors_total` names them."""
+__all__ = ["Parsed", "WireError", "error_code", "object_of", "parse_tokens"]
 
 _SHARED_NAMES = 64
 _SHARED_LENGTH = 2048

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from exporter.common.cancellation import StoppedError
 from exporter.common.redaction import Redactor
 from exporter.model.token import Token
-from exporter.platform.yunxiao.wire import PARSE_FIELDS, Parsed, WireError, _shared, error_code, parse_tokens
+from exporter.platform.base import PARSE_FIELDS
+from exporter.platform.yunxiao.wire import Parsed, WireError, _shared, error_code, parse_tokens
 
 if TYPE_CHECKING:
     from random import Random
