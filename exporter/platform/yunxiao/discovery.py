@@ -1,4 +1,4 @@
-"""Discovery: whom there is to watch, from the platform's own lists."""
+"""Finds the users to watch, from the lists of the platform."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 _MOST_DEPARTMENTS = 10_000
-"""Departments below one after which the tree counts as endless."""
+"""Limit for the departments below one; a tree with more is taken for endless."""
 _DELETED = "deleted"
 
 
@@ -47,7 +47,7 @@ class Directory(Protocol):
         ...
 
     def read(self, parse: Callable[[], T]) -> T:
-        """What a parser makes of an answer; raises `ApiError`."""
+        """Parse an answer; raises `ApiError`."""
         ...
 
     def count_unreadable(self, field: str) -> None:
@@ -55,13 +55,13 @@ class Directory(Protocol):
         ...
 
     def count_truncated(self, field: str, count: int) -> None:
-        """Count fields that were too long and have been cut."""
+        """Count fields that were too long and were cut."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where the users of the enterprise, or the members of one organization, are listed."""
+    """The calls that list the users of the enterprise, or the members of one organization."""
 
     operation: Operation
     path: str
@@ -71,13 +71,13 @@ class _Place:
 
 
 class Discoverer:
-    """Finds the users that a configuration means. One thread at a time.
+    """Finds the users that the configuration selects. One thread at a time.
 
     Args:
         organization: its name, for the log.
         client: the API.
         config: the section `users.discover`.
-        redact: replaces the secrets in use in a text.
+        redact: replaces known secrets in a text.
     """
 
     def __init__(
@@ -90,19 +90,19 @@ class Discoverer:
         self._include = [compiled_regex(pattern) for pattern in config.include]
         self._exclude = [compiled_regex(pattern) for pattern in config.exclude]
         self._names: dict[str, str] = {}
-        # Departments without a name are asked for once, not with every refresh.
+        # The names of these departments are unknown and not requested again.
         self._nameless: set[str] = set()
         self._log = _log.bind(organization=organization)
 
     def find_users(self, stop: Stop) -> tuple[User, ...]:
-        """The users as the platform lists them now, each id once.
+        """The users that the platform lists now, each id once.
 
         Args:
-            stop: calls it off.
+            stop: cancels the calls.
 
         Raises:
-            ApiError: a list could not be had whole; `PagingError` if its pages make no list.
-            StoppedError: it was called off.
+            ApiError: a list could not be fetched completely; `PagingError` if its pages are inconsistent.
+            StoppedError: the calls were cancelled.
         """
         places = self._places(stop)
         people: dict[str, Person] = {}
@@ -110,10 +110,10 @@ class Discoverer:
         for place in places:
             departments = self._departments(place, missing, stop)
             for person in self._people(place, stop):
-                if self._means(person, departments):
+                if self._selects(person, departments):
                     people.setdefault(person.user_id, person)
         if missing and places:
-            raise ApiError(Reason.NOT_FOUND, f"no such department: {', '.join(sorted(missing))}")
+            raise ApiError(Reason.NOT_FOUND, f"department not found: {', '.join(sorted(missing))}")
         listed = {one for person in people.values() for one in person.departments}
         self._learn_names(listed, places, stop)
         self._forget_names(listed)
@@ -131,7 +131,7 @@ class Discoverer:
                 Operation.LIST_ORGANIZATIONS, "platform/organizations", {}, parse_organizations, str, stop
             )
         except ApiError as error:
-            # Editions whose paths name no organization may not list any either: there is just the one.
+            # Editions without organizations in their paths may have no list of organizations: there is only one.
             if config.organization_in_path or not error.not_offered:
                 raise
             return [self._organization(None)]
@@ -169,15 +169,15 @@ class Discoverer:
                 if entry is None:
                     self._client.count_unreadable("user")
             if entries and all(entry is None for entry in entries):
-                # An answer that is understood nowhere says nothing about who is there.
+                # A page without a single readable entry must not count as an empty one.
                 raise PagingError(f"none of the {len(entries)} entries of page {page} has an id")
             return entries, headers
 
         return all_pages(fetch, id_of, paged=paged)
 
-    def _means(self, person: Person, departments: set[str] | None) -> bool:
-        """Whether a listed person is one to watch; ``departments`` is None where any will do."""
-        # The platform may not look at the query, and may not tell the status.
+    def _selects(self, person: Person, departments: set[str] | None) -> bool:
+        """Whether the configuration selects a person; ``departments`` is None if it selects all departments."""
+        # The platform may ignore the query, and may not return the status.
         if person.status and (
             person.status != self._wanted_status if self._wanted_status else person.status == _DELETED
         ):
@@ -190,12 +190,12 @@ class Discoverer:
         return not any(regex.fullmatch(text) for regex in self._exclude for text in texts)
 
     def _departments(self, place: _Place, missing: set[str], stop: Stop) -> set[str] | None:
-        """The configured departments with all below them; None if none are configured.
+        """The ids of the configured departments and all below them; None if none are configured.
 
         Args:
-            place: where to ask.
-            missing: those that no place has known yet; the ones that this one knows are taken out.
-            stop: calls it off.
+            place: the calls to use.
+            missing: configured departments that were not found yet; those found here are removed from it.
+            stop: cancels the calls.
         """
         if not self._config.departments:
             return None
@@ -204,7 +204,7 @@ class Discoverer:
             try:
                 found.update(department.department_id for department in self._below(place, root, stop))
             except ApiError as error:
-                # Of several organizations most do not know the department.
+                # A department belongs to one organization; the others do not know it.
                 if error.reason is not Reason.NOT_FOUND:
                     raise
             else:
@@ -212,7 +212,7 @@ class Discoverer:
         return found
 
     def _below(self, place: _Place, root: str, stop: Stop) -> Iterator[Department]:
-        """All departments below one, each once, whatever circles the platform tells of."""
+        """All departments below one, each once, even if the platform lists them in a cycle."""
         seen = {root}
         todo = deque([root])
         while todo:
@@ -223,7 +223,7 @@ class Discoverer:
                 seen.add(child.department_id)
                 if len(seen) > _MOST_DEPARTMENTS:
                     raise PagingError(
-                        f"there are more than {_MOST_DEPARTMENTS} departments, which is taken for endless"
+                        f"there are more than {_MOST_DEPARTMENTS} departments, the tree seems to be endless"
                     )
                 yield child
                 if child.has_children:
@@ -243,7 +243,7 @@ class Discoverer:
         )
 
     def _learn_names(self, ids: set[str], places: list[_Place], stop: Stop) -> None:
-        """Ask for the names of departments that turn up for the first time; without them the ids have to do."""
+        """Fetch the names of new departments; if that fails, their ids are shown."""
         unknown = ids - self._names.keys() - self._nameless
         try:
             for place in places:
@@ -254,13 +254,13 @@ class Discoverer:
         except ApiError as error:
             if error.reason is Reason.UNAUTHORIZED:
                 raise
-            self._log.info("departments are shown by their ids, their names cannot be had", detail=error.detail)
+            self._log.info("names of departments cannot be fetched, their ids are shown", detail=error.detail)
             if not error.not_offered:
-                return  # another time
+                return  # the next refresh tries again
         self._nameless |= unknown
 
     def _forget_names(self, listed: set[str]) -> None:
-        """Keep no more names than a tree of departments has: ids that change all the time must not pile up."""
+        """Limit the names that are kept: ids that change all the time must not fill the memory."""
         self._nameless &= listed
         if len(self._names) > _MOST_DEPARTMENTS:
             self._names = {one: name for one, name in self._names.items() if one in listed}

@@ -203,7 +203,7 @@ def test_a_tree_without_an_end_is_an_error() -> None:
             for number in range(99)
         ]
 
-    with pytest.raises(ApiError, match="departments, which is taken for endless"):
+    with pytest.raises(ApiError, match="departments, the tree seems to be endless"):
         find(Directory({"platform/users": [LI], "platform/departments": endless}), departments=["d"])
 
 
@@ -230,7 +230,7 @@ def test_departments_of_several_organizations_are_looked_for_in_each() -> None:
         }
     )
     assert ids(directory, source="members", departments=["d8", "d1"]) == ["1", "3"]
-    with pytest.raises(ApiError, match="not_found: no such department: d7"):
+    with pytest.raises(ApiError, match="not_found: department not found: d7"):
         ids(directory, source="members", departments=["d1", "d7"])
 
 
