@@ -22,7 +22,7 @@ from exporter.platform.limits import RequestLimits
 from exporter.platform.pacing import Pacer
 from exporter.platform.yunxiao.connect import connect
 from exporter.polling.discovery import KnownUsers, Refresher, RefreshListener, RefreshSettings
-from exporter.polling.own_token import LOOK_EVERY, OwnTokenWatch
+from exporter.polling.own_token import CHECK_INTERVAL, OwnTokenMonitor
 from exporter.polling.sweep import Sweeper, SweepSettings
 from exporter.state.ledger import Ledger, Recorder
 
@@ -170,7 +170,7 @@ class Watcher:
             SweepSettings(config.limits.concurrency, poll.interval, poll.spread),
             progress,
         )
-        self._own = OwnTokenWatch(config.name, self.client, self._token, self._recorder.own_token, self._stop, clock)
+        self._own = OwnTokenMonitor(config.name, self.client, self._token, self._recorder.own_token, self._stop, clock)
         self._own_in: Callable[[float], None] = _ignore
         self.refresher: Refresher | None = None
         if discover is not None:
@@ -230,7 +230,7 @@ class Watcher:
         for name, job, interval in (
             ("watch", self.look, _LOOK_EVERY),
             ("catch up", self.sweeper.catch_up, _LOOK_EVERY),
-            ("own token", self._look_up_own_token, LOOK_EVERY),
+            ("own token", self._look_up_own_token, CHECK_INTERVAL),
         ):
             scheduler.add(
                 f"{name} {self._job}",
@@ -288,7 +288,7 @@ class Watcher:
         self.sweeper.sweep()
 
     def _look_up_own_token(self) -> None:
-        if not self._paused and (soon := self._own.look()) is not None:
+        if not self._paused and (soon := self._own.check()) is not None:
             self._own_in(soon)
 
     def _sweep(self) -> None:

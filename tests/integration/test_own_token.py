@@ -47,7 +47,7 @@ def test_where_the_scope_does_not_allow_it_that_is_said_and_there_is_no_series(
 ) -> None:
     platform.faults.for_user("/platform/user", Fault.parse("403"))
     with Exporter(write_config(tmp_path, platform, ["u1"])).ready() as exporter:
-        wait_until(lambda: "own token is not watched: this token may not ask for it" in exporter.output)
+        wait_until(lambda: "own token is not watched: the platform does not let this token read it" in exporter.output)
         assert EXPIRY not in exporter.samples()
         assert "level=error" not in exporter.output
 
