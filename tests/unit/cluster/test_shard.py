@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.cluster.rate import granted
 from exporter.cluster.shard import WHOLE, Shard, parse_shard
 
 
@@ -58,8 +57,3 @@ def test_a_shard_is_read(text: str, environ: dict[str, str], shard: Shard) -> No
 def test_an_invalid_shard_has_a_clear_error(text: str, environ: dict[str, str], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         parse_shard(text, environ)
-
-
-def test_less_than_the_rate_is_granted() -> None:
-    assert granted(50.0) == 47.0  # 50 * 0.94
-    assert granted(0.5) == 0.47
