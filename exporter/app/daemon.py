@@ -25,7 +25,7 @@ from exporter.app.organizations import Organizations
 from exporter.app.reloader import Parts, Reloader
 from exporter.app.teardown import Teardown
 from exporter.cluster.member import Member
-from exporter.cluster.redis import Link
+from exporter.cluster.redis import RedisClient
 from exporter.cluster.shard import WHOLE, Shard
 from exporter.common.cancellation import Stop, StoppedError
 from exporter.common.log_limit import LogLimit
@@ -103,7 +103,7 @@ class Daemon:
             None
             if self._redis is None
             else Member(
-                Link(self._redis, settings.redactor),
+                RedisClient(self._redis, settings.redactor),
                 shard,
                 self._store,
                 self._poll,

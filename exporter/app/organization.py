@@ -7,7 +7,6 @@ import itertools
 import math
 import threading
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -21,11 +20,10 @@ from exporter.model.snapshot import Discovery
 from exporter.model.token import MOST_TOKENS
 from exporter.platform.limits import RequestLimits
 from exporter.platform.pacing import Pacer
-from exporter.platform.yunxiao.client import Target, YunxiaoClient
-from exporter.platform.yunxiao.discovery import Discoverer
-from exporter.polling.discovery import Refresher
-from exporter.polling.own_token import LOOK_EVERY, OwnTokenWatch
-from exporter.polling.sweep import Sweeper
+from exporter.platform.yunxiao.connect import connect
+from exporter.polling.discovery import KnownUsers, Refresher, RefreshListener, RefreshSettings
+from exporter.polling.own_token import CHECK_INTERVAL, OwnTokenMonitor
+from exporter.polling.sweep import Sweeper, SweepSettings
 from exporter.state.ledger import Ledger, Recorder
 
 if TYPE_CHECKING:
@@ -155,18 +153,6 @@ class Watcher:
         self._refresh_in: Callable[[float], None] = _ignore
         # A name of its own for each watcher: after a reload the old one's last run may still be ending.
         self._job = f"{config.name} #{next(_job_numbers)}"
-        target = Target(
-            endpoint=config.endpoint,
-            timezone=ZoneInfo(config.timezone),
-            timeout=poll.timeout,
-            concurrency=config.limits.concurrency,
-            max_retry_after=config.limits.max_retry_after,
-            host_header=config.host_header,
-            server_name=config.tls.server_name,
-            ca_file=settings.ca_file,
-            insecure_skip_verify=config.tls.insecure_skip_verify,
-            proxies=settings.proxies,
-        )
         rate = config.limits.requests_per_second
         # A pause or a lowered rate concerns the platform, whatever else of the configuration has changed.
         kept = None if before is None or before.settings.config.endpoint != config.endpoint else before.pacer
@@ -174,36 +160,30 @@ class Watcher:
             kept = Pacer(rate, clock) if pacer is None else pacer(config.name, rate)
         self.pacer: Pacer = kept
         limits = RequestLimits(self.pacer, config.limits.concurrency)
-        self.client = YunxiaoClient(target, settings.token, limits, telemetry, watchdog, clock, redact=redact)
+        self.client = connect(settings, poll.timeout, limits, telemetry, watchdog, clock, redact)
         self.sweeper = Sweeper(
             self._recorder,
             self.client,
             telemetry,
             self._stop,
             clock,
-            concurrency=config.limits.concurrency,
-            interval=poll.interval,
-            spread=poll.spread,
-            progress=progress,
+            SweepSettings(config.limits.concurrency, poll.interval, poll.spread),
+            progress,
         )
-        self._own = OwnTokenWatch(config.name, self.client, self._token, self._recorder.own_token, self._stop, clock)
+        self._own = OwnTokenMonitor(config.name, self.client, self._token, self._recorder.own_token, self._stop, clock)
         self._own_in: Callable[[float], None] = _ignore
         self.refresher: Refresher | None = None
         if discover is not None:
             if before is None:
                 self.ledger.discovered(discovery)
             self.refresher = Refresher(
-                config.name,
-                Discoverer(config.name, self.client, discover, redact),
-                interval=discover.interval,
-                allow_empty=discover.allow_empty,
-                users=found,
-                state=discovery,
-                found=self._watch_found,
-                told=self._recorder.discovered,
-                observer=telemetry,
-                stop=self._stop,
-                clock=clock,
+                self.client,
+                RefreshSettings(config.name, discover.interval, discover.allow_empty),
+                KnownUsers(found, discovery),
+                RefreshListener(self._watch_found, self._recorder.discovered),
+                telemetry,
+                self._stop,
+                clock,
             )
 
     def take_over(self) -> None:
@@ -250,7 +230,7 @@ class Watcher:
         for name, job, interval in (
             ("watch", self.look, _LOOK_EVERY),
             ("catch up", self.sweeper.catch_up, _LOOK_EVERY),
-            ("own token", self._look_up_own_token, LOOK_EVERY),
+            ("own token", self._look_up_own_token, CHECK_INTERVAL),
         ):
             scheduler.add(
                 f"{name} {self._job}",
@@ -308,7 +288,7 @@ class Watcher:
         self.sweeper.sweep()
 
     def _look_up_own_token(self) -> None:
-        if not self._paused and (soon := self._own.look()) is not None:
+        if not self._paused and (soon := self._own.check()) is not None:
             self._own_in(soon)
 
     def _sweep(self) -> None:

@@ -1,4 +1,4 @@
-"""Who is not watched any more is forgotten by Redis and by standbys; what cannot be read costs itself alone."""
+"""Redis and standbys drop users that are no longer watched; an unreadable record costs no other."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from support.running import free_port
 from support.updates import calls
 
 from exporter.cluster.records import Records, name_of
-from exporter.cluster.redis import Link
-from exporter.cluster.replication import Exchange
+from exporter.cluster.redis import RedisClient
+from exporter.cluster.replication import Replicator
 from exporter.common.redaction import Redactor
 from exporter.common.worker import Supervisor
 from exporter.config.load import RedisSettings
@@ -55,7 +55,7 @@ def a_user(number: int) -> User:
     return User(f"u{number}", f"user {number}", owner=Owner(email=f"u{number}@example.com"))
 
 
-_links: list[Link] = []
+_links: list[RedisClient] = []
 
 
 @pytest.fixture(autouse=True)
@@ -66,30 +66,30 @@ def _closed_links() -> Iterator[None]:
 
 
 class Replica:
-    """A store with its exchange, which exchanges when it is told to."""
+    """A store with its replicator, which runs step by step."""
 
     def __init__(self, port: int, users: int, *, leads: bool, organization: str = "acme") -> None:
         self.store = Store()
         self.clock = FakeClock()
         self.errors = 0
-        self.link = Link(RedisSettings(RedisSection(url=f"redis://127.0.0.1:{port}/0"), None, None), Redactor())
+        self.link = RedisClient(RedisSettings(RedisSection(url=f"redis://127.0.0.1:{port}/0"), None, None), Redactor())
         _links.append(self.link)
-        self.exchange = Exchange(
+        self.replicator = Replicator(
             Records(self.link, "shard"), self.store, self._failed, Supervisor(lambda _: None, self.clock), self.clock
         )
         watched = [a_user(number) for number in range(users)]
         self.ledger = Ledger(organization, watched, since=NOW, publish=calls(self))
         self.store.replace([self.ledger])
-        self.exchange.publish(leads)
+        self.replicator.publish(leads)
 
     def _failed(self) -> None:
         self.errors += 1
 
     def changed(self, organization: str, _: UserState, state: UserState) -> None:
-        self.exchange.changed(organization, state)
+        self.replicator.changed(organization, state)
 
     def swept(self, organization: str, sweep: Sweep) -> None:
-        self.exchange.swept(organization, sweep)
+        self.replicator.swept(organization, sweep)
 
     def own_token(self, organization: str, expires_at: float | None) -> None:
         pass
@@ -99,7 +99,7 @@ class Replica:
             self.ledger.succeeded(user_id, (a_token(),), at)
 
     def step(self) -> None:
-        self.exchange.step()
+        self.replicator.step()
 
     def knows(self, user_id: str) -> Any:
         return self.ledger.state(user_id)
@@ -125,7 +125,7 @@ def test_removed_users_leave_redis_and_standbys_at_once(server: RedisServer, cli
     assert in_redis(client) == names(0, 1, 2, 3)
     assert standby.elsewhere == {"u1", "u2", "u3"}
     leader.ledger.watch([a_user(0), a_user(3)])
-    leader.exchange.removed("acme", ["u1", "u2"])
+    leader.replicator.removed("acme", ["u1", "u2"])
     leader.step()
     standby.step()
     assert in_redis(client) == names(0, 3)
@@ -151,14 +151,14 @@ def test_a_standby_follows_a_leader_whose_clock_was_set_back(server: RedisServer
     assert standby.knows("u0").last_success == NOW
 
 
-def test_a_user_who_comes_back_is_published_again(server: RedisServer, client: redis.Redis) -> None:
+def test_a_user_that_comes_back_is_published_again(server: RedisServer, client: redis.Redis) -> None:
     leader, standby = Replica(server.port, 2, leads=True), Replica(server.port, 2, leads=False)
     leader.poll()
     leader.step()
-    leader.exchange.removed("acme", ["u1"])
+    leader.replicator.removed("acme", ["u1"])
     leader.poll("u1", at=NOW + 60)  # before it was published
     leader.step()
-    leader.exchange.removed("acme", ["u0"])
+    leader.replicator.removed("acme", ["u0"])
     leader.step()
     leader.poll("u0", at=NOW + 60)
     leader.step()
@@ -170,13 +170,13 @@ def test_a_user_who_comes_back_is_published_again(server: RedisServer, client: r
     assert in_redis(client) == names(0, 1)
 
 
-def test_removals_wait_while_redis_is_away(redis_server: str, tmp_path: Path) -> None:
+def test_removals_wait_while_redis_is_unavailable(redis_server: str, tmp_path: Path) -> None:
     port = free_port()
     with RedisServer(redis_server, tmp_path, port, "--appendonly", "yes").ready():
         leader = Replica(port, 3, leads=True)
         leader.poll()
         leader.step()
-    leader.exchange.removed("acme", ["u2"])
+    leader.replicator.removed("acme", ["u2"])
     leader.step()
     assert leader.errors == 1
     with RedisServer(redis_server, tmp_path, port, "--appendonly", "yes").ready(), redis.Redis(port=port) as client:
@@ -185,7 +185,7 @@ def test_removals_wait_while_redis_is_away(redis_server: str, tmp_path: Path) ->
         assert in_redis(client) == names(0, 1)
 
 
-def test_who_takes_over_removes_what_is_not_watched_any_more(server: RedisServer, client: redis.Redis) -> None:
+def test_a_new_leader_removes_users_that_are_no_longer_watched(server: RedisServer, client: redis.Redis) -> None:
     before = Replica(server.port, 5, leads=True)
     before.poll()
     before.ledger.swept(SWEEP)
@@ -200,9 +200,7 @@ def test_who_takes_over_removes_what_is_not_watched_any_more(server: RedisServer
     assert after.elsewhere == set()
 
 
-def test_who_takes_over_removes_nobody_before_its_own_discovery_has_worked(
-    server: RedisServer, client: redis.Redis
-) -> None:
+def test_a_new_leader_removes_no_user_before_its_own_discovery_works(server: RedisServer, client: redis.Redis) -> None:
     before = Replica(server.port, 3, leads=True)
     before.poll()
     before.step()
@@ -226,7 +224,7 @@ def test_a_removed_organization_leaves_redis(server: RedisServer, client: redis.
     leader.step()
     renamed = Ledger("acme-two", [a_user(0)], since=NOW, publish=calls(leader))
     leader.store.replace([renamed])
-    leader.exchange.organization_removed("acme")
+    leader.replicator.organization_removed("acme")
     renamed.succeeded("u0", (), NOW)
     leader.poll("u1")  # was under way during the reload
     leader.step()
@@ -234,7 +232,7 @@ def test_a_removed_organization_leaves_redis(server: RedisServer, client: redis.
     assert client.hkeys("shard:sweeps") == []
 
 
-def test_one_bad_record_costs_itself_alone(server: RedisServer, client: redis.Redis) -> None:
+def test_one_invalid_record_costs_no_other(server: RedisServer, client: redis.Redis) -> None:
     leader, standby = Replica(server.port, 4, leads=True), Replica(server.port, 4, leads=False)
     leader.poll()
     leader.ledger.swept(SWEEP)
@@ -252,7 +250,7 @@ def test_one_bad_record_costs_itself_alone(server: RedisServer, client: redis.Re
     assert standby.errors == 3  # counted once, not every second
 
 
-def test_a_record_that_meets_a_defect_costs_itself_alone(server: RedisServer) -> None:
+def test_a_record_that_meets_a_defect_costs_no_other(server: RedisServer) -> None:
     leader, standby = Replica(server.port, 3, leads=True), Replica(server.port, 3, leads=False)
     leader.poll()
     leader.step()
@@ -269,7 +267,9 @@ def test_a_record_that_meets_a_defect_costs_itself_alone(server: RedisServer) ->
     assert standby.errors == 1
 
 
-def test_a_number_that_is_none_is_replaced_and_everything_said_again(server: RedisServer, client: redis.Redis) -> None:
+def test_an_invalid_batch_number_is_replaced_and_everything_published_again(
+    server: RedisServer, client: redis.Redis
+) -> None:
     leader, standby = Replica(server.port, 2, leads=True), Replica(server.port, 2, leads=False)
     leader.poll()
     leader.step()
@@ -284,7 +284,7 @@ def test_a_number_that_is_none_is_replaced_and_everything_said_again(server: Red
         assert int(client.get("shard:number") or 0) > 1_700_000_000_000
 
 
-def test_a_failover_that_lost_the_last_batch_is_made_good(server: RedisServer, client: redis.Redis) -> None:
+def test_a_failover_that_lost_the_last_batch_is_repaired(server: RedisServer, client: redis.Redis) -> None:
     leader, standby = Replica(server.port, 2, leads=True), Replica(server.port, 2, leads=False)
     leader.poll("u0")
     leader.step()
@@ -306,19 +306,19 @@ def test_a_failover_that_lost_the_last_batch_is_made_good(server: RedisServer, c
     assert standby.knows("u0").last_success == NOW + 60
 
 
-def test_a_role_that_comes_back_at_once_loses_no_change(server: RedisServer) -> None:
+def test_a_role_that_returns_at_once_loses_no_change(server: RedisServer) -> None:
     leader, standby = Replica(server.port, 2, leads=True), Replica(server.port, 2, leads=False)
     leader.poll()
     leader.step()
     leader.poll("u0", at=NOW + 60)
-    leader.exchange.publish(False)
-    leader.exchange.publish(True)
+    leader.replicator.publish(False)
+    leader.replicator.publish(True)
     leader.step()
     standby.step()
     assert standby.knows("u0").last_success == NOW + 60
 
 
-def test_what_a_standby_keeps_of_unwatched_users_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_standby_keeps_a_limited_number_of_unwatched_users(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("exporter.state.ledger._MOST_ELSEWHERE", 3)
     ledger = Ledger("acme", [])
     for number in (0, 1, 2, 0, 3):
