@@ -232,7 +232,7 @@ def large() -> Iterator[tuple[str, int]]:
     """URL and process id of a server that knows 2,000 users: 10 MB of plain text."""
     port = free_port()
     command = [sys.executable, "-m", "bench.serve", "ours", "2000", str(port)]
-    with Running(command, {"PYTHONPATH": str(ROOT)}) as running:
+    with Running(command, {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}) as running:
         url = f"http://127.0.0.1:{port}"
 
         def answers() -> bool:

@@ -11,7 +11,7 @@ from exporter.model.token import NEVER
 from exporter.model.user import User
 from exporter.policies.definitions import Policy
 from exporter.policies.schema import Policies
-from exporter.report.listing import Output, Row, broken_rows, rows, write
+from exporter.report.listing import Output, Row, rows, violating_rows, write
 from exporter.state.ledger import Ledger
 
 
@@ -46,7 +46,7 @@ def test_the_window_takes_the_expired_and_the_unreadable_in() -> None:
 
 def breaking(*names: Policy, **sections: object) -> list[Row]:
     view, policies = a_view(), Policies.model_validate(sections)
-    return broken_rows(rows(view, NOW, within=None, expired=True), view, policies, names, NOW)
+    return violating_rows(rows(view, NOW, within=None, expired=True), view, policies, names, NOW)
 
 
 def test_an_audit_lists_what_breaks_a_policy_and_says_which() -> None:

@@ -85,7 +85,7 @@ def test_every_configured_policy_is_counted_and_the_urgent_come_first() -> None:
         PolicyCount(Policy.MAX_TOKENS_PER_USER, Severity.WARNING, 1),
         PolicyCount(Policy.MAX_AGE, Severity.WARNING, 0),
     )
-    assert [(one.severity.value, None if one.token is None else one.token.token_id) for one in summary.broken] == [
+    assert [(one.severity.value, None if one.token is None else one.token.token_id) for one in summary.violations] == [
         ("critical", "pt-d"),
         ("warning", None),
         ("info", "pt-f"),
@@ -96,7 +96,7 @@ def test_oldest_most_powerful_and_richest_leave_out_what_has_expired() -> None:
     summary = a_summary()
     assert [one.token.token_id for one in summary.oldest] == ["pt-b", "pt-a", "pt-f", "pt-g", "pt-d"]
     # pt-d grants three permissions, the others one each; of these the oldest first, one of unknown age last
-    assert [one.token.token_id for one in summary.powerful] == ["pt-d", "pt-b", "pt-a", "pt-f", "pt-c"]
+    assert [one.token.token_id for one in summary.most_permissions] == ["pt-d", "pt-b", "pt-a", "pt-f", "pt-c"]
     assert [(one.user.name, one.unexpired, one.tokens) for one in summary.owners] == [
         ("li.wei", 4, 4),
         ("张三", 1, 2),
@@ -154,7 +154,7 @@ def test_the_page_is_whole_by_itself_and_runs_nothing() -> None:
     assert "url(" not in html
     assert "@import" not in html
     assert "<script>alert(1)</script>|`x`\ufffd\ufffd[31m\ufffd=1+1" in page.text
-    assert "This report is not complete" in page.text
+    assert "This report is incomplete" in page.text
     assert "\u202e" not in html
     assert "@media print" in html
     assert "prefers-color-scheme: dark" in html
@@ -166,7 +166,7 @@ def test_a_page_about_nothing() -> None:
         assert render(summarize(View((ledger.view(),)), Policies(), NOW), form)
     text = Page(render(summarize(View((ledger.view(),)), Policies(), NOW), Form.HTML)).text
     assert "No policies are configured." in text
-    assert "not complete" not in text
+    assert "incomplete" not in text
 
 
 def test_a_page_names_a_hundred_violations_and_counts_the_rest() -> None:

@@ -21,5 +21,5 @@ def test_addresses_as_prometheus_takes_them(text: str, host: str, port: int) -> 
 
 @pytest.mark.parametrize("text", ["", "10097", "::1:80", "host", "host:", "host:x", ":65536", "[::1]", "a:b:80"])
 def test_anything_else_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(ValueError, match=r"write :10097"):
+    with pytest.raises(ValueError, match=r"use :10097"):
         ListenAddress.parse(text)

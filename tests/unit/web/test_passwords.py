@@ -57,7 +57,7 @@ def test_right_credentials_are_remembered_and_wrong_ones_are_not() -> None:
     assert passwords.remembers(right)
     assert not passwords.remembers(wrong)
     assert rounds.done == done
-    assert b"right" not in b"".join(passwords._right)
+    assert b"right" not in b"".join(passwords._valid)
 
 
 def test_what_is_remembered_is_bounded() -> None:
@@ -66,7 +66,7 @@ def test_what_is_remembered_is_bounded() -> None:
     passwords = Passwords({"prometheus": a_hash(4)}, Rounds(right.encode()).verify)
     for number in range(300):
         assert passwords.check(encoded("prometheus", f"{right}{number}"))
-    assert len(passwords._right) == 100
+    assert len(passwords._valid) == 100
 
 
 @pytest.mark.parametrize("odd", [b"", b"###", base64.b64encode(b"\xff:\xfe"), base64.b64encode(b"prometheus")])
