@@ -1,4 +1,4 @@
-"""TLS and basic auth as exporter-toolkit's file asks for them."""
+"""TLS and basic auth from a file in the format of exporter-toolkit."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_tls_and_client_certificates(platform: Simulator, tmp_path: Path, author
         ),
     ],
 )
-def test_faults_are_told_and_nothing_starts(
+def test_an_invalid_file_is_reported_and_prevents_the_start(
     platform: Simulator, tmp_path: Path, content: dict[str, Any], words: str
 ) -> None:
     config = write_config(tmp_path, platform, "A")

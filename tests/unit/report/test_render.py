@@ -1,4 +1,4 @@
-"""What the report says, and that names of strangers stay text in every form of it."""
+"""The content of the report in every format, and the escaping of untrusted names."""
 
 from __future__ import annotations
 
@@ -71,13 +71,13 @@ def test_totals_by_state_of_all_and_of_each_organization() -> None:
     assert [(one.name, one.users, one.tokens) for one in summary.organizations] == [("acme", 3, 6), ("globex", 1, 1)]
 
 
-def test_weeks_are_the_whole_weeks_that_tokens_have_left() -> None:
+def test_weeks_count_the_whole_weeks_left() -> None:
     summary = a_summary()
     assert {week: count for week, count in enumerate(summary.weeks) if count} == {0: 1, 1: 1, 25: 1}
     assert (len(summary.weeks), summary.later) == (26, 1)
 
 
-def test_every_configured_policy_is_counted_and_the_urgent_come_first() -> None:
+def test_every_configured_policy_is_counted_and_severe_violations_come_first() -> None:
     summary = a_summary()
     assert summary.policies == (
         PolicyCount(Policy.NEVER_EXPIRES, Severity.INFO, 1),
@@ -92,7 +92,7 @@ def test_every_configured_policy_is_counted_and_the_urgent_come_first() -> None:
     ]
 
 
-def test_oldest_most_powerful_and_richest_leave_out_what_has_expired() -> None:
+def test_top_lists_leave_out_expired_tokens() -> None:
     summary = a_summary()
     assert [one.token.token_id for one in summary.oldest] == ["pt-b", "pt-a", "pt-f", "pt-g", "pt-d"]
     # pt-d grants three permissions, the others one each; of these the oldest first, one of unknown age last
@@ -114,7 +114,7 @@ def test_every_active_token_is_in_one_week_or_later(lives: list[float | None]) -
 
 
 class Page(HTMLParser):
-    """The tags that are open, the text, and whatever would load or run something."""
+    """Records open tags, the text, and everything that would load or run something."""
 
     VOID = frozenset({"meta"})
 
@@ -146,7 +146,7 @@ class Page(HTMLParser):
         self.text += data
 
 
-def test_the_page_is_whole_by_itself_and_runs_nothing() -> None:
+def test_the_page_is_self_contained_and_has_no_scripts() -> None:
     html = render(a_summary(failures=(f"acme: {HOSTILE}: timeout",)), Form.HTML)
     page = Page(html)
     assert not page.tags & {"script", "link", "img", "iframe", "object", "use"}
@@ -160,7 +160,7 @@ def test_the_page_is_whole_by_itself_and_runs_nothing() -> None:
     assert "prefers-color-scheme: dark" in html
 
 
-def test_a_page_about_nothing() -> None:
+def test_a_page_without_tokens() -> None:
     ledger = Ledger("acme", [])
     for form in Form:
         assert render(summarize(View((ledger.view(),)), Policies(), NOW), form)
@@ -169,7 +169,7 @@ def test_a_page_about_nothing() -> None:
     assert "incomplete" not in text
 
 
-def test_a_page_names_a_hundred_violations_and_counts_the_rest() -> None:
+def test_a_page_lists_a_hundred_violations_and_counts_the_rest() -> None:
     ledger = Ledger("acme", [User("1", "x")])
     ledger.succeeded("1", tuple(a_token(f"pt-{number:03}", expires_in=NEVER) for number in range(103)), NOW)
     rules = Policies.model_validate({"never_expires": "forbid"})
@@ -179,7 +179,7 @@ def test_a_page_names_a_hundred_violations_and_counts_the_rest() -> None:
     assert render(summary, Form.CSV).count("violation,acme") == 103
 
 
-def test_json_has_it_all() -> None:
+def test_json_is_complete() -> None:
     data = json.loads(render(a_summary(failures=("acme: gone",)), Form.JSON))
     assert data["at"] == "2026-06-01T00:00:00Z"
     assert (data["users"], data["users_failing"], data["tokens"]) == (4, 1, 7)
@@ -206,7 +206,7 @@ def test_json_has_it_all() -> None:
     assert data["failures"] == ["acme: gone"]
 
 
-def test_csv_is_one_fact_a_line_and_no_formula() -> None:
+def test_csv_has_one_value_per_line_and_no_formulas() -> None:
     records = list(csv.DictReader(io.StringIO(render(a_summary(), Form.CSV))))
     facts = {(one["section"], one["organization"], one["token_id"], one["name"]): one["value"] for one in records}
     assert facts["tokens_by_state", "acme", "", "active"] == "4"
@@ -220,7 +220,7 @@ def test_csv_is_one_fact_a_line_and_no_formula() -> None:
 
 
 @pytest.mark.parametrize("name", ["a|b", "<b>", "[x](http://evil)", "*x*", "a\nb", "`c`", "_x_", "\\"])
-def test_names_stay_text_in_markdown(name: str) -> None:
+def test_names_are_escaped_in_markdown(name: str) -> None:
     ledger = Ledger("acme", [User("1", name)])
     ledger.succeeded("1", (a_token(),), NOW)
     text = render(summarize(View((ledger.view(),)), Policies(), NOW), Form.MARKDOWN)
@@ -231,7 +231,7 @@ def test_names_stay_text_in_markdown(name: str) -> None:
     assert shown.replace("\\\\", "\0").replace("\\", "").replace("\0", "\\") == name.replace("\n", "\ufffd")
 
 
-def test_bars_fill_their_drawings_and_never_leave_them() -> None:
+def test_bars_fill_their_drawings_and_stay_inside() -> None:
     summary = a_summary()
     states = states_chart(summary.total.states)
     assert sum(bar.width for bar in states.bars) == pytest.approx(WIDTH, abs=0.5)

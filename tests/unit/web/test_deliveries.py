@@ -44,7 +44,7 @@ def test_three_bodies_are_always_allowed_however_large(scene: Scene) -> None:
     assert scene.deliveries.begin(bodies[3], None)
 
 
-def test_after_a_moment_the_oldest_body_makes_room_and_its_readers_are_cut_off(scene: Scene) -> None:
+def test_after_the_grace_period_the_oldest_body_makes_room_and_its_clients_are_cut(scene: Scene) -> None:
     bodies = [bytes(100 * MIB) for _ in range(4)]
     for body in bodies[:3]:
         assert scene.deliveries.begin(body, None)
@@ -56,7 +56,7 @@ def test_after_a_moment_the_oldest_body_makes_room_and_its_readers_are_cut_off(s
     assert scene.deliveries.bytes_being_sent == 300 * MIB
 
 
-def test_what_fits_into_a_connection_s_buffers_is_never_refused(scene: Scene) -> None:
+def test_small_bodies_are_never_refused(scene: Scene) -> None:
     for _ in range(3):
         assert scene.deliveries.begin(bytes(100 * MIB), None)
     assert scene.deliveries.begin(b"healthy", None)

@@ -1,4 +1,4 @@
-"""Page and API: made once a second, and without the users that cannot be rendered."""
+"""Page and API are rendered once a second, without the users that cannot be rendered."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Scene:
         return {one["token_id"] for one in json.loads(self.tokens.body())}
 
 
-def test_the_page_is_made_once_a_second_unless_the_state_changes() -> None:
+def test_the_page_is_rendered_once_a_second_unless_the_state_changes() -> None:
     scene = Scene()
     first = scene.page.body()
     assert all(scene.page.body() is first for _ in range(100))
@@ -58,7 +58,7 @@ def test_the_page_is_made_once_a_second_unless_the_state_changes() -> None:
     assert scene.renderings == 3
 
 
-def test_a_user_that_cannot_be_rendered_is_left_out_of_the_page_counted_and_costs_nothing_afterwards() -> None:
+def test_a_user_that_cannot_be_rendered_is_left_out_of_the_page_and_counted_once() -> None:
     scene = Scene()
     scene.ledger.succeeded("50", (BAD,), NOW)
     page = scene.page.body().decode()
@@ -78,18 +78,18 @@ def test_a_user_that_cannot_be_rendered_is_left_out_of_the_page_counted_and_cost
 
 def test_users_that_cannot_be_rendered_are_left_out_of_the_list_of_tokens() -> None:
     scene = Scene()
-    everybody = {f"pt-{user.user_id}" for user in USERS}
-    assert scene.listed() == everybody
+    every_token = {f"pt-{user.user_id}" for user in USERS}
+    assert scene.listed() == every_token
     for user_id in ("3", "97"):
         scene.ledger.succeeded(user_id, (BAD,), NOW)
-    assert scene.listed() == everybody - {"pt-3", "pt-97"}
+    assert scene.listed() == every_token - {"pt-3", "pt-97"}
     assert scene.refusals.internal_errors == {"render": 2}
     scene.ledger.succeeded("4", (BAD,), NOW)
-    assert scene.listed() == everybody - {"pt-3", "pt-4", "pt-97"}
+    assert scene.listed() == every_token - {"pt-3", "pt-4", "pt-97"}
     assert scene.refusals.internal_errors == {"render": 3}
 
 
-def test_a_defect_that_is_no_user_s_is_not_hidden() -> None:
+def test_an_exception_without_a_failing_user_is_raised() -> None:
     scene = Scene()
 
     def broken(_: View, __: float) -> bytes:
@@ -108,7 +108,7 @@ def an_event(token: str, **changes: Any) -> Event:
     return Event(**values | changes)
 
 
-def test_events_are_encoded_once_and_one_that_cannot_be_is_left_out() -> None:
+def test_events_are_encoded_once_and_failing_ones_left_out() -> None:
     clock = ManualClock()
     refusals = CountedRefusals(clock)
     events = [an_event("third"), an_event("\ud83d"), an_event("first")]
