@@ -29,12 +29,12 @@ _LONGEST_FOR = 100 * 365 * 86400.0
 """Seconds; Prometheus rejects durations of more than 292 years."""
 
 
-def _policy_words(*, of_user: bool) -> str:
+def _policy_details(*, of_user: bool) -> str:
     cases = (f'if eq $labels.policy "{one}" }}}}{one.words}{{{{ ' for one in Policy if one.of_user is of_user)
     return f"{{{{ {'else '.join(cases)}end }}}}"
 
 
-_WORDS = {
+_DETAILS = {
     TOKEN_EXPIRED: f"expired {_ROUGH} ago",
     TOKEN_EXPIRING_CRITICAL: f"expires in {_ROUGH}",
     TOKEN_EXPIRING_WARNING: f"expires in {_ROUGH}",
@@ -42,10 +42,10 @@ _WORDS = {
     EXPORTER_TOKEN_EXPIRING: (
         f"{{{{ if gt $value 0.0 }}}}expires in {_ROUGH}{{{{ else }}}}expired {_ROUGH} ago{{{{ end }}}}"
     ),
-    TOKEN_POLICY_VIOLATION: _policy_words(of_user=False),
-    USER_POLICY_VIOLATION: _policy_words(of_user=True),
+    TOKEN_POLICY_VIOLATION: _policy_details(of_user=False),
+    USER_POLICY_VIOLATION: _policy_details(of_user=True),
 }
-"""What a rule puts in place of ``{words}`` in a description."""
+"""What a rule puts in place of ``{detail}`` in a description."""
 
 
 def alerting_rule(
@@ -83,7 +83,7 @@ def alerting_rule(
 def _description(definition: Definition) -> str:
     labels = ("organization", "user", "token", "token_id", "policy")
     values = {label: f"{{{{ $labels.{label} }}}}" for label in labels} | {
-        "words": _WORDS.get(definition, ""),
+        "detail": _DETAILS.get(definition, ""),
         "age": _ROUGH,
         "where": "{{ with $labels.organization }} for {{ . }}{{ end }}",
     }

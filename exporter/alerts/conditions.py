@@ -168,11 +168,11 @@ class _Maker:
         self._runbooks = alerting.runbook_base_url
 
     def make(
-        self, definition: Definition, labels: dict[str, str], since: float, user: User | None = None, **words: str
+        self, definition: Definition, labels: dict[str, str], since: float, user: User | None = None, **texts: str
     ) -> Alert:
         severity = {} if definition.severity is None else {"severity": definition.severity.value}
         own = {"alertname": definition.name} | severity | labels
-        description = definition.description.format(**labels, **words)
+        description = definition.description.format(**labels, **texts)
         annotations = {
             "summary": definition.summary,
             "description": description,
@@ -226,7 +226,7 @@ def _about_token(organization: str, user: User, token: Token, alerting: Alerting
         else:
             return
     labels = _user_labels(organization, user) | _token_labels(token)
-    yield maker.make(definition, labels, since, user, words=expiry_words(expires_at, maker.now))
+    yield maker.make(definition, labels, since, user, detail=expiry_words(expires_at, maker.now))
 
 
 def _about_policies(
@@ -239,10 +239,10 @@ def _about_policies(
             continue
         labels = of_user | _token_labels(token) | _policy_labels(one)
         since = maker.now if one.since is None else one.since
-        yield maker.make(TOKEN_POLICY_VIOLATION, labels, since, user, words=one.policy.words)
+        yield maker.make(TOKEN_POLICY_VIOLATION, labels, since, user, detail=one.policy.words)
     for one in user_violations(user, state.tokens, policies, maker.now, state.unexpired_left_out):
         labels = of_user | _policy_labels(one)
-        yield maker.make(USER_POLICY_VIOLATION, labels, maker.now, user, words=one.policy.words)
+        yield maker.make(USER_POLICY_VIOLATION, labels, maker.now, user, detail=one.policy.words)
 
 
 def _about_user(organization: str, state: UserState, config: Config, maker: _Maker) -> Iterator[Alert]:
@@ -272,8 +272,8 @@ def _about_organization(
     if view.own_expiry is not None:
         since = view.own_expiry - config.alerting.thresholds.warning
         if since < maker.now:
-            words = expiry_words(view.own_expiry, maker.now)
-            yield maker.make(EXPORTER_TOKEN_EXPIRING, {"organization": view.name}, since, words=words)
+            detail = expiry_words(view.own_expiry, maker.now)
+            yield maker.make(EXPORTER_TOKEN_EXPIRING, {"organization": view.name}, since, detail=detail)
     if widened is not None:
         yield maker.make(TOKEN_PERMISSIONS_WIDENED, {"organization": view.name}, widened)
 

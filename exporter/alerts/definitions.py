@@ -16,7 +16,7 @@ class Definition:
         severity: the label `severity`; None if the configured policy sets it.
         summary: one sentence, the same for every alert of this name.
         description: a template with ``{organization}``, ``{user}``, ``{token}``, ``{token_id}``, ``{policy}``,
-            ``{words}`` and ``{age}``, which the daemon and the rules fill in, and ``{where}``, which only the rules do.
+            ``{detail}`` and ``{age}``, and ``{where}``, which only the rules fill in.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Definition:
         return f"{base_url}/{self.name}.md"
 
 
-_TOKEN = "Token {token} ({token_id}) of {user} in {organization} {words}."  # noqa: S105 - a text
+_TOKEN = "Token {token} ({token_id}) of {user} in {organization} {detail}."  # noqa: S105 - a text
 
 TOKEN_EXPIRED = Definition("YunxiaoTokenExpired", Severity.CRITICAL, "A personal access token has expired.", _TOKEN)
 TOKEN_EXPIRING_CRITICAL = Definition(
@@ -45,13 +45,13 @@ TOKEN_POLICY_VIOLATION = Definition(
     "YunxiaoTokenPolicyViolation",
     None,
     "A personal access token violates a policy.",
-    "Token {token} ({token_id}) of {user} in {organization} violates the policy {policy}: {words}.",
+    "Token {token} ({token_id}) of {user} in {organization} violates the policy {policy}: {detail}.",
 )
 USER_POLICY_VIOLATION = Definition(
     "YunxiaoUserPolicyViolation",
     None,
     "A user's personal access tokens together violate a policy.",
-    "The tokens of {user} in {organization} violate the policy {policy}: {words}.",
+    "The tokens of {user} in {organization} violate the policy {policy}: {detail}.",
 )
 TOKEN_PERMISSIONS_WIDENED = Definition(
     "YunxiaoTokenPermissionsWidened",
@@ -81,7 +81,7 @@ EXPORTER_TOKEN_EXPIRING = Definition(
     "YunxiaoExporterTokenExpiring",
     Severity.WARNING,
     "The exporter's own token must be replaced.",
-    "The exporter's own token for {organization} {words}; without it no tokens can be polled.",
+    "The exporter's own token for {organization} {detail}; without it no tokens can be polled.",
 )
 CONFIG_RELOAD_FAILED = Definition(
     "YunxiaoConfigReloadFailed",

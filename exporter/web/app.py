@@ -118,8 +118,8 @@ class _Routes:
         return PlainTextResponse("yunxiao-token-exporter is ready.\n")
 
     async def reload(self, _: Request) -> Response:
-        status, words = await self._reloads.result()
-        return PlainTextResponse(words, status_code=status)
+        status, text = await self._reloads.result()
+        return PlainTextResponse(text, status_code=status)
 
 
 def create_app(served: Served, refusals: Refusals) -> Starlette:

@@ -275,7 +275,7 @@ def test_a_wrong_or_corrected_clock_leaves_no_alert_firing(
         tracker = Tracker()
         clock.off = at_start
         (first,) = tracker.due([alert], Moment.of(clock), 60.0)
-        # The answer to the first says what time it is there.
+        # The first answer has Alertmanager's time.
         client.send([first])
         client.send([first])
         assert server.names() == ["YunxiaoTokenExpired"]
@@ -306,7 +306,7 @@ ROUTES = [
         },
         "owner-by-mail,platform-oncall",
     ),
-    # what is the exporter's fault is nothing for the owner
+    # alerts about the exporter are not for owners
     ({"alertname": "YunxiaoUserPollFailing", "severity": "warning", "email": "li.wei@example.com"}, "security"),
     ({"alertname": "YunxiaoTokenExpiringWarning", "severity": "warning"}, "security"),
     ({"alertname": "YunxiaoExporterDown", "severity": "critical"}, "security-oncall"),

@@ -303,7 +303,7 @@ def test_an_answer_that_repeats_the_credentials_is_redacted(name: str | None) ->
             assert "xxx" in shown
             assert len(shown) <= 220
             for one in (password, pair):
-                # no piece of it either
+                # no part of it either
                 assert not any(one[start : start + 6] in shown for start in range(len(one) - 6))
 
 
@@ -316,12 +316,12 @@ def test_the_clock_of_alertmanager_is_read_from_its_answers() -> None:
         stub.ahead = 600
         client.send(some())
         client.send(some())
-        stub.ahead = 90_000  # more than a day: not believed
+        stub.ahead = 90_000  # more than a day: ignored
         client.send(some())
         client.send(some())
     now = time.time()
     ends = [datetime.fromisoformat(alert["endsAt"]).timestamp() - now for alert in stub.alerts()]
-    # not known yet, 90 s behind, as before; ten minutes ahead, as before; not believed
+    # unknown, 90 s behind, as before; ten minutes ahead, as before; ignored
     expected = [0, -91, 240 - 91 + 91, 240 + 599, 240 + 599, 240]
     assert ends == [pytest.approx(one, abs=2) for one in expected]
     assert all(alert["startsAt"] < alert["endsAt"] for alert in stub.alerts())

@@ -185,7 +185,7 @@ def test_a_refused_alert_is_sent_once_and_logged_once(caplog: pytest.LogCaptureF
         for round_ in range(1, 6):
             sender.put(notifications(2))
             wait_until(lambda round_=round_: counts.ok == round_ and counts.lost == round_)  # type: ignore[misc]
-        # the pair, then each half; after that only the one that is wanted
+        # the pair, then each half; afterwards only the accepted one
         assert len(stub.headers) == 3 + 4
     assert len([record for record in caplog.records if "alert refused" in record.getMessage()]) == 1
 
@@ -237,7 +237,7 @@ def test_a_hanging_alertmanager_times_out() -> None:
 
 
 def test_the_daemon_notifies_every_alertmanager_and_a_dead_one_delays_nothing(tmp_path: Path) -> None:
-    # it lives 3,900 s, of which a tenth is 390
+    # its lifetime is 3,900 s, a tenth of it 390
     tokens = {"A": [a_record("pt-soon", expires_in=300)]}
     dead = f"http://127.0.0.1:{free_port()}"
     with a_simulator(tokens) as platform, Alertmanager() as stub, Alertmanager() as hanging:

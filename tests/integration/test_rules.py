@@ -81,7 +81,7 @@ def test_every_expression_is_valid_promql_over_known_families() -> None:
             for rule in group["rules"]:
                 used = selected(promql_parser.parse(rule["expr"]))
                 assert used <= known | recorded | {"yunxiao:user_labels"}, rule
-                # A counter alone latches; what it rose by within a time does not.
+                # An alert on a raw counter never resolves; one on its increase does.
                 for before in re.findall(r"(\w+\()?\b\w+_total\b", rule["expr"]):
                     assert before == "increase("
 

@@ -106,7 +106,7 @@ def test_a_second_request_has_a_time_limit_like_the_first(server: Server, more: 
         client.settimeout(1.3)
         with pytest.raises(TimeoutError):
             client.recv(1)
-        # More of it gives it no more time.
+        # Sending more of it does not extend the time.
         client.sendall(more[:1])
         server.clock.advance(1)
         client.settimeout(5)
@@ -121,7 +121,7 @@ def test_an_incomplete_request_times_out(server: Server, sent: bytes) -> None:
     with server.connect(sent) as client:
         time.sleep(0.2)
         server.clock.advance(REQUEST_TIMEOUT)
-        # The one with half a body is answered before, and its connection is not kept.
+        # The one with half a body is answered early, and its connection is closed.
         assert received(client)[:12] == (b"HTTP/1.1 403" if sent.startswith(b"POST") else b"")
     assert server.refusals.seen == {Refusal.SLOW_REQUEST: 1}
 
@@ -319,7 +319,7 @@ def test_polls_continue_while_clients_exhaust_descriptors(tmp_path: Path) -> Non
             wait_until(ready)
             clients = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(300)]
             try:
-                # A normal client gets a connection at once, and every user is polled again and again.
+                # A normal client gets a connection at once, and every user is polled repeatedly.
                 begun = time.time()
                 for _ in range(3):
                     timed(f"{url}/-/healthy")
@@ -368,7 +368,7 @@ def test_a_flood_of_wrong_passwords_does_not_lock_out_the_right_one(tmp_path: Pa
                 while not over.is_set():
                     client.sendall(request)
                     time.sleep(0.2)
-                    # The head alone, or with the words that follow it.
+                    # The headers alone, or with the body.
                     statuses.update(re.findall(rb"^HTTP/1.1 (\d+) ", client.recv(1 << 16), re.MULTILINE))
 
         with ThreadPoolExecutor(100) as pool:

@@ -84,7 +84,7 @@ class World:
         self.time += EVERY
 
     def send(self, notification: Notification, at: Moment) -> None:
-        # as the client does it: Alertmanager's clock from its last answer
+        # like the receiver: Alertmanager's clock from its last answer
         ahead = 0.0 if self.server_clock is None else self.server_clock + at.monotonic - at.wall
         body = notification.as_json(at, ahead)
         self.alertmanager.put(epoch(body["startsAt"]), epoch(body["endsAt"]), self.alertmanagers_now)
@@ -141,12 +141,12 @@ def test_alertmanager_converges_to_the_true_state_despite_clock_steps(
     world = World(off, 0.0)
     for action in history:
         act(world, action)
-    # From here on Alertmanager is there. One last step, of the exporter's clock alone.
+    # From here on Alertmanager is up. One last step, of the exporter's clock only.
     world.exporter_off += last
     began = world.cause = world.cause or world.moment.wall
     for number in range(20):
         world.evaluate(delivered=True)
-        # By the second re-send each side has seen the other's clock.
+        # By the second resend each side has seen the other's clock.
         if number > 2 * RESEND / EVERY:
             assert world.alertmanager.firing(world.alertmanagers_now)
     assert world.tracker.firing[0].starts_at <= max(began, world.moment.wall)

@@ -168,7 +168,7 @@ def test_stale_data_alerts() -> None:
 
 
 def test_data_is_not_stale_before_two_rare_polls_have_failed() -> None:
-    # polled at any moment of a sweep, so that two failures pass three intervals of 12 hours and one request's 10 s
+    # polled at any time during a sweep, so two failures can take three intervals of 12 hours and one request's 10 s
     config = a_config().model_copy(update={"poll": Poll.model_validate({"interval": "12h", "stale_after": "12h"})})
     last = 36 * HOUR + 10
     assert "YunxiaoUserDataStale" not in names(a_view(), config, now=NOW + last - 1)
@@ -390,7 +390,7 @@ def test_an_exception_at_one_user_keeps_the_alerts_of_others(monkeypatch: pytest
     monkeypatch.setattr(conditions, "_about_policies", broken)
     failures: list[int] = []
     found = evaluate(view, a_config(), NOW, NOW, None, failed=lambda: failures.append(1))
-    # what was found before the defect counts, and of the rest it is said that nothing is known
+    # alerts found before the exception count; the rest of the subject is unknown
     assert (found.alerts, found.unknown, failures) == (whole.alerts, frozenset({("acme", "3002")}), [1])
     monkeypatch.setattr(conditions, "_about_organization", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):

@@ -13,7 +13,7 @@ from exporter.alerts.escaping import promql_regex, promql_string, template_text
         ("plain 张三", '"plain 张三"'),
         ('a"b\\c', r'"a\"b\\c"'),
         ("two\nlines\t\x00", r'"two\U0000000alines\U00000009\U00000000"'),
-        # the lexer takes it for a sign of invalid UTF-8
+        # the lexer treats it as invalid UTF-8
         ("\ufffd", r'"\U0000fffd"'),
         ("\U000e0001", r'"\U000e0001"'),
     ],
@@ -32,7 +32,7 @@ def test_a_text_becomes_a_promql_string(text: str, expected: str) -> None:
         # an escaped backslash and a Q
         (r"a\\Q.", r'"a\\\\Q."'),
         (r"\Qa\\E.", r'"a\\\\."'),
-        # what Go's engine lacks
+        # unsupported by Go's regular expressions
         (r"(?<n>a)\C[(?<\]\C]", r'"(?P<n>a)(?s:.)[(?<\\]\\C]"'),
         (r"[]\Q(?<]", r'"[]\\Q(?<]"'),
     ],

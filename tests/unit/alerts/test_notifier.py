@@ -44,7 +44,7 @@ class Bench:
         self.crashes: list[str] = []
         supervisor = Supervisor(self.crashes.append, self.clock)
         observer = cast("NotificationObserver", self.observer)
-        # Its thread ends at once: the tests make the steps.
+        # Its thread ends at once: the tests call `step`.
         self.stop.set()
         keep = lambda kept: self.kept.append(tuple(kept))  # noqa: E731
         self.notifier = Notifier(Tracker(), observer, supervisor, self.stop, self.clock, keep)

@@ -58,7 +58,7 @@ def test_notifications_returned_to_the_back_keep_their_order() -> None:
 def test_a_full_queue_drops_the_most_recently_delivered_alerts_then_the_newest() -> None:
     outbox = Outbox(capacity=2)
     outbox.delivered([a_notification("a"), a_notification("b")])
-    # b was taken last, a before it, c and d never
+    # b was delivered last, a before it, c and d never
     assert outbox.put([a_notification("a"), a_notification("b"), a_notification("c"), a_notification("d")]) == 2
     assert names(outbox.take(9)) == ["c", "d"]
     assert outbox.put([a_notification("c"), a_notification("d"), a_notification("e")]) == 1

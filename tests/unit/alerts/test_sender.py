@@ -132,7 +132,7 @@ def test_an_alert_that_always_fails_does_not_block_others() -> None:
     bench.sender.put([a_notification(f"a{number}") for number in range(10)])
     bench.receiver.behave = lambda names: overloaded(names) if "a0" in names else None
     bench.run(requests=30)
-    # five times in a row at its place, then behind the others, in smaller batches
+    # five times in a row in its place, then behind the others in smaller batches
     assert [len(names) for names in bench.receiver.tried[:6]] == [10] * 6
     assert {name for names in bench.receiver.taken for name in names} == {f"a{number}" for number in range(1, 10)}
     assert bench.counts.lost == 0
@@ -156,7 +156,7 @@ def test_only_the_refused_notification_is_dropped_after_few_attempts(caplog: pyt
     )
     assert (bench.counts.ok, bench.counts.lost, bench.counts.errors) == (99, 1, 0)
     assert len(bench.receiver.tried) < 20
-    # for a quarter of an hour it is not offered again
+    # it is not sent again for fifteen minutes
     bench.sender.put([a_notification("a37")])
     bench.run()
     assert (bench.counts.lost, len(caplog.records)) == (2, 1)

@@ -34,7 +34,7 @@ def test_a_firing_alert_is_resent_within_its_lease_with_the_same_identity() -> N
     tracker = Tracker()
     sent: list[tuple[float, Notification]] = []
     for second in range(0, 3600, 15):
-        # the words change, and so would the time of the cause if the state were less sure of it
+        # the annotations change, and so might the start of the condition
         sent += [(second, one) for one in tracker.due([an_alert(NOW - 100 + second, f"{second}")], at(second), RESEND)]
     gaps = [later[0] - earlier[0] for earlier, later in pairwise(sent)]
     assert set(gaps) == {60.0}
@@ -100,7 +100,7 @@ def test_times_are_rfc_3339_with_a_zone_and_labels_are_text() -> None:
 
 def test_a_notification_ends_with_the_rest_of_its_lease() -> None:
     (notification,) = Tracker().due([an_alert()], at(0), RESEND)
-    # three minutes in the queue, and the clock set back by an hour meanwhile: one minute from then on
+    # three minutes in the queue, and the clock is set back by an hour meanwhile: one minute is left
     assert times(notification, at(180, step=-3600))[1] == "2026-05-31T23:04:00.000Z"
     assert not notification.out_of_date(at(239.9, step=3600))
     assert notification.out_of_date(at(240, step=-3600))
@@ -117,9 +117,9 @@ def test_the_end_of_a_resolved_alert_moves_back_with_the_clock() -> None:
     tracker = Tracker()
     tracker.due([an_alert()], at(0), RESEND)
     (waiting,) = tracker.due([], at(15), RESEND)
-    # what waits in the queue
+    # the queued notification
     assert times(waiting, at(20, step=-3600))[1] == "2026-05-31T23:00:20.000Z"
-    # what is sent again: at once, and with that end from then on
+    # the resent one: at once, and with that end from then on
     (again,) = tracker.due([], at(30, step=-3600), RESEND)
     (later,) = tracker.due([], at(90, step=-3600), RESEND)
     assert [times(one, at(90, step=-3600))[1] for one in (again, later)] == ["2026-05-31T23:00:30.000Z"] * 2
@@ -154,11 +154,11 @@ def test_alerts_are_resent_at_once_after_the_machine_was_suspended() -> None:
 def test_times_follow_the_clock_of_alertmanager_if_known() -> None:
     tracker = Tracker()
     (firing,) = tracker.due([an_alert()], at(0), RESEND)
-    # 10 minutes ahead: four minutes from now are past there
+    # 10 minutes ahead: four minutes from now is in the past there
     assert times(firing, at(0), ahead=600)[1] == "2026-06-01T00:14:00.000Z"
     assert times(firing, at(0), ahead=-600)[1] == "2026-06-01T00:04:00.000Z"
     (resolved,) = tracker.due([], at(15), RESEND)
-    # 90 seconds behind: now is the future there
+    # 90 seconds behind: now is in the future there
     assert times(resolved, at(15), ahead=-90)[1] == "2026-05-31T23:58:45.000Z"
     assert times(resolved, at(15), ahead=90)[1] == "2026-06-01T00:00:15.000Z"
 
@@ -169,7 +169,7 @@ def test_alerts_that_cannot_be_evaluated_keep_firing() -> None:
     tracker = Tracker()
     tracker.due([an_alert(words="as it was"), other], at(0), RESEND)
     sent = [one for s in range(15, 76, 15) for one in tracker.due([], at(s), RESEND, unknown)]
-    # the one renewed after a minute, the other resolved, and that told again after a minute
+    # one is renewed after a minute; the other is resolved, and resent after a minute
     assert [(one.labels[2][1], one.firing, one.annotations) for one in sent] == [
         ("3002", False, ()),
         ("3001", True, (("description", "as it was"),)),
@@ -189,7 +189,7 @@ def test_alerts_continue_after_a_restart_with_their_annotations() -> None:
         KeptAlert((("alertname", "B"),), (("description", "b"),), NOW - 5, NOW + 15),
     )
     after = Tracker()
-    # monotonic time begins again
+    # monotonic time restarts
     after.restore(kept, Moment(NOW + 100, 7.0), RESEND)
     sent = after.due([], Moment(NOW + 100, 7.0), RESEND)
     assert [(one.labels[0][1], one.starts_at, one.ends_at, one.annotations) for one in sent] == [

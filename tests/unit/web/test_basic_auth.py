@@ -57,7 +57,7 @@ def test_valid_invalid_and_missing_credentials() -> None:
     async def run() -> None:
         scene = Scene()
         assert [await scene.status(one) for one in ("right", "wrong", None, "right")] == [200, 401, 401, 200]
-        # No credentials at all are what each browser begins with.
+        # Every browser sends its first request without credentials.
         assert scene.refusals.seen == {Refusal.WRONG_CREDENTIALS: 1}
 
     asyncio.run(run())
@@ -70,7 +70,7 @@ def test_an_address_that_fails_too_often_is_limited_and_others_are_not() -> None
         for number in range(FAILURES_PER_ADDRESS):
             assert await scene.status(f"wrong{number}") == 401
         assert await scene.status("wrong") == 429
-        # What was right before passes even from there.
+        # Credentials that were valid before pass even from there.
         assert await scene.status("right") == 200
         assert await scene.status("wrong", "192.0.2.2") == 401
         scene.clock.advance(1.1)

@@ -90,7 +90,7 @@ def test_handling_has_no_time_limit_and_each_request_starts_a_new_one(scene: Sce
     scene.table.sweep()
     connection.enter(Phase.IDLE)
     scene.clock.advance(IDLE_TIMEOUT - 1)
-    # One more byte of nothing does not make the time start again.
+    # One more byte does not restart the time limit.
     connection.enter(Phase.IDLE)
     connection.enter(Phase.REQUEST)
     scene.clock.advance(REQUEST_TIMEOUT - 1)
@@ -156,7 +156,7 @@ def test_the_slowest_reader_makes_room_after_the_grace_period(scene: Scene) -> N
         scene.clock.advance(1)
     with pytest.raises(BlockingIOError):
         scene.accept()
-    # Three seconds are no long time to read an answer.
+    # Three seconds are within the grace period.
     assert not any(is_cut(client) for client in scene.clients[:3])
     scene.clock.advance(2)
     with pytest.raises(BlockingIOError):

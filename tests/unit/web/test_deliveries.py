@@ -51,7 +51,7 @@ def test_after_the_grace_period_the_oldest_body_makes_room_and_its_clients_are_c
         scene.clock.advance(0.5)
     assert scene.deliveries.begin(bodies[3], None)
     assert scene.deliveries.bytes_being_sent == 300 * MIB
-    # The reader that was cut off ends, too, and takes nothing away from the others.
+    # The client that was cut ends as well, without an effect on others.
     scene.deliveries.end(bodies[0], None)
     assert scene.deliveries.bytes_being_sent == 300 * MIB
 

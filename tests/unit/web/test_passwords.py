@@ -61,7 +61,7 @@ def test_valid_credentials_are_remembered_and_invalid_ones_are_not() -> None:
 
 
 def test_remembered_credentials_are_bounded() -> None:
-    # Only the first 72 bytes count, so one right password has any number of spellings.
+    # Only the first 72 bytes count, so many passwords match the same hash.
     right = "x" * 72
     passwords = Passwords({"prometheus": a_hash(4)}, Rounds(right.encode()).verify)
     for number in range(300):

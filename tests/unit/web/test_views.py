@@ -64,7 +64,7 @@ def test_a_user_that_cannot_be_rendered_is_left_out_of_the_page_and_counted_once
     assert "pt-bad" not in page
     assert page.count("<code>pt-") == 10
     assert scene.refusals.internal_errors == {"render": 1}
-    # Halving: the first attempt, two for each of the seven halvings of 100, the other organization, the page itself.
+    # Bisection: the first attempt, two for each of the seven halvings of 100, the other organization, the page itself.
     assert scene.renderings <= 1 + 2 * 7 + 2 + 1
     scene.clock.advance(1)
     before = scene.renderings
