@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from exporter import __version__
-from exporter.alerts.notifier import QUEUE_CAPACITY
-from exporter.alerts.pipeline import DirectAlerting
+from exporter.alerts.evaluator import Evaluator
+from exporter.alerts.notifier import Notifier
+from exporter.alerts.outbox import CAPACITY as QUEUE_CAPACITY
+from exporter.alerts.pipeline import AlertPipeline
+from exporter.alerts.senders import Senders
+from exporter.alerts.tracker import Tracker
 from exporter.app.changes import (
     AuditListener,
     Changes,
@@ -123,16 +127,17 @@ class Daemon:
         )
         self._storage_setting = settings.storage
         self._audit = AuditTrail(self._telemetry.token_event)
-        self._alerting = DirectAlerting(
-            self._store,
-            lambda: self._reloader.in_force.refused_since,
+        keep = None if self._storage is None else self._storage.keep_alerts
+        self._alerting = AlertPipeline(
+            Evaluator(
+                self._store,
+                lambda: self._reloader.in_force.refused_since,
+                self._audit.last,
+                self._telemetry.internal_error,
+            ),
+            Notifier(Tracker(), self._notifications, self._supervisor, self._stop, clock, keep),
+            Senders(self._notifications, self._watchdog, self._supervisor, self._stop, clock),
             self._notifications,
-            self._watchdog,
-            self._stop,
-            clock,
-            None if self._storage is None else self._storage.keep_alerts,
-            self._audit.last,
-            supervisor=self._supervisor,
         )
         self._alerting.stand_by(self._member is not None)
         self._noted: frozenset[str] = frozenset()

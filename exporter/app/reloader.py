@@ -32,7 +32,7 @@ from exporter.config.errors import ConfigError, ReloadError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from exporter.alerts.pipeline import DirectAlerting
+    from exporter.alerts.pipeline import AlertPipeline
     from exporter.app.garbage import GarbagePolicy
     from exporter.app.organizations import Organizations, Replacement
     from exporter.common.cancellation import Stop
@@ -72,7 +72,7 @@ class Parts:
     organizations: Organizations
     notifications: NotificationTelemetry
     telemetry: Telemetry
-    alerting: DirectAlerting
+    alerting: AlertPipeline
     garbage: GarbagePolicy
 
 

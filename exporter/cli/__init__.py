@@ -31,7 +31,7 @@ from exporter.config.load import Settings, load
 from exporter.config.schema import Poll
 from exporter.policies.definitions import Policy  # noqa: TC001 - Typer looks at it
 from exporter.report.files import replace_file
-from exporter.report.listing import Output, broken_rows, rows, write
+from exporter.report.listing import Output, rows, violating_rows, write
 from exporter.report.render import Form, render
 from exporter.report.summary import summarize
 from exporter.web.listen import ListenAddress, ListenError, address_of, listen
@@ -315,7 +315,7 @@ def tokens(
     now = clock.now()
     listed = rows(outcome.view, now, within=expires_within, expired=not ignore_expired)
     if policy:
-        listed = broken_rows(listed, outcome.view, rules, policies or (), now)
+        listed = violating_rows(listed, outcome.view, rules, policies or (), now)
     try:
         terminal.document(lambda stream: write(listed, output, now, stream, audit=policy))
     except OutputError as error:

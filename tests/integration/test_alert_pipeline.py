@@ -1,4 +1,4 @@
-"""Direct notifications over reloads and standing by, and what a failing Alertmanager costs."""
+"""The alert pipeline over reloads and standby, and the cost of a failing Alertmanager."""
 
 from __future__ import annotations
 
@@ -19,10 +19,15 @@ from support.alertmanager_stub import Alertmanager, slowly
 from support.builders import DAY, a_token, a_watchdog
 from support.running import PASSWORD, free_port, wait_until
 
-from exporter.alerts.pipeline import DirectAlerting
-from exporter.alerts.receivers.alertmanager import AlertmanagerClient, AlertmanagerTarget, DeliveryError
+from exporter.alerts.evaluator import Evaluator
+from exporter.alerts.notifier import Notifier
+from exporter.alerts.pipeline import AlertPipeline
+from exporter.alerts.receivers.alertmanager import AlertmanagerReceiver
+from exporter.alerts.receivers.base import DeliveryError
+from exporter.alerts.receivers.http import HttpTarget
 from exporter.alerts.sender import Sender
-from exporter.alerts.tracker import Notice
+from exporter.alerts.senders import Senders
+from exporter.alerts.tracker import Notification, Tracker
 from exporter.common.cancellation import Stop
 from exporter.common.clock import SystemClock
 from exporter.common.redaction import Redactor
@@ -37,6 +42,7 @@ from exporter.state.store import Store
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from exporter.config.schema import Config
     from exporter.http.session import Watchdog
     from exporter.model.kept_alert import KeptAlert
 
@@ -44,7 +50,7 @@ REDACTOR = Redactor()
 
 
 class Counts:
-    """What was counted, by Alertmanager where that matters."""
+    """Counts of notifications, by Alertmanager where that matters."""
 
     def __init__(self) -> None:
         self.ok: dict[str, int] = {}
@@ -66,7 +72,7 @@ class Counts:
     def queued(self, _: str, length: int) -> None:
         self.lengths.append(length)
 
-    def firing(self, alerts: Sequence[Notice]) -> None:
+    def firing(self, alerts: Sequence[Notification]) -> None:
         self.fires.append(len(alerts))
 
     def internal_error(self, where: str) -> None:
@@ -82,8 +88,11 @@ class Bench:
         self.ledger = Ledger("acme", [User("3001", "li.wei")], since=time.time())
         self.store.replace([self.ledger])
         supervisor = Supervisor(self.counts.internal_error, clock)
-        self.alerting = DirectAlerting(
-            self.store, lambda: None, self.counts, watchdog, self.stop, clock, self._keep, supervisor=supervisor
+        self.alerting = AlertPipeline(
+            Evaluator(self.store, lambda: None, dict, self.counts.internal_error),
+            Notifier(Tracker(), self.counts, supervisor, self.stop, clock, self._keep),
+            Senders(self.counts, watchdog, supervisor, self.stop, clock),
+            self.counts,
         )
 
     def _keep(self, kept: Any) -> None:
@@ -128,22 +137,22 @@ def names(stub: Alertmanager) -> list[str]:
     return [alert["labels"]["token"] for alert in stub.alerts()]
 
 
-def test_reloads_never_make_two_evaluations_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reloads_never_run_two_evaluations_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inside, most, rounds, lock = 0, 0, 0, threading.Lock()
 
-    def slow(self: DirectAlerting, settings: Settings, now: float) -> Any:
+    def slow(self: Evaluator, config: Config, now: float) -> Any:
         nonlocal inside, most, rounds
         with lock:
             inside, rounds = inside + 1, rounds + 1
             most = max(most, inside)
         time.sleep(0.05)
-        found = original(self, settings, now)
+        found = original(self, config, now)
         with lock:
             inside -= 1
         return found
 
-    original = DirectAlerting._evaluate
-    monkeypatch.setattr(DirectAlerting, "_evaluate", slow)
+    original = Evaluator.evaluate
+    monkeypatch.setattr(Evaluator, "evaluate", slow)
     with Alertmanager() as stub, a_bench(tmp_path) as bench:
         settings = [bench.settings({"url": stub.url}, labels={"team": team}) for team in ("a", "b")]
         for number in range(20):
@@ -153,7 +162,7 @@ def test_reloads_never_make_two_evaluations_at_once(tmp_path: Path, monkeypatch:
     assert most == 1
 
 
-def test_what_waits_for_an_alertmanager_outlives_a_reload(tmp_path: Path) -> None:
+def test_queued_notifications_outlive_a_reload(tmp_path: Path) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with a_bench(tmp_path) as bench:
@@ -168,16 +177,16 @@ def test_what_waits_for_an_alertmanager_outlives_a_reload(tmp_path: Path) -> Non
             wait_until(lambda: sorted(names(stub)) == ["pt-a", "pt-b"])
 
 
-def test_an_alertmanager_whose_settings_stay_keeps_its_sender_and_connection(tmp_path: Path) -> None:
+def test_an_alertmanager_with_unchanged_settings_keeps_its_sender(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(PASSWORD)
     with Alertmanager() as first, Alertmanager() as second, a_bench(tmp_path) as bench:
         bench.tokens("pt-a")
         one = {"url": first.url, "basic_auth": {"username": "u", "password_file": "secret"}}
         bench.alerting.put_in_force(bench.settings(one, {"url": second.url}))
         wait_until(lambda: bench.counts.ok.get(first.url, 0) + bench.counts.ok.get(second.url, 0) >= 2)
-        before = list(bench.alerting._senders.values())
+        before = list(bench.alerting._senders)
         bench.alerting.put_in_force(bench.settings(one, {"url": second.url, "timeout": "3s"}, labels={"team": "x"}))
-        after = list(bench.alerting._senders.values())
+        after = list(bench.alerting._senders)
         assert (after[0] is before[0], after[1] is before[1]) == (True, False)
 
 
@@ -188,7 +197,7 @@ def test_a_changed_file_of_authorities_makes_a_new_sender(tmp_path: Path) -> Non
         for _ in range(2):
             trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
             bench.alerting.put_in_force(bench.settings(one))
-            senders += list(bench.alerting._senders.values())
+            senders += list(bench.alerting._senders)
         assert senders[0] is not senders[1]
 
 
@@ -205,14 +214,14 @@ def test_reloads_leave_no_thread_behind(tmp_path: Path) -> None:
             assert sorted(mine) == ["alerts", "notify"]
 
 
-def test_a_replica_that_stands_by_sends_nothing_and_goes_on_with_what_waited(tmp_path: Path) -> None:
+def test_a_standby_sends_nothing_and_later_continues_with_its_queue(tmp_path: Path) -> None:
     port = free_port()
     with a_bench(tmp_path) as bench:
         bench.tokens("pt-a")
         settings = bench.settings({"url": f"http://127.0.0.1:{port}"}, resend="1h")
         bench.alerting.put_in_force(settings)
         wait_until(lambda: bench.counts.errors >= 1)
-        bench.alerting.stand_by(silent=True)
+        bench.alerting.stand_by(standby=True)
         assert bench.counts.fires[-1] == 0
         with Alertmanager(port) as stub:
             time.sleep(1.0)
@@ -221,13 +230,13 @@ def test_a_replica_that_stands_by_sends_nothing_and_goes_on_with_what_waited(tmp
             assert stub.headers == []
             # Another replica polled: in the meantime the token was renewed.
             bench.tokens()
-            bench.alerting.stand_by(silent=False)
+            bench.alerting.stand_by(standby=False)
             wait_until(stub.alerts)
             assert [alert["endsAt"] > alert["startsAt"] for alert in stub.alerts()] == [True]
             assert stub.alerts()[0]["endsAt"] <= time.strftime("%Y-%m-%dT%H:%M:%S.999Z", time.gmtime())
 
 
-def test_a_resolved_alert_is_sent_after_a_restart_that_came_before_alertmanager_took_it(tmp_path: Path) -> None:
+def test_a_resolved_alert_that_was_not_delivered_is_sent_after_a_restart(tmp_path: Path) -> None:
     dead = {"url": f"http://127.0.0.1:{free_port()}"}
     with a_bench(tmp_path) as first:
         first.tokens("pt-a")
@@ -246,13 +255,11 @@ def test_a_resolved_alert_is_sent_after_a_restart_that_came_before_alertmanager_
 
 
 @contextmanager
-def a_client(url: str, **target: Any) -> Iterator[AlertmanagerClient]:
+def a_client(url: str, **target: Any) -> Iterator[AlertmanagerReceiver]:
     clock = SystemClock()
     watchdog = a_watchdog(clock)
     watchdog.start()
-    client = AlertmanagerClient(
-        AlertmanagerTarget(url, **({"timeout": 1.0} | target)), watchdog, clock, redact=Redactor()
-    )
+    client = AlertmanagerReceiver(HttpTarget(url, **({"timeout": 1.0} | target)), watchdog, clock, Redactor())
     try:
         yield client
     finally:
@@ -260,9 +267,9 @@ def a_client(url: str, **target: Any) -> Iterator[AlertmanagerClient]:
         watchdog.stop()
 
 
-def some(count: int = 1) -> list[Notice]:
+def some(count: int = 1) -> list[Notification]:
     ticks = time.monotonic()
-    return [Notice((("alertname", f"a{number}"),), (), time.time() - 60, ticks + 240) for number in range(count)]
+    return [Notification((("alertname", f"a{number}"),), (), time.time() - 60, ticks + 240) for number in range(count)]
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
@@ -273,7 +280,7 @@ def test_any_2xx_is_success(status: int) -> None:
 
 
 @pytest.mark.parametrize(("status", "refused"), [(302, False), (400, True), (403, False), (413, True), (500, False)])
-def test_anything_else_is_not(status: int, refused: bool) -> None:  # noqa: FBT001
+def test_any_other_status_is_a_failure(status: int, refused: bool) -> None:  # noqa: FBT001
     with Alertmanager() as stub, a_client(stub.url) as client:
         stub.behave = lambda _: status
         with pytest.raises(DeliveryError, match=f"HTTP {status}") as caught:
@@ -282,7 +289,7 @@ def test_anything_else_is_not(status: int, refused: bool) -> None:  # noqa: FBT0
 
 
 @pytest.mark.parametrize("name", ["exporter", None])
-def test_an_answer_that_repeats_the_credentials_shows_none_of_them(name: str | None) -> None:
+def test_an_answer_that_repeats_the_credentials_is_redacted(name: str | None) -> None:
     password = "am5" + "S3cretPa55QQ" * 3
     pair = base64.b64encode(f"exporter:{password}".encode()).decode()
     secret = SecretValue(Secret(password))
@@ -296,12 +303,12 @@ def test_an_answer_that_repeats_the_credentials_shows_none_of_them(name: str | N
             assert "xxx" in shown
             assert len(shown) <= 220
             for one in (password, pair):
-                # no piece of it either
+                # no part of it either
                 assert not any(one[start : start + 6] in shown for start in range(len(one) - 6))
 
 
-def test_alertmanagers_clock_is_read_from_its_answers() -> None:
-    resolved = Notice((("alertname", "a"),), (), time.time() - 60, time.monotonic() + 240, ends_at=time.time())
+def test_the_clock_of_alertmanager_is_read_from_its_answers() -> None:
+    resolved = Notification((("alertname", "a"),), (), time.time() - 60, time.monotonic() + 240, ends_at=time.time())
     with Alertmanager() as stub, a_client(stub.url) as client:
         stub.ahead = -90
         client.send([resolved])
@@ -309,19 +316,19 @@ def test_alertmanagers_clock_is_read_from_its_answers() -> None:
         stub.ahead = 600
         client.send(some())
         client.send(some())
-        stub.ahead = 90_000  # more than a day: not believed
+        stub.ahead = 90_000  # more than a day: ignored
         client.send(some())
         client.send(some())
     now = time.time()
     ends = [datetime.fromisoformat(alert["endsAt"]).timestamp() - now for alert in stub.alerts()]
-    # not known yet, 90 s behind, as before; ten minutes ahead, as before; not believed
+    # unknown, 90 s behind, as before; ten minutes ahead, as before; ignored
     expected = [0, -91, 240 - 91 + 91, 240 + 599, 240 + 599, 240]
     assert ends == [pytest.approx(one, abs=2) for one in expected]
     assert all(alert["startsAt"] < alert["endsAt"] for alert in stub.alerts())
 
 
 def fault_by_fault(stub: Alertmanager) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Where to send to, and how, so that it fails in each of the ways."""
+    """Targets and options that make deliveries fail in each way."""
     yield f"http://127.0.0.1:{free_port()}", {}
     yield "http://no-such-host.invalid", {}
     yield stub.url.replace("http:", "https:"), {}
@@ -333,7 +340,7 @@ def fault_by_fault(stub: Alertmanager) -> Iterator[tuple[str, dict[str, Any]]]:
     yield stub.url, {"secret": SecretFile(Path("/nonexistent/secret"))}
 
 
-def test_failing_deliveries_leave_no_cycles() -> None:
+def test_failing_deliveries_leave_no_reference_cycles() -> None:
     with Alertmanager() as stub:
         for url, options in fault_by_fault(stub):
             with a_client(url, **options) as client:
@@ -351,19 +358,19 @@ def test_failing_deliveries_leave_no_cycles() -> None:
             assert found < 20, (url, found)
 
 
-def test_thousands_of_failing_deliveries_and_ten_thousand_alerts_stay_within_their_memory() -> None:
+def test_failing_deliveries_of_ten_thousand_alerts_use_bounded_memory() -> None:
     clock, counts = SystemClock(), Counts()
     watchdog = a_watchdog(clock)
     watchdog.start()
-    target = AlertmanagerTarget(f"http://127.0.0.1:{free_port()}", 1.0)
-    client = AlertmanagerClient(target, watchdog, clock, redact=Redactor())
+    target = HttpTarget(f"http://127.0.0.1:{free_port()}", 1.0)
+    client = AlertmanagerReceiver(target, watchdog, clock, Redactor())
     sender = Sender(client, counts, Supervisor(counts.internal_error, clock), Stop(), clock, longest_pause=0.0)
 
     def put() -> None:
         later = time.monotonic() + 1000
         words = (("description", "Token ci of li.wei in acme expires in 2d." * 3),)
         every = (
-            Notice(
+            Notification(
                 (("alertname", "A"), ("token_id", f"pt-{number:012}"), ("user_id", f"{number:032}")), words, 0.0, later
             )
             for number in range(11_000)

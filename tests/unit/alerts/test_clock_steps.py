@@ -1,4 +1,4 @@
-"""Alerts as Alertmanager sees them while clocks step, deliveries fail and the exporter restarts."""
+"""The alerts that Alertmanager has while clocks step, deliveries fail and the exporter restarts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from exporter.alerts.conditions import Alert
 from exporter.alerts.tracker import Moment, Tracker
 
 if TYPE_CHECKING:
-    from exporter.alerts.tracker import Notice
+    from exporter.alerts.tracker import Notification
 
 RESEND = 60.0
 EVERY = 15.0
@@ -47,7 +47,7 @@ class AlertmanagerModel:
 
 
 class World:
-    """True time is monotonic; the exporter's clock and Alertmanager's are off by something each."""
+    """True time is monotonic; the clocks of the exporter and of Alertmanager each have an offset."""
 
     def __init__(self, exporter_off: float, alertmanager_off: float) -> None:
         self.time = 0.0
@@ -77,26 +77,26 @@ class World:
     def evaluate(self, *, delivered: bool) -> None:
         at = self.moment
         alerts = [] if self.cause is None else [Alert(LABELS, (), min(self.cause, at.wall))]
-        for notice in self.tracker.due(alerts, at, RESEND):
-            self.check(notice, at)
+        for notification in self.tracker.due(alerts, at, RESEND):
+            self.check(notification, at)
             if delivered:
-                self.send(notice, at)
+                self.send(notification, at)
         self.time += EVERY
 
-    def send(self, notice: Notice, at: Moment) -> None:
-        # as the client does it: Alertmanager's clock from its last answer
+    def send(self, notification: Notification, at: Moment) -> None:
+        # like the receiver: Alertmanager's clock from its last answer
         ahead = 0.0 if self.server_clock is None else self.server_clock + at.monotonic - at.wall
-        body = notice.as_json(at, ahead)
+        body = notification.as_json(at, ahead)
         self.alertmanager.put(epoch(body["startsAt"]), epoch(body["endsAt"]), self.alertmanagers_now)
         self.server_clock = int(self.alertmanagers_now) - at.monotonic
 
-    def check(self, notice: Notice, at: Moment) -> None:
-        body = notice.as_json(at)
+    def check(self, notification: Notification, at: Moment) -> None:
+        body = notification.as_json(at)
         starts, ends = epoch(body["startsAt"]), epoch(body["endsAt"])
         assert starts < ends
         assert starts <= at.wall
-        assert notice.labels == LABELS
-        if notice.firing:
+        assert notification.labels == LABELS
+        if notification.firing:
             assert at.wall < ends <= at.wall + LEASE
         else:
             assert ends <= at.wall
@@ -135,18 +135,18 @@ def act(world: World, action: tuple[str, float | None, bool | None]) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(steps, st.lists(actions, max_size=14), steps)
-def test_whatever_the_clocks_do_alertmanager_ends_up_with_what_is_true(
+def test_alertmanager_converges_to_the_true_state_despite_clock_steps(
     off: float, history: list[tuple[str, float | None, bool | None]], last: float
 ) -> None:
     world = World(off, 0.0)
     for action in history:
         act(world, action)
-    # From here on Alertmanager is there. One last step, of the exporter's clock alone.
+    # From here on Alertmanager is up. One last step, of the exporter's clock only.
     world.exporter_off += last
     began = world.cause = world.cause or world.moment.wall
     for number in range(20):
         world.evaluate(delivered=True)
-        # By the second re-send each side has seen the other's clock.
+        # By the second resend each side has seen the other's clock.
         if number > 2 * RESEND / EVERY:
             assert world.alertmanager.firing(world.alertmanagers_now)
     assert world.tracker.firing[0].starts_at <= max(began, world.moment.wall)

@@ -1,4 +1,4 @@
-"""Texts from a configuration inside rules."""
+"""Escaping of configured texts in rules."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from exporter.alerts.escaping import promql_regex, promql_string, template_text
         ("plain 张三", '"plain 张三"'),
         ('a"b\\c', r'"a\"b\\c"'),
         ("two\nlines\t\x00", r'"two\U0000000alines\U00000009\U00000000"'),
-        # the lexer takes it for a sign of invalid UTF-8
+        # the lexer treats it as invalid UTF-8
         ("\ufffd", r'"\U0000fffd"'),
         ("\U000e0001", r'"\U000e0001"'),
     ],
@@ -32,12 +32,12 @@ def test_a_text_becomes_a_promql_string(text: str, expected: str) -> None:
         # an escaped backslash and a Q
         (r"a\\Q.", r'"a\\\\Q."'),
         (r"\Qa\\E.", r'"a\\\\."'),
-        # what Go's engine lacks
+        # unsupported by Go's regular expressions
         (r"(?<n>a)\C[(?<\]\C]", r'"(?P<n>a)(?s:.)[(?<\\]\\C]"'),
         (r"[]\Q(?<]", r'"[]\\Q(?<]"'),
     ],
 )
-def test_a_pattern_stays_whole_between_what_prometheus_puts_around_it(pattern: str, expected: str) -> None:
+def test_a_pattern_keeps_its_meaning_when_prometheus_anchors_it(pattern: str, expected: str) -> None:
     assert promql_regex(pattern) == expected
 
 
@@ -50,5 +50,5 @@ def test_a_pattern_stays_whole_between_what_prometheus_puts_around_it(pattern: s
         ("{\n", r'{{ "{\U0000000a" }}'),
     ],
 )
-def test_a_text_becomes_a_template_that_gives_just_it(text: str, expected: str) -> None:
+def test_a_text_becomes_a_template_that_renders_as_the_text(text: str, expected: str) -> None:
     assert template_text(text) == expected

@@ -1,4 +1,4 @@
-"""The evaluations: one owner of the tracker, nothing by an old plan, what is kept for a restart."""
+"""Evaluations, changes of the plan, and the alerts that are kept for a restart."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, cast
 from support.builders import NOW, ManualClock
 
 from exporter.alerts.conditions import Alert, Evaluation
-from exporter.alerts.notifier import NotificationObserver, Notifier, Plan
-from exporter.alerts.tracker import Notice, Tracker
+from exporter.alerts.notifier import Notifier, Plan
+from exporter.alerts.tracker import Notification, Tracker
 from exporter.common.cancellation import Stop
 from exporter.common.worker import Supervisor
 from exporter.model.kept_alert import KeptAlert
@@ -16,24 +16,24 @@ from exporter.model.kept_alert import KeptAlert
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from exporter.alerts.sender import Sender
+    from exporter.alerts.sender import NotificationObserver, Sender
 
 LABELS = (("alertname", "A"),)
 
 
 class Queue:
     def __init__(self) -> None:
-        self.puts: list[list[Notice]] = []
+        self.puts: list[list[Notification]] = []
 
-    def put(self, notices: Iterable[Notice]) -> None:
-        self.puts.append(list(notices))
+    def put(self, notifications: Iterable[Notification]) -> None:
+        self.puts.append(list(notifications))
 
 
 class Firing:
     def __init__(self) -> None:
         self.counts: list[int] = []
 
-    def firing(self, alerts: list[Notice]) -> None:
+    def firing(self, alerts: list[Notification]) -> None:
         self.counts.append(len(alerts))
 
 
@@ -44,7 +44,7 @@ class Bench:
         self.crashes: list[str] = []
         supervisor = Supervisor(self.crashes.append, self.clock)
         observer = cast("NotificationObserver", self.observer)
-        # Its thread ends at once: the tests make the steps.
+        # Its thread ends at once: the tests call `step`.
         self.stop.set()
         keep = lambda kept: self.kept.append(tuple(kept))  # noqa: E731
         self.notifier = Notifier(Tracker(), observer, supervisor, self.stop, self.clock, keep)
@@ -58,20 +58,20 @@ def an_alert(words: str = "expires in 5m") -> Alert:
     return Alert(LABELS, (("description", words),), NOW - 5)
 
 
-def test_each_evaluation_queues_what_is_due_and_the_next_comes_well_within_the_resend_interval() -> None:
+def test_evaluations_queue_due_notifications_several_times_per_resend_interval() -> None:
     bench = Bench()
     assert bench.notifier.step() is None
     bench.notifier.apply(bench.plan(an_alert()))
     assert bench.notifier.step() == 15.0
     bench.clock.advance(15)
     bench.notifier.step()
-    assert [len(notices) for notices in bench.queue.puts] == [1, 0]
+    assert [len(notifications) for notifications in bench.queue.puts] == [1, 0]
     assert bench.observer.counts == [1, 1]
     bench.notifier.apply(bench.plan(resend=2.0))
     assert bench.notifier.step() == 0.5
 
 
-def test_what_an_evaluation_by_an_old_plan_finds_is_discarded() -> None:
+def test_the_result_of_an_old_plan_is_discarded() -> None:
     bench = Bench()
     old = bench.plan(an_alert())
 
@@ -83,10 +83,10 @@ def test_what_an_evaluation_by_an_old_plan_finds_is_discarded() -> None:
     assert bench.notifier.step() == 0.0
     assert (bench.queue.puts, bench.kept, bench.observer.counts) == ([], [], [])
     bench.notifier.step()
-    assert [[one.labels for one in notices] for notices in bench.queue.puts] == [[(("alertname", "B"),)]]
+    assert [[one.labels for one in notifications] for notifications in bench.queue.puts] == [[(("alertname", "B"),)]]
 
 
-def test_nothing_goes_out_once_the_plan_has_been_taken_away() -> None:
+def test_nothing_is_queued_without_a_plan() -> None:
     bench = Bench()
     plan = bench.plan(an_alert())
 
@@ -107,10 +107,13 @@ def test_alerts_keep_their_start_from_one_plan_to_the_next() -> None:
     bench.clock.advance(3600)
     bench.notifier.apply(bench.plan(Alert(LABELS, (), NOW + 3600)))
     bench.notifier.step()
-    assert [notice.starts_at for notices in bench.queue.puts for notice in notices] == [NOW - 5, NOW - 5]
+    assert [notification.starts_at for notifications in bench.queue.puts for notification in notifications] == [
+        NOW - 5,
+        NOW - 5,
+    ]
 
 
-def test_alerts_are_kept_when_one_begins_or_ends_and_their_words_now_and_then() -> None:
+def test_alerts_are_kept_when_one_starts_or_ends_and_annotations_periodically() -> None:
     bench = Bench()
     for second in range(0, 361, 60):
         bench.notifier.apply(bench.plan(an_alert(str(second))))
@@ -124,10 +127,14 @@ def test_alerts_are_kept_when_one_begins_or_ends_and_their_words_now_and_then() 
     assert bench.kept[-1][0].annotations == (("description", "360"),)
 
 
-def test_what_was_resolved_before_a_restart_is_sent_after_it() -> None:
+def test_alerts_resolved_before_a_restart_are_sent_after_it() -> None:
     bench = Bench()
     bench.notifier.restore([KeptAlert(LABELS, (("description", "x"),), NOW - 50, NOW - 10)], 60.0)
     bench.notifier.apply(bench.plan())
     bench.notifier.step()
-    ((notice,),) = bench.queue.puts
-    assert (notice.starts_at, notice.ends_at, notice.annotations) == (NOW - 50, NOW - 10, (("description", "x"),))
+    ((notification,),) = bench.queue.puts
+    assert (notification.starts_at, notification.ends_at, notification.annotations) == (
+        NOW - 50,
+        NOW - 10,
+        (("description", "x"),),
+    )

@@ -1,0 +1,110 @@
+"""Which senders a reload keeps, replaces and stops. Their threads never start: the parent has been stopped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from support.builders import NOW, ManualClock, a_watchdog
+
+from exporter.alerts.senders import Senders
+from exporter.alerts.tracker import Notification
+from exporter.common.cancellation import Stop
+from exporter.common.redaction import Redactor
+from exporter.common.worker import Supervisor
+from exporter.config.alerting import Alerting, Alertmanager
+from exporter.config.load import AlertmanagerSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from exporter.alerts.sender import NotificationObserver, Sender
+    from exporter.config.load import Settings
+
+
+class Ignored:
+    def dropped(self, _: str, count: int) -> None: ...
+
+    def queued(self, _: str, length: int) -> None: ...
+
+
+@dataclass
+class FakeConfig:
+    alerting: Alerting
+
+
+@dataclass
+class FakeSettings:
+    alertmanagers: tuple[AlertmanagerSettings, ...]
+    config: FakeConfig
+    redactor: Redactor
+
+
+def some_settings(*sections: Alertmanager, resend: str = "1m", ca_file: Path | None = None) -> Settings:
+    alerting = Alerting.model_validate({"resend_interval": resend})
+    receivers = tuple(AlertmanagerSettings(one, None, ca_file) for one in sections)
+    return cast("Settings", FakeSettings(receivers, FakeConfig(alerting), Redactor()))
+
+
+def some_senders() -> Senders:
+    clock, stop = ManualClock(), Stop()
+    stop.set()
+    supervisor = Supervisor(lambda _: None, clock)
+    return Senders(cast("NotificationObserver", Ignored()), a_watchdog(clock), supervisor, stop, clock)
+
+
+def apply(senders: Senders, settings: Settings) -> None:
+    senders.replace(senders.prepare(settings), paused=False)
+
+
+A, B = Alertmanager(url="http://a:9093"), Alertmanager(url="http://b:9093")
+A_WITHOUT_TLS_CHECK = Alertmanager.model_validate({"url": A.url, "tls": {"insecure_skip_verify": True}})
+NOTIFICATION = Notification((("alertname", "x"),), (), NOW, 9e9)
+
+
+def test_unchanged_receivers_keep_their_senders_in_the_order_of_the_configuration() -> None:
+    senders = some_senders()
+    apply(senders, some_settings(A, B))
+    first, second = senders
+    apply(senders, some_settings(B, A))
+    assert (len(senders), list(senders)) == (2, [second, first])
+
+
+def test_changed_settings_make_a_new_sender_that_takes_over_the_queue() -> None:
+    senders = some_senders()
+    apply(senders, some_settings(A))
+    (before,) = senders
+    before.put([NOTIFICATION])
+    apply(senders, some_settings(A_WITHOUT_TLS_CHECK))
+    (after,) = senders
+    assert after is not before
+    assert after.pending == [NOTIFICATION]
+    apply(senders, some_settings(A_WITHOUT_TLS_CHECK, resend="2m"))
+    assert next(iter(senders)) is not after
+
+
+def test_a_changed_file_of_authorities_makes_a_new_sender(tmp_path: Path) -> None:
+    senders, file = some_senders(), tmp_path / "ca.pem"
+    settings = some_settings(A, ca_file=file)
+    found: list[Sender] = []
+    for content in ("one", "one", "two"):
+        file.write_text(content)
+        apply(senders, settings)
+        found += senders
+    assert found[0] is found[1]
+    assert found[1] is not found[2]
+
+
+def test_preparing_changes_nothing() -> None:
+    senders = some_senders()
+    apply(senders, some_settings(A))
+    before = list(senders)
+    senders.prepare(some_settings(B))
+    assert list(senders) == before
+
+
+def test_a_stop_drops_all_senders() -> None:
+    senders = some_senders()
+    apply(senders, some_settings(A, B))
+    senders.stop()
+    assert len(senders) == 0

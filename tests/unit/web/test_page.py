@@ -1,0 +1,43 @@
+"""The landing page."""
+
+from __future__ import annotations
+
+from support.builders import DAY, HOUR, NOW, a_failure, a_token
+
+from exporter.model.snapshot import View
+from exporter.model.token import NEVER
+from exporter.model.user import User
+from exporter.state.ledger import Ledger
+from exporter.web.page import landing_page
+
+
+def a_page(ledger: Ledger, now: float = NOW) -> str:
+    return landing_page(View((ledger.view(),)), now, HOUR).decode()
+
+
+def test_only_the_next_ten_tokens_to_expire_are_listed() -> None:
+    ledger = Ledger("acme", [User("1", "li.wei")])
+    tokens = [a_token(f"pt-{day:02}", expires_in=day * DAY) for day in range(1, 13)]
+    tokens += [a_token("pt-expired", expires_in=-1), a_token("pt-never", expires_in=NEVER)]
+    ledger.succeeded("1", tuple(tokens), NOW)
+    page = a_page(ledger)
+    assert [f"pt-{day:02}" in page for day in range(1, 13)] == [True] * 10 + [False] * 2
+    assert "pt-expired" not in page
+    assert "pt-never" not in page
+    assert "expires in 1d" in page
+
+
+def test_failing_users_are_listed_with_their_reason_and_names_are_escaped() -> None:
+    ledger = Ledger("acme", [User("1", "<b>li</b>")])
+    ledger.failed("1", a_failure(), NOW - 2 * HOUR)
+    page = a_page(ledger)
+    assert "Users with failing polls" in page
+    assert "&lt;b&gt;li&lt;/b&gt;" in page
+    assert "HTTP 500" in page
+    assert "<td>2h</td><td>never</td>" in page
+
+
+def test_a_page_before_the_first_sweep_says_so() -> None:
+    page = a_page(Ledger("acme", [User("1", "li.wei")]))
+    assert "The first sweep is still running" in page
+    assert "No token expires in the future." in page
