@@ -528,7 +528,7 @@ def test_a_secret_of_somebody_else_is_a_clear_error(platform: Simulator, tmp_pat
 def command_as_nobody(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command that gives up root once everything is imported: the interpreter itself may be root's alone."""
     become = (
-        "import os, encodings.utf_8_sig, exporter.cli\n"
+        "import os, encodings.utf_8_sig, exporter.cli, exporter.app.daemon\n"
         "os.setgroups([]), os.setgid(65534), os.setuid(65534), exporter.cli.main()"
     )
     return subprocess.run(

@@ -20,7 +20,8 @@ from exporter.model.user import User
 from exporter.policies.definitions import Policy
 from exporter.policies.schema import Policies
 from exporter.report.charts import WIDTH, policies_chart, states_chart, weeks_chart
-from exporter.report.render import Form, render
+from exporter.report.formats import Form
+from exporter.report.render import render
 from exporter.report.summary import WEEKS, PolicyCount, Summary, summarize
 from exporter.state.ledger import Ledger
 
