@@ -23,9 +23,9 @@ from exporter.platform.limits import RequestLimits
 from exporter.platform.pacing import Pacer
 from exporter.platform.yunxiao.client import Target, YunxiaoClient
 from exporter.platform.yunxiao.discovery import Discoverer
-from exporter.polling.discovery import Refresher
+from exporter.polling.discovery import KnownUsers, Refresher, RefreshListener, RefreshSettings
 from exporter.polling.own_token import LOOK_EVERY, OwnTokenWatch
-from exporter.polling.sweep import Sweeper
+from exporter.polling.sweep import Sweeper, SweepSettings
 from exporter.state.ledger import Ledger, Recorder
 
 if TYPE_CHECKING:
@@ -181,10 +181,8 @@ class Watcher:
             telemetry,
             self._stop,
             clock,
-            concurrency=config.limits.concurrency,
-            interval=poll.interval,
-            spread=poll.spread,
-            progress=progress,
+            SweepSettings(config.limits.concurrency, poll.interval, poll.spread),
+            progress,
         )
         self._own = OwnTokenWatch(config.name, self.client, self._token, self._recorder.own_token, self._stop, clock)
         self._own_in: Callable[[float], None] = _ignore
@@ -193,17 +191,13 @@ class Watcher:
             if before is None:
                 self.ledger.discovered(discovery)
             self.refresher = Refresher(
-                config.name,
                 Discoverer(config.name, self.client, discover, redact),
-                interval=discover.interval,
-                allow_empty=discover.allow_empty,
-                users=found,
-                state=discovery,
-                found=self._watch_found,
-                told=self._recorder.discovered,
-                observer=telemetry,
-                stop=self._stop,
-                clock=clock,
+                RefreshSettings(config.name, discover.interval, discover.allow_empty),
+                KnownUsers(found, discovery),
+                RefreshListener(self._watch_found, self._recorder.discovered),
+                telemetry,
+                self._stop,
+                clock,
             )
 
     def take_over(self) -> None:

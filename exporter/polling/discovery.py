@@ -1,8 +1,9 @@
-"""The list of discovered users: looked up now and then, and kept when a look-up fails."""
+"""The list of discovered users: refreshed at intervals, and kept while refreshes fail."""
 
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -11,6 +12,7 @@ from exporter.common.cancellation import Stop, StoppedError
 from exporter.model.snapshot import Discovery
 from exporter.model.state import Failure, Reason
 from exporter.platform.base import ApiError
+from exporter.polling.failures import INTERNAL_FAILURE, log_details
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _RETRY = 60.0
-"""Seconds after which a list that has never been had is asked for again, if its interval is not shorter."""
+"""Seconds after which a list that was never fetched is requested again, unless its interval is shorter."""
 
 
 class Finder(Protocol):
@@ -39,90 +41,119 @@ class RefreshObserver(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class RefreshSettings:
+    """How the list of one organization's users is refreshed.
+
+    Attributes:
+        organization: its name, for the log.
+        interval: seconds between two refreshes.
+        allow_empty: whether an empty list replaces one with users.
+    """
+
+    organization: str
+    interval: float
+    allow_empty: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KnownUsers:
+    """What is known of an organization's discovered users.
+
+    Attributes:
+        users: the list in effect; None if there was never one.
+        state: the outcome of the last refreshes.
+        failure: why the last refresh failed; None if it worked, or before the first.
+    """
+
+    users: tuple[User, ...] | None
+    state: Discovery
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshListener:
+    """What a refresh calls, from its thread.
+
+    Attributes:
+        found: called with each list that was fetched and accepted.
+        refreshed: called with the state of discovery after each refresh.
+    """
+
+    found: Callable[[tuple[User, ...]], None]
+    refreshed: Callable[[Discovery], None]
+
+
 class Refresher:
     """Keeps the list of one organization's discovered users. One refresh at a time, readers from any thread.
 
     Args:
-        organization: its name, for the log.
         finder: asks the platform.
-        interval: seconds between two refreshes.
-        allow_empty: whether an empty list after one with users is believed.
-        users: the list of before, from another watcher or an earlier run; None if there is none.
-        state: how discovery stood before.
-        found: called when a list has been had, from the refreshing thread.
-        told: called with how discovery stands after each refresh.
+        settings: the interval and what to accept.
+        known: the list and state from before a reload or a restart.
+        listener: called with lists and states.
         observer: counts defects.
         stop: ends everything.
-        clock: where time comes from.
+        clock: the time.
     """
 
     def __init__(
         self,
-        organization: str,
         finder: Finder,
-        *,
-        interval: float,
-        allow_empty: bool,
-        users: tuple[User, ...] | None,
-        state: Discovery,
-        found: Callable[[tuple[User, ...]], None],
-        told: Callable[[Discovery], None],
+        settings: RefreshSettings,
+        known: KnownUsers,
+        listener: RefreshListener,
         observer: RefreshObserver,
         stop: Stop,
         clock: Clock,
     ) -> None:
         self._finder = finder
-        self._interval = interval
-        self._allow_empty = allow_empty
-        self._found = found
-        self._told = told
+        self._settings = settings
+        self._listener = listener
         self._observer = observer
         self._stop = stop
         self._clock = clock
-        # Guards a whole refresh; the fields below are only ever replaced whole.
+        # Held during a refresh, so that there is one at a time. Readers need no lock: _known is replaced as a whole.
         self._lock = threading.Lock()
-        self._users = users
-        self._state = state
-        self._failure: Failure | None = None
-        # Set by the end of the first refresh, or by the parent.
+        self._known = known
+        # Set at the end of the first refresh, or by the parent.
         self._tried = Stop(stop)
-        self._log = _log.bind(organization=organization)
+        self._log = _log.bind(organization=settings.organization)
 
     @property
     def users(self) -> tuple[User, ...] | None:
-        """The last list that has been had; None before the first."""
-        return self._users
+        """The list in effect; None before the first one."""
+        return self._known.users
 
     @property
     def state(self) -> Discovery:
-        """How discovery stands."""
-        return self._state
-
-    def take_over(self, users: tuple[User, ...] | None, state: Discovery) -> None:
-        """Go on from the list and state of a refresher that this one replaces; only before the first refresh."""
-        self._users = users
-        self._state = state
+        """The state of discovery."""
+        return self._known.state
 
     @property
     def failure(self) -> Failure | None:
         """Why the last refresh failed; None if it worked, or before the first."""
-        return self._failure
+        return self._known.failure
 
     @property
     def refused(self) -> bool:
         """Whether the platform refused the token in the last refresh."""
-        return self._failure is not None and self._failure.reason is Reason.UNAUTHORIZED
+        return self.failure is not None and self.failure.reason is Reason.UNAUTHORIZED
+
+    def take_over(self, users: tuple[User, ...] | None, state: Discovery) -> None:
+        """Start from the list and state of the refresher that this one replaces; only before the first refresh."""
+        self._known = KnownUsers(users, state)
 
     def wait_for_list(self) -> None:
-        """Wait until there is a list, or the first look-up has failed, or the stop."""
-        if self._users is None:
+        """Wait until there is a list, the first refresh has failed, or the stop is set."""
+        if self.users is None:
             self._tried.wait(None)
 
     def refresh(self) -> float | None:
-        """Ask the platform once.
+        """Fetch the list once.
 
         Returns:
-            Seconds after which to ask again without waiting for the interval; None if the interval will do.
+            Seconds after which to refresh again without waiting for the interval; None to wait for it.
         """
         with self._lock:
             try:
@@ -131,73 +162,70 @@ class Refresher:
                 return None
             finally:
                 self._tried.set()
-        if failure is None or self._users is not None:
+        if failure is None or self.users is not None:
             return None
-        return min(self._interval, _RETRY)
+        return min(self._settings.interval, _RETRY)
 
     def _refresh(self) -> Failure | None:
-        users: tuple[User, ...] = ()
+        before = self._known
+        failure = self._fetch()
+        if failure is not None:
+            state = Discovery(up=False, last_success=before.state.last_success, users=before.state.users)
+            self._known = KnownUsers(before.users, state, failure)
+            self._log_failure(failure, before)
+        self._listener.refreshed(self.state)
+        return failure
+
+    def _fetch(self) -> Failure | None:
+        """Fetch a list and put it into effect; the failure if it cannot be fetched, accepted or applied."""
         try:
             users = self._finder.find(self._stop)
         except ApiError as error:
-            failure: Failure | None = error.failure
+            return error.failure
         except StoppedError:
             raise
         except Exception:  # noqa: BLE001 - a defect must cost neither the known list nor the next refresh; it is counted
-            failure = self._crashed()
-        else:
-            failure = self._doubt(users)
-        if failure is None:
-            failure = self._take_guarded(users)
-        if failure is not None:
-            self._state = Discovery(up=False, last_success=self._state.last_success, users=self._state.users)
-            self._note(failure)
-        self._failure = failure
-        self._told(self._state)
-        return failure
-
-    def _take_guarded(self, users: tuple[User, ...]) -> Failure | None:
-        """Put a list in force; the failure if a part of the exporter could not take it, and the previous one stays."""
-        before = self._users, self._state
+            return self._crashed()
+        if (failure := self._rejected(users)) is not None:
+            return failure
         try:
-            self._take(users)
-        except Exception:  # noqa: BLE001 - as above; it is counted
-            self._users, self._state = before
+            self._apply(users)
+        except Exception:  # noqa: BLE001 - as above; the previous list stays in effect
             return self._crashed()
         return None
 
     def _crashed(self) -> Failure:
         self._observer.internal_error("discovery")
         self._log.exception("discovery crashed")
-        return Failure(Reason.INTERNAL, "the exporter met a defect of its own; the log has the traceback")
+        return INTERNAL_FAILURE
 
-    def _doubt(self, users: tuple[User, ...]) -> Failure | None:
-        """Why a list is not to be believed."""
-        if users or not self._users or self._allow_empty:
+    def _rejected(self, users: tuple[User, ...]) -> Failure | None:
+        """Why a list is not accepted; None if it is."""
+        if users or not self.users or self._settings.allow_empty:
             return None
         return Failure(
             Reason.INVALID_RESPONSE,
-            f"the list is empty after one of {len(self._users)} users; set users.discover.allow_empty if that is right",
+            f"the list is empty, the previous one has {len(self.users)} users; "
+            "set users.discover.allow_empty if that is right",
         )
 
-    def _take(self, users: tuple[User, ...]) -> None:
-        before = None if self._users is None else {user.user_id for user in self._users}
-        now = {user.user_id for user in users}
-        self._users = users
-        self._state = Discovery(up=True, last_success=self._clock.now(), users=len(users))
-        self._found(users)
-        if before is None:
+    def _apply(self, users: tuple[User, ...]) -> None:
+        """Put a list into effect."""
+        before = self._known
+        self._known = KnownUsers(users, Discovery(up=True, last_success=self._clock.now(), users=len(users)))
+        self._listener.found(users)
+        if before.users is None:
             self._log.info("users discovered", users=len(users))
-        elif before != now or self._failure is not None:
-            self._log.info("users discovered", users=len(users), joined=len(now - before), left=len(before - now))
+            return
+        old, new = ({user.user_id for user in listed} for listed in (before.users, users))
+        if old != new or before.failure is not None:
+            self._log.info("users discovered", users=len(users), joined=len(new - old), left=len(old - new))
 
-    def _note(self, failure: Failure) -> None:
-        # Told once when it begins, and again when it changes.
-        log = self._log.debug if failure == self._failure else self._log.error
+    def _log_failure(self, failure: Failure, before: KnownUsers) -> None:
+        # An error when it begins and when it changes; repeated failures are for debugging only.
+        log = self._log.debug if failure == before.failure else self._log.error
         log(
-            "discovery failed, the last list stays in force",
-            users=None if self._users is None else len(self._users),
-            reason=failure.reason.value,
-            detail=failure.message,
-            meaning=failure.reason.meaning,
+            "discovery failed, the previous list stays in effect",
+            users=None if before.users is None else len(before.users),
+            **log_details(failure),
         )

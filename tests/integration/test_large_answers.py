@@ -30,7 +30,7 @@ from exporter.model.event import Event, events
 from exporter.platform.limits import RequestLimits
 from exporter.platform.pacing import Pacer
 from exporter.platform.yunxiao.client import Target, YunxiaoClient
-from exporter.polling.sweep import Sweeper
+from exporter.polling.sweep import Sweeper, SweepSettings
 from exporter.state.audit import AuditTrail
 from exporter.state.journal import Storage
 from exporter.state.ledger import Ledger
@@ -218,7 +218,7 @@ def test_names_of_5_mb_that_change_with_each_poll_leave_log_and_state_small(tmp_
         gate = RequestLimits(Pacer(None, clock), 8)
         secret = SecretValue(Secret(ADMIN_TOKEN))
         client = YunxiaoClient(target, secret, gate, counts, watchdog, clock, redact=str)
-        sweeper = Sweeper(ledger, client, counts, stop, clock, concurrency=1, interval=60.0, spread=False)
+        sweeper = Sweeper(ledger, client, counts, stop, clock, SweepSettings(1, 60.0, spread=False))
         for _ in range(50):
             sweeper.sweep()
         client.close()

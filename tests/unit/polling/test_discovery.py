@@ -9,7 +9,7 @@ from exporter.model.snapshot import Discovery
 from exporter.model.state import Reason
 from exporter.model.user import User
 from exporter.platform.base import ApiError
-from exporter.polling.discovery import Refresher
+from exporter.polling.discovery import KnownUsers, Refresher, RefreshListener, RefreshSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ DOWN = ApiError(Reason.SERVER_ERROR, "HTTP 500")
 
 
 class Answers:
-    """Finds what it is told, one after the other."""
+    """Gives these answers, one after the other."""
 
     def __init__(self, answers: Sequence[tuple[User, ...] | Exception]) -> None:
         self.answers = list(answers)
@@ -32,8 +32,8 @@ class Answers:
         return answer
 
 
-class Bench:
-    """A refresher with all that it told."""
+class Setup:
+    """A refresher with all that it reported."""
 
     def __init__(
         self,
@@ -41,112 +41,112 @@ class Bench:
         before: tuple[User, ...] | None = None,
         interval: float = 3600,
         allow_empty: bool = False,
+        defect: bool = False,
     ) -> None:
         self.found: list[tuple[User, ...]] = []
-        self.told: list[Discovery] = []
+        self.states: list[Discovery] = []
         self.counts = Counts()
         self.stop = Stop()
+        self.defect = defect
         self.refresher = Refresher(
-            "acme",
             Answers(answers),
-            interval=interval,
-            allow_empty=allow_empty,
-            users=before,
-            state=Discovery(users=None if before is None else len(before)),
-            found=self.found.append,
-            told=self.told.append,
-            observer=self.counts,
-            stop=self.stop,
-            clock=ManualClock(),
+            RefreshSettings("acme", interval, allow_empty),
+            KnownUsers(before, Discovery(users=None if before is None else len(before))),
+            RefreshListener(self._found, self.states.append),
+            self.counts,
+            self.stop,
+            ManualClock(),
         )
 
-
-def test_a_list_is_told_and_kept_while_refreshes_fail() -> None:
-    bench = Bench((A, B), DOWN)
-    assert bench.refresher.refresh() is None
-    assert bench.refresher.refresh() is None  # the interval will do: there is a list
-    assert bench.found == [(A, B)]
-    assert bench.refresher.users == (A, B)
-    assert bench.told == [Discovery(True, NOW, 2), Discovery(False, NOW, 2)]
-    assert bench.refresher.failure == DOWN.failure
+    def _found(self, users: tuple[User, ...]) -> None:
+        if self.defect:
+            raise RuntimeError(f"a defect with {len(users)} users")
+        self.found.append(users)
 
 
-def test_without_any_list_it_is_asked_for_again_within_a_minute() -> None:
-    assert Bench(DOWN).refresher.refresh() == 60
-    assert Bench(DOWN, interval=10).refresher.refresh() == 10
-    assert Bench(DOWN, before=(A,)).refresher.refresh() is None
+def test_a_list_is_reported_and_kept_while_refreshes_fail() -> None:
+    setup = Setup((A, B), DOWN)
+    assert setup.refresher.refresh() is None
+    assert setup.refresher.refresh() is None  # the interval will do: there is a list
+    assert setup.found == [(A, B)]
+    assert setup.refresher.users == (A, B)
+    assert setup.states == [Discovery(True, NOW, 2), Discovery(False, NOW, 2)]
+    assert setup.refresher.failure == DOWN.failure
 
 
-def test_an_empty_list_after_one_with_users_is_not_believed() -> None:
-    bench = Bench((A,), (), (B,))
+def test_without_any_list_the_next_refresh_comes_within_a_minute() -> None:
+    assert Setup(DOWN).refresher.refresh() == 60
+    assert Setup(DOWN, interval=10).refresher.refresh() == 10
+    assert Setup(DOWN, before=(A,)).refresher.refresh() is None
+
+
+def test_an_empty_list_after_one_with_users_is_rejected() -> None:
+    setup = Setup((A,), (), (B,))
     for _ in range(2):
-        bench.refresher.refresh()
-    assert bench.refresher.users == (A,)
-    assert bench.refresher.failure is not None
-    assert bench.refresher.failure.message.startswith(
-        "the list is empty after one of 1 users; set users.discover.allow"
+        setup.refresher.refresh()
+    assert setup.refresher.users == (A,)
+    assert setup.refresher.failure is not None
+    assert setup.refresher.failure.message.startswith(
+        "the list is empty, the previous one has 1 users; set users.discover.allow"
     )
-    bench.refresher.refresh()
-    assert bench.refresher.users == (B,)
-    assert bench.found == [(A,), (B,)]
+    setup.refresher.refresh()
+    assert setup.refresher.users == (B,)
+    assert setup.found == [(A,), (B,)]
 
 
-def test_an_empty_list_is_believed_where_that_is_allowed_or_the_first() -> None:
-    bench = Bench((A,), (), allow_empty=True)
-    bench.refresher.refresh()
-    bench.refresher.refresh()
-    assert bench.refresher.users == ()
-    first = Bench(())
+def test_an_empty_list_is_accepted_if_it_is_allowed_or_the_first_one() -> None:
+    setup = Setup((A,), (), allow_empty=True)
+    setup.refresher.refresh()
+    setup.refresher.refresh()
+    assert setup.refresher.users == ()
+    first = Setup(())
     first.refresher.refresh()
-    assert first.told == [Discovery(True, NOW, 0)]
+    assert first.states == [Discovery(True, NOW, 0)]
 
 
-def test_the_list_of_an_earlier_run_is_one_too() -> None:
-    bench = Bench((), before=(A,))
-    bench.refresher.refresh()
-    assert (bench.refresher.users, bench.found) == ((A,), [])
-    assert bench.told == [Discovery(False, None, 1)]
+def test_the_list_of_an_earlier_run_is_kept_like_any_other() -> None:
+    setup = Setup((), before=(A,))
+    setup.refresher.refresh()
+    assert (setup.refresher.users, setup.found) == ((A,), [])
+    assert setup.states == [Discovery(False, None, 1)]
 
 
-def test_a_refused_token_is_known() -> None:
-    bench = Bench(ApiError(Reason.UNAUTHORIZED, "HTTP 401"), (A,))
-    bench.refresher.refresh()
-    assert bench.refresher.refused
-    bench.refresher.refresh()
-    assert not bench.refresher.refused
+def test_a_refused_token_is_reported() -> None:
+    setup = Setup(ApiError(Reason.UNAUTHORIZED, "HTTP 401"), (A,))
+    setup.refresher.refresh()
+    assert setup.refresher.refused
+    setup.refresher.refresh()
+    assert not setup.refresher.refused
 
 
-def test_a_defect_is_counted_and_costs_no_list() -> None:
-    bench = Bench((A,), TypeError("x"))
-    bench.refresher.refresh()
-    bench.refresher.refresh()
-    assert bench.counts.seen == [("internal_error", "discovery")]
-    assert bench.refresher.users == (A,)
+def test_a_defect_is_counted_and_keeps_the_list() -> None:
+    setup = Setup((A,), TypeError("x"))
+    setup.refresher.refresh()
+    setup.refresher.refresh()
+    assert setup.counts.seen == [("internal_error", "discovery")]
+    assert setup.refresher.users == (A,)
 
 
-def test_who_waits_for_the_list_is_let_go_by_a_failure_and_by_the_stop() -> None:
-    bench = Bench(DOWN)
-    bench.refresher.refresh()
-    bench.refresher.wait_for_list()
-    Bench(before=(A,)).refresher.wait_for_list()
-    stopped = Bench(StoppedError())
+def test_a_failure_and_the_stop_both_end_the_wait_for_a_list() -> None:
+    setup = Setup(DOWN)
+    setup.refresher.refresh()
+    setup.refresher.wait_for_list()
+    Setup(before=(A,)).refresher.wait_for_list()
+    stopped = Setup(StoppedError())
     stopped.stop.set()
     stopped.refresher.wait_for_list()
     assert stopped.refresher.refresh() is None
-    assert stopped.told == []
+    assert stopped.states == []
 
 
-def test_a_defect_while_a_list_is_put_in_force_leaves_the_previous_one() -> None:
-    bench = Bench((A,), (A, B))
-    bench.refresher.refresh()
+def test_a_defect_while_a_list_is_applied_keeps_the_previous_one() -> None:
+    setup = Setup((A,), (A, B))
+    setup.refresher.refresh()
 
-    def broken(users: tuple[User, ...]) -> None:
-        raise RuntimeError(f"a defect with {len(users)} users")
-
-    bench.refresher._found = broken
-    bench.refresher.refresh()
-    assert bench.refresher.users == (A,)
-    assert bench.refresher.failure is not None
-    assert bench.refresher.failure.reason is Reason.INTERNAL
-    assert bench.told[-1] == Discovery(False, NOW, 1)
-    assert bench.counts.of("internal_error") == [("internal_error", "discovery")]
+    setup.defect = True
+    setup.refresher.refresh()
+    assert setup.refresher.users == (A,)
+    assert setup.refresher.failure is not None
+    assert setup.refresher.failure.reason is Reason.INTERNAL
+    assert setup.states[-1] == Discovery(False, NOW, 1)
+    assert setup.counts.of("internal_error") == [("internal_error", "discovery")]

@@ -4,8 +4,6 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from support.builders import NOW, Counts, ManualClock, a_token
 from support.updates import calls
 
@@ -14,7 +12,7 @@ from exporter.model.snapshot import Sweep, SweepResult
 from exporter.model.state import Reason, UserState
 from exporter.model.user import User
 from exporter.platform.base import ApiError
-from exporter.polling.sweep import Sweeper, schedule
+from exporter.polling.sweep import Sweeper, SweepSettings
 from exporter.state.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -26,7 +24,7 @@ USERS = tuple(User(f"u{number}", f"name{number}") for number in range(10))
 
 
 class Platform:
-    """Answers for users as told; `default` for the others."""
+    """Answers for users as set; with one token for the others."""
 
     def __init__(self, answers: dict[str, Callable[[], tuple[Token, ...]]] | None = None) -> None:
         self.answers = answers or {}
@@ -54,9 +52,7 @@ def a_sweeper(
         counts,
         stop or Stop(),
         ManualClock(),
-        concurrency=concurrency,
-        interval=900,
-        spread=False,
+        SweepSettings(concurrency, 900, spread=False),
     )
 
 
@@ -129,10 +125,8 @@ def test_a_defect_while_progress_is_reported_costs_no_user() -> None:
         counts,
         Stop(),
         ManualClock(),
-        concurrency=1,
-        interval=900,
-        spread=False,
-        progress=progress,
+        SweepSettings(1, 900, spread=False),
+        progress,
     )
     assert sweeper.sweep() is SweepResult.SUCCESS
     assert len(platform.asked) == 10
@@ -140,9 +134,7 @@ def test_a_defect_while_progress_is_reported_costs_no_user() -> None:
 
 
 @pytest.mark.parametrize(("threads", "result"), [(0, SweepResult.FAILED), (1, SweepResult.SUCCESS)])
-def test_a_system_without_threads_is_no_success(
-    monkeypatch: pytest.MonkeyPatch, threads: int, result: SweepResult
-) -> None:
+def test_a_sweep_without_threads_fails(monkeypatch: pytest.MonkeyPatch, threads: int, result: SweepResult) -> None:
     start = threading.Thread.start
     left = [threads]
 
@@ -165,11 +157,11 @@ def test_a_401_ends_the_sweep_and_marks_every_user() -> None:
     assert a_sweeper(platform, ledger, counts).sweep() is SweepResult.FAILED
     assert platform.asked == ["u0", "u1", "u2"]
     assert {state.failure and state.failure.reason for state in ledger.view().users} == {Reason.UNAUTHORIZED}
-    # What was read before the token died is kept.
+    # What was read before the refusal is kept.
     assert [state.last_success for state in ledger.view().users][:3] == [NOW, NOW, None]
 
 
-def test_a_paused_sweeper_asks_nobody_and_what_is_under_way_has_no_outcome() -> None:
+def test_a_paused_sweeper_polls_no_user_and_records_no_outcome() -> None:
     ledger, counts = Ledger("acme", USERS), Counts()
     sweepers: list[Sweeper] = []
 
@@ -187,21 +179,21 @@ def test_a_paused_sweeper_asks_nobody_and_what_is_under_way_has_no_outcome() -> 
     platform.answers.clear()
     sweepers[0].resume()
     assert sweepers[0].sweep() is SweepResult.SUCCESS
-    # whose data is oldest comes first: the seven of ten that have none, then the others
+    # the oldest data first: seven of ten users have none, then the others
     assert platform.asked[3:] == ["u3", "u4", "u5", "u6", "u7", "u8", "u9", "u0", "u1", "u2"]
 
 
-def test_a_pause_that_is_over_before_the_sweep_has_noticed_costs_no_sweep() -> None:
+def test_a_pause_that_ends_before_the_sweep_does_skips_no_sweep() -> None:
     ledger, counts = Ledger("acme", USERS), Counts()
     sweepers: list[Sweeper] = []
 
-    def wavering() -> tuple[Token, ...]:
+    def pausing_briefly() -> tuple[Token, ...]:
         sweepers[0].pause()
         sweepers[0].resume()
         platform.answers.clear()
         return ()
 
-    platform = Platform({"u2": wavering})
+    platform = Platform({"u2": pausing_briefly})
     sweepers.append(a_sweeper(platform, ledger, counts))
     assert sweepers[0].sweep() is SweepResult.SUCCESS
     assert counts.of("swept") == [("swept", "cancelled"), ("swept", "success")]
@@ -220,13 +212,13 @@ def test_a_stop_ends_the_sweep_without_an_outcome() -> None:
     assert [state.polled for state in ledger.view().users] == [True] + [False] * 9
 
 
-def test_all_failing_is_a_failed_sweep_and_nobody_to_watch_a_success() -> None:
+def test_a_sweep_fails_if_all_users_fail_and_succeeds_without_users() -> None:
     answers = {user.user_id: raising(ApiError(Reason.TIMEOUT, "slow")) for user in USERS}
     assert a_sweeper(Platform(answers), Ledger("acme", USERS), Counts()).sweep() is SweepResult.FAILED
     assert a_sweeper(Platform(), Ledger("acme", ()), Counts()).sweep() is SweepResult.SUCCESS
 
 
-def test_no_more_than_the_configured_number_at_once() -> None:
+def test_concurrency_is_limited_as_configured() -> None:
     together = threading.Barrier(3, timeout=10)
     lock = threading.Lock()
     now, most = 0, 0
@@ -247,7 +239,7 @@ def test_no_more_than_the_configured_number_at_once() -> None:
     assert most == 3
 
 
-def test_users_that_join_are_asked_at_once_and_only_they() -> None:
+def test_only_users_that_join_are_polled_at_once() -> None:
     ledger = Ledger("acme", USERS[:2])
     platform = Platform()
     sweeper = a_sweeper(platform, ledger, Counts())
@@ -260,7 +252,7 @@ def test_users_that_join_are_asked_at_once_and_only_they() -> None:
     assert platform.asked == ["u0", "u1", "u2"]
 
 
-def test_a_user_removed_during_a_sweep_leaves_no_trace() -> None:
+def test_a_user_removed_during_a_sweep_is_not_recorded() -> None:
     ledger = Ledger("acme", USERS)
 
     def answer() -> tuple[Token, ...]:
@@ -271,36 +263,14 @@ def test_a_user_removed_during_a_sweep_leaves_no_trace() -> None:
     assert "u0" not in {state.user.user_id for state in ledger.view().users}
 
 
-def test_without_spreading_users_come_in_their_order() -> None:
-    assert [due.user for due in schedule(USERS, 0)] == list(USERS)
-
-
-@given(st.sets(st.text(min_size=1, max_size=8), max_size=30), st.floats(min_value=1, max_value=86400))
-def test_each_user_has_a_fixed_place_in_the_interval(ids: set[str], over: float) -> None:
-    users = [User(user_id, user_id) for user_id in ids]
-    offsets = {due.user.user_id: due.offset for due in schedule(users, over)}
-    assert offsets.keys() == ids
-    assert all(0 <= offset < over for offset in offsets.values())
-    for user in users:  # whoever else is there
-        assert schedule([user], over)[0].offset == offsets[user.user_id]
-
-
-def test_places_are_spread_evenly() -> None:
-    offsets = [due.offset for due in schedule([User(str(n), "") for n in range(10_000)], 100)]
-    assert offsets == sorted(offsets)
-    tenths = [sum(low <= offset < low + 10 for offset in offsets) for low in range(0, 100, 10)]
-    # 1,000 expected in each; the standard deviation is 30
-    assert all(850 < count < 1150 for count in tenths)
-
-
 @pytest.mark.parametrize("reason", [Reason.RATE_LIMITED, Reason.FORBIDDEN, Reason.TLS])
-def test_a_failure_of_one_user_is_not_the_end(reason: Reason) -> None:
+def test_a_failure_of_one_user_does_not_end_the_sweep(reason: Reason) -> None:
     platform = Platform({"u0": raising(ApiError(reason, "x"))})
     a_sweeper(platform, Ledger("acme", USERS), Counts()).sweep()
     assert len(platform.asked) == 10
 
 
-def test_the_first_sweep_asks_for_the_oldest_data_first() -> None:
+def test_the_first_sweep_refreshes_the_oldest_data_first() -> None:
     ledger = Ledger("acme", USERS[:3])
     ledger.succeeded("u0", (), NOW - 10)
     ledger.succeeded("u2", (), NOW - 99)
@@ -309,7 +279,7 @@ def test_the_first_sweep_asks_for_the_oldest_data_first() -> None:
     assert platform.asked == ["u1", "u2", "u0"]
 
 
-def test_who_keeps_failing_alone_is_asked_less_often_but_never_dropped() -> None:
+def test_a_user_that_alone_keeps_failing_is_polled_less_often_but_never_dropped() -> None:
     ledger = Ledger("acme", USERS)
     platform = Platform({"u3": raising(ApiError(Reason.FORBIDDEN, "HTTP 403"))})
     sweeper = a_sweeper(platform, ledger, Counts())
@@ -326,25 +296,10 @@ def test_who_keeps_failing_alone_is_asked_less_often_but_never_dropped() -> None
     assert (state.failure, state.failures) == (None, 0)
 
 
-def test_if_most_users_fail_nobody_is_asked_less_often() -> None:
+def test_if_most_users_fail_all_are_polled_in_every_sweep() -> None:
     answers = {user.user_id: raising(ApiError(Reason.SERVER_ERROR, "HTTP 500")) for user in USERS[:6]}
     platform = Platform(answers)
     sweeper = a_sweeper(platform, Ledger("acme", USERS), Counts())
     for _ in range(20):
         sweeper.sweep()
     assert platform.asked.count("u0") == 20
-
-
-@pytest.mark.parametrize(
-    ("old", "minutes", "warm"),
-    [
-        (0, 22, True),  # 22 minutes are less than one and a half intervals of 15
-        (0, 23, False),
-        (1, 22, False),  # one in ten is no exception any more
-    ],
-)
-def test_what_an_earlier_run_read_just_now_is_not_read_again_in_haste(old: int, minutes: int, warm: bool) -> None:  # noqa: FBT001
-    ledger = Ledger("acme", USERS)
-    for number, user in enumerate(USERS):
-        ledger.succeeded(user.user_id, (), NOW - (86400 if number < old else minutes * 60))
-    assert a_sweeper(Platform(), ledger, Counts())._warm(ledger.view().users) is warm

@@ -1,0 +1,13 @@
+"""Failures as polls and discovery record and log them."""
+
+from __future__ import annotations
+
+from exporter.model.state import Failure, Reason
+
+INTERNAL_FAILURE = Failure(Reason.INTERNAL, "internal error in the exporter; the log has the traceback")
+"""A defect of the exporter, recorded as a failure."""
+
+
+def log_details(failure: Failure) -> dict[str, str]:
+    """The details of a failure for a log line."""
+    return {"reason": failure.reason.value, "detail": failure.message, "meaning": failure.reason.meaning}
