@@ -206,7 +206,7 @@ def test_a_defect_met_in_a_reload_does_not_end_the_daemon(
     def crash(*_: object) -> None:
         raise OverflowError("date value out of range")
 
-    monkeypatch.setattr(daemon._organizations, "prepare", crash)
+    monkeypatch.setattr(daemon._parts.organizations, "prepare", crash)
     with pytest.raises(ReloadError, match="defect of its own"):
         daemon.reload()
 
@@ -333,7 +333,7 @@ def test_user_files_are_followed_and_newcomers_polled_soon(platform: Simulator, 
         (users / "b.yaml").write_text('\ufeff- {id: "B"}\n', encoding="utf-8")
         wait_until(lambda: exporter.samples().get(UP.format("B")) == 1)
         (users / "b.yaml").write_text("- {id: 0123}\n")
-        wait_until(lambda: "user files went bad" in exporter.output)
+        wait_until(lambda: "user files became invalid" in exporter.output)
         assert exporter.samples()[UP.format("B")] == 1
         wait_until(lambda: exporter.samples()[FILE_ERRORS.format("users_file")] == 1)  # counters may be a second old
         (users / "b.yaml").write_text('- {id: "B", thresholds: {warning: 1h}}\n')
@@ -356,7 +356,7 @@ def test_a_mounted_secret_that_is_swapped_by_symlink(platform: Simulator, tmp_pa
         (tmp_path / "new").rename(tmp_path / "secret")
         wait_until(lambda: exporter.samples()[UP.format("A")] == 1)
         (tmp_path / "v2" / "token").write_text("")
-        wait_until(lambda: "token file went bad" in exporter.output)
+        wait_until(lambda: "token file became invalid" in exporter.output)
         assert exporter.samples()[UP.format("A")] == 1
         wait_until(lambda: exporter.samples()[FILE_ERRORS.format("token_file")] == 1)  # counters may be a second old
 

@@ -237,7 +237,7 @@ def test_check_config_asks_when_it_is_told_to(platform: Simulator, tmp_path: Pat
     platform.faults.for_user("/platform/user", Fault.parse("403"))
     result = command("check-config", "--config.file", config, "--probe")
     assert result.returncode == 1
-    assert "acme: caller: not told to this token (HTTP 403 Forbidden" in result.stdout
+    assert "acme: caller: this token may not ask for it (HTTP 403 Forbidden" in result.stdout
     assert "acme: tokens of A (A): failed: forbidden: HTTP 403 Forbidden" in result.stderr
 
 

@@ -205,22 +205,22 @@ def test_a_reload_that_meets_a_defect_has_changed_nothing(
         # Known last, since it takes requests of its own.
         wait_until(lambda: 'yunxiao_exporter_token_expiry_timestamp_seconds{organization="acme"}' in samples())
         before = samples()
-        children = len(daemon._stop._children)
-        made = daemon._organizations._make
+        children = len(daemon._parts.base.stop._children)
+        made = daemon._parts.organizations._build
 
         def broken(one: Any, *others: Any) -> Any:
             if one.config.name == "third":
                 raise RuntimeError("a defect")
             return made(one, *others)
 
-        monkeypatch.setattr(daemon._organizations, "_make", broken)
+        monkeypatch.setattr(daemon._parts.organizations, "_build", broken)
         configure(tmp_path, platform, acme="BC", second="D", third="D")
         with pytest.raises(ReloadError, match="defect of its own"):
             daemon.reload()
         assert samples() == before
-        assert len(daemon._stop._children) == children
+        assert len(daemon._parts.base.stop._children) == children
         assert requests.get(f"{url}/metrics", timeout=5).text.count('internal_errors_total{where="reload"} 1.0') == 1
-        monkeypatch.setattr(daemon._organizations, "_make", made)
+        monkeypatch.setattr(daemon._parts.organizations, "_build", made)
         daemon.reload()
         assert 'yunxiao_users{organization="second"}' in samples()
     finally:
@@ -233,10 +233,10 @@ def test_the_ledger_of_an_organization_outlives_its_client(platform: Simulator, 
     daemon.start()
     try:
         wait_until(lambda: requests.get(f"{url}/-/ready", timeout=5).status_code == 200)
-        (ledger,) = daemon._store._ledgers
+        (ledger,) = daemon._parts.base.store._ledgers
         config.write_text(config.read_text().replace("timeout: 1s", "timeout: 2s"))
         daemon.reload()
-        assert daemon._store._ledgers == (ledger,)
+        assert daemon._parts.base.store._ledgers == (ledger,)
         assert isinstance(ledger, Ledger)
     finally:
         daemon.stop()
@@ -267,7 +267,7 @@ def test_a_dead_or_stuck_thread_makes_the_exporter_unhealthy_by_its_name(platfor
     daemon, url = a_daemon(tmp_path)
     daemon.start()
     stuck = threading.Event()
-    worker = daemon._supervisor.worker("lease", lambda: stuck.wait(10) and None, stuck_after=0.1)
+    worker = daemon._parts.base.supervisor.worker("lease", lambda: stuck.wait(10) and None, stuck_after=0.1)
     try:
         assert requests.get(f"{url}/-/healthy", timeout=5).status_code == 200
         worker.start()

@@ -13,15 +13,15 @@ from exporter.state.store import Store
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from exporter.app.organization import Watcher
+    from exporter.app.organization import Organization
     from exporter.config.load import OrganizationSettings, Settings
     from exporter.model.snapshot import OrganizationView
 
 
-class FakeWatcher:
-    """Stands where a watcher is made: records what it is asked to do, and raises where it is told to."""
+class FakeOrganization:
+    """Records calls instead of polling, and raises where a test wants it to."""
 
-    def __init__(self, scene: Scene, name: str, client: str, before: FakeWatcher | None) -> None:
+    def __init__(self, scene: Scene, name: str, client: str, before: FakeOrganization | None) -> None:
         self.scene, self.name, self.client = scene, name, client
         self.ledger: Ledger = Ledger(name, [User("1", "x")], publish=scene.publish) if before is None else before.ledger
 
@@ -42,7 +42,7 @@ class FakeWatcher:
     def start(self, _scheduler: object) -> None:
         self._did("start")
 
-    def retire(self, _scheduler: object) -> None:
+    def retire(self) -> None:
         self._did("retire")
 
     def end(self) -> None:
@@ -56,7 +56,7 @@ class FakeWatcher:
 
 
 def settings(*names: str) -> Settings:
-    """Names such as ``acme:1``, the number standing for how requests go out."""
+    """Names such as ``acme:1``; the number stands for the settings of the client."""
     organizations = [
         SimpleNamespace(config=SimpleNamespace(name=one.partition(":")[0]), client=one.partition(":")[2])
         for one in names
@@ -81,13 +81,13 @@ class Scene:
         self.did.append(type(update).__name__)
 
     def make(
-        self, one: OrganizationSettings, _: Settings, before: Watcher | None, __: OrganizationView | None
-    ) -> Watcher:
+        self, one: OrganizationSettings, _: Settings, before: Organization | None, __: OrganizationView | None
+    ) -> Organization:
         name, client = one.config.name, cast("Any", one).client
         if name == self.refused:
             raise RuntimeError("defect")
         self.did.append(f"make {name} {client}")
-        return cast("Watcher", FakeWatcher(self, name, client, cast("FakeWatcher | None", before)))
+        return cast("Organization", FakeOrganization(self, name, client, cast("FakeOrganization | None", before)))
 
     def apply(self, *names: str) -> list[str]:
         new = self.organizations.prepare(settings(*names), {})

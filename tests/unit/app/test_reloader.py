@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from support.builders import NOW, ManualClock
 
-from exporter.app.reloader import Parts, Reloader
+from exporter.app.in_force import Current
+from exporter.app.reloader import Reloader, Targets
 from exporter.common.cancellation import Stop, StoppedError
 from exporter.common.worker import Supervisor
 from exporter.config.errors import ConfigError, Fault, ReloadError
@@ -58,11 +59,11 @@ class Scene:
         self.loaded: Callable[[], Settings] = lambda: settings("new")
         self.stop = Stop()
         self.clock = ManualClock()
-        parts = Parts(*(cast("Any", Part(self, name)) for name in Parts.__slots__))
+        self.current = Current(settings("first"))
         self.reloader = Reloader(
-            settings("first"),
+            self.current,
             self.load,
-            parts,
+            Targets(*(cast("Any", Part(self, name)) for name in Targets.__slots__)),
             lambda _: self.did.append("warnings"),
             Supervisor(lambda _: None, self.clock),
             self.stop,
@@ -83,7 +84,7 @@ class Scene:
 
     @property
     def in_force(self) -> Any:
-        now = self.reloader.in_force
+        now = self.current.value
         return cast("Any", now.settings).name, now.generation, now.refused_since
 
 
