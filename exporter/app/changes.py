@@ -1,4 +1,4 @@
-"""Each update of a ledger, handed to everything that depends on it: in a written order, each listener guarded."""
+"""Passes each update of a ledger to all listeners, in a fixed order. A defect of one does not affect the others."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _TRACEBACK_EVERY = 60.0
-"""Seconds between two tracebacks of one listener: a defect may be met with every poll."""
+"""Seconds between two tracebacks of one listener: a defect may occur with every poll."""
 _DIFF = "events"
 
 
 class MonotonicClock(Protocol):
-    """The part of a clock that limits the log."""
+    """The part of a clock that is needed here."""
 
     def monotonic(self) -> float:
         """Seconds on a clock that never jumps."""
@@ -37,26 +37,26 @@ class MonotonicClock(Protocol):
 
 
 class Listener(Protocol):
-    """A part of the exporter that depends on what is known."""
+    """A part of the exporter that depends on the state of users."""
 
     @property
     def name(self) -> str:
-        """What the log calls it."""
+        """Its name in the log."""
         ...
 
     def handle(self, update: Update) -> None:
-        """Take note of an update. Called by one thread at a time for each organization; must not wait for I/O."""
+        """Process an update. Called by one thread at a time for each organization; must not wait for I/O."""
         ...
 
 
 class Changes:
-    """Hands updates to listeners, one after the other.
+    """Passes updates to listeners, one after the other.
 
     A ledger calls `publish` for one update at a time and in its order; ledgers of different organizations may call at
-    the same time. A listener that raises is counted and logged, and costs neither the other listeners nor the poll.
+    the same time. A listener that raises is counted and logged; the other listeners and the poll continue.
 
     Args:
-        listeners: who depends on what is known, in the order in which they are called.
+        listeners: in the order in which they are called.
         crashed: called after a listener has raised; must count it.
         clock: limits how often a defect is logged.
     """
@@ -65,18 +65,18 @@ class Changes:
         self._listeners = tuple(listeners)
         self._crashed = crashed
         self._clock = clock
-        # Guards _logged: ledgers publish at the same time.
+        # Guards _logged: several ledgers may publish at the same time.
         self._lock = threading.Lock()
         self._logged: dict[str, float] = {}
 
     def publish(self, update: Update) -> None:
-        """Hand an update to every listener; never raises."""
+        """Pass an update to every listener. Never raises."""
         if isinstance(update, Changed):
             update = replace(update, events=self._events(update))
         for listener in self._listeners:
             try:
                 listener.handle(update)
-            except Exception as error:  # noqa: BLE001 - a defect of one listener must cost no other; it is counted
+            except Exception as error:  # noqa: BLE001 - a defect of one listener must not affect the others; it is counted
                 self._report(listener.name, update, error)
 
     def _events(self, change: Changed) -> tuple[Event, ...]:
@@ -106,7 +106,7 @@ class Changes:
 
 
 class ExpositionListener:
-    """Renders the text of a user's series as soon as the state changes, so that the next scrape need not."""
+    """Renders the series of a user as soon as the state changes, to save the next scrape the work."""
 
     name = "exposition"
 
@@ -114,13 +114,13 @@ class ExpositionListener:
         self._exposition = exposition
 
     def handle(self, update: Update) -> None:
-        """Render; what is removed leaves with the next scrape, which renders what the store has."""
+        """Render. Removed users are dropped by the next scrape, which renders what is in the store."""
         if isinstance(update, Changed):
             self._exposition.prepare(update.organization, update.after)
 
 
 class StorageListener:
-    """Hands everything to the writer of the state file."""
+    """Passes all updates to the writer of the state file."""
 
     name = "storage"
 
@@ -131,7 +131,7 @@ class StorageListener:
         """Queue the update for the writer."""
         match update:
             case Changed():
-                # Together, or a crash in between would have the next run find the same changes once more.
+                # Together: after a crash in between, the next run would find the same changes again.
                 self._storage.note(update.organization, update.after, update.events)
             case Swept():
                 self._storage.swept(update.organization, update.sweep)
@@ -152,7 +152,7 @@ class AuditListener:
         self._audit = audit
 
     def handle(self, update: Update) -> None:
-        """Record the events, or forget those of a removed organization."""
+        """Record the events; drop those of a removed organization."""
         match update:
             case Changed():
                 self._audit.note(update.events)
@@ -171,13 +171,13 @@ class TelemetryListener:
         self._telemetry = telemetry
 
     def handle(self, update: Update) -> None:
-        """Drop the series; whatever is still counted for the organization goes nowhere."""
+        """Drop the series. What is counted for the organization later is ignored."""
         if isinstance(update, OrganizationRemoved):
             self._telemetry.forget(update.organization)
 
 
 class ReplicaListener:
-    """Hands everything to the exchange with other replicas."""
+    """Passes all updates to the exchange with other replicas."""
 
     name = "exchange"
 
@@ -196,4 +196,4 @@ class ReplicaListener:
             case OrganizationRemoved():
                 self._member.organization_removed(update.organization)
             case OwnExpiryChanged():
-                pass  # each process asks for that of its own token
+                pass  # each process finds the expiry of its own token

@@ -67,7 +67,7 @@ class Jobs:
         )
 
     def run_soon(self, kind: str, after: float = 0.0) -> None:
-        """Run a job in so many seconds, and then at its interval from that time on."""
+        """Run a job after this number of seconds, and from then on at its interval."""
         if self._scheduler is not None and kind in self._kinds:
             self._scheduler.run_soon(f"{kind} {self._suffix}", after)
 

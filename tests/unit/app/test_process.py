@@ -38,7 +38,7 @@ def some_signals(exits: list[int] | None = None) -> Signals:
 
 def send(signals: Signals, *numbers: signal.Signals) -> None:
     for number in numbers:
-        signals._note(number, None)
+        signals._handle(number, None)
 
 
 def test_a_stop_overtakes_reloads_and_many_reloads_are_one() -> None:
