@@ -32,14 +32,14 @@ class ConfigWarnings:
         """Warn of what a reload could not put in force, then as `check`."""
         start = self._at_start
         if settings.storage != start.storage:
-            _log.warning("storage.path takes effect with the next start")
+            _log.warning("storage.path has changed; it takes effect at the next start")
         if (settings.redis and settings.redis.config) != (start.redis and start.redis.config):
-            _log.warning("redis takes effect with the next start")
+            _log.warning("redis has changed; it takes effect at the next start")
         self.check()
 
     def check(self) -> None:
         """Warn of what has come up meanwhile, such as a silence that has ended."""
         warnings = frozenset(self._current.value.settings.notes(self._clock.now()))
         for warning in sorted(warnings - self._logged):
-            _log.warning("configuration note", note=warning)
+            _log.warning("configuration warning", note=warning)
         self._logged = warnings

@@ -117,7 +117,7 @@ class Organization:
         )
         self._check_interval()
         if config.tls.insecure_skip_verify:
-            self._log.warning("the certificate is not checked; whoever sits in between can read the token")
+            self._log.warning("the certificate is not verified; anyone on the network path can read the token")
         jobs = self._jobs
         jobs.start(scheduler)
         if config.users.discover is not None:
@@ -218,7 +218,7 @@ class Organization:
         self._telemetry.shortest_interval(shortest)
         if shortest > self.poll.interval:
             self._log.warning(
-                "poll.interval is too short: the allowed rate needs longer for every user",
+                "poll.interval is too short: at the allowed rate, polling every user takes longer",
                 users=users,
                 requests_per_second=rate,
                 interval=format_duration(self.poll.interval),
@@ -228,7 +228,7 @@ class Organization:
     def _skipped(self) -> None:
         self._telemetry.skipped()
         self._log.warning(
-            "sweep skipped: the one before is still going; raise poll.interval or limits.requests_per_second"
+            "sweep skipped: the previous one is still running; raise poll.interval or limits.requests_per_second"
         )
 
 

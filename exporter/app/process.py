@@ -132,7 +132,7 @@ class Signals:
 
 def _report_end(saved: bool) -> None:  # noqa: FBT001 - the only argument
     _log.error(
-        "the shutdown takes too long, ending the process",
+        "shutdown takes too long, exiting",
         seconds=_LAST_RESORT,
         state_saved=saved,
         threads=", ".join(sorted(one.name for one in threading.enumerate())),
@@ -173,5 +173,5 @@ def run(daemon: Daemon, signals: Signals) -> None:
             raise failures[0]
     daemon.stop()
     if not daemon.state_saved:
-        _log.error("the state could not be written in time, the next start lacks the last changes")
+        _log.error("the state could not be written in time, the last changes will be missing at the next start")
         raise SystemExit(_NOT_SAVED)

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from exporter.model.snapshot import OrganizationView
 
 _log = structlog.get_logger(__name__)
-_DEFECT = "the exporter met a defect of its own; the log has the traceback"
+_DEFECT = "internal error; the log has the traceback"
 _STOPPING = "the exporter is shutting down"
 _STOP_PATIENCE = 1.0
 """Seconds for which a stop waits for a reload that is putting a configuration in force."""
@@ -150,7 +150,7 @@ class Reloader:
         if self._lock.acquire(timeout=_STOP_PATIENCE):
             self._lock.release()
         else:
-            _log.error("a reload is still under way at the end")
+            _log.error("a reload is still under way at shutdown")
 
     def _reload_if_requested(self) -> None:
         if self._requested.is_set():
@@ -164,7 +164,7 @@ class Reloader:
             settings = self._load()
             new = self._targets.organizations.prepare(settings, {})
         except ConfigError as error:
-            _log.error("reload refused, the old configuration stays in force", faults=str(error))
+            _log.error("reload refused, the previous configuration stays in effect", faults=str(error))
             return self._refuse(str(error))
         except Exception:  # noqa: BLE001 - whatever a file holds, it must not end a daemon that works; it is counted
             self._targets.telemetry.internal_error("reload")
@@ -215,5 +215,5 @@ class Reloader:
         try:
             step(settings)
         except Exception:  # noqa: BLE001 - the configuration is in force by now; the rest must follow, and it is counted
-            _log.exception("a part could not take the configuration")
+            _log.exception("a part could not apply the configuration")
             self._targets.telemetry.internal_error("reload")

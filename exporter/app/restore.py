@@ -60,5 +60,5 @@ def forget_unconfigured(parts: Parts, restored: Mapping[str, OrganizationView]) 
     known = {*restored, *(name for name, _ in storage.last_events)}
     known |= {event.organization for event in storage.events}
     for name in sorted(known - parts.base.current.organizations):
-        _log.info("an organization of an earlier run is not configured any more", organization=name)
+        _log.info("an organization of an earlier run is no longer configured", organization=name)
         parts.changes.publish(OrganizationRemoved(name))

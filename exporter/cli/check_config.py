@@ -15,7 +15,7 @@ def check_config(
     context: typer.Context,
     config_file: ConfigFile,
     *,
-    ask: Annotated[
+    probes: Annotated[
         bool,
         typer.Option(
             "--probe",
@@ -25,7 +25,7 @@ def check_config(
         ),
     ] = False,
 ) -> None:
-    """Check a configuration with everything it points at. Exit code 0 if it is sound, 1 if not."""
+    """Check a configuration with all files and variables that it refers to. Exit code 0 if it is valid, 1 if not."""
     from exporter.common.clock import SystemClock
 
     terminal = Terminal.of(context)
@@ -33,17 +33,17 @@ def check_config(
     users = sum(len(one.users) for one in settings.organizations)
     found = sum(one.config.users.discover is not None for one in settings.organizations)
     more = f", more to be discovered in {found}" if found else ""
-    terminal.out(f"{config_file}: sound; {len(settings.organizations)} organization(s), {users} user(s){more}")
-    for note in settings.notes(SystemClock().now()):
-        terminal.err(f"{config_file}: note: {note}")
-    if not ask:
+    terminal.out(f"{config_file}: valid; {len(settings.organizations)} organization(s), {users} user(s){more}")
+    for warning in settings.notes(SystemClock().now()):
+        terminal.err(f"{config_file}: warning: {warning}")
+    if not probes:
         return
     from exporter.app.probe import probe
 
     set_up_logs(terminal, Level.ERROR, Format.LOGFMT)
-    all_well = True
-    for well, line in probe(settings, SystemClock()):
-        all_well = all_well and well
-        (terminal.out if well else terminal.err)(line)
-    if not all_well:
+    failed = False
+    for succeeded, line in probe(settings, SystemClock()):
+        failed = failed or not succeeded
+        (terminal.out if succeeded else terminal.err)(line)
+    if failed:
         raise typer.Exit(REFUSED)

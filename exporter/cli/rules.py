@@ -30,8 +30,8 @@ def rules(
         terminal.document(lambda stream: stream.write(text))
         return
     settings = load_settings(terminal, config_file)
-    for note in settings.rule_notes:
-        terminal.err(f"{config_file}: note: {note}")
+    for warning in settings.rule_notes:
+        terminal.err(f"{config_file}: warning: {warning}")
     config = settings.config
     text = rules_text(config.alerting, config.poll, settings.label_names, config.policies, config.discover_intervals)
     terminal.document(lambda stream: stream.write(text))

@@ -73,7 +73,7 @@ def rows_about(folder: Path, organization: str) -> list[tuple[Any, ...]]:
     return found
 
 
-def test_an_organization_that_is_removed_is_gone_everywhere_and_stays_gone(platform: Simulator, tmp_path: Path) -> None:
+def test_a_removed_organization_disappears_everywhere_and_stays_removed(platform: Simulator, tmp_path: Path) -> None:
     configure(tmp_path, platform, acme="A", gone="BC")
     with Exporter(tmp_path / "config.yaml").ready() as exporter:
         platform.enterprise.set_tokens("B", [a_record("pt-B"), a_record("pt-new")])
@@ -99,7 +99,7 @@ def test_an_organization_that_is_removed_is_gone_everywhere_and_stays_gone(platf
         assert about(exporter, "gone") == []
 
 
-def test_what_is_removed_while_it_is_down_is_gone_after_the_start(platform: Simulator, tmp_path: Path) -> None:
+def test_what_is_removed_during_downtime_is_dropped_at_the_next_start(platform: Simulator, tmp_path: Path) -> None:
     configure(tmp_path, platform, acme="AD", gone="BC")
     with Exporter(tmp_path / "config.yaml").ready() as exporter:
         platform.enterprise.set_tokens("B", [a_record("pt-B"), a_record("pt-new")])
@@ -136,7 +136,7 @@ def threads_of_daemon(before: set[threading.Thread]) -> list[str]:
     return [one.name for one in threading.enumerate() if one not in before and not any(x in one.name for x in others)]
 
 
-def test_a_stop_is_fine_before_a_start_and_twice(platform: Simulator, tmp_path: Path) -> None:
+def test_a_stop_works_before_a_start_and_twice(platform: Simulator, tmp_path: Path) -> None:
     configure(tmp_path, platform, acme="A")
     before = set(threading.enumerate())
     daemon, _ = a_daemon(tmp_path)
@@ -189,7 +189,7 @@ def test_everything_that_a_start_starts_has_ended_after_the_stop(platform: Simul
     assert len([row for row in rows_about(tmp_path, "acme") if row[0] == "users"]) == 2
 
 
-def test_a_reload_that_meets_a_defect_has_changed_nothing(
+def test_a_reload_with_a_defect_changes_nothing(
     platform: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(tmp_path, platform, acme="A")
@@ -215,7 +215,7 @@ def test_a_reload_that_meets_a_defect_has_changed_nothing(
 
         monkeypatch.setattr(daemon._parts.organizations, "_build", broken)
         configure(tmp_path, platform, acme="BC", second="D", third="D")
-        with pytest.raises(ReloadError, match="defect of its own"):
+        with pytest.raises(ReloadError, match="internal error"):
             daemon.reload()
         assert samples() == before
         assert len(daemon._parts.base.stop._children) == children
@@ -242,7 +242,7 @@ def test_the_ledger_of_an_organization_outlives_its_client(platform: Simulator, 
         daemon.stop()
 
 
-def test_a_storm_of_reloads_over_http_makes_for_a_few(platform: Simulator, tmp_path: Path) -> None:
+def test_concurrent_reloads_over_http_share_a_few_loads(platform: Simulator, tmp_path: Path) -> None:
     config = configure(tmp_path, platform, acme="A")
     loads: list[float] = []
 

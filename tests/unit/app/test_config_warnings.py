@@ -54,7 +54,10 @@ def test_what_needs_a_restart_is_reported_at_each_reload() -> None:
     scene = Scene(settings(storage="/state", redis="one"))
     assert scene.reload(settings(storage="/state", redis="one")) == []
     moved = settings("a", storage="/other", redis="two")
-    restart = ["storage.path takes effect with the next start", "redis takes effect with the next start"]
-    assert scene.reload(moved) == [*restart, "configuration note"]
+    restart = [
+        "storage.path has changed; it takes effect at the next start",
+        "redis has changed; it takes effect at the next start",
+    ]
+    assert scene.reload(moved) == [*restart, "configuration warning"]
     assert scene.reload(moved) == restart
     assert scene.reload(settings(storage="/state")) == restart[1:]

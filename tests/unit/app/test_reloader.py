@@ -92,7 +92,7 @@ def a_fault() -> ConfigError:
     return ConfigError((Fault("config.yaml", 1, "organizations", "is missing", "add one"),))
 
 
-def test_everything_is_made_before_anything_is_put_in_force() -> None:
+def test_everything_is_built_before_anything_is_put_in_force() -> None:
     scene = Scene().begun()
     assert scene.in_force == ("first", 1, None)
     scene.reloader.reload()
@@ -100,7 +100,7 @@ def test_everything_is_made_before_anything_is_put_in_force() -> None:
     assert scene.in_force == ("new", 2, None)
 
 
-def test_a_configuration_that_is_refused_changes_nothing_but_since_when() -> None:
+def test_a_refused_configuration_changes_only_the_time_of_the_refusal() -> None:
     scene = Scene().begun()
 
     def refuse() -> Settings:
@@ -118,10 +118,10 @@ def test_a_configuration_that_is_refused_changes_nothing_but_since_when() -> Non
     assert scene.in_force == ("new", 2, None)
 
 
-def test_a_defect_while_the_new_parts_are_made_changes_nothing_that_is_in_force() -> None:
+def test_a_defect_while_new_parts_are_built_changes_nothing_that_is_in_force() -> None:
     scene = Scene().begun()
     scene.broken = {"organizations.prepare"}
-    with pytest.raises(ReloadError, match="defect of its own"):
+    with pytest.raises(ReloadError, match="internal error"):
         scene.reloader.reload()
     assert scene.since() == ["organizations.prepare", "telemetry.internal_error", "telemetry.reload_failed"]
     assert scene.in_force == ("first", 1, NOW)
@@ -140,7 +140,7 @@ def test_a_defect_of_alerting_is_counted_and_the_organizations_start_all_the_sam
     assert scene.in_force == ("new", 2, None)
 
 
-def test_a_reload_that_is_still_loading_when_everything_ends_puts_nothing_in_force() -> None:
+def test_a_reload_that_is_still_loading_at_shutdown_puts_nothing_in_force() -> None:
     scene = Scene().begun()
     loading, go = threading.Event(), threading.Event()
 
@@ -171,7 +171,7 @@ def test_a_configuration_is_not_put_in_force_before_the_first_one() -> None:
     assert scene.since() == ["organizations.prepare", "organizations.discard"]
 
 
-def test_once_everything_ends_nothing_begins_and_no_role_changes() -> None:
+def test_after_a_stop_neither_a_configuration_nor_a_role_comes_into_force() -> None:
     scene = Scene()
     scene.stop.set()
     with pytest.raises(StoppedError):
@@ -186,7 +186,7 @@ def test_a_role_reaches_alerts_and_organizations() -> None:
     assert scene.since() == ["alerting.stand_by", "organizations.poll"]
 
 
-def test_however_many_requests_wait_they_make_for_one_reload() -> None:
+def test_many_waiting_requests_cause_one_reload() -> None:
     scene = Scene().begun()
     loads = threading.Semaphore(0)
     done = threading.Event()
