@@ -23,7 +23,7 @@ from exporter.app.organization_parts import Shared
 from exporter.app.organizations import Organizations
 from exporter.app.reloader import Reloader, Targets
 from exporter.cluster.member import Member
-from exporter.cluster.redis import Link
+from exporter.cluster.redis import RedisClient
 from exporter.common.cancellation import Stop
 from exporter.common.log_limit import LogLimit
 from exporter.common.worker import Supervisor
@@ -221,8 +221,8 @@ def _storage(base: Base, settings: Settings, shard: Shard) -> Storage | None:
 def _member(base: Base, settings: Settings, shard: Shard, polls: Callable[[bool], None]) -> Member | None:
     if settings.redis is None:
         return None
-    link = Link(settings.redis, settings.redactor)
-    return Member(link, shard, base.store, polls, base.telemetry, base.supervisor, base.clock)
+    client = RedisClient(settings.redis, settings.redactor)
+    return Member(client, shard, base.store, polls, base.telemetry, base.supervisor, base.clock)
 
 
 def _listeners(

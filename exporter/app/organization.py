@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from exporter.metrics.telemetry import OrganizationTelemetry
     from exporter.model.snapshot import OrganizationView
     from exporter.model.user import User
-    from exporter.platform.yunxiao.client import YunxiaoClient
+    from exporter.platform.base import Platform
     from exporter.polling.discovery import Refresher
     from exporter.polling.scheduler import Scheduler
 
@@ -85,7 +85,7 @@ class Organization:
         )
 
     @property
-    def client(self) -> YunxiaoClient:
+    def client(self) -> Platform:
         """The platform."""
         return self.parts.client
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from exporter.cluster.shard import WHOLE, Shard
 from exporter.common.cancellation import Stop
 from exporter.platform.limits import RequestLimits
-from exporter.platform.yunxiao.client import Target, YunxiaoClient
-from exporter.platform.yunxiao.discovery import Discoverer
+from exporter.platform.yunxiao.connect import connect
 from exporter.polling.discovery import KnownUsers, Refresher, RefreshListener, RefreshSettings
 from exporter.polling.own_token import OwnTokenWatch
 from exporter.polling.roster import Roster
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from exporter.http.session import Watchdog
     from exporter.metrics.telemetry import OrganizationTelemetry
     from exporter.model.user import User
+    from exporter.platform.base import Platform
     from exporter.platform.pacing import Pacer
     from exporter.state.delivery import Update
 
@@ -74,7 +73,7 @@ class OrganizationParts:
     stop: Stop
     recorder: Recorder
     pacer: Pacer
-    client: YunxiaoClient
+    client: Platform
     sweeper: Sweeper
     own_token: OwnTokenWatch
     roster: Roster
@@ -119,15 +118,14 @@ def build_parts(
     stop = Stop(shared.stop)
     recorder = Recorder(ledger)
     limits = RequestLimits(pacer, config.limits.concurrency)
-    target = _target(settings, poll)
-    client = YunxiaoClient(target, settings.token, limits, telemetry, shared.watchdog, clock, redact=shared.redact)
+    client = connect(settings, poll.timeout, limits, telemetry, shared.watchdog, clock, shared.redact)
     sweep_settings = SweepSettings(config.limits.concurrency, poll.interval, poll.spread)
     discover = config.users.discover
     refresher = (
         None
         if discover is None
         else Refresher(
-            Discoverer(config.name, client, discover, shared.redact),
+            client,
             RefreshSettings(config.name, discover.interval, discover.allow_empty),
             known,
             RefreshListener(found, recorder.discovered),
@@ -145,20 +143,4 @@ def build_parts(
         OwnTokenWatch(config.name, client, settings.token, recorder.own_token, stop, clock),
         Roster(settings, () if discover is None else known.users or (), shared.shard.takes, recorder, telemetry),
         refresher,
-    )
-
-
-def _target(settings: OrganizationSettings, poll: Poll) -> Target:
-    config = settings.config
-    return Target(
-        endpoint=config.endpoint,
-        timezone=ZoneInfo(config.timezone),
-        timeout=poll.timeout,
-        concurrency=config.limits.concurrency,
-        max_retry_after=config.limits.max_retry_after,
-        host_header=config.host_header,
-        server_name=config.tls.server_name,
-        ca_file=settings.ca_file,
-        insecure_skip_verify=config.tls.insecure_skip_verify,
-        proxies=settings.proxies,
     )

@@ -1,1 +1,1 @@
-"""Several exporters for one enterprise: shards that divide the users, and replicas that stand in for each other."""
+"""Several exporters for one enterprise: shards divide the users, replicas take over from each other."""

@@ -1,7 +1,7 @@
-"""Connections to Redis whose calls end in time and read no more than they may, whatever the server sends.
+"""Connections to Redis with a limit on the time and the bytes of each call, whatever the server sends.
 
-The library limits the wait for each packet alone: a server that sends a byte now and then, or never stops sending,
-would keep a call for ever.
+The library only limits the wait for each packet: a call would never end if a server sent a byte now and then, or never
+stopped sending.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SHORTEST = 0.001
 
 
 class Budget(threading.local):
-    """What the current call of this thread may still use. Without a call there is no limit."""
+    """The time and bytes that are left to the current call of this thread. Outside a call there is no limit."""
 
     def __init__(self) -> None:
         self._deadline = math.inf
@@ -30,7 +30,7 @@ class Budget(threading.local):
 
     @contextmanager
     def limited(self, seconds: float, size: int) -> Iterator[None]:
-        """Limit what connections do within the block to so many seconds and so many bytes received."""
+        """Limit the seconds and the bytes received within the block."""
         before = self._deadline, self._bytes
         self._deadline, self._bytes = time.monotonic() + seconds, size
         try:
@@ -39,23 +39,23 @@ class Budget(threading.local):
             self._deadline, self._bytes = before
 
     def wait(self, wanted: float | None) -> float | None:
-        """How long one operation on a socket may wait, at most as long as wanted.
+        """Seconds that one operation on a socket may wait, at most as long as wanted.
 
         Raises:
-            TimeoutError: the call's time is used up.
+            TimeoutError: the call has no time left.
         """
         if self._deadline == math.inf or wanted == 0:
             return wanted
         left = self._deadline - time.monotonic()
         if left < _SHORTEST:
-            raise TimeoutError("the answer took too long")
+            raise TimeoutError("the call took too long")
         return left if wanted is None else min(wanted, left)
 
     def received(self, size: int) -> None:
-        """Count what was read.
+        """Count bytes that were read.
 
         Raises:
-            OSError: it is more than the call may read.
+            OSError: the call may not read that many.
         """
         self._bytes -= size
         if self._bytes < 0:
@@ -63,7 +63,7 @@ class Budget(threading.local):
 
 
 class _BoundedSocket:
-    """A socket that keeps to the budget; everything else is the socket's own."""
+    """A socket that keeps to the budget and otherwise behaves as the wrapped one."""
 
     def __init__(self, wrapped: socket.socket, budget: Budget) -> None:
         self._wrapped = wrapped
@@ -91,7 +91,7 @@ class _BoundedSocket:
 
 
 def bounded(base: type[Connection], budget: Budget) -> type[Connection]:
-    """A kind of connection like ``base`` that keeps to the budget of the thread that uses it."""
+    """A subclass of ``base`` that keeps to the budget of the thread that uses it."""
 
     class Bounded(base):  # type: ignore[misc, valid-type]
         def _connect(self) -> Any:

@@ -1,4 +1,4 @@
-"""One rate limit for all shards and replicas, kept in Redis; a share of it each while Redis is away."""
+"""One rate limit for all shards and replicas, kept in Redis. While Redis is unavailable each process has a share."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from exporter.cluster.redis import LinkError
+from exporter.cluster.redis import RedisCallError
 from exporter.platform.pacing import Pacer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.cluster.redis import Link
+    from exporter.cluster.redis import RedisClient
     from exporter.common.cancellation import Stop
     from exporter.common.clock import Clock
 
 _log = structlog.get_logger(__name__)
 _MARGIN = 0.94
-"""Part of the limit that is given out: what is granted evenly arrives unevenly, and the platform counts arrivals."""
-_AWAY = 5.0
-"""Seconds for which Redis is left alone after it failed."""
+"""Part of the rate that is granted: requests that start evenly arrive unevenly, and the platform counts arrivals."""
+_UNAVAILABLE = 5.0
+"""Seconds without calls to Redis after one failed."""
 _LONGEST_CALL = 2.0
 _ANSWER_SIZE = 1 << 16
 _PATIENCE = 0.2
-"""Seconds after which a worker that waits for another's turn checks whether it is still wanted."""
+"""Seconds after which a worker that waits for another one checks whether it was cancelled."""
 _RESERVE = """
 local time = redis.call('time')
 local now = time[1] * 1000000 + time[2]
@@ -38,44 +38,50 @@ local kept = string.format('%.0f', (next - now) / 1000 + 1000)
 redis.call('set', KEYS[1], string.format('%.0f', next), 'px', kept)
 return string.format('%.0f', turn - now)
 """
-"""Reserves the next turn and says after how many microseconds it comes. Only the server's clock counts; a turn further
-ahead than the processes can have reserved means that it was set back."""
+"""Reserves the next turn; returns the microseconds until it comes. Only the server's clock counts. A turn further ahead
+than the processes can have reserved means that this clock was set back."""
 
 
 class SharedPacer(Pacer):
-    """A pacer that also reserves every request's turn among all processes in Redis.
+    """A pacer that also reserves a turn in Redis for each request, among all processes.
 
     Args:
         rate: requests a second for all processes together.
-        processes: among how many the rate is divided while Redis is away.
-        key: names the limit in Redis.
-        link: the connection.
-        clock: where time comes from.
-        hold_back: called before each request; waits while this process may not ask the platform.
+        processes: how many share the rate while Redis is unavailable.
+        key: the key of the limit in Redis.
+        client: calls Redis.
+        clock: monotonic time.
+        hold_back: called before each request; waits while it is uncertain whether this process may poll.
     """
 
     def __init__(
-        self, rate: float, processes: int, key: str, link: Link, clock: Clock, hold_back: Callable[[Stop], None]
+        self,
+        rate: float,
+        processes: int,
+        key: str,
+        client: RedisClient,
+        clock: Clock,
+        hold_back: Callable[[Stop], None],
     ) -> None:
         super().__init__(rate, clock)
         self._share = Pacer(rate / processes, clock)
         self._key = key
-        self._link = link
+        self._client = client
         self._time = clock
         self._hold_back = hold_back
         self._interval = 1 / granted(rate)
         # Each process reserves one turn at a time.
         self._furthest = (processes + 1) * self._interval
-        # Held by the one worker that reserves a turn and waits for it.
+        # Held by the worker that reserves a turn and waits for it; one at a time.
         self._turn = threading.Lock()
-        # Written by whoever holds _turn.
-        self._away_until = float("-inf")
+        # Written while _turn is held.
+        self._unavailable_until = float("-inf")
 
     def acquire(self, stop: Stop) -> None:
         """Wait for the next request's turn among all processes.
 
         Raises:
-            StoppedError: the wait was called off.
+            StoppedError: the wait was cancelled.
         """
         super().acquire(stop)
         if not self._granted(stop):
@@ -83,43 +89,43 @@ class SharedPacer(Pacer):
         self._hold_back(stop)
 
     def _granted(self, stop: Stop) -> bool:
-        """Whether Redis gave a turn, which has come; not while it is away, or while another worker finds that out."""
+        """Wait for a turn from Redis; False if Redis is unavailable, or another worker is about to find out."""
         while not self._turn.acquire(timeout=_PATIENCE):
             stop.check()
-            if self._away_until > float("-inf"):
+            if self._unavailable_until > float("-inf"):
                 return False
         try:
-            if self._time.monotonic() < self._away_until:
+            if self._time.monotonic() < self._unavailable_until:
                 return False
             stop.check()
             try:
-                wait = self._link.call(self._ask_for_turn, seconds=_LONGEST_CALL, size=_ANSWER_SIZE)
-            except LinkError as error:
+                wait = self._client.call(self._reserve_turn, seconds=_LONGEST_CALL, size=_ANSWER_SIZE)
+            except RedisCallError as error:
                 self._lost(error)
                 return False
-            self._away_until = float("-inf")
+            self._unavailable_until = float("-inf")
             if stop.wait(wait):
                 stop.check()
             return True
         finally:
             self._turn.release()
 
-    def _ask_for_turn(self, client: Any) -> float:
-        """Seconds until the turn that Redis gave."""
+    def _reserve_turn(self, client: Any) -> float:
+        """Reserve a turn; the seconds until it comes."""
         micros = [math.ceil(seconds * 1_000_000) for seconds in (self._interval, self._furthest)]
         wait = int(client.eval(_RESERVE, 1, self._key, *micros)) / 1_000_000
         if not 0 <= wait <= self._furthest + 1:
-            raise ValueError("the time until the next turn makes no sense")
+            raise ValueError("the time until the next turn is invalid")
         return wait
 
-    def _lost(self, error: LinkError) -> None:
-        log = _log.warning if self._away_until == float("-inf") else _log.debug
-        self._away_until = self._time.monotonic() + _AWAY
-        log("Redis is away, this process keeps to its share of the rate", detail=str(error))
+    def _lost(self, error: RedisCallError) -> None:
+        log = _log.warning if self._unavailable_until == float("-inf") else _log.debug
+        self._unavailable_until = self._time.monotonic() + _UNAVAILABLE
+        log("Redis is unavailable, this process keeps to its share of the rate", detail=str(error))
 
 
 class HeldPacer(Pacer):
-    """A pacer without a limit that holds requests back while this process may not ask the platform."""
+    """A pacer without a rate limit that delays requests while it is uncertain whether this process may poll."""
 
     def __init__(self, clock: Clock, hold_back: Callable[[Stop], None]) -> None:
         super().__init__(None, clock)
@@ -129,12 +135,12 @@ class HeldPacer(Pacer):
         """Wait for the next request's turn.
 
         Raises:
-            StoppedError: the wait was called off.
+            StoppedError: the wait was cancelled.
         """
         super().acquire(stop)
         self._hold_back(stop)
 
 
 def granted(rate: float) -> float:
-    """How many requests a second are given out of so many."""
+    """The requests a second that are granted out of a configured rate."""
     return rate * _MARGIN

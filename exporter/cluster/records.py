@@ -1,9 +1,9 @@
 """What the replicas of a shard keep in Redis: a record for each user, one for each organization's sweep, and an order.
 
-Each batch of changes has a number, and a sorted set says with which number each user last changed: so a standby asks
-for what is new since the number it has seen. The number is made known after its batch, so that nobody takes half of one
-for the whole. Numbers grow with the server's time, so that they go on growing after Redis was emptied. A user who was
-removed stays in the order alone for a while, without a record: that is how standbys are notified.
+Each batch of changes has a number. The order, a sorted set, holds for each user the number of the batch with its last
+change, so a standby reads what is newer than the last number it has seen. The number is published after its batch, so
+that no replica takes half a batch for the whole. Numbers follow the server's time, so that they keep growing after
+Redis was emptied. A removed user stays in the order for a while without a record: that is how standbys are notified.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from exporter.model.state import UserState
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from exporter.cluster.redis import Link
+    from exporter.cluster.redis import RedisClient
 
 T = TypeVar("T")
 _AT_ONCE = 200
 _KEPT = 7 * 86400
-"""Seconds after which Redis forgets a shard that nobody publishes any more."""
+"""Seconds after which Redis drops the records of a shard that no replica publishes."""
 _HIGHEST = 2**53
-"""From here on a score is not exact."""
+"""From here on a score in a sorted set is not exact."""
 _encode = msgspec.msgpack.Encoder().encode
 _NAME = msgspec.msgpack.Decoder(tuple[str, str])
 _STATE = msgspec.msgpack.Decoder(UserState)
@@ -36,7 +36,7 @@ _SWEEP = msgspec.msgpack.Decoder(Sweep)
 
 
 class UnreadableError(Exception):
-    """Something in Redis that this version cannot read."""
+    """A record in Redis cannot be read by this version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ class Batch:
     Attributes:
         states: users' states by their name in Redis.
         sweeps: organizations' last sweeps.
-        removed: names of users whose records go.
-        removed_sweeps: organizations whose last sweep goes.
+        removed: names of users whose records are deleted.
+        removed_sweeps: organizations whose last sweeps are deleted.
     """
 
     states: Mapping[bytes, UserState]
@@ -60,15 +60,15 @@ class Batch:
 
 
 class Records:
-    """Reads and writes the records of one shard. Every method raises `LinkError` if Redis does not do its part.
+    """Reads and writes the records of one shard. Every method raises `RedisCallError` if a call fails.
 
     Args:
-        link: the connection.
-        key: the beginning of all keys.
+        client: calls Redis.
+        key: the prefix of all keys.
     """
 
-    def __init__(self, link: Link, key: str) -> None:
-        self._link = link
+    def __init__(self, client: RedisClient, key: str) -> None:
+        self._client = client
         self._states, self._order = f"{key}:states", f"{key}:order"
         self._sweeps, self._number = f"{key}:sweeps", f"{key}:number"
 
@@ -76,9 +76,9 @@ class Records:
         """The number of the last batch; 0 if there is none.
 
         Raises:
-            UnreadableError: it is none.
+            UnreadableError: it is not a number.
         """
-        text = self._link.call(lambda client: _optional(client.get(self._number)))
+        text = self._client.call(lambda client: _optional(client.get(self._number)))
         if text is None:
             return 0
         if text.isdigit() and len(text) <= len(str(_HIGHEST)) and (number := int(text)) < _HIGHEST:
@@ -86,35 +86,35 @@ class Records:
         raise UnreadableError("the number of the last batch")
 
     def sweeps(self) -> dict[bytes, bytes]:
-        """The organizations' last sweeps, unread."""
-        return self._link.call(lambda client: _mapping(client.hgetall(self._sweeps)))
+        """The last sweeps by organization, not decoded."""
+        return self._client.call(lambda client: _mapping(client.hgetall(self._sweeps)))
 
     def changed_since(self, number: int) -> Iterator[tuple[bytes, bytes | None]]:
-        """The names of users who changed in later batches, with their records, unread; None for who was removed."""
-        # Without an upper end: a user who is just being written once more would be in neither batch.
-        names = self._link.call(lambda client: _names(client.zrangebyscore(self._order, f"({number}", "+inf")))
+        """The names of users that changed in later batches, and their records, not decoded; None for a removed user."""
+        # Without an upper limit: a user that is being written again right now would be in neither batch.
+        names = self._client.call(lambda client: _names(client.zrangebyscore(self._order, f"({number}", "+inf")))
         for some in _portions(names):
-            yield from zip(some, self._link.call(partial(self._records, names=some)), strict=True)
+            yield from zip(some, self._client.call(partial(self._records, names=some)), strict=True)
 
     def _records(self, client: Any, names: list[bytes]) -> list[bytes | None]:
         blobs = [_optional(blob) for blob in client.hmget(self._states, names)]
         if len(blobs) != len(names):
-            raise ValueError("there are not as many records as were asked for")
+            raise ValueError("the answer has a different number of records than requested")
         return blobs
 
     def names(self) -> list[bytes]:
-        """The names of all users of whom there is a record, or who were removed not long ago."""
-        return self._link.call(lambda client: _names(client.zrange(self._order, 0, -1)))
+        """The names of all users that have a record or were removed recently."""
+        return self._client.call(lambda client: _names(client.zrange(self._order, 0, -1)))
 
     def write(self, batch: Batch, above: int) -> int:
-        """Publish a batch under a number that is higher than all before, and than ``above``; that number."""
-        seconds, micros = self._link.call(lambda client: _pair(client.time()))
+        """Publish a batch; its number, which is higher than all before and than ``above``."""
+        seconds, micros = self._client.call(lambda client: _pair(client.time()))
         number = max(above + 1, seconds * 1000 + micros // 1000)
         for some in _portions(list(batch.states)):
-            self._link.call(partial(self._write, names=some, states=batch.states, number=number))
+            self._client.call(partial(self._write, names=some, states=batch.states, number=number))
         for some in _portions(list(batch.removed)):
-            self._link.call(partial(self._remove, names=some, number=number))
-        self._link.call(partial(self._conclude, batch=batch, number=number))
+            self._client.call(partial(self._remove, names=some, number=number))
+        self._client.call(partial(self._conclude, batch=batch, number=number))
         return number
 
     def _write(self, client: Any, names: list[bytes], states: Mapping[bytes, UserState], number: int) -> None:
@@ -141,20 +141,20 @@ class Records:
         pipeline.execute()
 
     def forget(self, names: Collection[bytes]) -> None:
-        """Drop users from the order, after standbys had time to see that they were removed."""
+        """Drop removed users from the order, after standbys had time to see them."""
         for some in _portions(list(names)):
-            self._link.call(partial(self._forget, names=some))
+            self._client.call(partial(self._forget, names=some))
 
     def _forget(self, client: Any, names: list[bytes]) -> None:
         pipeline = client.pipeline(transaction=True)
-        # The records too: a replica that had not heard of the removal may have written one since.
+        # The records too: a replica that did not know of the removal may have written one since.
         pipeline.hdel(self._states, *names)
         pipeline.zrem(self._order, *names)
         pipeline.execute()
 
 
 def name_of(organization: str, user_id: str) -> bytes:
-    """What a user is called in Redis."""
+    """The name of a user in Redis."""
     return _encode((organization, user_id))
 
 
@@ -162,7 +162,7 @@ def read_name(name: bytes) -> tuple[str, str]:
     """The organization and the user's id.
 
     Raises:
-        UnreadableError: it is the name of no user.
+        UnreadableError: it is not the name of a user.
     """
     return _read(_NAME, name)
 
@@ -171,7 +171,7 @@ def read_state(blob: bytes) -> UserState:
     """A user's state.
 
     Raises:
-        UnreadableError: it is none that this version knows.
+        UnreadableError: this version cannot read it.
     """
     return _read(_STATE, blob)
 
@@ -180,7 +180,7 @@ def read_sweep(name: bytes, blob: bytes) -> tuple[str, Sweep]:
     """An organization and its last sweep.
 
     Raises:
-        UnreadableError: it is none that this version knows.
+        UnreadableError: this version cannot read it.
     """
     try:
         return name.decode(), _read(_SWEEP, blob)

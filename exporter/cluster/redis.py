@@ -1,9 +1,8 @@
-"""The connection to Redis or Valkey, which may go away, move or answer nonsense and is never waited for long."""
+"""The client for Redis or Valkey. The server may fail, move or send invalid answers; no call waits for it for long."""
 
 from __future__ import annotations
 
 import time
-import traceback
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -15,6 +14,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
 
 from exporter.cluster.budget import Budget, bounded
+from exporter.common.exceptions import clear_chain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,25 +25,25 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _TIMEOUT = 2.0
-"""Seconds to wait for each packet of the server."""
+"""Seconds to wait for each packet from the server."""
 _SENTINEL_PORT = 26379
 _LONGEST_DETAIL = 300
 _RECONNECT_EVERY = 60.0
-"""Seconds after which connections are made again, so that a name that leads to another server by now is followed."""
+"""Seconds after which connections are opened again, so that changes in DNS are followed."""
 
 
-class LinkError(Exception):
-    """Redis did not do what it was asked. The text is safe to show."""
+class RedisCallError(Exception):
+    """A call to Redis failed. The text is safe to show."""
 
 
-class Link:
-    """Asks Redis. Whatever goes wrong is a `LinkError`, and connections that may lead to the wrong server are dropped.
+class RedisClient:
+    """Calls Redis. Every error is a `RedisCallError`, and closes the connections, which may lead to the wrong server.
 
-    After a failover the old master goes on answering READONLY, MASTERDOWN or LOADING to connections that stayed open.
+    After a failover the old master answers READONLY, MASTERDOWN or LOADING on connections that stayed open.
 
     Args:
         settings: where Redis is.
-        redactor: takes secrets out of the texts of errors.
+        redactor: removes secrets from the texts of errors.
     """
 
     def __init__(self, settings: RedisSettings, redactor: Redactor) -> None:
@@ -60,15 +60,15 @@ class Link:
         return self._up
 
     def call(self, ask: Callable[[Any], T], *, seconds: float = 10.0, size: int = 1 << 26) -> T:
-        """Ask Redis something.
+        """Make one call.
 
         Args:
-            ask: sends commands and checks the answers; may raise anything about an answer that makes no sense.
-            seconds: how long all of it may take, connecting included; looking the name up in DNS is not.
-            size: how many bytes the answers may have.
+            ask: sends commands and checks the answers; may raise any exception for an invalid answer.
+            seconds: time limit for the call, including connecting but not the DNS lookup.
+            size: limit for the answers, in bytes.
 
         Raises:
-            LinkError: whatever else there is instead of an answer.
+            RedisCallError: the call failed.
         """
         now = time.monotonic()
         if now - self._connected > _RECONNECT_EVERY:
@@ -76,16 +76,16 @@ class Link:
         try:
             with self._budget.limited(seconds, size):
                 answer = ask(self._client)
-        except Exception as error:  # noqa: BLE001 - the library raises anything about an answer that makes no sense
+        except Exception as error:  # noqa: BLE001 - the library raises all kinds of exceptions for invalid answers; each becomes a RedisCallError
             text = self._text(error)
-            _clear_frames(error)
+            clear_chain(error)
         else:
             self._up = True
             return answer
-        # Outside of the handler, and from a text, so that no error refers to another one, to itself or to its frames.
+        # Outside the handler, and from a text, so that no error refers to another one, to itself or to its frames.
         self._up = False
         self._drop_connections(now)
-        raise LinkError(text)
+        raise RedisCallError(text)
 
     def close(self) -> None:
         """Close all connections."""
@@ -94,17 +94,17 @@ class Link:
 
     def _drop_connections(self, now: float) -> None:
         self._connected = now
-        # Not those that other threads are using: they find out for themselves.
+        # Not the connections in use: their threads will notice themselves.
         self._client.connection_pool.disconnect(inuse_connections=False)
 
     def _text(self, error: Exception) -> str:
-        # In a pipeline the text of the command stands before: keys and users' data.
+        # In a pipeline the text begins with the command, which has keys and data of users.
         text = str(error).rpartition(" caused error: ")[2]
         return self._redactor.clean(f"{type(error).__name__}: {text}")[:_LONGEST_DETAIL]
 
 
 class _Credentials(CredentialProvider):
-    """Follows the password's file: each new connection uses what it holds then."""
+    """Reads the password file for each new connection."""
 
     def __init__(self, username: str | None, password: SecretSource | None, redactor: Redactor) -> None:
         self._username = username
@@ -118,7 +118,7 @@ class _Credentials(CredentialProvider):
 
 
 def _client(settings: RedisSettings, redactor: Redactor, budget: Budget) -> redis.Redis:
-    """A client that waits two seconds at most for each packet of the server, and repeats nothing by itself."""
+    """A client that waits at most two seconds for each packet from the server, and never retries."""
     config = settings.config
     parts = urlsplit(config.url)
     encrypted = parts.scheme.startswith("rediss")
@@ -168,13 +168,3 @@ def _addresses(netloc: str) -> list[tuple[str, int]]:
         parts = urlsplit(f"//{one}")
         found.append((parts.hostname or "", parts.port or _SENTINEL_PORT))
     return found
-
-
-def _clear_frames(error: BaseException | None) -> None:
-    """Let go of what the frames of an error and of its causes refer to: it would stay until a full collection."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        traceback.clear_frames(error.__traceback__)
-        error.__traceback__ = None
-        error = error.__cause__ or error.__context__

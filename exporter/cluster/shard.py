@@ -1,4 +1,4 @@
-"""Which users are whose: a stable hash of the user id divides them among shards."""
+"""Divides users among shards by a stable hash of the user id."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Shard:
 
     @property
     def label(self) -> str:
-        """What tells the series of one shard from another's; empty where there is one alone."""
+        """The value of the label `shard`; empty if there is one shard."""
         return "" if self.total == 1 else str(self)
 
     def takes(self, user_id: str) -> bool:
-        """Whether the user is this shard's; each user is exactly one shard's, in every process."""
+        """Whether the user belongs to this shard. Each user belongs to exactly one, in every process."""
         digest = hashlib.blake2b(user_id.encode("utf-8", "surrogatepass"), digest_size=8, person=b"shard").digest()
         return int.from_bytes(digest, "big") % self.total == self.number
 
@@ -39,11 +39,11 @@ def parse_shard(text: str, environ: Mapping[str, str]) -> Shard:
     """Read ``k/n``, k from 0 to n-1, or ``auto/n``, which takes k from the end of the pod's name.
 
     Raises:
-        ValueError: neither, or the pod's name has no ordinal below n.
+        ValueError: it is neither, or the name of the pod does not end in an ordinal below n.
     """
     match = _SHARD.fullmatch(text)
     if match is None or int(match[2]) < 1:
-        raise ValueError(f"{text!r} is no shard; write 0/3 to 2/3, or auto/3 in a StatefulSet of three")
+        raise ValueError(f"{text!r} is not a valid shard; write 0/3 to 2/3, or auto/3 in a StatefulSet of three")
     total = int(match[2])
     if match[1] != "auto":
         number = int(match[1])

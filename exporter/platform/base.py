@@ -1,20 +1,31 @@
-"""What can go wrong with a call, as the closed list of reasons.
+"""What the exporter needs of a platform, its operations and fields, and the error of a failed call.
+
+Polling, metrics and commands know this module alone. To add a platform, write a package beside `yunxiao` with a
+function `connect` that returns a `Platform`, and call it in `exporter.app.organization_parts`.
+
+Exceptions of every call:
 
 ApiError
-└── the exception of a failed call; its `reason` says which kind
-    └── PagingError (exporter.platform.yunxiao.pagination): the pages of a list make none
-StoppedError (exporter.clock)
-└── the call was called off
+    The call failed; its `reason` is one of a closed list.
+StoppedError (exporter.common.cancellation)
+    The call was cancelled.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
 
 from exporter.model.state import Failure, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
+
+    from exporter.common.cancellation import Stop
+    from exporter.common.secrets import Secret
+    from exporter.model.token import Token
+    from exporter.model.user import User
 
 _BY_STATUS = {
     400: Reason.UNSUPPORTED,
@@ -28,18 +39,137 @@ _BY_STATUS = {
     429: Reason.RATE_LIMITED,
     501: Reason.UNSUPPORTED,
 }
-_WORTH_ANOTHER_TRY = frozenset({Reason.RATE_LIMITED, Reason.SERVER_ERROR, Reason.CONNECTION})
+_RETRYABLE = frozenset({Reason.RATE_LIMITED, Reason.SERVER_ERROR, Reason.CONNECTION})
 _NOT_OFFERED = frozenset({Reason.FORBIDDEN, Reason.NOT_FOUND, Reason.UNSUPPORTED})
+
+
+class Operation(StrEnum):
+    """The calls to a platform, as the label `operation` names them."""
+
+    LIST_TOKENS = "list_tokens"
+    LIST_USERS = "list_users"
+    LIST_MEMBERS = "list_members"
+    LIST_ORGANIZATIONS = "list_organizations"
+    LIST_DEPARTMENTS = "list_departments"
+    GET_CALLER = "get_caller"
+
+
+OPERATIONS = tuple(operation.value for operation in Operation)
+PARSE_FIELDS = ("token", "token_id", "name", "permissions", "created_at", "expired_at", "user")
+"""The fields that can be unreadable, as the label `field` of `yunxiao_parse_errors_total` names them."""
+TRUNCATED_FIELDS = ("token_id", "name", "permissions", "user")
+"""The fields that can be cut, as the label `field` of `yunxiao_truncated_fields_total` names them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The user that the exporter's token belongs to.
+
+    Attributes:
+        user_id: the id on the platform.
+        name: the name to show; "" if the platform does not return one.
+        username: the login name; "" if the platform does not return one.
+    """
+
+    user_id: str
+    name: str = ""
+    username: str = ""
+
+
+class TokenLister(Protocol):
+    """Lists tokens."""
+
+    def list_tokens(self, user_id: str, stop: Stop) -> tuple[Token, ...]:
+        """The personal access tokens of one user; ``()`` if there are none.
+
+        Args:
+            user_id: the user's id on the platform.
+            stop: cancels the call.
+
+        Raises:
+            ApiError: the call failed, after retries if a retry made sense.
+            StoppedError: the call was cancelled.
+        """
+        ...
+
+
+class OwnTokens(TokenLister, Protocol):
+    """Finds the owner of the exporter's token, and lists tokens."""
+
+    def caller(self, stop: Stop) -> Caller:
+        """The user that the exporter's token belongs to.
+
+        Args:
+            stop: cancels the call.
+
+        Raises:
+            ApiError: the call failed; `ApiError.not_offered` if the platform does not offer it to this token.
+            StoppedError: the call was cancelled.
+        """
+        ...
+
+
+class UserFinder(Protocol):
+    """Finds users."""
+
+    def find_users(self, stop: Stop) -> tuple[User, ...]:
+        """The users that the configuration selects, each id once; ``()`` if it selects none.
+
+        Args:
+            stop: cancels the call.
+
+        Raises:
+            ApiError: a list could not be fetched completely.
+            StoppedError: the call was cancelled.
+        """
+        ...
+
+
+class Platform(OwnTokens, UserFinder, Protocol):
+    """All that the exporter needs of one organization's platform. Threads share it."""
+
+    @property
+    def refused(self) -> Collection[Secret]:
+        """The tokens that the platform refused in the last call that failed with 401."""
+        ...
+
+    def close(self) -> None:
+        """Cancel the requests in flight and close the connections; no call works afterwards."""
+        ...
+
+
+class PlatformObserver(Protocol):
+    """Counts requests and what is wrong with their answers."""
+
+    def request(self, operation: str, code: str, seconds: float) -> None:
+        """A request ended with this HTTP status, or with ``error`` if there was none."""
+        ...
+
+    def retry(self) -> None:
+        """A request is about to be repeated."""
+        ...
+
+    def error(self, reason: Reason) -> None:
+        """A request failed."""
+        ...
+
+    def parse_errors(self, field: str, count: int) -> None:
+        """Fields of an answer could not be read; the field is one of `PARSE_FIELDS`."""
+        ...
+
+    def truncated(self, field: str, count: int) -> None:
+        """Fields of an answer were too long and were cut; the field is one of `TRUNCATED_FIELDS`."""
+        ...
 
 
 class ApiError(Exception):
     """A call failed.
 
     Attributes:
-        reason: which kind of failure.
-        detail: what exactly, safe to show: no secret, no body, no address with a password.
-        status: the HTTP status; None where no answer came.
-        retry_after: seconds that the platform asked to wait; None if it did not say.
+        reason: the kind of failure.
+        detail: what happened; safe to show: no secret, no body, no address with a password.
+        status: the HTTP status; None if there was no answer.
+        retry_after: seconds that the platform asked to wait; None if it did not ask.
     """
 
     def __init__(
@@ -56,23 +186,23 @@ class ApiError(Exception):
         return ApiError(self.reason, redact(self.detail), status=self.status, retry_after=self.retry_after)
 
     @property
-    def worth_another_try(self) -> bool:
-        """Whether the same request may well work in a moment."""
-        return self.reason in _WORTH_ANOTHER_TRY
+    def retryable(self) -> bool:
+        """Whether the same request may work if it is repeated."""
+        return self.reason in _RETRYABLE
 
     @property
     def not_offered(self) -> bool:
-        """Whether the platform does not offer the call, or not to this token."""
+        """Whether the platform does not offer this call, or not to this token."""
         return self.reason in _NOT_OFFERED
 
     @property
     def failure(self) -> Failure:
-        """The error as what is kept about a user."""
+        """The error as recorded in the state of a user."""
         return Failure(self.reason, self.detail)
 
 
 def reason_of_status(status: int) -> Reason:
-    """The reason behind an HTTP status that is no success."""
+    """The reason that an HTTP status other than 200 stands for."""
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     if 300 <= status < 400:  # noqa: PLR2004

@@ -1,6 +1,6 @@
-"""How many requests may be under way at once, and when the next one may start.
+"""Limits the requests in flight, and decides when the next one may start.
 
-Both are taken before a request's time limit starts, so that a request is never late because others came first.
+A request waits for both before its time limit starts, so that it never times out because of other requests.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ class Pace(Protocol):
     """Spaces requests in time."""
 
     def acquire(self, stop: Stop) -> None:
-        """Wait for the next request's turn; raises `StoppedError`."""
+        """Wait until the next request may start; raises `StoppedError`."""
         ...
 
     def throttled(self, retry_after: float | None) -> None:
-        """The platform asked to slow down, for so many seconds if it named a time."""
+        """The platform asked to slow down, for this many seconds if it named a time."""
         ...
 
     def relaxed(self) -> None:
-        """A request was not refused for its rate."""
+        """A request was not rate limited."""
         ...
 
 
 class AdmissionQueue(Generic[W]):
-    """Who may start next, strictly in order of arrival. It neither waits nor locks: whoever uses it does.
+    """Decides who may start next, in order of arrival. Not thread-safe and never waits: its owner does both.
 
     A request takes one of the places first and then, alone, waits for its turn by the rate. Only one request at a time
     waits for the rate, so that requests start in the order in which they arrived.
 
     Args:
-        places: requests that may be under way at once.
+        places: limit for the requests in flight.
     """
 
     def __init__(self, places: int) -> None:
@@ -55,22 +55,22 @@ class AdmissionQueue(Generic[W]):
         return self._next() is waiter
 
     def started(self) -> W | None:
-        """The admitted request has got its turn by the rate and starts; the waiter that is admitted now, if any."""
+        """The admitted request starts, its wait for the rate is over; the waiter that is admitted now, if any."""
         self._pacing = False
         return self._next()
 
     def ended(self) -> W | None:
-        """A request that had started has ended; the waiter that is admitted now, if any."""
+        """A request that had started ended; the waiter that is admitted now, if any."""
         self._free += 1
         return self._next()
 
     def gave_up(self) -> W | None:
-        """The admitted request does not start after all; the waiter that is admitted now, if any."""
+        """The admitted request will not start; the waiter that is admitted now, if any."""
         self._pacing = False
         return self.ended()
 
     def leave(self, waiter: W) -> bool:
-        """Leave the queue; False if the waiter has been admitted meanwhile."""
+        """Leave the queue; False if the waiter was already admitted."""
         try:
             self._waiting.remove(waiter)
         except ValueError:
@@ -90,19 +90,19 @@ class RequestLimits:
 
     Args:
         pace: spaces the requests in time.
-        concurrency: requests that may be under way at once.
+        concurrency: limit for the requests in flight.
     """
 
     def __init__(self, pace: Pace, concurrency: int) -> None:
         self._pace = pace
         # Guards _queue: all threads that send requests to the platform pass through here.
         self._lock = threading.Lock()
-        # A waiter is a stop below its request's stop, so that one wait ends by admission and by the stop alike.
+        # A waiter is a child of the request's stop, so that admission and the stop both end its wait.
         self._queue: AdmissionQueue[Stop] = AdmissionQueue(concurrency)
 
     @contextlib.contextmanager
     def admit(self, stop: Stop) -> Iterator[None]:
-        """Wait until a request may start; inside the context it is under way.
+        """Wait until a request may start; inside the context it is in flight.
 
         Raises:
             StoppedError: the stop ended the wait.
@@ -120,11 +120,11 @@ class RequestLimits:
             self._admit_next(self._queue.ended)
 
     def throttled(self, retry_after: float | None) -> None:
-        """The platform asked to slow down, for so many seconds if it named a time."""
+        """The platform asked to slow down, for this many seconds if it named a time."""
         self._pace.throttled(retry_after)
 
     def relaxed(self) -> None:
-        """A request was not refused for its rate."""
+        """A request was not rate limited."""
         self._pace.relaxed()
 
     def _wait_for_place(self, stop: Stop) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -19,26 +19,12 @@ if TYPE_CHECKING:
 
     from exporter.common.clock import Clock
     from exporter.model.user import User
+    from exporter.platform.base import UserFinder
+    from exporter.polling.failures import DefectObserver
 
 _log = structlog.get_logger(__name__)
 _RETRY = 60.0
 """Seconds after which a list that was never fetched is requested again, unless its interval is shorter."""
-
-
-class Finder(Protocol):
-    """Finds users on the platform."""
-
-    def find(self, stop: Stop) -> tuple[User, ...]:
-        """All that there are; raises `ApiError` or `StoppedError`."""
-        ...
-
-
-class RefreshObserver(Protocol):
-    """Counts defects."""
-
-    def internal_error(self, where: str) -> None:
-        """A defect was caught and survived."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +85,11 @@ class Refresher:
 
     def __init__(
         self,
-        finder: Finder,
+        finder: UserFinder,
         settings: RefreshSettings,
         known: KnownUsers,
         listener: RefreshListener,
-        observer: RefreshObserver,
+        observer: DefectObserver,
         stop: Stop,
         clock: Clock,
     ) -> None:
@@ -179,7 +165,7 @@ class Refresher:
     def _fetch(self) -> Failure | None:
         """Fetch a list and put it into effect; the failure if it cannot be fetched, accepted or applied."""
         try:
-            users = self._finder.find(self._stop)
+            users = self._finder.find_users(self._stop)
         except ApiError as error:
             return error.failure
         except StoppedError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -20,25 +20,13 @@ if TYPE_CHECKING:
     from exporter.common.clock import Clock
     from exporter.common.secrets import Secret, SecretSource
     from exporter.model.token import Token
-    from exporter.platform.yunxiao.directory import Person
+    from exporter.platform.base import OwnTokens
 
 _log = structlog.get_logger(__name__)
 LOOK_EVERY = 3600.0
 """Seconds between two looks."""
 _RETRY = 60.0
 _MASKED = re.compile(r"\*+")
-
-
-class OwnClient(Protocol):
-    """The part of the API client that is needed here."""
-
-    def caller(self, stop: Stop) -> Person:
-        """Whose token it is; raises `ApiError` or `StoppedError`."""
-        ...
-
-    def list_tokens(self, user_id: str, stop: Stop) -> tuple[Token, ...]:
-        """The tokens of one user; raises `ApiError` or `StoppedError`."""
-        ...
 
 
 def own_token(token_id: str, listed: Iterable[Token]) -> Token | None:
@@ -88,7 +76,7 @@ class OwnTokenWatch:
     def __init__(
         self,
         organization: str,
-        client: OwnClient,
+        client: OwnTokens,
         source: SecretSource,
         told: Callable[[float | None], None],
         stop: Stop,

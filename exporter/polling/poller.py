@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -19,25 +19,11 @@ if TYPE_CHECKING:
     from exporter.model.state import Failure
     from exporter.model.token import Token
     from exporter.model.user import User
+    from exporter.platform.base import TokenLister
+    from exporter.polling.failures import DefectObserver
     from exporter.state.ledger import Outcomes
 
 _log = structlog.get_logger(__name__)
-
-
-class TokenLister(Protocol):
-    """The part of the API client that a sweep needs."""
-
-    def list_tokens(self, user_id: str, stop: Stop) -> tuple[Token, ...]:
-        """The tokens of one user; raises `ApiError` or `StoppedError`."""
-        ...
-
-
-class DefectObserver(Protocol):
-    """Counts defects."""
-
-    def internal_error(self, where: str) -> None:
-        """A defect was caught and survived."""
-        ...
 
 
 class Poller:

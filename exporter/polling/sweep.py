@@ -9,7 +9,7 @@ import structlog
 
 from exporter.model.snapshot import Sweep, SweepResult
 from exporter.polling.backoff import Due, is_polled, is_warm, schedule
-from exporter.polling.failures import log_details
+from exporter.polling.failures import DefectObserver, log_details
 from exporter.polling.poller import Poller
 from exporter.polling.workers import Pass, RunningPasses
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from exporter.common.clock import Clock
     from exporter.model.state import UserState
     from exporter.model.user import User
-    from exporter.polling.poller import TokenLister
+    from exporter.platform.base import TokenLister
     from exporter.state.ledger import Outcomes
 
 _log = structlog.get_logger(__name__)
@@ -29,12 +29,8 @@ _SPREAD_SHARE = 0.8
 """Part of the interval over which a sweep spreads its requests; the rest is left for slow answers and retries."""
 
 
-class SweepObserver(Protocol):
-    """Counts what sweeps do."""
-
-    def internal_error(self, where: str) -> None:
-        """A defect was caught and survived."""
-        ...
+class SweepObserver(DefectObserver, Protocol):
+    """Counts sweeps and defects."""
 
     def swept(self, result: SweepResult) -> None:
         """A sweep ended."""

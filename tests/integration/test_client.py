@@ -109,11 +109,11 @@ def test_tokens_of_a_user(platform: Simulator) -> None:
         ("empty", Reason.INVALID_RESPONSE, "an empty body", 1),
         ("body:null", Reason.INVALID_RESPONSE, "no list of tokens", 1),
         ('body:{"success":false,"errorCode":"X"}', Reason.INVALID_RESPONSE, "the error X", 1),
-        ("truncated", Reason.CONNECTION, "broke off", 3),
+        ("truncated", Reason.CONNECTION, "was lost", 3),
         ("reset", Reason.CONNECTION, "no connection", 3),
-        ("hang", Reason.TIMEOUT, "no whole answer within 0.5 s", 1),
-        ("slow", Reason.TIMEOUT, "no whole answer within 0.5 s", 1),
-        ("slow_headers", Reason.TIMEOUT, "no whole answer within 0.5 s", 1),
+        ("hang", Reason.TIMEOUT, "no complete answer within 0.5 s", 1),
+        ("slow", Reason.TIMEOUT, "no complete answer within 0.5 s", 1),
+        ("slow_headers", Reason.TIMEOUT, "no complete answer within 0.5 s", 1),
     ],
 )
 def test_each_fault_has_its_reason(platform: Simulator, fault: str, reason: Reason, detail: str, requests: int) -> None:
@@ -173,7 +173,7 @@ def test_redirects_are_refused_and_carry_no_token_along(platform: Simulator) -> 
         platform.faults.for_user("u1", Fault.parse(f"redirect:{elsewhere.url}/login?x=y"))
         with a_client(platform.url) as bench:
             error = bench.fails()
-        assert (error.reason, error.detail) == (Reason.REDIRECT, "HTTP 302 to 127.0.0.1, redirect refused")
+        assert (error.reason, error.detail) == (Reason.REDIRECT, "HTTP 302 to 127.0.0.1, redirects are refused")
         assert elsewhere.requests() == 0
 
 
@@ -211,7 +211,7 @@ def test_a_stop_ends_the_wait_between_retries(platform: Simulator) -> None:
 
 def test_refused_connections_and_unknown_hosts() -> None:
     with a_client(f"http://127.0.0.1:{free_port()}") as bench:
-        assert bench.fails().detail == "no connection: Connection refused"
+        assert bench.fails().detail == "connection failed: Connection refused"
     with a_client("http://no-such-host.invalid") as bench:
         assert bench.fails().detail == "the host name cannot be resolved"
 
@@ -347,5 +347,8 @@ def test_requests_go_through_the_proxy_and_its_password_stays_hidden(platform: S
     dead = f"http://me:{PASSWORD}@127.0.0.1:{free_port()}"
     with a_client("http://acme.invalid", proxies={"http": dead}) as bench:
         error = bench.fails()
-        assert (error.reason, error.detail) == (Reason.CONNECTION, "the proxy cannot be reached or refuses")
+        assert (error.reason, error.detail) == (
+            Reason.CONNECTION,
+            "the proxy cannot be reached or refused the connection",
+        )
         assert PASSWORD not in repr(error)

@@ -23,8 +23,8 @@ from exporter.cluster.leadership import Role
 from exporter.cluster.lease import Lease, RedisLock
 from exporter.cluster.rate import SharedPacer
 from exporter.cluster.records import Records
-from exporter.cluster.redis import Link
-from exporter.cluster.replication import Exchange
+from exporter.cluster.redis import RedisClient
+from exporter.cluster.replication import Replicator
 from exporter.common.cancellation import Stop
 from exporter.common.clock import SystemClock
 from exporter.common.redaction import Redactor
@@ -51,12 +51,12 @@ def server(redis_server: str, tmp_path: Path) -> Iterator[RedisServer]:
         yield running
 
 
-def a_link(port: int) -> Link:
-    return Link(RedisSettings(RedisSection(url=f"redis://127.0.0.1:{port}/0"), None, None), Redactor())
+def a_link(port: int) -> RedisClient:
+    return RedisClient(RedisSettings(RedisSection(url=f"redis://127.0.0.1:{port}/0"), None, None), Redactor())
 
 
 @contextmanager
-def linked(port: int) -> Iterator[Link]:
+def linked(port: int) -> Iterator[RedisClient]:
     link = a_link(port)
     yield link
     link.close()
@@ -214,14 +214,14 @@ USERS = [User(f"u{number}", f"user {number}") for number in range(5)]
 class Telling:
     """Tells an exchange what a ledger says, as the daemon does."""
 
-    def __init__(self, exchange: Exchange) -> None:
-        self.exchange = exchange
+    def __init__(self, replicator: Replicator) -> None:
+        self.replicator = replicator
 
     def changed(self, organization: str, _: UserState, state: UserState) -> None:
-        self.exchange.changed(organization, state)
+        self.replicator.changed(organization, state)
 
     def swept(self, organization: str, sweep: Sweep) -> None:
-        self.exchange.swept(organization, sweep)
+        self.replicator.swept(organization, sweep)
 
     def own_token(self, organization: str, expires_at: float | None) -> None:
         pass
@@ -234,16 +234,16 @@ class Process:
         self.store = Store()
         self.link = a_link(port)
         self.errors: list[int] = []
-        self.exchange = Exchange(
+        self.replicator = Replicator(
             Records(self.link, "shard"), self.store, lambda: self.errors.append(1), supervised(), SystemClock()
         )
-        self.ledger = Ledger("acme", USERS, since=NOW, publish=calls(Telling(self.exchange)))
+        self.ledger = Ledger("acme", USERS, since=NOW, publish=calls(Telling(self.replicator)))
         self.store.replace([self.ledger])
-        self.exchange.publish(publishes)
-        self.exchange.start()
+        self.replicator.publish(publishes)
+        self.replicator.start()
 
     def end(self) -> None:
-        self.exchange.stop()
+        self.replicator.stop()
         self.link.close()
 
     def knows(self, user_id: str) -> Any:
@@ -294,7 +294,7 @@ def test_who_is_not_known_yet_is_remembered_until_they_are(server: RedisServer) 
     with a_client(server.port) as client:
         wait_until(lambda: client.get("shard:number"))
         time.sleep(1.5)
-        standby.exchange.publish(True)  # takes over before it knows anybody
+        standby.replicator.publish(True)  # takes over before it knows anybody
         time.sleep(1.5)
         assert client.hlen("shard:states") == 1
     standby.ledger.watch(USERS)
@@ -404,6 +404,6 @@ def test_a_redis_that_is_away_at_the_start_delays_the_first_sweep_by_two_leases(
             assert not exporter.answers("/-/ready")
             exporter.ready()
             assert exporter.samples()["yunxiao_exporter_redis_up"] == 0
-            assert "Redis is away" in exporter.output
+            assert "Redis is unavailable" in exporter.output
             exporter.signal(signal.SIGTERM)
             assert exporter.ended() == 0

@@ -73,7 +73,7 @@ def test_a_server_that_repeats_page_1_for_ever_leaves_the_last_list_in_force(tmp
     ("quirks", "words"),
     [
         (Quirks(failing_page=2), "HTTP 500"),
-        (Quirks(empty_page=2), "page 2 is empty although 3 pages are promised"),
+        (Quirks(empty_page=2), "page 2 is empty although the server announced 3 pages"),
         (Quirks(nobody=True), "the list is empty, the previous one has 250 users"),
         (Quirks(ignored_page=True, no_page_headers=True), "the server repeats page 1"),
     ],

@@ -12,8 +12,8 @@ from support.running import free_port
 from support.updates import calls
 
 from exporter.cluster.records import Records, name_of
-from exporter.cluster.redis import Link
-from exporter.cluster.replication import Exchange
+from exporter.cluster.redis import RedisClient
+from exporter.cluster.replication import Replicator
 from exporter.common.redaction import Redactor
 from exporter.common.worker import Supervisor
 from exporter.config.load import RedisSettings
@@ -62,23 +62,23 @@ class Replica:
         self.store = Store()
         self.clock = FakeClock()
         self.errors = 0
-        self.link = Link(RedisSettings(RedisSection(url=f"redis://127.0.0.1:{port}/0"), None, None), Redactor())
-        self.exchange = Exchange(
+        self.link = RedisClient(RedisSettings(RedisSection(url=f"redis://127.0.0.1:{port}/0"), None, None), Redactor())
+        self.replicator = Replicator(
             Records(self.link, "shard"), self.store, self._failed, Supervisor(lambda _: None, self.clock), self.clock
         )
         watched = [a_user(number) for number in range(users)]
         self.ledger = Ledger(organization, watched, since=NOW, publish=calls(self))
         self.store.replace([self.ledger])
-        self.exchange.publish(leads)
+        self.replicator.publish(leads)
 
     def _failed(self) -> None:
         self.errors += 1
 
     def changed(self, organization: str, _: UserState, state: UserState) -> None:
-        self.exchange.changed(organization, state)
+        self.replicator.changed(organization, state)
 
     def swept(self, organization: str, sweep: Sweep) -> None:
-        self.exchange.swept(organization, sweep)
+        self.replicator.swept(organization, sweep)
 
     def own_token(self, organization: str, expires_at: float | None) -> None:
         pass
@@ -88,7 +88,7 @@ class Replica:
             self.ledger.succeeded(user_id, (a_token(),), at)
 
     def step(self) -> None:
-        self.exchange.step()
+        self.replicator.step()
 
     def knows(self, user_id: str) -> Any:
         return self.ledger.state(user_id)
@@ -114,7 +114,7 @@ def test_removed_users_leave_redis_and_standbys_at_once(server: RedisServer, cli
     assert in_redis(client) == names(0, 1, 2, 3)
     assert standby.elsewhere == {"u1", "u2", "u3"}
     leader.ledger.watch([a_user(0), a_user(3)])
-    leader.exchange.removed("acme", ["u1", "u2"])
+    leader.replicator.removed("acme", ["u1", "u2"])
     leader.step()
     standby.step()
     assert in_redis(client) == names(0, 3)
@@ -132,10 +132,10 @@ def test_a_user_who_comes_back_is_published_again(server: RedisServer, client: r
     leader, standby = Replica(server.port, 2, leads=True), Replica(server.port, 2, leads=False)
     leader.poll()
     leader.step()
-    leader.exchange.removed("acme", ["u1"])
+    leader.replicator.removed("acme", ["u1"])
     leader.poll("u1", at=NOW + 60)  # before it was published
     leader.step()
-    leader.exchange.removed("acme", ["u0"])
+    leader.replicator.removed("acme", ["u0"])
     leader.step()
     leader.poll("u0", at=NOW + 60)
     leader.step()
@@ -153,7 +153,7 @@ def test_removals_wait_while_redis_is_away(redis_server: str, tmp_path: Path) ->
         leader = Replica(port, 3, leads=True)
         leader.poll()
         leader.step()
-    leader.exchange.removed("acme", ["u2"])
+    leader.replicator.removed("acme", ["u2"])
     leader.step()
     assert leader.errors == 1
     with RedisServer(redis_server, tmp_path, port, "--appendonly", "yes").ready(), redis.Redis(port=port) as client:
@@ -203,7 +203,7 @@ def test_a_removed_organization_leaves_redis(server: RedisServer, client: redis.
     leader.step()
     renamed = Ledger("acme-two", [a_user(0)], since=NOW, publish=calls(leader))
     leader.store.replace([renamed])
-    leader.exchange.organization_removed("acme")
+    leader.replicator.organization_removed("acme")
     renamed.succeeded("u0", (), NOW)
     leader.poll("u1")  # was under way during the reload
     leader.step()
@@ -288,8 +288,8 @@ def test_a_role_that_comes_back_at_once_loses_no_change(server: RedisServer) -> 
     leader.poll()
     leader.step()
     leader.poll("u0", at=NOW + 60)
-    leader.exchange.publish(False)
-    leader.exchange.publish(True)
+    leader.replicator.publish(False)
+    leader.replicator.publish(True)
     leader.step()
     standby.step()
     assert standby.knows("u0").last_success == NOW + 60

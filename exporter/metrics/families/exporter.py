@@ -7,9 +7,7 @@ from exporter.metrics.families.http import HTTP_FAMILIES
 from exporter.model.event import Change
 from exporter.model.snapshot import SweepResult
 from exporter.model.state import Reason
-from exporter.platform.yunxiao.client import OPERATIONS
-from exporter.platform.yunxiao.fields import TRUNCATED_FIELDS
-from exporter.platform.yunxiao.wire import PARSE_FIELDS
+from exporter.platform.base import OPERATIONS, PARSE_FIELDS, TRUNCATED_FIELDS
 
 SWEEPS = OwnFamily(
     "yunxiao_sweeps_total",

@@ -1,1 +1,1 @@
-"""The platform's API: the client, its answers as values, and a simulator."""
+"""Yunxiao / Lingma: the client of its API, its answers as values, and a simulator."""

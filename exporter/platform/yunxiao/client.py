@@ -1,4 +1,4 @@
-"""The client for the platform's API: one method a call, errors as reasons, retries within limits."""
+"""The client for the Yunxiao API: one method for each call, errors with reasons, limited retries."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from exporter.common.cancellation import StoppedError
 from exporter.model.state import Reason
-from exporter.platform.base import ApiError
-from exporter.platform.yunxiao.directory import Person, parse_person
+from exporter.platform.base import ApiError, Caller, Operation
+from exporter.platform.yunxiao.directory import parse_person
 from exporter.platform.yunxiao.endpoint import Answer, Endpoint, Target
 from exporter.platform.yunxiao.fields import Fields
 from exporter.platform.yunxiao.wire import WireError, parse_tokens
@@ -22,34 +22,26 @@ if TYPE_CHECKING:
     from exporter.common.secrets import Secret, SecretSource
     from exporter.http.session import Watchdog
     from exporter.model.token import Token
+    from exporter.platform.base import PlatformObserver
 
 T = TypeVar("T")
 
-LIST_TOKENS = "list_tokens"
-LIST_USERS = "list_users"
-LIST_MEMBERS = "list_members"
-LIST_ORGANIZATIONS = "list_organizations"
-LIST_DEPARTMENTS = "list_departments"
-GET_CALLER = "get_caller"
-OPERATIONS = (LIST_TOKENS, LIST_USERS, LIST_MEMBERS, LIST_ORGANIZATIONS, LIST_DEPARTMENTS, GET_CALLER)
-"""The calls, as the label `operation` names them."""
-
 _TOKENS_PATH = "platform/users/admin/personalAccessTokens"
 _CALLER_PATHS = ("platform/user", "platform/users:me")
-"""Where the caller is told of: the documented path, and the one of older installations."""
+"""Paths that return the caller: the documented one, and that of older installations."""
 _OK_CODE = "200"
 _NO_STATUS = "error"
 _PAUSES = (0.5, 1.0)
-"""Seconds up to which to wait before the second and the third attempt."""
+"""Longest waits in seconds before the second and the third attempt."""
 _MOST_TOKENS = 10
-"""Tokens tried for one request: more than can be configured, fewer than a file that changes all the time can hold."""
+"""Tokens tried for one request: more than can be configured; a limit for a file that changes all the time."""
 
 
 class Gate(Protocol):
-    """Decides when the next request may go out."""
+    """Decides when the next request may start."""
 
     def admit(self, stop: Stop) -> AbstractContextManager[None]:
-        """Wait until a request may start; inside the context it is under way.
+        """Wait until a request may start; inside the context it is in flight.
 
         Raises:
             StoppedError: the stop ended the wait.
@@ -57,56 +49,32 @@ class Gate(Protocol):
         ...
 
     def throttled(self, retry_after: float | None) -> None:
-        """The platform asked to slow down, for so many seconds if it said."""
+        """The platform asked to slow down, for this many seconds if it named a time."""
         ...
 
     def relaxed(self) -> None:
-        """A request was not refused for its rate."""
+        """A request was not rate limited."""
         ...
 
 
-class Observer(Protocol):
-    """Counts what the client does."""
-
-    def request(self, operation: str, code: str, seconds: float) -> None:
-        """A request ended with an HTTP status, or with ``error`` where none came."""
-        ...
-
-    def retry(self) -> None:
-        """A request is about to be made again."""
-        ...
-
-    def error(self, reason: Reason) -> None:
-        """A request failed."""
-        ...
-
-    def parse_errors(self, field: str, count: int) -> None:
-        """Fields of an answer could not be read."""
-        ...
-
-    def truncated(self, field: str, count: int) -> None:
-        """Fields of an answer were too long and have been cut."""
-        ...
-
-
-_TAKEN = frozenset({Reason.FORBIDDEN, Reason.NOT_FOUND, Reason.UNSUPPORTED, Reason.INVALID_RESPONSE})
-"""Failures that do not speak against the token: the platform knew it and refused something else."""
+_TOKEN_ACCEPTED = frozenset({Reason.FORBIDDEN, Reason.NOT_FOUND, Reason.UNSUPPORTED, Reason.INVALID_RESPONSE})
+"""Failures after which the token counts as good: the platform accepted it and refused something else."""
 
 
 class YunxiaoClient:
     """The API of one platform with one administrator's token. Threads may share it.
 
-    Only what the configuration says is in force: `.netrc` and `REQUESTS_CA_BUNDLE` are not looked at, redirects are
-    refused (requests would send the token along), cookies are dropped.
+    Only the configuration counts: `.netrc` and `REQUESTS_CA_BUNDLE` are ignored, redirects are refused (requests would
+    send the token along), cookies are dropped.
 
     Args:
-        target: where the API is.
+        target: the address of the API.
         token: the administrator's token.
-        gate: decides when a request may go out; how long that takes counts for nobody's time limit.
-        observer: counts.
-        watchdog: ends requests that take too long.
-        clock: where time comes from.
-        redact: takes secrets out of text from outside before it becomes the text of an error.
+        gate: decides when a request may start; the wait does not count for the time limit of the request.
+        observer: counts requests.
+        watchdog: cancels requests that take too long.
+        clock: the time.
+        redact: removes secrets from text of the platform before it becomes the text of an error.
     """
 
     def __init__(
@@ -114,7 +82,7 @@ class YunxiaoClient:
         target: Target,
         token: SecretSource,
         gate: Gate,
-        observer: Observer,
+        observer: PlatformObserver,
         watchdog: Watchdog,
         clock: Clock,
         *,
@@ -129,16 +97,16 @@ class YunxiaoClient:
         self._large_answers = watchdog.large_answers
         self._endpoint = Endpoint(target, watchdog, clock, redact, observer.retry)
         self._closed = False
-        # Only ever replaced whole.
+        # Only ever replaced as a whole.
         self._refused: tuple[Secret, ...] = ()
 
     @property
     def refused(self) -> tuple[Secret, ...]:
-        """The tokens of the last request for which all were refused; () if there was none."""
+        """The tokens that the platform refused in the last call that failed with 401; () if there was none."""
         return self._refused
 
     def close(self) -> None:
-        """End the requests under way and close the connections; nothing can be asked for afterwards."""
+        """Cancel the requests in flight and close the connections; no call works afterwards."""
         self._closed = True
         self._endpoint.close()
 
@@ -147,14 +115,14 @@ class YunxiaoClient:
 
         Args:
             user_id: the user's id on the platform.
-            stop: calls the request off.
+            stop: cancels the call.
 
         Raises:
-            ApiError: the call failed, after retries where they made sense.
-            StoppedError: the call was called off.
+            ApiError: the call failed, after retries if a retry made sense.
+            StoppedError: the call was cancelled.
         """
         with self._large_answers.answer():
-            body, _ = self._get(LIST_TOKENS, _TOKENS_PATH, {"userId": user_id}, stop)
+            body, _ = self._get(Operation.LIST_TOKENS, _TOKENS_PATH, {"userId": user_id}, stop)
             with self._large_answers.turn(len(body), stop):
                 parsed = self.read(
                     lambda: parse_tokens(body, self._target.timezone, redact=self._redact, between=stop.check)
@@ -165,47 +133,49 @@ class YunxiaoClient:
             self._observer.truncated(name, count)
         return parsed.tokens
 
-    def page(self, operation: str, path: str, query: Mapping[str, str], stop: Stop) -> tuple[bytes, Mapping[str, str]]:
-        """The answer to some other call: its body, and its headers by name in any case.
+    def page(
+        self, operation: Operation, path: str, query: Mapping[str, str], stop: Stop
+    ) -> tuple[bytes, Mapping[str, str]]:
+        """The answer to any other call: its body, and its headers, whose names ignore case.
 
         Args:
-            operation: one of `OPERATIONS`.
-            path: below ``/oapi/v1/``, quoted where it has to be.
+            operation: the call.
+            path: the path below ``/oapi/v1/``, percent-encoded.
             query: the parameters.
-            stop: calls the request off.
+            stop: cancels the call.
 
         Raises:
-            ApiError: the call failed, after retries where they made sense.
-            StoppedError: the call was called off.
+            ApiError: the call failed, after retries if a retry made sense.
+            StoppedError: the call was cancelled.
         """
         with self._large_answers.answer():
             return self._get(operation, path, query, stop)
 
-    def caller(self, stop: Stop) -> Person:
-        """Whose token this is.
+    def caller(self, stop: Stop) -> Caller:
+        """The user that the token belongs to.
 
         Args:
-            stop: calls the request off.
+            stop: cancels the call.
 
         Raises:
-            ApiError: the call failed; `FORBIDDEN`, `NOT_FOUND` or `UNSUPPORTED` where the platform does not offer it
-                to this token.
-            StoppedError: the call was called off.
+            ApiError: the call failed; `ApiError.not_offered` if the platform does not offer it to this token.
+            StoppedError: the call was cancelled.
         """
         documented, older = _CALLER_PATHS
         try:
-            body, _ = self.page(GET_CALLER, documented, {}, stop)
+            body, _ = self.page(Operation.GET_CALLER, documented, {}, stop)
         except ApiError as error:
             if error.reason is not Reason.NOT_FOUND:
                 raise
-            body, _ = self.page(GET_CALLER, older, {}, stop)
-        return self.read(lambda: parse_person(body, Fields(self._redact)))
+            body, _ = self.page(Operation.GET_CALLER, older, {}, stop)
+        person = self.read(lambda: parse_person(body, Fields(self._redact)))
+        return Caller(person.user_id, person.name, person.username)
 
     def read(self, parse: Callable[[], T]) -> T:
-        """What a parser makes of an answer.
+        """Parse an answer.
 
         Raises:
-            ApiError: the answer is not the API's; it has been counted.
+            ApiError: the answer is invalid; that has been counted.
         """
         try:
             return parse()
@@ -219,26 +189,26 @@ class YunxiaoClient:
         self._observer.parse_errors(field, 1)
 
     def count_truncated(self, field: str, count: int) -> None:
-        """Count fields of an answer that were too long and have been cut."""
+        """Count fields of an answer that were too long and were cut."""
         self._observer.truncated(field, count)
 
-    def _get(self, operation: str, path: str, query: Mapping[str, str], stop: Stop) -> Answer:
-        """The answer to a call, which is tried again where that makes sense.
+    def _get(self, operation: Operation, path: str, query: Mapping[str, str], stop: Stop) -> Answer:
+        """The answer to a call, with retries if they make sense.
 
-        A plain loop: an exception that is kept for later keeps its frames, and those keep the exception.
+        A plain loop: a stored exception would keep its frames in memory, and these would keep the exception.
         """
         for pause in _PAUSES:
             try:
                 return self._authorized(operation, path, query, stop)
             except ApiError as error:
-                if not error.worth_another_try:
+                if not error.retryable:
                     raise
             self._observer.retry()
-            # Any time up to that, so that many failed at once do not come back at once.
+            # A random time, so that calls that failed together are not repeated together.
             stop.wait(random.uniform(0, pause))  # noqa: S311 - no secret
         return self._authorized(operation, path, query, stop)
 
-    def _authorized(self, operation: str, path: str, query: Mapping[str, str], stop: Stop) -> Answer:
+    def _authorized(self, operation: Operation, path: str, query: Mapping[str, str], stop: Stop) -> Answer:
         token = self._token.current()
         refused: list[Secret] = []
         while True:
@@ -246,11 +216,11 @@ class YunxiaoClient:
                 answer = self._attempt(operation, path, query, token, stop)
             except ApiError as error:
                 if error.reason is not Reason.UNAUTHORIZED:
-                    if refused and error.reason in _TAKEN:
+                    if refused and error.reason in _TOKEN_ACCEPTED:
                         self._token.settle(token)
                     raise
                 refused.append(token)
-                # Another file's, or the same file's that has been replaced between reading it and the refusal.
+                # From another file, or from the same one if it was replaced between reading it and the refusal.
                 following = self._token.successor(refused)
                 if following is None or len(refused) == _MOST_TOKENS:
                     self._refused = tuple(refused)
@@ -262,7 +232,7 @@ class YunxiaoClient:
                     self._token.settle(token)
                 return answer
 
-    def _attempt(self, operation: str, path: str, query: Mapping[str, str], token: Secret, stop: Stop) -> Answer:
+    def _attempt(self, operation: Operation, path: str, query: Mapping[str, str], token: Secret, stop: Stop) -> Answer:
         with self._gate.admit(stop):
             if self._closed:
                 raise StoppedError
@@ -285,4 +255,4 @@ class YunxiaoClient:
         return answer
 
 
-__all__ = ["LIST_TOKENS", "OPERATIONS", "Gate", "Observer", "StoppedError", "Target", "YunxiaoClient"]
+__all__ = ["Gate", "Target", "YunxiaoClient"]

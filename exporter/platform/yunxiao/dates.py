@@ -1,6 +1,6 @@
-"""The dates of the platform's API, in every form in which they have been seen, as epoch seconds.
+"""Reads the dates of the API as epoch seconds, in every form that has been seen.
 
-Where a date leaves something open, the earliest reading is taken: a warning too early is better than one too late.
+An ambiguous date is read as the earliest time: an early warning is better than a late one.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _DOCUMENTED_LENGTH = len("2023-03-22T12:44:50.048Z")
 _LONGEST = 64
 _LAST_YEAR = 9999
 _MS_FROM = 100_000_000_000  # as seconds this is the year 5138, as milliseconds 1973
-_SECONDS_FROM = 1_000_000_000  # 2001: the platform is younger, so a smaller number is no date
+_SECONDS_FROM = 1_000_000_000  # 2001: the platform is younger, so a smaller number is not a date
 _ZERO_DATE = -62_135_596_800  # 0001-01-01, what some languages write for "no date"
 
 
 def parse_date(value: Any, zone: ZoneInfo) -> float:
-    """Read a date that stands for a point in time or for "never".
+    """Read a date, which is a point in time or "never".
 
     Accepted are ISO 8601 with T or a blank, any number of fraction digits and any usual offset; the same without a
     zone, which is read in ``zone``; a date alone, which is the start of that day in ``zone``; epoch milliseconds or
@@ -40,39 +40,39 @@ def parse_date(value: Any, zone: ZoneInfo) -> float:
     never.
 
     Args:
-        value: what the API sent.
-        zone: where dates without a zone were written.
+        value: the value in the answer.
+        zone: the time zone of dates without one.
 
     Returns:
         Epoch seconds; `NEVER` for never.
 
     Raises:
-        ValueError: anything else, impossible dates included.
+        ValueError: it is anything else, or an impossible date.
     """
     if value is None:
         return NEVER
     if isinstance(value, bool):
-        raise ValueError("true and false are no dates")  # noqa: TRY004 - one error for all that is no date
+        raise ValueError("a boolean is not a date")  # noqa: TRY004 - one error for all invalid dates
     if isinstance(value, (int, float)):
         return _from_number(value)
     if not isinstance(value, str):
-        raise ValueError("neither text nor number")  # noqa: TRY004 - the same
+        raise ValueError("a date must be text or a number")  # noqa: TRY004 - the same
     if (seconds := _documented(value)) is not None:
         return seconds
     text = value.strip()
     if not text:
         return NEVER
     if len(text) > _LONGEST:
-        raise ValueError("longer than any date")
+        raise ValueError("too long for a date")
     if _NUMBER.fullmatch(text):
         return _from_number(int(text.partition(".")[0]))
     if (match := _ISO.fullmatch(text)) is None:
-        raise ValueError("not in any form that a date has been seen in")
+        raise ValueError("unknown date format")
     return _from_parts(match, zone)
 
 
 def _documented(text: str) -> float | None:
-    """The date if it has the documented form, ``2023-03-22T12:44:50.048Z``, and is an ordinary one; quickly."""
+    """The date if it is an ordinary one in the documented form, ``2023-03-22T12:44:50.048Z``. This is the fast path."""
     if len(text) != _DOCUMENTED_LENGTH or text[4] != "-" or text[7] != "-" or text[10] != "T" or text[-1] != "Z":
         return None
     try:
@@ -92,7 +92,7 @@ def _from_number(number: float) -> float:
     elif number >= _SECONDS_FROM:
         seconds = float(number)
     else:
-        raise ValueError("too small a number for a date of this platform")
+        raise ValueError("the number is too small for a date of this platform")
     return NEVER if seconds >= datetime(_LAST_YEAR, 1, 1, tzinfo=UTC).timestamp() else seconds
 
 
@@ -104,10 +104,10 @@ def _from_parts(match: re.Match[str], zone: ZoneInfo) -> float:
     midnight = datetime(year, month, day)  # noqa: DTZ001 - the zone comes below
     day_over = hour == 24 and minute == 0 and second == 0  # noqa: PLR2004
     if not day_over and (hour > 23 or minute > 59 or second > 60):  # noqa: PLR2004 - 60 is a leap second
-        raise ValueError("no such time of day")
+        raise ValueError("invalid time of day")
     moment = midnight + timedelta(hours=hour, minutes=minute, seconds=second)
     if match["zone"] is None:
-        # fold=0: of the two readings of an hour that a clock change repeats, the earlier
+        # fold=0: the earlier of two times if a clock change repeats an hour
         seconds = (moment.replace(tzinfo=zone, fold=0) - _EPOCH).total_seconds()
     else:
         seconds = (moment.replace(tzinfo=UTC) - _EPOCH).total_seconds() - _offset(match)
@@ -120,5 +120,5 @@ def _offset(match: re.Match[str]) -> int:
         return 0
     hours, minutes = int(match["zone_hours"]), int(match["zone_minutes"] or 0)
     if hours > 23 or minutes > 59:  # noqa: PLR2004
-        raise ValueError("no such offset from UTC")
+        raise ValueError("invalid offset from UTC")
     return (hours * 3600 + minutes * 60) * (-1 if match["sign"] == "-" else 1)

@@ -1,4 +1,4 @@
-"""Users, members, organizations and departments as the platform lists them, in both spellings of its fields."""
+"""Reads users, members, organizations and departments from answers, in both spellings of the fields."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Person:
 
     Attributes:
         user_id: the id that the token call needs.
-        name: what to show; "" where the platform gives none.
-        username: what the person signs in with; "" where it is not told.
-        email: "" where it is not told.
-        status: in lower case; "" where it is not told.
-        departments: ids of the departments that the person is in directly, sorted.
+        name: the name to show; "" if it is missing.
+        username: the login name; "" if it is missing.
+        email: "" if it is missing.
+        status: in lower case; "" if it is missing.
+        departments: ids of the departments that the person belongs to directly, sorted.
     """
 
     user_id: str
@@ -55,8 +55,8 @@ class Department:
     """A department.
 
     Attributes:
-        name: the id where the platform gives none.
-        has_children: False only where the platform says so.
+        name: the id if there is no name.
+        has_children: False only if the platform says so.
     """
 
     department_id: str
@@ -65,13 +65,13 @@ class Department:
 
 
 def parse_person(body: bytes, fields: Fields | None = None) -> Person:
-    """Read the answer of the caller's call.
+    """Read a single user.
 
     Raises:
-        WireError: no user with an id.
+        WireError: it is not a user with an id.
     """
     if len(body) > PIECE:
-        raise WireError(f"more than {PIECE // 1024} KiB about one user")
+        raise WireError(f"larger than {PIECE // 1024} KiB, too large for one user")
     person = _person(object_of(read_json(body), "user"), _USER_IDS, fields or Fields())
     if person is None:
         raise WireError("a user without an id")
@@ -86,7 +86,7 @@ def parse_users(body: bytes, fields: Fields) -> list[Person | None]:
 def parse_members(body: bytes, fields: Fields) -> list[Person | None]:
     """Read a page of members; None stands for an entry without a user id. Raises `WireError`.
 
-    A member has an id of its own, which the token call does not know.
+    A member also has an id of its own, which is not the user's.
     """
     return [_person(entry, _MEMBER_IDS, fields) for entry in _entries(_MEMBERS, body)]
 
@@ -125,7 +125,7 @@ def _person(entry: Any, id_fields: tuple[str, ...], fields: Fields) -> Person | 
 
 
 def _was_deleted(entry: Any) -> bool:
-    """Whether a time of deletion is told; the year 1 is Go's way to say that there is none."""
+    """Whether there is a time of deletion; the year 1 is the zero value of Go and means none."""
     at = _first(entry, *_DELETED_AT)
     return bool(at) and not (isinstance(at, str) and at.startswith("0001-01-01"))
 
@@ -139,23 +139,23 @@ def _department(entry: Any, fields: Fields) -> Department | None:
 
 
 def _first(entry: Any, *names: str) -> Any:
-    """The first of these fields that is there."""
+    """The value of the first of these fields that is present."""
     if not isinstance(entry, dict):
         return None
     return next((entry[name] for name in names if entry.get(name) is not None), None)
 
 
 def _id(entry: Any, *names: str) -> str:
-    """The first of these fields that holds an id that requests can be made with; "" for none."""
+    """The first of these fields with a usable id; "" if there is none."""
     return next((text for name in names if (text := _id_text(_first(entry, name)))), "")
 
 
 def _id_text(value: Any) -> str:
-    """An id as text; "" for what is none, and for one that is too long: cut, it would be another's."""
+    """An id as text; "" if it is not an id, or too long: when cut, it could be the id of another user."""
     text = text_of(value)
     return text if len(text) <= ID_LENGTH else ""
 
 
 def _shown(entry: Any, fields: Fields, *names: str) -> str:
-    """The first of these fields that holds something, as text that is fit to be shown."""
+    """The first of these fields that is not empty, as text that is safe to show."""
     return next((text for name in names if (text := fields.shown(_first(entry, name), USER_TEXT))), "")

@@ -1,4 +1,4 @@
-"""Discovery: whom there is to watch, from the platform's own lists."""
+"""Finds the users to watch, from the lists of the platform."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import structlog
 from exporter.common.fields import compiled_regex
 from exporter.model.state import Reason
 from exporter.model.user import Owner, User
-from exporter.platform.base import ApiError
-from exporter.platform.yunxiao.client import LIST_DEPARTMENTS, LIST_MEMBERS, LIST_ORGANIZATIONS, LIST_USERS
+from exporter.platform.base import ApiError, Operation
 from exporter.platform.yunxiao.directory import (
     Department,
     Person,
@@ -34,19 +33,21 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 _MOST_DEPARTMENTS = 10_000
-"""Departments below one after which the tree counts as endless."""
+"""Limit for the departments below one; a tree with more is taken for endless."""
 _DELETED = "deleted"
 
 
 class Directory(Protocol):
     """The part of the API client that discovery needs."""
 
-    def page(self, operation: str, path: str, query: Mapping[str, str], stop: Stop) -> tuple[bytes, Mapping[str, str]]:
+    def page(
+        self, operation: Operation, path: str, query: Mapping[str, str], stop: Stop
+    ) -> tuple[bytes, Mapping[str, str]]:
         """One page's body and headers; raises `ApiError` or `StoppedError`."""
         ...
 
     def read(self, parse: Callable[[], T]) -> T:
-        """What a parser makes of an answer; raises `ApiError`."""
+        """Parse an answer; raises `ApiError`."""
         ...
 
     def count_unreadable(self, field: str) -> None:
@@ -54,15 +55,15 @@ class Directory(Protocol):
         ...
 
     def count_truncated(self, field: str, count: int) -> None:
-        """Count fields that were too long and have been cut."""
+        """Count fields that were too long and were cut."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where the users of the enterprise, or the members of one organization, are listed."""
+    """The calls that list the users of the enterprise, or the members of one organization."""
 
-    operation: str
+    operation: Operation
     path: str
     parse: Callable[[bytes, Fields], Sequence[Person | None]]
     departments_path: str
@@ -70,13 +71,13 @@ class _Place:
 
 
 class Discoverer:
-    """Finds the users that a configuration means. One thread at a time.
+    """Finds the users that the configuration selects. One thread at a time.
 
     Args:
         organization: its name, for the log.
         client: the API.
         config: the section `users.discover`.
-        redact: replaces the secrets in use in a text.
+        redact: replaces known secrets in a text.
     """
 
     def __init__(
@@ -89,19 +90,19 @@ class Discoverer:
         self._include = [compiled_regex(pattern) for pattern in config.include]
         self._exclude = [compiled_regex(pattern) for pattern in config.exclude]
         self._names: dict[str, str] = {}
-        # Departments without a name are asked for once, not with every refresh.
+        # The names of these departments are unknown and not requested again.
         self._nameless: set[str] = set()
         self._log = _log.bind(organization=organization)
 
-    def find(self, stop: Stop) -> tuple[User, ...]:
-        """The users as the platform lists them now, each id once.
+    def find_users(self, stop: Stop) -> tuple[User, ...]:
+        """The users that the platform lists now, each id once.
 
         Args:
-            stop: calls it off.
+            stop: cancels the calls.
 
         Raises:
-            ApiError: a list could not be had whole; `PagingError` if its pages make no list.
-            StoppedError: it was called off.
+            ApiError: a list could not be fetched completely; `PagingError` if its pages are inconsistent.
+            StoppedError: the calls were cancelled.
         """
         places = self._places(stop)
         people: dict[str, Person] = {}
@@ -109,10 +110,10 @@ class Discoverer:
         for place in places:
             departments = self._departments(place, missing, stop)
             for person in self._people(place, stop):
-                if self._means(person, departments):
+                if self._selects(person, departments):
                     people.setdefault(person.user_id, person)
         if missing and places:
-            raise ApiError(Reason.NOT_FOUND, f"no such department: {', '.join(sorted(missing))}")
+            raise ApiError(Reason.NOT_FOUND, f"department not found: {', '.join(sorted(missing))}")
         listed = {one for person in people.values() for one in person.departments}
         self._learn_names(listed, places, stop)
         self._forget_names(listed)
@@ -122,13 +123,15 @@ class Discoverer:
         config = self._config
         if config.source == "users":
             query = {} if config.status is None else {"status": config.status}
-            return [_Place(LIST_USERS, "platform/users", parse_users, "platform/departments", query)]
+            return [_Place(Operation.LIST_USERS, "platform/users", parse_users, "platform/departments", query)]
         if config.organization_id is not None:
             return [self._organization(config.organization_id)]
         try:
-            ids = self._listed(LIST_ORGANIZATIONS, "platform/organizations", {}, parse_organizations, str, stop)
+            ids = self._listed(
+                Operation.LIST_ORGANIZATIONS, "platform/organizations", {}, parse_organizations, str, stop
+            )
         except ApiError as error:
-            # Editions whose paths name no organization may not list any either: there is just the one.
+            # Editions without organizations in their paths may have no list of organizations: there is only one.
             if config.organization_in_path or not error.not_offered:
                 raise
             return [self._organization(None)]
@@ -137,16 +140,16 @@ class Discoverer:
     def _organization(self, organization_id: str | None) -> _Place:
         if organization_id is None or not self._config.organization_in_path:
             query = {} if organization_id is None else {"organizationId": organization_id}
-            return _Place(LIST_MEMBERS, "platform/members", parse_members, "platform/departments", query)
+            return _Place(Operation.LIST_MEMBERS, "platform/members", parse_members, "platform/departments", query)
         base = f"platform/organizations/{quote(organization_id, safe='')}"
-        return _Place(LIST_MEMBERS, f"{base}/members", parse_members, f"{base}/departments")
+        return _Place(Operation.LIST_MEMBERS, f"{base}/members", parse_members, f"{base}/departments")
 
     def _people(self, place: _Place, stop: Stop) -> tuple[Person, ...]:
         return self._listed(place.operation, place.path, place.query, place.parse, lambda one: one.user_id, stop)
 
     def _listed(
         self,
-        operation: str,
+        operation: Operation,
         path: str,
         query: Mapping[str, str],
         parse: Callable[[bytes, Fields], Sequence[T | None]],
@@ -166,15 +169,15 @@ class Discoverer:
                 if entry is None:
                     self._client.count_unreadable("user")
             if entries and all(entry is None for entry in entries):
-                # An answer that is understood nowhere says nothing about who is there.
+                # A page without a single readable entry must not count as an empty one.
                 raise PagingError(f"none of the {len(entries)} entries of page {page} has an id")
             return entries, headers
 
         return all_pages(fetch, id_of, paged=paged)
 
-    def _means(self, person: Person, departments: set[str] | None) -> bool:
-        """Whether a listed person is one to watch; ``departments`` is None where any will do."""
-        # The platform may not look at the query, and may not tell the status.
+    def _selects(self, person: Person, departments: set[str] | None) -> bool:
+        """Whether the configuration selects a person; ``departments`` is None if it selects all departments."""
+        # The platform may ignore the query, and may not return the status.
         if person.status and (
             person.status != self._wanted_status if self._wanted_status else person.status == _DELETED
         ):
@@ -187,12 +190,12 @@ class Discoverer:
         return not any(regex.fullmatch(text) for regex in self._exclude for text in texts)
 
     def _departments(self, place: _Place, missing: set[str], stop: Stop) -> set[str] | None:
-        """The configured departments with all below them; None if none are configured.
+        """The ids of the configured departments and all below them; None if none are configured.
 
         Args:
-            place: where to ask.
-            missing: those that no place has known yet; the ones that this one knows are taken out.
-            stop: calls it off.
+            place: the calls to use.
+            missing: configured departments that were not found yet; those found here are removed from it.
+            stop: cancels the calls.
         """
         if not self._config.departments:
             return None
@@ -201,7 +204,7 @@ class Discoverer:
             try:
                 found.update(department.department_id for department in self._below(place, root, stop))
             except ApiError as error:
-                # Of several organizations most do not know the department.
+                # A department belongs to one organization; the others do not know it.
                 if error.reason is not Reason.NOT_FOUND:
                     raise
             else:
@@ -209,7 +212,7 @@ class Discoverer:
         return found
 
     def _below(self, place: _Place, root: str, stop: Stop) -> Iterator[Department]:
-        """All departments below one, each once, whatever circles the platform tells of."""
+        """All departments below one, each once, even if the platform lists them in a cycle."""
         seen = {root}
         todo = deque([root])
         while todo:
@@ -220,7 +223,7 @@ class Discoverer:
                 seen.add(child.department_id)
                 if len(seen) > _MOST_DEPARTMENTS:
                     raise PagingError(
-                        f"there are more than {_MOST_DEPARTMENTS} departments, which is taken for endless"
+                        f"there are more than {_MOST_DEPARTMENTS} departments, the tree seems to be endless"
                     )
                 yield child
                 if child.has_children:
@@ -230,7 +233,7 @@ class Discoverer:
         query = {**place.query, "parentId": parent}
         query.pop("status", None)
         return self._listed(
-            LIST_DEPARTMENTS,
+            Operation.LIST_DEPARTMENTS,
             place.departments_path,
             query,
             parse_departments,
@@ -240,7 +243,7 @@ class Discoverer:
         )
 
     def _learn_names(self, ids: set[str], places: list[_Place], stop: Stop) -> None:
-        """Ask for the names of departments that turn up for the first time; without them the ids have to do."""
+        """Fetch the names of new departments; if that fails, their ids are shown."""
         unknown = ids - self._names.keys() - self._nameless
         try:
             for place in places:
@@ -251,13 +254,13 @@ class Discoverer:
         except ApiError as error:
             if error.reason is Reason.UNAUTHORIZED:
                 raise
-            self._log.info("departments are shown by their ids, their names cannot be had", detail=error.detail)
+            self._log.info("names of departments cannot be fetched, their ids are shown", detail=error.detail)
             if not error.not_offered:
-                return  # another time
+                return  # the next refresh tries again
         self._nameless |= unknown
 
     def _forget_names(self, listed: set[str]) -> None:
-        """Keep no more names than a tree of departments has: ids that change all the time must not pile up."""
+        """Limit the names that are kept: ids that change all the time must not fill the memory."""
         self._nameless &= listed
         if len(self._names) > _MOST_DEPARTMENTS:
             self._names = {one: name for one, name in self._names.items() if one in listed}

@@ -1,4 +1,4 @@
-"""One request to the platform and its answer, with everything that can go wrong turned into an `ApiError`."""
+"""Sends one request to the platform and reads the answer. Every failure becomes an `ApiError`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from exporter.common.secrets import Secret
 
 Answer: TypeAlias = "tuple[bytes, Mapping[str, str]]"
-"""A body, and the headers by name in any case."""
+"""A body, and the headers, whose names ignore case."""
 
 _API = "oapi/v1/"
 _TOKEN_HEADER = "x-yunxiao-token"  # noqa: S105 - the name of a header
@@ -42,19 +42,19 @@ _OK = 200
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where the API is, and how to get there.
+    """The address of the API and how to connect to it.
 
     Attributes:
         endpoint: the platform's address, without trailing slash.
-        host_header: `Host` to send instead of the address' own.
-        server_name: name to expect in the certificate instead of the address' own.
-        ca_file: private authorities to trust instead of the public ones.
-        insecure_skip_verify: do not check the certificate.
-        proxies: proxy by scheme; may hold a password, so it is not shown.
-        timezone: where dates without a zone were written.
-        timeout: seconds that one request may take, all in all.
-        concurrency: requests that may be under way at once.
-        max_retry_after: seconds, the longest pause taken on the platform's word.
+        host_header: the `Host` header, if not the host of the address.
+        server_name: the name to expect in the certificate, if not the host of the address.
+        ca_file: private certificate authorities to trust instead of the public ones.
+        insecure_skip_verify: do not verify the certificate.
+        proxies: proxies by scheme; may contain a password, so they are not in the repr.
+        timezone: the time zone of dates without one.
+        timeout: limit for the total time of a request, in seconds.
+        concurrency: limit for the requests in flight.
+        max_retry_after: longest pause that the platform may ask for, in seconds.
     """
 
     endpoint: str
@@ -70,14 +70,14 @@ class Target:
 
 
 class Endpoint:
-    """Where the API is: sends requests there and reads their answers. Threads may share it.
+    """Sends requests to the API and reads their answers. Threads may share it.
 
     Args:
-        target: where the API is.
-        watchdog: ends requests that take too long.
-        clock: where time comes from.
-        redact: takes secrets out of text from outside before it becomes the text of an error.
-        resent: called when a request was sent once more on a fresh connection.
+        target: the address of the API.
+        watchdog: cancels requests that take too long.
+        clock: the time.
+        redact: removes secrets from text of the platform before it becomes the text of an error.
+        resent: called when a request was sent again on a fresh connection.
     """
 
     def __init__(
@@ -97,29 +97,29 @@ class Endpoint:
 
     @functools.cached_property
     def _template(self) -> requests.PreparedRequest:
-        """What all requests share, prepared once: preparing each costs more than sending.
+        """The parts that all requests share, prepared once: preparing a request costs more than sending it.
 
-        Not before the first request, whose failure reports an address that nothing can be sent to.
+        It is prepared for the first request, so that an invalid address is reported as its failure.
         """
         return self._session.prepare_request(requests.Request("GET", self._target.endpoint + "/"))
 
     def close(self) -> None:
-        """End the requests under way and close the connections; nothing can be sent afterwards."""
+        """Cancel the requests in flight and close the connections; nothing can be sent afterwards."""
         self._session.close()
 
     def send(self, path: str, query: Mapping[str, str], token: Secret, stop: Stop) -> Answer:
-        """Send one request, within its time limit, and read the whole answer.
+        """Send one request, within its time limit, and read the complete answer.
+
+        The calling thread must be inside `LargeAnswers.answer`, and parse the answer there.
 
         Args:
-            path: below ``/oapi/v1/``, quoted where it has to be.
+            path: the path below ``/oapi/v1/``, percent-encoded.
             query: the parameters.
             token: the administrator's token.
-            stop: ends the request at once.
+            stop: cancels the request at once.
 
         Raises:
-            ApiError: no good answer came; so too after the stop.
-
-        The calling thread is in `LargeAnswers.answer` meanwhile, and parses the answer there.
+            ApiError: the request failed, or was cancelled.
         """
         with self._session.call(self._target.timeout) as call, _ended_by(stop, call):
             try:
@@ -129,7 +129,7 @@ class Endpoint:
                     self._resent()
 
     def _send(self, call: Call, path: str, query: Mapping[str, str], token: Secret) -> Answer:
-        """Send one request and read the whole answer, with every library's error turned into an `ApiError`."""
+        """Send one request and read the complete answer; turn the exceptions of the libraries into an `ApiError`."""
         timeout = self._target.timeout
         try:
             request = self._template.copy()
@@ -137,16 +137,16 @@ class Endpoint:
             request.headers[_TOKEN_HEADER] = token.reveal()
             with self._session.send_as_is(request, timeout) as response:
                 status, headers = response.status_code, response.headers
-                body = self._read_large(response, call) if status == _OK else _read_refusal(response)
+                body = self._read_large(response, call) if status == _OK else _read_error_body(response)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             failure = broken(error, timeout, over=call.over)
             clear_chain(error)
         else:
             body = without_token(body, token.reveal())
             if status != _OK:
-                failure = self._refusal(status, headers, body)
+                failure = self._error(status, headers, body)
             elif call.over:
-                # A body without a length looks whole when its connection is shut down.
+                # A body without a length looks complete when its connection is shut down.
                 failure = out_of_time(timeout)
             elif len(body) > BODY_LIMIT:
                 failure = ApiError(
@@ -154,11 +154,11 @@ class Endpoint:
                 )
             else:
                 return body, headers
-        # Outside of the except clause: raised there, it would keep the library's exceptions as its context.
+        # Outside the except clause: raised there, it would keep the exceptions of the library as its context.
         raise failure.redacted(self._redact)
 
     def _read_large(self, response: requests.Response, call: Call) -> bytes:
-        """The body, or a little more than is accepted of it; a large one once there is memory for it."""
+        """The body, cut a little above the limit. A large one waits until there is memory for it."""
         parts = io.BytesIO()
         size = 0
         for part in response.iter_content(_CHUNK):
@@ -169,12 +169,12 @@ class Endpoint:
                 raise out_of_time(self._target.timeout)
         return parts.getvalue()
 
-    def _refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> ApiError:
+    def _error(self, status: int, headers: Mapping[str, str], body: bytes) -> ApiError:
         reason = reason_of_status(status)
         detail = f"HTTP {status}"
         if reason is Reason.REDIRECT:
             host = host_of(self._redact(headers.get("Location", ""))) or "another path"
-            return ApiError(reason, f"{detail} to {host}, redirect refused", status=status)
+            return ApiError(reason, f"{detail} to {host}, redirects are refused", status=status)
         if code := error_code(body):
             detail += f" {code}"
         limit = self._target.max_retry_after
@@ -198,7 +198,7 @@ def _session(target: Target, watchdog: Watchdog) -> GuardedSession:
 
 
 class _Ending(Stop):
-    """A stop that also ends a call."""
+    """A stop that also cancels a call."""
 
     def __init__(self, parent: Stop, call: Call) -> None:
         self._call = call
@@ -211,7 +211,7 @@ class _Ending(Stop):
 
 @contextlib.contextmanager
 def _ended_by(stop: Stop, call: Call) -> Iterator[None]:
-    """The stop ends the call at once."""
+    """Inside the context the stop cancels the call at once."""
     ending = _Ending(stop, call)
     try:
         yield
@@ -219,8 +219,8 @@ def _ended_by(stop: Stop, call: Call) -> Iterator[None]:
         ending.release()
 
 
-def _read_refusal(response: requests.Response) -> bytes:
-    """The body of a refusal, or nothing: it is not worth a failure of its own. That of a redirect says nothing."""
+def _read_error_body(response: requests.Response) -> bytes:
+    """The body of an error, empty if it cannot be read: the status says enough. That of a redirect is not read."""
     if reason_of_status(response.status_code) is Reason.REDIRECT:
         return b""
     try:
@@ -231,7 +231,7 @@ def _read_refusal(response: requests.Response) -> bytes:
 
 
 def _read(response: requests.Response, limit: int) -> bytes:
-    """The body, or a little more than the limit of it."""
+    """The body, cut a little above the limit."""
     parts = []
     size = 0
     for part in response.iter_content(_CHUNK):

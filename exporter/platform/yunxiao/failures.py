@@ -1,4 +1,4 @@
-"""Faults below HTTP, as reasons: every exception that the libraries have for a request that brought no whole answer."""
+"""Turns exceptions of the HTTP libraries into an `ApiError` with a reason."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from exporter.platform.base import ApiError
 
 
 def out_of_time(timeout: float) -> ApiError:
-    """No whole answer came within so many seconds."""
-    return ApiError(Reason.TIMEOUT, f"no whole answer within {timeout:g} s")
+    """There was no complete answer within the time limit, in seconds."""
+    return ApiError(Reason.TIMEOUT, f"no complete answer within {timeout:g} s")
 
 
 def broken(error: Exception, timeout: float, *, over: bool) -> ApiError:
-    """What a library's exception means. Its own text is not passed on: it may hold a header or a proxy's password.
+    """The error for an exception of a library. Its text is not used: it may contain a header or a proxy's password.
 
     Args:
-        error: what the library raised.
-        timeout: seconds that the request was given.
-        over: whether they had passed.
+        error: the exception.
+        timeout: the time limit of the request, in seconds.
+        over: whether the time limit has passed.
     """
     came_from = causes(error)
     if over or any(isinstance(cause, (requests.Timeout, TimeoutError)) for cause in came_from):
@@ -38,9 +38,9 @@ def broken(error: Exception, timeout: float, *, over: bool) -> ApiError:
     if any(isinstance(cause, urllib3.exceptions.NameResolutionError) for cause in came_from):
         return ApiError(Reason.CONNECTION, "the host name cannot be resolved")
     if any(isinstance(cause, requests.exceptions.ProxyError) for cause in came_from):
-        return ApiError(Reason.CONNECTION, "the proxy cannot be reached or refuses")
+        return ApiError(Reason.CONNECTION, "the proxy cannot be reached or refused the connection")
     if any(isinstance(cause, (urllib3.exceptions.IncompleteRead, requests.exceptions.ChunkedEncodingError))
            for cause in came_from):  # fmt: skip
-        return ApiError(Reason.CONNECTION, "the connection broke off in mid-answer")
+        return ApiError(Reason.CONNECTION, "the connection was lost in the middle of the answer")
     why = next((cause.strerror for cause in came_from if isinstance(cause, OSError) and cause.strerror), kind)
-    return ApiError(Reason.CONNECTION, f"no connection: {why}")
+    return ApiError(Reason.CONNECTION, f"connection failed: {why}")

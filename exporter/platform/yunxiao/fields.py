@@ -1,7 +1,7 @@
-"""Texts from outside, at the door: clean, without secrets, and bounded in length. What is cut is counted.
+"""Cleans texts of the platform: valid UTF-8, no secrets, limited length. Texts that are cut are counted.
 
-Why these bounds: a label's value is kept once for each series, in Prometheus for weeks, so a text is as long as people
-need to tell things apart and no longer. The platform's own forms allow less.
+The limits: Prometheus keeps the value of a label for each series, for weeks, so a text is as long as people need to
+tell things apart and no longer. The forms of the platform allow less.
 """
 
 from __future__ import annotations
@@ -14,32 +14,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 NAME_LENGTH = 256
-"""Characters of the name of a token, user or department, and of a user's e-mail address."""
+"""Characters of a name of a token, user or department, and of an e-mail address."""
 ID_LENGTH = 128
-"""Characters of an id. That of a token is cut; one that requests are made with cannot be, and is not accepted."""
+"""Characters of an id. A longer token id is cut; a longer user id is rejected, since requests need it."""
 PERMISSION_LENGTH = 128
 """Characters of a permission."""
 PERMISSIONS = 256
 """Permissions of one token."""
 DISTINCT_PERMISSIONS = 1024
-"""Permissions of one user, over all tokens: each is a series of its own."""
+"""Distinct permissions over all tokens of a user: each is a series."""
 DEPARTMENTS = 64
 """Departments of one person."""
-
-TOKEN_FIELDS = ("token_id", "name", "permissions")
-TRUNCATED_FIELDS = (*TOKEN_FIELDS, "user")
-"""The fields that can be cut, as the label `field` of `yunxiao_truncated_fields_total` names them."""
 
 MARK = "…"
 """Ends a text that was cut."""
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _EXAMINED = 65_536
-"""Characters of an overlong text in which secrets are replaced before it is cut."""
+"""Characters of a long text in which secrets are replaced before it is cut."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How long a text may be, and how the field is counted when one is longer."""
+    """The longest text of a field, and the name under which longer ones are counted."""
 
     field: str
     length: int
@@ -52,17 +48,17 @@ USER_TEXT = Limit("user", NAME_LENGTH)
 
 
 def unchanged(text: str) -> str:
-    """The text as it is, where no secret is known."""
+    """The same text, for when no secret is known."""
     return text
 
 
 def clean_text(text: str) -> str:
-    """Text that can be written as UTF-8: a lone surrogate becomes U+FFFD."""
+    """Text that can be encoded as UTF-8: a lone surrogate becomes U+FFFD."""
     return text if text.isascii() else _SURROGATES.sub("\ufffd", text)
 
 
 def text_of(value: Any) -> str:
-    """A field as text without white space around it; "" where it holds neither text nor a whole number."""
+    """A field as text without white space around it; "" if it is neither a text nor an integer."""
     if isinstance(value, str):
         return clean_text(value).strip()
     if isinstance(value, int) and not isinstance(value, bool):
@@ -74,7 +70,7 @@ class Fields:
     """Reads the texts of one answer.
 
     Args:
-        redact: replaces the secrets in use.
+        redact: replaces known secrets in a text.
     """
 
     __slots__ = ("redact", "truncated")
@@ -91,13 +87,13 @@ class Fields:
     def cut(self, text: str, limit: Limit) -> str:
         """The beginning of a text that is longer than allowed, with a mark at its end.
 
-        Secrets are replaced first: half of one would not be recognized any more.
+        Secrets are replaced first: half of one would no longer be recognized.
         """
         text = self.redact(text[:_EXAMINED])
         self.count(limit.field)
         return text[: limit.length - 1].rstrip() + MARK
 
     def shown(self, value: Any, limit: Limit) -> str:
-        """A field as text that is fit to be shown: without secrets and not longer than allowed."""
+        """A field as text that is safe to show: without secrets and not longer than allowed."""
         text = text_of(value)
         return self.redact(text) if len(text) <= limit.length else self.cut(text, limit)

@@ -1,4 +1,4 @@
-"""What an answer's headers say, as far as anybody may rely on it, and what its body must not say."""
+"""Reads headers of an answer without trusting them, and removes the token from its body."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from urllib.parse import urlsplit
 from exporter.common.redaction import REDACTED
 
 _SHORTEST_SECRET = 8
-"""Characters below which a part of a token is not taken for its secret: it would match ordinary words."""
+"""Shortest part of a token that is treated as its secret; a shorter one would match ordinary words."""
 
 
 def retry_after_of(header: str | None, now: float, most: float) -> float | None:
-    """The pause in seconds that `Retry-After` asks for: seconds or a date (RFC 9110, 10.2.3); None for none.
+    """The pause in seconds that `Retry-After` asks for: seconds or a date (RFC 9110, 10.2.3); None without one.
 
     Args:
         header: the header's value.
         now: epoch seconds.
-        most: seconds that the pause may take at most.
+        most: limit for the pause, in seconds.
     """
     if header is None:
         return None
     try:
-        # float, not int: any number of digits is taken, and the cap does the rest
+        # float, not int: it takes any number of digits, and the limit does the rest
         seconds = float(header) if header.isdecimal() else parsedate_to_datetime(header).timestamp() - now
     except (ValueError, TypeError, OverflowError):
         return None
@@ -30,7 +30,7 @@ def retry_after_of(header: str | None, now: float, most: float) -> float | None:
 
 
 def host_of(location: str) -> str:
-    """The host that a `Location` leads to, safe to show; "" where it names none."""
+    """The host of a `Location`, safe to show; "" if it has none."""
     try:
         host = urlsplit(location).hostname or ""
     except ValueError:
@@ -39,7 +39,7 @@ def host_of(location: str) -> str:
 
 
 def without_token(body: bytes, token: str) -> bytes:
-    """A body with the secret of the request's token taken out, wherever the platform repeats it.
+    """A body without the secret of the token, in case the platform repeats it.
 
     The part of a token before ``_`` is its public id and stays.
     """

@@ -1,7 +1,7 @@
-"""Lists that come in pages, from servers whose headers may be wrong: all of it or an error, and always an end.
+"""Reads lists in pages, from servers whose headers may be wrong: the complete list or an error, and always an end.
 
-How many pages there are is taken from `x-total-pages`; without that, a full page has one after it. `x-next-page` is
-wrong in the platform's own samples and not looked at.
+`x-total-pages` gives the number of pages; without it, another page follows each full one. `x-next-page` is wrong in the
+samples of the platform and ignored.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PER_PAGE = 100
-"""Entries to ask for in a page: the most that the platform gives."""
+"""Entries requested for a page: the most that the platform returns."""
 MOST_PAGES = 2000
-"""Pages after which a list counts as endless."""
+"""Limit for the pages of a list; one with more is taken for endless."""
 MOST_ENTRIES = MOST_PAGES * PER_PAGE
-"""Entries after which it does, however many there are in a page: 200,000."""
+"""Limit for the entries of a list: 200,000."""
 
 
 class PagingError(ApiError):
-    """The pages of a list do not make one: what has been read of it is not to be taken for the whole."""
+    """The pages of a list are inconsistent: what was read may not be the complete list."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(Reason.INVALID_RESPONSE, detail)
@@ -40,14 +40,14 @@ def all_pages(
     """All entries of a list, each id once, in the order in which they came.
 
     Args:
-        fetch: the page of a number, counted from 1: its entries, None for each that cannot be read, and the answer's
-            headers, whose names are looked up in lower case.
-        id_of: what tells entries apart.
-        most: pages to ask for at most.
-        paged: whether the list is known to come in pages; else one that comes again is the whole of it.
+        fetch: returns a page, counted from 1: its entries, None for each unreadable one, and the headers of the answer,
+            whose names are read in lower case.
+        id_of: the id of an entry.
+        most: limit for the pages.
+        paged: whether the list is known to have pages; otherwise a repeated page 1 is the complete list.
 
     Raises:
-        PagingError: the server repeats itself, stops short of the pages it promises, or never ends.
+        PagingError: the server repeats a page, returns fewer pages than it announced, or never ends.
     """
     found: dict[str, T] = {}
     first: list[str] = []
@@ -59,25 +59,25 @@ def all_pages(
         for entry, entry_id in zip((entry for entry in entries if entry is not None), ids, strict=True):
             found.setdefault(entry_id, entry)
         if len(found) > MOST_ENTRIES:
-            raise PagingError(f"the list has more than {MOST_ENTRIES} entries, which is taken for endless")
+            raise PagingError(f"the list has more than {MOST_ENTRIES} entries and seems to be endless")
         if page == 1:
             first = ids
         elif ids and ids == first and not paged:
             return tuple(found.values())
         elif ids and ids == first:
-            raise PagingError(f"the server repeats page 1 as page {page}, so nobody can tell what the list holds")
+            raise PagingError(f"the server repeats page 1 as page {page}, so the list may be incomplete")
         total = _number(headers.get("x-total-pages")) or None
         received += len(entries)
         if not _goes_on(page, len(entries), total, headers):
-            # Fewer than there are: pages may be shorter than asked for. If nothing follows, that number was wrong.
+            # Fewer entries than `x-total`: pages may be shorter than requested. If none follows, the total is wrong.
             if not entries or len(found) == before or received >= (_number(headers.get("x-total")) or 0):
                 return tuple(found.values())
             continue
         if len(found) == before:
-            what = "is empty" if not entries else "brings nothing new"
-            promised = "more should follow" if total is None else f"{total} pages are promised"
+            what = "is empty" if not entries else "has no new entries"
+            promised = "more should follow" if total is None else f"the server announced {total} pages"
             raise PagingError(f"page {page} {what} although {promised}")
-    raise PagingError(f"the list has more than {most} pages, which is taken for endless")
+    raise PagingError(f"the list has more than {most} pages and seems to be endless")
 
 
 def _goes_on(page: int, entries: int, total: int | None, headers: Mapping[str, str]) -> bool:
@@ -87,6 +87,6 @@ def _goes_on(page: int, entries: int, total: int | None, headers: Mapping[str, s
 
 
 def _number(header: str | None) -> int | None:
-    """A header as a number; None where it is none. Beyond nine digits nothing is a number of pages."""
+    """A header as a number; None if it is not one, or has more than nine digits."""
     text = (header or "").strip()
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None  # noqa: PLR2004 - see above

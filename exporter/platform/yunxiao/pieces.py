@@ -1,9 +1,9 @@
-"""The entries of a listed answer, read a piece at a time, so that no answer costs much memory or a long pause.
+"""Reads the entries of a list in pieces, so that no answer takes much memory or blocks the interpreter for long.
 
-A decoder turns 8 MiB of ``{},`` into gigabytes of objects, and holds the interpreter meanwhile. So a large answer is
-decoded in pieces of 64 KiB that end between two entries. Where such a piece ends is guessed: after a ``},``. The guess
-is proven by decoding: a piece that begins at an entry and decodes as whole entries ends at one, since JSON is read from
-left to right. Where a guess fails, or an entry is not as documented, the entries of that piece are split one by one.
+A decoder turns 8 MiB of ``{},`` into gigabytes of objects, and blocks the interpreter meanwhile. So a large answer is
+decoded in pieces of 64 KiB that end between two entries. The end of a piece is guessed: after a ``},``. Decoding proves
+the guess: a piece that begins at an entry and decodes as complete entries also ends at one, since JSON is read from
+left to right. If a guess fails, or an entry is not as documented, the entries of that piece are split one by one.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PIECE = 64 * 1024
-"""Bytes that are decoded at once: some 130 tokens, and at most some 3 MB of objects."""
+"""Bytes that are decoded at once: about 130 tokens, and at most about 3 MB of objects."""
 _MOST_NESTED = 10_000
 """Lists and objects in one entry."""
 _TEXT = 16 * 1024
-"""Bytes of an overlong text that are read: more than any field's bound needs, in the longest spelling."""
+"""Bytes of a very long text that are read: more than the limit of any field needs, however it is escaped."""
 _ESCAPE = 12
 """Bytes of the longest escape sequence, a surrogate pair."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MARKS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
-"""A whole string, or what structures JSON. A string that does not end takes all the rest, so that it is read once."""
+"""A complete string, or a structural character of JSON. A string without an end matches all the rest."""
 _DATA = re.compile(rb"\s*:\s*\[")
 _FAILED = (msgspec.DecodeError, RecursionError)
 
 
 class WireError(Exception):
-    """A body is not what the API sends. The message is safe to show: it holds nothing of the body but an error code."""
+    """A body is not valid. The message continues "the answer is". It is safe to show: it repeats only an error code."""
 
 
 class Oversized:
-    """Stands for a value too large to be decoded; no field accepts it."""
+    """A value that is too large to be decoded; no field accepts it."""
 
 
 OVERSIZED = Oversized()
@@ -59,7 +59,7 @@ _CODE = re.compile(r"[^0-9A-Za-z._-]")
 
 
 def read_json(body: bytes) -> Any:
-    """What a body holds as JSON.
+    """Decode a body.
 
     Raises:
         WireError: it is not JSON.
@@ -68,7 +68,7 @@ def read_json(body: bytes) -> Any:
         return msgspec.json.decode(body)
     except _FAILED:
         pass
-    # The standard library's reader takes lone surrogates and a byte order mark, which the fast one refuses.
+    # The decoder of the standard library accepts lone surrogates and a byte order mark, the fast one does not.
     try:
         return json.loads(body.decode("utf-8-sig", errors="replace"))
     except (ValueError, RecursionError):
@@ -78,26 +78,26 @@ def read_json(body: bytes) -> Any:
 def _what_it_is(body: bytes) -> str:
     start = body[:PIECE].strip()
     if not start:
-        return "an empty body instead of JSON"
+        return "an empty body"
     if start[:1] == b"<":
         return "an HTML or XML page instead of JSON"
-    return "a body that is not JSON"
+    return "not JSON"
 
 
 def entries_of(data: Any, what: str) -> list[Any]:
     """The entries of a list, bare or as ``data`` of an envelope.
 
     Args:
-        data: what a body holds.
-        what: what should be listed, for the error's words.
+        data: the decoded body.
+        what: the entries, for the text of an error.
 
     Raises:
-        WireError: no list.
+        WireError: it is not a list.
     """
     if isinstance(data, list):
         return data
     if not isinstance(data, dict):
-        raise WireError(f"JSON that is no list of {what}")
+        raise WireError(f"JSON, but not a list of {what}")
     check_success(data)
     if isinstance(entries := data.get("data"), list):
         return entries
@@ -105,28 +105,28 @@ def entries_of(data: Any, what: str) -> list[Any]:
 
 
 def check_success(data: dict[str, Any]) -> None:
-    """Refuse an envelope that says that the call failed.
+    """Check that an envelope does not report an error.
 
     Raises:
-        WireError: it says so.
+        WireError: it reports one.
     """
     code = short_code(data.get("errorCode"))
     if data.get("success") is False or (code and data.get("success") is not True):
-        raise WireError(f"the error {code or 'without a code'} under a success status")
+        raise WireError(f"the error {code or '(no code)'} although the HTTP status is 200")
 
 
 def short_code(value: Any) -> str:
-    """An error code or request id, without anything odd in it; "" where there is none."""
+    """An error code or request id, without unusual characters; "" if there is none."""
     return _CODE.sub("", value[:PIECE])[:80] if isinstance(value, str) else ""
 
 
 class EntryReader(Generic[T]):
-    """Reads the entries of one kind of answer.
+    """Reads the entries of one kind of list.
 
     Args:
-        what: what is listed, for the error's words.
-        typed: decodes a list of entries that are as documented. Others come as whatever JSON they are.
-        fields: the fields of an entry that are read; of an entry larger than a piece all others are left out.
+        what: the entries, for the text of an error.
+        typed: decodes a list of entries that are as documented. Other entries are returned as plain JSON values.
+        fields: the fields to read; other fields of an entry that is larger than a piece are skipped.
         piece: bytes to decode at once.
     """
 
@@ -140,10 +140,10 @@ class EntryReader(Generic[T]):
         self._raw: msgspec.json.Decoder[Any] = msgspec.json.Decoder(msgspec.defstruct("Raw", raw))
 
     def batches(self, body: bytes) -> Iterator[list[Any]]:
-        """The entries of a body, some at a time.
+        """The entries of a body, in batches.
 
         Raises:
-            WireError: the body is not a list, or lists more than `MOST_LISTED`; entries may have come before.
+            WireError: the body is not a list, or has more than `MOST_LISTED` entries; batches may have come before.
         """
         count = 0
         for batch in [self._whole(body)] if len(body) <= self._piece else self._in_pieces(body):
@@ -178,7 +178,7 @@ class EntryReader(Generic[T]):
                 position = end + 1
 
     def _proven(self, piece: bytes) -> list[T] | None:
-        """The entries of a piece; None where it does not end between two entries or they are not as documented."""
+        """The entries of a piece; None if it does not end between two entries or they are not as documented."""
         try:
             return self._typed.decode(b"[%b]" % piece)
         except _FAILED:
@@ -186,7 +186,7 @@ class EntryReader(Generic[T]):
 
     def _single(self, entry: bytes) -> Any:
         if not entry.strip():
-            raise WireError("a body that is not JSON")
+            raise WireError("not JSON")
         if len(entry) <= self._piece:
             return read_json(entry)
         try:
@@ -194,7 +194,7 @@ class EntryReader(Generic[T]):
         except msgspec.ValidationError:
             decoded = None
         except _FAILED:
-            raise WireError("a body that is not JSON") from None
+            raise WireError("not JSON") from None
         if decoded is None:
             # Not an object. That was found at its first character: what follows may be anything.
             _check_json(entry)
@@ -215,7 +215,7 @@ class EntryReader(Generic[T]):
         if start == b"[":
             stop = body.rfind(b"]")
             if stop < 0 or body[stop + 1 :].strip():
-                raise WireError("a body that is not JSON")
+                raise WireError("not JSON")
             return body, body.index(b"[") + 1, stop
         if start != b"{":
             raise WireError(_what_it_is(body))
@@ -234,11 +234,11 @@ def _check_json(text: bytes) -> None:
     try:
         _RAW.decode(text)
     except _FAILED:
-        raise WireError("a body that is not JSON") from None
+        raise WireError("not JSON") from None
 
 
 def _small(raw: msgspec.Raw | msgspec.UnsetType) -> Any:
-    """A small value of an envelope; None for none."""
+    """A small value of an envelope; None if there is none."""
     text = b"" if isinstance(raw, msgspec.UnsetType) else bytes(raw)
     return read_json(text) if text and len(text) <= _TEXT else None
 

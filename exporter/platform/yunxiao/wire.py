@@ -1,4 +1,4 @@
-"""From the body of an answer to the model: what is bad costs one token at most and is counted, never the rest."""
+"""Reads tokens from the body of an answer. Invalid data costs at most one token, never the rest; it is counted."""
 
 from __future__ import annotations
 
@@ -28,19 +28,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from zoneinfo import ZoneInfo
 
-__all__ = ["PARSE_FIELDS", "Parsed", "WireError", "error_code", "object_of", "parse_tokens"]
-
-PARSE_FIELDS = ("token", "token_id", "name", "permissions", "created_at", "expired_at", "user")
-"""The fields that can be unreadable, as the label `field` of `yunxiao_parse_errors_total` names them."""
+__all__ = ["Parsed", "WireError", "error_code", "object_of", "parse_tokens"]
 
 _SHARED_NAMES = 64
 _SHARED_LENGTH = 2048
-"""A set of permissions of so many names and characters at most is kept for other tokens: 4,096 such take 50 MB at the
-very most, and 2 MB as they are."""
+"""Limits, in names and in characters, for a set of permissions that is cached. 4,096 such sets take at most 50 MB, and
+about 2 MB in practice."""
 
 
 class _Entry(msgspec.Struct, gc=False):
-    """One entry of the list, in both spellings. Typed as documented; the lenient way fills it with whatever came."""
+    """One entry of the list, in both spellings, with the documented types. Lenient decoding does not check these."""
 
     token_id: str | None = None
     tokenId: str | None = None  # noqa: N815 - the platform's spelling
@@ -58,19 +55,25 @@ _TOKENS = EntryReader("tokens", msgspec.json.Decoder(list[_Entry]), _Entry.__str
 
 @dataclass(slots=True)
 class Parsed:
-    """The tokens of one answer, how often each field could not be read, and how often each was too long and cut."""
+    """The tokens of one answer, and how often each field was unreadable or cut.
+
+    Attributes:
+        tokens: the tokens, each once.
+        errors: unreadable values by field.
+        truncated: values that were cut by field.
+    """
 
     tokens: tuple[Token, ...] = ()
     errors: dict[str, int] = field(default_factory=dict)
     truncated: dict[str, int] = field(default_factory=dict)
 
     def count(self, name: str) -> None:
-        """Note one unreadable field."""
+        """Count one unreadable field."""
         self.errors[name] = self.errors.get(name, 0) + 1
 
 
 def _nothing() -> None:
-    """For answers that are parsed to their end."""
+    """Do nothing between two pieces."""
 
 
 def parse_tokens(
@@ -82,17 +85,17 @@ def parse_tokens(
 ) -> Parsed:
     """Read the answer of the token list call.
 
-    It is an array of tokens, bare or as ``data`` of an envelope. An entry without an id is left out; an unreadable
-    field costs that field only; each is counted. An entry that comes twice counts once.
+    It is an array of tokens, plain or as ``data`` of an envelope. An entry without an id is skipped; an unreadable
+    field costs that field only; both are counted. An entry that is listed twice counts once.
 
     Args:
-        body: the whole body.
+        body: the complete body.
         zone: where dates without a zone were written.
-        redact: replaces the secrets in use in a text.
-        between: called between two pieces of a large answer; whatever it raises ends the reading.
+        redact: replaces known secrets in a text.
+        between: called between two pieces of a large answer; an exception from it ends the reading.
 
     Raises:
-        WireError: no list of tokens, or more of them than are accepted.
+        WireError: it is not a list of tokens, or has more than are accepted.
     """
     parsed = Parsed()
     reader = _TokenReader(zone, redact, parsed)
@@ -105,7 +108,7 @@ def parse_tokens(
 
 
 def error_code(body: bytes) -> str:
-    """The platform's error code and request id in the body of a refusal, as ``Code (request id)``; "" without one."""
+    """The error code and request id in the body of an error, as ``Code (request id)``; "" if there is none."""
     try:
         data = read_json(body)
     except WireError:
@@ -118,26 +121,26 @@ def error_code(body: bytes) -> str:
 
 
 def object_of(data: Any, what: str) -> dict[str, Any]:
-    """An object, bare or as ``data`` of an envelope.
+    """An object, plain or as ``data`` of an envelope.
 
     Args:
-        data: what a body holds.
-        what: what it should be, for the error's words.
+        data: the decoded body.
+        what: the kind of object, for the text of an error.
 
     Raises:
-        WireError: no object.
+        WireError: it is not an object.
     """
     if not isinstance(data, dict):
-        raise WireError(f"JSON that is no {what}")
+        raise WireError(f"JSON, but not a {what}")
     check_success(data)
     inner = data.get("data", data)
     if not isinstance(inner, dict):
-        raise WireError(f"JSON that is no {what}")
+        raise WireError(f"JSON, but not a {what}")
     return inner
 
 
 class _TokenReader:
-    """Makes tokens of the entries of one answer."""
+    """Turns the entries of one answer into tokens."""
 
     def __init__(self, zone: ZoneInfo, redact: Callable[[str], str], parsed: Parsed) -> None:
         self._zone = zone
@@ -147,7 +150,7 @@ class _TokenReader:
         self._permissions = 0
 
     def read(self, batch: list[Any]) -> None:
-        """Take some entries in."""
+        """Read one batch of entries."""
         unique = self._unique
         for entry in batch:
             token = self._token(entry)
@@ -155,7 +158,7 @@ class _TokenReader:
                 continue
             key = (token.token_id, token.name, token.created_at)
             twin = unique.get(key)
-            # The same token listed twice with two expiries: believe the earlier.
+            # The same token is listed twice: the earlier expiry counts.
             if twin is None or precedence(token) < precedence(twin):
                 unique[key] = token
 
@@ -191,7 +194,7 @@ class _TokenReader:
         permissions, readable = self._permissions_of(fields.permissions)
         return Token(
             token_id=token_id,
-            # Many tokens are called alike: one text serves all of them.
+            # Many tokens have the same name: they share one text.
             name=sys.intern(name),
             permissions=permissions,
             created_at=self._date(created, "created_at", never=None),
@@ -200,7 +203,7 @@ class _TokenReader:
         )
 
     def _permissions_of(self, value: Any) -> tuple[tuple[str, ...], bool]:
-        """The permissions, and whether all could be read: no list at all does not say that there are none."""
+        """The permissions, and whether all could be read. A missing list does not mean that there are none."""
         if value is None:
             return (), False
         if not isinstance(value, list):
@@ -229,7 +232,7 @@ class _TokenReader:
         return never if seconds == NEVER else seconds
 
     def _with_fewer_permissions(self, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
-        """The tokens with no more permissions, over all of them, than may become series."""
+        """The tokens with a limited number of distinct permissions, since each becomes a series."""
         names = sorted({name for token in tokens for name in token.permissions})
         if len(names) <= DISTINCT_PERMISSIONS:
             return tokens
@@ -240,7 +243,7 @@ class _TokenReader:
         )
 
     def _redacted(self, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
-        """The tokens without the secrets in use: searched for in all texts at once, for there is hardly ever one."""
+        """The tokens without known secrets. All texts are searched at once, since there is hardly ever a secret."""
         redact = self.fields.redact
         if redact is unchanged:
             return tokens
@@ -267,7 +270,7 @@ class _TokenReader:
 
 
 def _as_shared(permissions: tuple[str, ...]) -> tuple[str, ...]:
-    """The same permissions as one tuple: there are few sets of them and very many tokens."""
+    """The same permissions as a shared tuple: there are very many tokens and few different sets."""
     if len(permissions) <= _SHARED_NAMES and sum(map(len, permissions)) <= _SHARED_LENGTH:
         return _shared(permissions)
     return tuple([sys.intern(name) for name in permissions])

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from exporter.cluster.leadership import Leadership, Role
 from exporter.cluster.lease import Lease
-from exporter.cluster.redis import LinkError
+from exporter.cluster.redis import RedisCallError
 from exporter.common.worker import Supervisor
 
 if TYPE_CHECKING:
@@ -43,10 +43,10 @@ def test_a_standby_polls_once_redis_has_been_silent_for_two_leases() -> None:
 
 def test_a_lock_is_good_for_one_lease_from_before_the_check() -> None:
     leadership = Leadership(10.0, 0.0)
-    assert not leadership.current(0.0)
+    assert not leadership.is_current(0.0)
     leadership.answered(1.0, 3.0, held=True)
-    assert leadership.current(10.9)
-    assert not leadership.current(11.0)
+    assert leadership.is_current(10.9)
+    assert not leadership.is_current(11.0)
 
 
 def test_a_leader_goes_on_while_checks_fail_but_not_after_a_pause_without_checks() -> None:
@@ -54,10 +54,10 @@ def test_a_leader_goes_on_while_checks_fail_but_not_after_a_pause_without_checks
     leadership.answered(0.0, 0.0, held=True)
     for second in (5.0, 13.0, 21.0):
         assert leadership.failed(second) is Role.LEADER
-    assert leadership.current(30.9)
-    assert not leadership.current(31.0)
+    assert leadership.is_current(30.9)
+    assert not leadership.is_current(31.0)
     leadership.answered(31.0, 31.0, held=False)
-    assert not leadership.current(31.0)
+    assert not leadership.is_current(31.0)
 
 
 @dataclass
@@ -107,10 +107,10 @@ class Replica:
     def hold(self) -> bool:
         self.ahead += self.world.seconds_a_check
         if not self.reachable():
-            raise LinkError("no answer")
+            raise RedisCallError("no answer")
         if self.stale_connection:
             self.stale_connection = False
-            raise LinkError("READONLY")
+            raise RedisCallError("READONLY")
         server, me = self.world.server, f"{self.number} run {self.runs}"
         if server.holder not in {None, me} and server.until > self.world.now:
             return False
@@ -130,7 +130,7 @@ class Replica:
             self.ahead = 0.0
 
     def _polls(self) -> bool:
-        return self.lease._told.polls
+        return self.lease._reported.polls
 
     def polls(self) -> bool:
         """Whether requests of sweeps go out."""

@@ -6,7 +6,7 @@ import pytest
 
 from exporter.cluster.leadership import Role
 from exporter.cluster.lease import Lease
-from exporter.cluster.redis import LinkError
+from exporter.cluster.redis import RedisCallError
 from exporter.common.cancellation import Stop, StoppedError
 from exporter.common.worker import Supervisor
 
@@ -45,7 +45,7 @@ class FakeLock:
     def hold(self) -> bool:
         self.asked += 1
         if self.away:
-            raise LinkError("no answer")
+            raise RedisCallError("no answer")
         return self.held
 
     def release(self) -> None:
@@ -111,18 +111,18 @@ def test_a_step_down_that_fails_is_tried_again_and_meanwhile_no_request_goes_out
     stop = FakeStop(rig.clock)
     stop.set()
     with pytest.raises(StoppedError):
-        rig.lease.hold_back(stop)
+        rig.lease.wait_until_certain(stop)
     rig.breaks = False
     rig.lease.step()
     assert rig.roles == [Role.LEADER, Role.STANDBY]
-    rig.lease.hold_back(stop)  # discovery, which a standby does too, is not held back
+    rig.lease.wait_until_certain(stop)  # discovery, which a standby does too, is not held back
 
 
 def test_requests_go_out_at_once_while_the_lock_is_good(rig: Rig) -> None:
     rig.lease.step()
     rig.clock.time = 11.9
     stop = FakeStop(rig.clock)
-    rig.lease.hold_back(stop)
+    rig.lease.wait_until_certain(stop)
     assert stop.waited == 0.0
 
 
@@ -130,13 +130,13 @@ def test_after_a_pause_requests_wait_for_the_next_check_but_not_longer_than_half
     rig.lease.step()
     rig.clock.time = 36.0
     stop = FakeStop(rig.clock)
-    rig.lease.hold_back(stop)
+    rig.lease.wait_until_certain(stop)
     assert stop.waited == pytest.approx(6.0, abs=0.05)
     # the check that says that Redis is away lets them through: a leader goes on
     rig.lock.away = True
     rig.lease.step()
     stop.waited = 0.0
-    rig.lease.hold_back(stop)
+    rig.lease.wait_until_certain(stop)
     assert stop.waited == 0.0
 
 
@@ -145,6 +145,6 @@ def test_what_renews_the_lock_in_time_is_never_held_back(rig: Rig) -> None:
     for second in range(0, 120, 3):
         rig.clock.time = float(second)
         rig.lease.step()
-        rig.lease.hold_back(stop)
+        rig.lease.wait_until_certain(stop)
     assert stop.waited == 0.0
     assert rig.roles == [Role.LEADER]

@@ -6,7 +6,7 @@ import pytest
 
 from exporter.cluster.leadership import Role
 from exporter.cluster.member import Member
-from exporter.cluster.redis import Link
+from exporter.cluster.redis import RedisClient
 from exporter.cluster.shard import WHOLE
 from exporter.common.clock import SystemClock
 from exporter.common.redaction import Redactor
@@ -22,7 +22,7 @@ class Rig:
         self.refuses = False
         clock = SystemClock()
         self.member = Member(
-            Link(RedisSettings(Redis(url="redis://127.0.0.1:1/0"), None, None), Redactor()),
+            RedisClient(RedisSettings(Redis(url="redis://127.0.0.1:1/0"), None, None), Redactor()),
             WHOLE,
             Store(),
             self._poll,

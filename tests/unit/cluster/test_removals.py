@@ -1,4 +1,4 @@
-"""When Redis is compared with who is watched, and for how long a removed user is remembered."""
+"""When Redis is compared with the watched users, and for how long a removed user is remembered."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ def test_it_compares_again_once_a_discovery_has_worked() -> None:
 def test_a_removed_user_is_remembered_for_ten_minutes_or_until_published_again() -> None:
     clock = FakeClock()
     removals = Removals(clock)
-    removals.buried([b"a", b"b"], [])
+    removals.record([b"a", b"b"], [])
     clock.time += 300.0
-    removals.buried([b"a", b"c"], [b"b"])
-    assert (removals.is_buried(b"a"), removals.is_buried(b"b")) == (True, False)
+    removals.record([b"a", b"c"], [b"b"])
+    assert (removals.is_recent(b"a"), removals.is_recent(b"b")) == (True, False)
     clock.time += 300.0
     assert removals.expired() == [b"a"]
     assert removals.expired() == []
-    assert not removals.is_buried(b"a")
+    assert not removals.is_recent(b"a")

@@ -47,9 +47,9 @@ def test_a_shard_is_read(text: str, environ: dict[str, str], shard: Shard) -> No
     ("text", "environ", "words"),
     [
         ("3/3", {}, "counted from 0 to 2"),
-        ("0/0", {}, "is no shard"),
-        ("-1/3", {}, "is no shard"),
-        ("1", {}, "is no shard"),
+        ("0/0", {}, "is not a valid shard"),
+        ("-1/3", {}, "is not a valid shard"),
+        ("1", {}, "is not a valid shard"),
         ("auto/3", {"HOSTNAME": "laptop"}, "does not end in an ordinal"),
         ("auto/3", {"POD_NAME": "exporter-3"}, "counted from 0 to 2"),
         ("auto/3", {}, "does not end in an ordinal"),

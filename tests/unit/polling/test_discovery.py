@@ -24,7 +24,7 @@ class Answers:
     def __init__(self, answers: Sequence[tuple[User, ...] | Exception]) -> None:
         self.answers = list(answers)
 
-    def find(self, stop: Stop) -> tuple[User, ...]:
+    def find_users(self, stop: Stop) -> tuple[User, ...]:
         stop.check()
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):

@@ -12,8 +12,7 @@ from exporter.common.cancellation import Stop
 from exporter.common.secrets import Secret, SecretValue
 from exporter.model.state import Reason
 from exporter.model.token import NEVER, Token
-from exporter.platform.base import ApiError
-from exporter.platform.yunxiao.directory import Person
+from exporter.platform.base import ApiError, Caller
 from exporter.polling.own_token import OwnTokenWatch, own_token
 
 if TYPE_CHECKING:
@@ -77,11 +76,11 @@ class Platform:
         self.listed = listed
         self.refusal = refusal
 
-    def caller(self, stop: Stop) -> Person:
+    def caller(self, stop: Stop) -> Caller:
         stop.check()
         if self.refusal is not None:
             raise ApiError(self.refusal, "HTTP 4xx")
-        return Person("admin")
+        return Caller("admin")
 
     def list_tokens(self, user_id: str, stop: Stop) -> tuple[Token, ...]:  # noqa: ARG002
         assert user_id == "admin"

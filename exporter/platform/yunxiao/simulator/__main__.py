@@ -20,17 +20,17 @@ def main(
     seed: Annotated[int, typer.Option(help="The same seed makes the same people.")] = 1,
     port: Annotated[int, typer.Option(help="Port on loopback; 0 for a free one.", min=0, max=65535)] = 0,
     latency: Annotated[float, typer.Option(help="Seconds that each answer takes.", min=0)] = 0.02,
-    per_second: Annotated[float | None, typer.Option(help="Requests a second above which 429 is answered.")] = None,
+    per_second: Annotated[float | None, typer.Option(help="Requests a second above which the answer is 429.")] = None,
     fail_user: Annotated[
         list[str] | None,
-        typer.Option(help="NUMBER=FAULT: the user of that number meets a fault, such as 3=500 or 4=hang."),
+        typer.Option(help="NUMBER=FAULT: a fault for the user of that number, such as 3=500 or 4=hang."),
     ] = None,
     fail_rate: Annotated[
-        list[str] | None, typer.Option(help="SHARE=FAULT: so many of all requests meet a fault, such as 0.1=reset.")
+        list[str] | None, typer.Option(help="SHARE=FAULT: a fault for this share of all requests, such as 0.1=reset.")
     ] = None,
     quirk: Annotated[
         list[str] | None,
-        typer.Option(help="Something odd about the lists, such as wrong_next_page, ignored_page or empty_page=2."),
+        typer.Option(help="An oddity of the lists, such as wrong_next_page, ignored_page or empty_page=2."),
     ] = None,
     write_config: Annotated[
         Path | None, typer.Option(help="Folder for config.yaml, users.yaml and the token file that match.")
@@ -70,7 +70,7 @@ def main(
 
 def _natural(text: str) -> int:
     if not text.isdecimal():
-        raise ValueError(f"{text!r} is no user number; the first is 0")
+        raise ValueError(f"{text!r} is not a user number; the first one is 0")
     return int(text)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from exporter.platform.yunxiao.simulator.faults import Quirks
 
 CALLER_ID = "00000000-0000-0000-0000-00000000ad01"
-"""The administrator whose token requests carry. Not on the lists, so that these hold whom a test put there."""
+"""The administrator whose token requests carry. Not on the lists, so that these have only the users of a test."""
 _CALLER = PersonRecord(CALLER_ID, "管理员", "admin", "admin@example.com", ("dept-4",))
 _MOST_PER_PAGE = 100
 _NOT_FOUND = 404
@@ -23,12 +23,12 @@ _NOT_FOUND = 404
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the directory answers with.
+    """An answer of the directory.
 
     Attributes:
-        status: the HTTP status; what is no success has no body of its own.
+        status: the HTTP status; only an answer with 200 has a body here.
         body: the JSON.
-        headers: those that tell of pages.
+        headers: the headers about pages.
     """
 
     status: int
@@ -37,11 +37,11 @@ class Answer:
 
 
 def answer(enterprise: Enterprise, quirks: Quirks, path: str, query: Mapping[str, str]) -> Answer:
-    """The answer to one request; 404 for what is no call of the directory.
+    """The answer to one request; 404 for any other call.
 
     Args:
-        enterprise: who there is.
-        quirks: what is odd about the answers.
+        enterprise: the users.
+        quirks: oddities of the answers.
         path: below ``/oapi/v1``, as it stands in the request.
         query: the parameters.
     """

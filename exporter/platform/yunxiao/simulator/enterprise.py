@@ -1,4 +1,4 @@
-"""The people of a simulated enterprise and their tokens: the same for the same seed, made when asked for."""
+"""The people of a simulated enterprise and their tokens: the same for the same seed, made on demand."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class TokenRecord:
 
     Attributes:
         token_id: the public part.
-        name: what the owner called it.
+        name: given by the owner.
         permissions: what it grants.
         created_at: epoch seconds.
         expires_at: epoch seconds; None for never.
@@ -110,9 +110,9 @@ class Enterprise:
 
     Args:
         size: how many users to make up.
-        seed: the same seed makes the same people; their dates hang on ``base``.
+        seed: the same seed makes the same people; their dates depend on ``base``.
         base: epoch seconds that all made-up dates are relative to.
-        tokens: tokens of users by id, instead of or beside the made-up ones.
+        tokens: tokens by user id; replaces those of a made-up user or adds a user.
     """
 
     def __init__(
@@ -129,40 +129,40 @@ class Enterprise:
         self._made_up = [User(user_id, _name(seed, number)) for user_id, number in self._index.items()]
         # Guards the fields below: tests change them while requests read them.
         self._lock = threading.Lock()
-        self._gone: set[str] = set()
+        self._left: set[str] = set()
         self._people: dict[str, PersonRecord] = {}
         self._set = {user_id: tuple(records) for user_id, records in (tokens or {}).items()}
 
     def users(self) -> list[User]:
-        """Everybody, in a fixed order."""
+        """All users, in a fixed order."""
         return self._made_up + [User(user_id, user_id) for user_id in list(self._set) if user_id not in self._index]
 
     def people(self) -> list[PersonRecord]:
-        """Everybody with what the platform's directory tells of them, in a fixed order."""
+        """All people in the directory of the platform, in a fixed order."""
         users = self.users()
         with self._lock:
             for number, user in enumerate(users):
                 if user.user_id not in self._people:
                     self._people[user.user_id] = _person(self._seed, number, user)
-            return [self._people[user.user_id] for user in users if user.user_id not in self._gone]
+            return [self._people[user.user_id] for user in users if user.user_id not in self._left]
 
     def members(self, organization_id: str) -> list[PersonRecord]:
-        """The members of an organization; nobody for a stranger."""
+        """The members of an organization; none if it is unknown."""
         first, second = ORGANIZATIONS
         people = self.people()
         return {first: people, second: people[::2]}.get(organization_id, [])
 
     def leave(self, user_id: str) -> None:
-        """Take a person off the directory; the tokens stay."""
+        """Remove a person from the directory; the tokens stay."""
         with self._lock:
-            self._gone.add(user_id)
+            self._left.add(user_id)
 
     def knows(self, user_id: str) -> bool:
         """Whether there is such a user."""
         return user_id in self._index or user_id in self._set
 
     def tokens(self, user_id: str) -> tuple[TokenRecord, ...]:
-        """The tokens of a user; () for a stranger."""
+        """The tokens of a user; () for an unknown one."""
         with self._lock:
             if (records := self._set.get(user_id)) is not None:
                 return records
@@ -170,19 +170,19 @@ class Enterprise:
         return () if number is None else _tokens(self._seed, number, self._base)
 
     def set_tokens(self, user_id: str, records: Iterable[TokenRecord]) -> None:
-        """Give a user other tokens."""
+        """Replace the tokens of a user."""
         with self._lock:
             self._set[user_id] = tuple(records)
 
     def renew(self, user_id: str, token_id: str, expires_at: float | None) -> None:
-        """Give one token of a user another expiry."""
+        """Change the expiry of one token of a user."""
         records = self.tokens(user_id)
         self.set_tokens(
             user_id, [replace(one, expires_at=expires_at) if one.token_id == token_id else one for one in records]
         )
 
     def delete(self, user_id: str, token_id: str) -> None:
-        """Take one token of a user away."""
+        """Delete one token of a user."""
         self.set_tokens(user_id, [one for one in self.tokens(user_id) if one.token_id != token_id])
 
 

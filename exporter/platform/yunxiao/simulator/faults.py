@@ -1,4 +1,4 @@
-"""What can be wrong with a simulated platform: whom it happens to, how often, and what it looks like."""
+"""Faults of the simulated platform: which requests they affect, how often, and what happens."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Fault:
     Attributes:
         kind: what happens.
         argument: the status, the address to redirect to, or the body to send. `ECHO` needs none: it answers 403 with
-            the request's token as error code and request id, as a badly made gateway does.
+            the token of the request as error code and request id, as a faulty gateway does.
     """
 
     kind: FaultKind
@@ -44,7 +44,7 @@ class Fault:
         """Read ``kind`` or ``kind:argument``, such as ``status:500``.
 
         Raises:
-            ValueError: no such kind.
+            ValueError: the kind is unknown.
         """
         kind, _, argument = text.partition(":")
         if re.fullmatch(r"[1-5]\d\d", kind):
@@ -53,22 +53,22 @@ class Fault:
             return cls(FaultKind(kind), argument)
         except ValueError:
             known = ", ".join(FaultKind)
-            raise ValueError(f"no fault {kind!r}; known are a status such as 500, {known}") from None
+            raise ValueError(f"unknown fault {kind!r}; use a status such as 500, or one of {known}") from None
 
 
 @dataclass(frozen=True, slots=True)
 class Quirks:
-    """What is odd about the simulated platform's lists, as seen on real ones.
+    """Oddities of the lists of the simulated platform, as seen on real ones.
 
     Attributes:
         wrong_next_page: `x-next-page` says 1 on every page.
-        no_page_headers: no header tells of pages.
+        no_page_headers: there are no headers about pages.
         ignored_page: every page is page 1.
         empty_page: the number of a page that comes empty.
         failing_page: the number of a page that answers 500.
         nobody: all lists are empty.
         masked_ids: token ids come with `****` in their middle.
-        older_caller: the caller is told of at `/platform/users:me` alone.
+        older_caller: only `/platform/users:me` returns the caller.
     """
 
     wrong_next_page: bool = False
@@ -81,23 +81,23 @@ class Quirks:
     older_caller: bool = False
 
     def with_one(self, text: str) -> Quirks:
-        """One more, given as its name or, where it wants a page, as ``name=page``.
+        """Add one, given as its name or, if it needs a page, as ``name=page``.
 
         Raises:
-            ValueError: no such quirk, or no such page.
+            ValueError: the quirk is unknown, or its page is missing or not a number.
         """
         name, _, page = text.partition("=")
         known = {one.name: one.default is None for one in fields(self)}
         if name not in known or known[name] != page.isdecimal():
             raise ValueError(
-                f"no quirk {text!r}; known are {', '.join(f'{k}=PAGE' if v else k for k, v in known.items())}"
+                f"unknown quirk {text!r}; use one of {', '.join(f'{k}=PAGE' if v else k for k, v in known.items())}"
             )
         change: dict[str, Any] = {name: int(page) if page else True}
         return replace(self, **change)
 
 
 class Faults:
-    """The faults in force. Tests and the command line set them, request handlers ask."""
+    """The active faults. Tests and the command line set them, request handlers read them."""
 
     def __init__(self, seed: int = 1) -> None:
         self._random = random.Random(seed)  # noqa: S311 - which requests fail need not be a secret
@@ -111,7 +111,7 @@ class Faults:
         self._quirks = Quirks()
 
     def for_user(self, user_id: str, fault: Fault | None) -> None:
-        """Have all requests about a user, or to a path such as ``/platform/users``, fail in this way; None heals."""
+        """Have all requests about a user, or to a path such as ``/platform/users``, fail this way; None ends that."""
         with self._lock:
             if fault is None:
                 self._by_user.pop(user_id, None)
@@ -119,7 +119,7 @@ class Faults:
                 self._by_user[user_id] = fault
 
     def at_rate(self, share: float, fault: Fault) -> None:
-        """Have this share of all requests (0 to 1) fail in this way, beside the other faults."""
+        """Have this share of all requests (0 to 1) fail in this way, in addition to the other faults."""
         with self._lock:
             self._by_rate.append((share, fault))
 
@@ -130,7 +130,7 @@ class Faults:
             self._by_rate.clear()
 
     def pick(self, user_id: str) -> Fault | None:
-        """The fault that a request about the user meets, if any."""
+        """The fault that a request about the user or path gets; None for a good answer."""
         with self._lock:
             if (fault := self._by_user.get(user_id)) is not None:
                 return fault
@@ -138,7 +138,7 @@ class Faults:
 
     @property
     def quirks(self) -> Quirks:
-        """What is odd about the lists."""
+        """Oddities of the lists."""
         return self._quirks
 
     @quirks.setter

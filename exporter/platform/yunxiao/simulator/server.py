@@ -1,4 +1,4 @@
-"""The simulated platform's HTTP server: real sockets, so that faults look to a client as they do in life."""
+"""The HTTP server of the simulated platform. It uses real sockets, so that faults look to a client as real ones do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import socket
 import struct
 import threading
 import time
-from collections import Counter
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
@@ -18,9 +17,11 @@ from urllib.parse import parse_qs, urlsplit
 from exporter.platform.yunxiao.simulator import directory
 from exporter.platform.yunxiao.simulator.enterprise import Enterprise, TokenRecord, iso
 from exporter.platform.yunxiao.simulator.faults import Fault, FaultKind, Faults
+from exporter.platform.yunxiao.simulator.tally import Tally
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Iterator
 
 _API = "/oapi/v1"
 _TOKENS_PATH = f"{_API}/platform/users/admin/personalAccessTokens"
@@ -31,10 +32,10 @@ _OWN_LIFETIME = 90 * 86400.0
 
 
 class Simulator:
-    """A platform on loopback. Starts with `start`, ends with `stop`; the rest may be changed while it runs.
+    """A platform on loopback, from `start` to `stop`. Its attributes may be changed while it runs.
 
     Args:
-        enterprise: who and what there is.
+        enterprise: the users and their tokens.
         port: 0 for a free one.
         token: the administrator's token that requests must carry; a new random one if None. It lives for 90 days,
             unless `own_expires_at` is set to another time in epoch seconds, or None for never.
@@ -58,13 +59,7 @@ class Simulator:
         self.own_expires_at: float | None = time.time() + _OWN_LIFETIME
         self._scheme = "http" if tls is None else "https"
         self._stopping = threading.Event()
-        # Guards the tallies below: each connection has a thread.
-        self._lock = threading.Lock()
-        self._requests: Counter[str] = Counter()
-        self._seconds: Counter[int] = Counter()
-        self._under_way: Counter[str] = Counter()
-        self._most_under_way = 0
-        self._overlaps = 0
+        self._tally = Tally()
         self._server = _Server(("127.0.0.1", port), self, tls)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="simulator", daemon=True)
 
@@ -75,12 +70,12 @@ class Simulator:
         return f"{self._scheme}://{host}:{self._server.server_address[1]}"
 
     def start(self) -> Self:
-        """Begin to answer."""
+        """Start to answer requests."""
         self._thread.start()
         return self
 
     def stop(self) -> None:
-        """End, with all connections, answers under way included."""
+        """Stop, and close all connections, even in the middle of an answer."""
         self._stopping.set()
         if self._thread.is_alive():
             self._server.shutdown()
@@ -94,32 +89,28 @@ class Simulator:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def requests(self, user_id: str | None = None) -> int:
-        """How many requests there were: about one user, to one path such as ``/platform/users``, or in all."""
-        with self._lock:
-            return self._requests.total() if user_id is None else self._requests[user_id]
+    def requests(self, subject: str | None = None) -> int:
+        """The number of requests about a user, or to a path such as ``/platform/users``; None for all."""
+        return self._tally.requests(subject)
 
     def busiest_second(self) -> int:
         """The most requests that came within one second of the clock."""
-        with self._lock:
-            return max(self._seconds.values(), default=0)
+        return self._tally.busiest_second()
 
     def most_at_once(self) -> int:
-        """The most requests that were under way together."""
-        with self._lock:
-            return self._most_under_way
+        """The most requests that were in flight at the same time."""
+        return self._tally.most_at_once()
 
     def overlaps(self) -> int:
-        """How often a request about a user came while another about the same user was under way."""
-        with self._lock:
-            return self._overlaps
+        """How often a request about a user came while another about the same user was in flight."""
+        return self._tally.overlaps()
 
     def wait(self, seconds: float) -> None:
-        """Sleep, but not beyond `stop`."""
+        """Sleep until the time is over or `stop` is called."""
         self._stopping.wait(seconds)
 
     def own_token(self) -> TokenRecord:
-        """The administrator's token as its owner's list has it."""
+        """The administrator's token, as listed among the tokens of its owner."""
         end = time.time() if self.own_expires_at is None else self.own_expires_at
         public = self.token.partition("_")[0]
         return TokenRecord(public, "exporter", ("base_user_read",), end - _OWN_LIFETIME, self.own_expires_at)
@@ -130,24 +121,11 @@ class Simulator:
         return self._stopping.is_set()
 
     @contextlib.contextmanager
-    def tallied(self, user_id: str) -> Any:
-        """Count a request for as long as it is under way; gives whether it is one too many for the rate limit."""
-        second = int(time.time())
-        with self._lock:
-            self._requests[user_id] += 1
-            self._seconds[second] += 1
-            self._overlaps += self._under_way[user_id] > 0
-            self._under_way[user_id] += 1
-            self._most_under_way = max(self._most_under_way, self._under_way.total())
-            limit = self.faults.per_second
-            too_many = limit is not None and self._seconds[second] > limit
-        try:
-            yield too_many
-        finally:
-            with self._lock:
-                self._under_way[user_id] -= 1
-                if not self._under_way[user_id]:
-                    del self._under_way[user_id]
+    def tallied(self, subject: str) -> Iterator[bool]:
+        """Count a request, in flight inside the context; gives whether it exceeds the rate limit."""
+        limit = self.faults.per_second
+        with self._tally.request(subject, int(time.time())) as so_far:
+            yield limit is not None and so_far > limit
 
 
 class _Server(ThreadingHTTPServer):
@@ -185,7 +163,7 @@ class _Server(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away in mid-request is nothing to print a traceback about."""
+        """Nothing: a client that disconnects during a request is not worth a traceback."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -199,9 +177,9 @@ class _Handler(BaseHTTPRequestHandler):
         simulator = self.server.simulator
         parts = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(parts.query, encoding="utf-8").items()}
-        asks_tokens = parts.path == _TOKENS_PATH
-        about = query.get("userId", "") if asks_tokens else parts.path.removeprefix(_API)
-        with simulator.tallied(about) as too_many:
+        lists_tokens = parts.path == _TOKENS_PATH
+        subject = query.get("userId", "") if lists_tokens else parts.path.removeprefix(_API)
+        with simulator.tallied(subject) as too_many:
             simulator.wait(simulator.faults.latency)
             if simulator.stopping:
                 self.close_connection = True
@@ -213,16 +191,16 @@ class _Handler(BaseHTTPRequestHandler):
                 self._refuse(429)
             elif not secrets.compare_digest(self.headers.get("x-yunxiao-token", ""), simulator.token):
                 self._refuse(401)
-            elif (fault := simulator.faults.pick(about)) is not None:
-                self._fail(fault, about)
-            elif not asks_tokens:
-                self._tell(directory.answer(simulator.enterprise, simulator.faults.quirks, about, query))
-            elif about != directory.CALLER_ID and not simulator.enterprise.knows(about):
+            elif (fault := simulator.faults.pick(subject)) is not None:
+                self._fail(fault, subject)
+            elif not lists_tokens:
+                self._answer(directory.answer(simulator.enterprise, simulator.faults.quirks, subject, query))
+            elif subject != directory.CALLER_ID and not simulator.enterprise.knows(subject):
                 self._refuse(404)
             else:
-                self._send(200, self._tokens(about))
+                self._send(200, self._tokens(subject))
 
-    def _tell(self, answer: directory.Answer) -> None:
+    def _answer(self, answer: directory.Answer) -> None:
         if answer.status == HTTPStatus.OK:
             self._send(200, json.dumps(answer.body, ensure_ascii=False).encode(), answer.headers)
         else:

@@ -68,7 +68,7 @@ def departments(query: Mapping[str, str]) -> list[dict[str, Any]]:
 def find(directory: Directory, **config: Any) -> tuple[User, ...]:
     tuples = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
     section = Discover.model_validate({"source": "users"} | tuples)
-    return Discoverer("acme", directory, section).find(Stop())
+    return Discoverer("acme", directory, section).find_users(Stop())
 
 
 def ids(directory: Directory, **config: Any) -> list[str]:
@@ -90,7 +90,7 @@ def test_departments_are_shown_by_id_where_their_names_cannot_be_had() -> None:
     directory = Directory({"platform/users": [LI], "platform/departments": refused})
     discoverer = Discoverer("acme", directory, Discover.model_validate({"source": "users"}))
     for _ in range(2):
-        (user,) = discoverer.find(Stop())
+        (user,) = discoverer.find_users(Stop())
         assert user.owner == Owner("li.wei@example.com", "d2", "li.wei")
     assert directory.paths().count("platform/departments") == 1
 
@@ -98,9 +98,9 @@ def test_departments_are_shown_by_id_where_their_names_cannot_be_had() -> None:
 def test_names_of_departments_are_asked_for_once() -> None:
     directory = Directory({"platform/users": [LI, WANG], "platform/departments": departments})
     discoverer = Discoverer("acme", directory, Discover.model_validate({"source": "users"}))
-    discoverer.find(Stop())
+    discoverer.find_users(Stop())
     asked = len(directory.asked)
-    discoverer.find(Stop())
+    discoverer.find_users(Stop())
     assert len(directory.asked) == asked + 1
 
 
@@ -203,7 +203,7 @@ def test_a_tree_without_an_end_is_an_error() -> None:
             for number in range(99)
         ]
 
-    with pytest.raises(ApiError, match="departments, which is taken for endless"):
+    with pytest.raises(ApiError, match="departments, the tree seems to be endless"):
         find(Directory({"platform/users": [LI], "platform/departments": endless}), departments=["d"])
 
 
@@ -230,7 +230,7 @@ def test_departments_of_several_organizations_are_looked_for_in_each() -> None:
         }
     )
     assert ids(directory, source="members", departments=["d8", "d1"]) == ["1", "3"]
-    with pytest.raises(ApiError, match="not_found: no such department: d7"):
+    with pytest.raises(ApiError, match="not_found: department not found: d7"):
         ids(directory, source="members", departments=["d1", "d7"])
 
 
@@ -280,7 +280,7 @@ def test_secrets_are_replaced_in_texts_about_people() -> None:
     directory = Directory({"platform/users": [LI | {"name": "x s3cret", "email": "s3cret@example.com"}]})
     section = Discover.model_validate({"source": "users"})
     clean = Discoverer("acme", directory, section, lambda text: text.replace("s3cret", "[redacted]"))
-    (user,) = clean.find(Stop())
+    (user,) = clean.find_users(Stop())
     assert user.name == "x [redacted]"
     assert user.owner is not None
     assert user.owner.email == "[redacted]@example.com"

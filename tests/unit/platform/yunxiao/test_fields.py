@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.common.redaction import Redactor
-from exporter.platform.yunxiao.fields import MARK, TOKEN_NAME, TRUNCATED_FIELDS, Fields, Limit
+from exporter.platform.base import TRUNCATED_FIELDS
+from exporter.platform.yunxiao.fields import MARK, TOKEN_NAME, Fields, Limit
 
 SECRET = "pt-0a1b2c3d4e5f_" + "5ecre7" + "f00dfeedc0de"
 

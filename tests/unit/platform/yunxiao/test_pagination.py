@@ -56,7 +56,7 @@ def test_a_list_that_stops_short_of_what_it_promises_is_an_error() -> None:
     def fetch(page: int) -> tuple[Sequence[str | None], Mapping[str, str]]:
         return (people(100) if page == 1 else [], {"x-total-pages": "3"})
 
-    with pytest.raises(PagingError, match="page 2 is empty although 3 pages are promised"):
+    with pytest.raises(PagingError, match="page 2 is empty although the server announced 3 pages"):
         read(fetch)
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from exporter.common.cancellation import StoppedError
 from exporter.common.redaction import Redactor
 from exporter.model.token import Token
-from exporter.platform.yunxiao.wire import PARSE_FIELDS, Parsed, WireError, _shared, error_code, parse_tokens
+from exporter.platform.base import PARSE_FIELDS
+from exporter.platform.yunxiao.wire import Parsed, WireError, _shared, error_code, parse_tokens
 
 if TYPE_CHECKING:
     from random import Random
@@ -166,9 +167,9 @@ def test_tokens_whose_masked_ids_coincide_stay_two() -> None:
         (b"", "an empty body"),
         (b"   \n", "an empty body"),
         (b"<!DOCTYPE html><html>secret</html>", "an HTML or XML page"),
-        (b"null", "no list"),
-        (b"7", "no list"),
-        (b'"text"', "no list"),
+        (b"null", "not a list"),
+        (b"7", "not a list"),
+        (b'"text"', "not a list"),
         (b"{}", "without a list"),
         (b'{"data": null}', "without a list"),
         (b'{"success": false, "errorCode": "X"}', "the error X"),

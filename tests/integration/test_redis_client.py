@@ -15,7 +15,7 @@ from support.running import PASSWORD, free_port, wait_until
 
 from exporter.cluster.lease import RedisLock
 from exporter.cluster.records import Records
-from exporter.cluster.redis import Link, LinkError
+from exporter.cluster.redis import RedisCallError, RedisClient
 from exporter.common.redaction import Redactor
 from exporter.common.secrets import SecretFile
 from exporter.config.load import RedisSettings
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 LEASE = 2.0
 
 
-def a_link(url: str, password: Path | None = None, redactor: Redactor | None = None, **options: Any) -> Link:
+def a_link(url: str, password: Path | None = None, redactor: Redactor | None = None, **options: Any) -> RedisClient:
     secret = None if password is None else SecretFile(password)
-    return Link(RedisSettings(RedisSection(url=url, **options), secret, None), redactor or Redactor())
+    return RedisClient(RedisSettings(RedisSection(url=url, **options), secret, None), redactor or Redactor())
 
 
 def always(answer: bytes) -> Callable[[socket.socket], None]:
@@ -98,13 +98,13 @@ def test_any_answer_is_an_error_in_time_or_no_answer_at_all(kind: str) -> None:
         link = a_link(f"redis://127.0.0.1:{server.port}/0")
         lock, records = RedisLock(link, "leader", LEASE), Records(link, "shard")
         started = time.monotonic()
-        with pytest.raises(LinkError):
+        with pytest.raises(RedisCallError):
             lock.hold()
         assert time.monotonic() - started < LEASE / 4 + 0.5
         assert not link.up
         if kind not in {"huge length", "huge array", "null", "push", "map", "negative length", "trickling", "endless"}:
             # these wait for more, or read as "there is nothing": the time is in the test above
-            with pytest.raises(LinkError):
+            with pytest.raises(RedisCallError):
                 list(records.changed_since(0))
         link.close()
 
@@ -113,14 +113,14 @@ def test_what_never_ends_is_cut_off() -> None:
     with Listener(endless) as server:
         link = a_link(f"redis://127.0.0.1:{server.port}/0")
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        with pytest.raises(LinkError, match=r"too large|too long"):
+        with pytest.raises(RedisCallError, match=r"too large|too long"):
             link.call(lambda client: client.get("key"), seconds=5, size=1 << 20)
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # KiB
         link.close()
 
 
 @contextmanager
-def failing(kind: str) -> Iterator[Link]:
+def failing(kind: str) -> Iterator[RedisClient]:
     if kind == "refused":
         yield a_link(f"redis://127.0.0.1:{free_port()}/0")
     else:
@@ -128,10 +128,10 @@ def failing(kind: str) -> Iterator[Link]:
             yield a_link(f"redis://127.0.0.1:{server.port}/0")
 
 
-def fails(link: Link, seconds: float) -> bool:
+def fails(link: RedisClient, seconds: float) -> bool:
     try:
         link.call(lambda client: client.get("key"), seconds=seconds)
-    except LinkError:
+    except RedisCallError:
         return True
     return False
 
@@ -173,7 +173,7 @@ def test_a_new_password_is_taken_from_its_file_and_none_is_shown(redis_server: s
 
         link.call(change)
         link.close()
-        with pytest.raises(LinkError, match="invalid username-password pair") as caught:
+        with pytest.raises(RedisCallError, match="invalid username-password pair") as caught:
             link.call(lambda client: client.get("key"))
         assert PASSWORD not in str(caught.value)
         assert redactor.clean(f"x {PASSWORD} x") == "x [redacted] x"
@@ -192,7 +192,7 @@ def test_the_text_of_a_failed_batch_shows_no_users(redis_server: str, tmp_path: 
             pipeline.hset("hash", "li.wei@example.com", "value")
             pipeline.execute()
 
-        with pytest.raises(LinkError, match="wrong kind of value") as caught:
+        with pytest.raises(RedisCallError, match="wrong kind of value") as caught:
             link.call(write)
         assert "li.wei" not in str(caught.value)
         link.close()
@@ -255,7 +255,7 @@ def test_sentinels_lead_to_the_master_and_to_the_next_one(redis_server: str, tmp
 def succeeds(lock: RedisLock) -> bool:
     try:
         return lock.hold()
-    except LinkError:
+    except RedisCallError:
         return False
 
 

@@ -1,0 +1,94 @@
+"""The Yunxiao platform of one organization, made from its configuration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from exporter.platform.yunxiao.client import Target, YunxiaoClient
+from exporter.platform.yunxiao.discovery import Discoverer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from exporter.common.cancellation import Stop
+    from exporter.common.clock import Clock
+    from exporter.common.secrets import Secret
+    from exporter.config.load import OrganizationSettings
+    from exporter.http.session import Watchdog
+    from exporter.model.token import Token
+    from exporter.model.user import User
+    from exporter.platform.base import Caller, Platform, PlatformObserver
+    from exporter.platform.yunxiao.client import Gate
+
+
+class YunxiaoPlatform:
+    """One organization's platform. Threads share it, but one at a time finds users.
+
+    Args:
+        client: the API.
+        discoverer: finds users; None if the configuration has no section `users.discover`.
+    """
+
+    def __init__(self, client: YunxiaoClient, discoverer: Discoverer | None) -> None:
+        self._client = client
+        self._discoverer = discoverer
+
+    def list_tokens(self, user_id: str, stop: Stop) -> tuple[Token, ...]:
+        """The personal access tokens of one user; as `Platform.list_tokens`."""
+        return self._client.list_tokens(user_id, stop)
+
+    def caller(self, stop: Stop) -> Caller:
+        """The user that the exporter's token belongs to; as `Platform.caller`."""
+        return self._client.caller(stop)
+
+    def find_users(self, stop: Stop) -> tuple[User, ...]:
+        """The users that the section `users.discover` selects; as `Platform.find_users`."""
+        return () if self._discoverer is None else self._discoverer.find_users(stop)
+
+    @property
+    def refused(self) -> tuple[Secret, ...]:
+        """The tokens that the platform refused in the last call that failed with 401."""
+        return self._client.refused
+
+    def close(self) -> None:
+        """Cancel the requests in flight and close the connections; no call works afterwards."""
+        self._client.close()
+
+
+def connect(
+    settings: OrganizationSettings,
+    timeout: float,
+    gate: Gate,
+    observer: PlatformObserver,
+    watchdog: Watchdog,
+    clock: Clock,
+    redact: Callable[[str], str],
+) -> Platform:
+    """The platform of an organization. Connections are opened by the first request.
+
+    Args:
+        settings: the organization's configuration.
+        timeout: seconds that one request may take.
+        gate: decides when a request may start.
+        observer: counts requests.
+        watchdog: cancels requests that take too long.
+        clock: the time.
+        redact: removes secrets from text of the platform.
+    """
+    config = settings.config
+    target = Target(
+        endpoint=config.endpoint,
+        timezone=ZoneInfo(config.timezone),
+        timeout=timeout,
+        concurrency=config.limits.concurrency,
+        max_retry_after=config.limits.max_retry_after,
+        host_header=config.host_header,
+        server_name=config.tls.server_name,
+        ca_file=settings.ca_file,
+        insecure_skip_verify=config.tls.insecure_skip_verify,
+        proxies=settings.proxies,
+    )
+    client = YunxiaoClient(target, settings.token, gate, observer, watchdog, clock, redact=redact)
+    discover = config.users.discover
+    return YunxiaoPlatform(client, None if discover is None else Discoverer(config.name, client, discover, redact))

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+
+from exporter.model.state import Failure, Reason
+from exporter.platform.base import OPERATIONS, ApiError, reason_of_status
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (302, Reason.REDIRECT),
+        (400, Reason.UNSUPPORTED),
+        (401, Reason.UNAUTHORIZED),
+        (403, Reason.FORBIDDEN),
+        (404, Reason.NOT_FOUND),
+        (407, Reason.CONNECTION),
+        (418, Reason.INVALID_RESPONSE),
+        (429, Reason.RATE_LIMITED),
+        (500, Reason.SERVER_ERROR),
+        (501, Reason.UNSUPPORTED),
+        (599, Reason.SERVER_ERROR),
+    ],
+)
+def test_each_status_has_a_reason(status: int, reason: Reason) -> None:
+    assert reason_of_status(status) is reason
+
+
+def test_only_failures_that_may_pass_are_retried() -> None:
+    retried = {reason for reason in Reason if ApiError(reason, "x").retryable}
+    assert retried == {Reason.RATE_LIMITED, Reason.SERVER_ERROR, Reason.CONNECTION}
+
+
+def test_a_call_is_not_offered_if_it_is_forbidden_or_unknown() -> None:
+    not_offered = {reason for reason in Reason if ApiError(reason, "x").not_offered}
+    assert not_offered == {Reason.FORBIDDEN, Reason.NOT_FOUND, Reason.UNSUPPORTED}
+
+
+def test_a_redacted_error_keeps_all_but_the_secret() -> None:
+    error = ApiError(Reason.RATE_LIMITED, "HTTP 429 s3cret", status=429, retry_after=7.0)
+    clean = error.redacted(lambda text: text.replace("s3cret", "***"))
+    assert (clean.detail, clean.status, clean.retry_after) == ("HTTP 429 ***", 429, 7.0)
+    assert clean.failure == Failure(Reason.RATE_LIMITED, "HTTP 429 ***")
+    assert str(clean) == "rate_limited: HTTP 429 ***"
+
+
+def test_operations_are_plain_label_values() -> None:
+    assert OPERATIONS == (
+        "list_tokens",
+        "list_users",
+        "list_members",
+        "list_organizations",
+        "list_departments",
+        "get_caller",
+    )
+    assert all(type(operation) is str for operation in OPERATIONS)
