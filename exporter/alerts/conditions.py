@@ -1,4 +1,4 @@
-"""What is worth an alert now: the state, the configuration and the time in, alerts out. No I/O, no memory."""
+"""The conditions of alerts as pure functions: state, configuration and time in, firing alerts out."""
 
 from __future__ import annotations
 
@@ -45,24 +45,25 @@ if TYPE_CHECKING:
     from exporter.model.state import UserState
     from exporter.model.token import Token
     from exporter.model.user import User
+    from exporter.policies.evaluate import Violation
     from exporter.policies.schema import Policies
     from exporter.state.audit import LastEvents
 
 Labels = tuple[tuple[str, str], ...]
-"""Label names and values in the order of the names: the identity of an alert."""
+"""Label names and values, sorted by name: the identity of an alert."""
 Subject = tuple[str | None, str | None]
-"""The organization and the user that an alert is about; None where it is about no single one."""
+"""The organization and the user that an alert is about; None if it is not about a single one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Something that is worth telling now.
+    """An alert that fires.
 
     Attributes:
-        labels: its identity, `alertname` and `severity` included; nothing in it changes while the cause lasts.
-        annotations: words for people; they may change from one time to the next.
-        since: epoch seconds at which the cause began, as far as the state tells; never in the future. The same cause
-            gives the same time after a restart.
+        labels: its identity, including `alertname` and `severity`; constant while the condition holds.
+        annotations: texts for people; they may change between evaluations.
+        since: epoch seconds at which the condition began, as far as the state shows; never in the future. The same
+            condition has the same time after a restart.
     """
 
     labels: Labels
@@ -72,11 +73,11 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What one evaluation found.
+    """The result of one evaluation.
 
     Attributes:
-        alerts: everything that is worth an alert.
-        unknown: what could not be evaluated; nothing is known about its alerts.
+        alerts: the alerts that fire.
+        unknown: the subjects that could not be evaluated; whether their alerts fire is unknown.
     """
 
     alerts: tuple[Alert, ...]
@@ -91,7 +92,7 @@ def evaluate(
     last_events: LastEvents | None,
     failed: Callable[[], None],
 ) -> Evaluation:
-    """As `alerts`, but a defect costs the one user or organization that it was met at, and nobody else.
+    """As `alerts`, but an unexpected exception affects only the user or organization at which it was raised.
 
     Args:
         view: as in `alerts`.
@@ -99,14 +100,14 @@ def evaluate(
         refused_since: as in `alerts`.
         now: as in `alerts`.
         last_events: as in `alerts`.
-        failed: called while each such exception is handled; must count it.
+        failed: called while each exception is handled; must count it.
     """
     found: list[Alert] = []
     unknown: set[Subject] = set()
     for subject, some in _by_subject(view, config, refused_since, now, last_events):
         try:
             found.extend(some)
-        except Exception:  # noqa: BLE001 - a defect at one user must not silence the alerts about others; counted
+        except Exception:  # noqa: BLE001 - a defect with one user must not stop the alerts about others; counted
             unknown.add(subject)
             failed()
     return Evaluation(tuple(found), frozenset(unknown))
@@ -115,17 +116,17 @@ def evaluate(
 def alerts(
     view: View, config: Config, refused_since: float | None, now: float, last_events: LastEvents | None = None
 ) -> Iterator[Alert]:
-    """Everything that is worth an alert at the time ``now``.
+    """The alerts that fire at ``now``.
 
     Args:
-        view: what is known.
-        config: the configuration in force.
+        view: the state of all users.
+        config: the current configuration.
         refused_since: epoch seconds of the first refused reload since the last good one; None if there is none.
         now: epoch seconds.
         last_events: when each change of tokens was last seen, by organization and change.
 
-    A token is in at most one of expired, critical and warning. A failing poll changes nothing about the tokens last
-    seen, so it resolves none of their alerts.
+    At most one of the alerts expired, critical and warning fires for a token. A failing poll does not change the
+    tokens last seen, so it resolves none of their alerts.
     """
     for _, some in _by_subject(view, config, refused_since, now, last_events):
         yield from some
@@ -134,31 +135,31 @@ def alerts(
 def _by_subject(
     view: View, config: Config, refused_since: float | None, now: float, last_events: LastEvents | None
 ) -> Iterator[tuple[Subject, Iterable[Alert]]]:
-    """The alerts in portions, each about one subject and evaluated while it is read."""
+    """The alerts by subject, evaluated lazily."""
     maker = _Maker(config.alerting, now)
-    ignored = [entry for entry in config.alerting.ignore if entry.holds(now)]
+    silences = [entry for entry in config.alerting.ignore if entry.holds(now)]
     widened = _widened(last_events or {}, now) if config.alerting.permissions_widened else {}
     for organization in view.organizations:
         name = organization.name
         yield (name, None), _about_organization(organization, widened.get(name), config, maker)
         for state in organization.users:
-            yield (name, state.user.user_id), _about_state(name, state, config, ignored, maker)
+            yield (name, state.user.user_id), _about_state(name, state, config, silences, maker)
     if refused_since is not None:
         yield (None, None), [maker.make(CONFIG_RELOAD_FAILED, {}, refused_since)]
 
 
-def suited(token: Token, warning: float, critical: float) -> tuple[float, float]:
-    """The thresholds for one token: not more than a third and a tenth of its whole life, where that is known."""
+def thresholds_of(token: Token, warning: float, critical: float) -> tuple[float, float]:
+    """The thresholds for one token: at most a third and a tenth of its lifetime, if that is known."""
     if token.created_at is None or token.expires_at is None or token.expires_at == NEVER:
         return warning, critical
-    life = token.expires_at - token.created_at
-    if life <= 0:
+    lifetime = token.expires_at - token.created_at
+    if lifetime <= 0:
         return warning, critical
-    return min(warning, life / WARNING_SHARE), min(critical, life / CRITICAL_SHARE)
+    return min(warning, lifetime / WARNING_SHARE), min(critical, lifetime / CRITICAL_SHARE)
 
 
 class _Maker:
-    """Makes alerts with the labels and words that all of them share."""
+    """Makes alerts with the labels and annotations that all alerts have."""
 
     def __init__(self, alerting: Alerting, now: float) -> None:
         self.now = now
@@ -178,8 +179,8 @@ class _Maker:
             "runbook_url": definition.runbook(self._runbooks),
         }
         if user is not None and user.owner is not None:
-            who = {"owner_email": user.owner.email, "owner_department": user.owner.department}
-            annotations |= {name: value for name, value in who.items() if value is not None}
+            contact = {"owner_email": user.owner.email, "owner_department": user.owner.department}
+            annotations |= {name: value for name, value in contact.items() if value is not None}
         return Alert(
             labels=tuple(sorted((self._labels | self._of(user) | own).items())),
             annotations=tuple(annotations.items()),
@@ -187,7 +188,7 @@ class _Maker:
         )
 
     def _of(self, user: User | None) -> dict[str, str]:
-        """The labels that an alert about a user carries; those of the user's entry win."""
+        """The labels of an alert about a user; labels of the user's entry override those from discovery."""
         if user is None:
             return {}
         owner = Owner() if user.owner is None else user.owner
@@ -196,13 +197,13 @@ class _Maker:
 
 
 def _about_state(
-    organization: str, state: UserState, config: Config, ignored: list[Ignore], maker: _Maker
+    organization: str, state: UserState, config: Config, silences: list[Ignore], maker: _Maker
 ) -> Iterator[Alert]:
     yield from _about_user(organization, state, config, maker)
     for token in token_series(state.tokens):
-        if not any(entry.fits(state.user, token) for entry in ignored):
+        if not any(entry.fits(state.user, token) for entry in silences):
             yield from _about_token(organization, state.user, token, config.alerting, maker)
-    yield from _about_policies(organization, state, config.policies, ignored, maker)
+    yield from _about_policies(organization, state, config.policies, silences, maker)
 
 
 def _about_token(organization: str, user: User, token: Token, alerting: Alerting, maker: _Maker) -> Iterator[Alert]:
@@ -214,7 +215,7 @@ def _about_token(organization: str, user: User, token: Token, alerting: Alerting
             return
         definition, since = TOKEN_NEVER_EXPIRES, token.created_at or maker.now
     else:
-        warning, critical = suited(token, *alerting.in_force(user.thresholds))
+        warning, critical = thresholds_of(token, *alerting.in_force(user.thresholds))
         left = expires_at - maker.now
         if left <= 0:
             definition, since = TOKEN_EXPIRED, expires_at
@@ -224,38 +225,37 @@ def _about_token(organization: str, user: User, token: Token, alerting: Alerting
             definition, since = TOKEN_EXPIRING_WARNING, expires_at - warning
         else:
             return
-    labels = {**_who(organization, user), "token_id": token.token_id, "token": token.name}
+    labels = _user_labels(organization, user) | _token_labels(token)
     yield maker.make(definition, labels, since, user, words=expiry_words(expires_at, maker.now))
 
 
 def _about_policies(
-    organization: str, state: UserState, policies: Policies, ignored: list[Ignore], maker: _Maker
+    organization: str, state: UserState, policies: Policies, silences: list[Ignore], maker: _Maker
 ) -> Iterator[Alert]:
     user = state.user
-    who = _who(organization, user)
+    of_user = _user_labels(organization, user)
     for one in token_violations(user, state.tokens, policies, maker.now):
-        if (token := one.token) is None or any(entry.fits(user, token) for entry in ignored):
+        if (token := one.token) is None or any(entry.fits(user, token) for entry in silences):
             continue
-        labels = {**who, "token_id": token.token_id, "token": token.name}
-        broken = {"policy": one.policy.value, "severity": one.severity.value}
+        labels = of_user | _token_labels(token) | _policy_labels(one)
         since = maker.now if one.since is None else one.since
-        yield maker.make(TOKEN_POLICY_VIOLATION, labels | broken, since, user, words=one.policy.words)
+        yield maker.make(TOKEN_POLICY_VIOLATION, labels, since, user, words=one.policy.words)
     for one in user_violations(user, state.tokens, policies, maker.now, state.unexpired_left_out):
-        broken = {"policy": one.policy.value, "severity": one.severity.value}
-        yield maker.make(USER_POLICY_VIOLATION, who | broken, maker.now, user, words=one.policy.words)
+        labels = of_user | _policy_labels(one)
+        yield maker.make(USER_POLICY_VIOLATION, labels, maker.now, user, words=one.policy.words)
 
 
 def _about_user(organization: str, state: UserState, config: Config, maker: _Maker) -> Iterator[Alert]:
-    who = _who(organization, state.user)
+    labels = _user_labels(organization, state.user)
     if state.failing_since is not None:
         since = state.failing_since + failing_after(config.poll)
         if since <= maker.now:
-            yield maker.make(USER_POLL_FAILING, who, since, state.user)
+            yield maker.make(USER_POLL_FAILING, labels, since, state.user)
     if state.last_success is not None:
         since = state.last_success + stale_after(config.poll)
         if since <= maker.now:
             age = rough(maker.now - state.last_success)
-            yield maker.make(USER_DATA_STALE, who, since, state.user, age=age)
+            yield maker.make(USER_DATA_STALE, labels, since, state.user, age=age)
 
 
 def _about_organization(
@@ -279,7 +279,7 @@ def _about_organization(
 
 
 def _widened(last_events: LastEvents, now: float) -> dict[str, float]:
-    """The organizations where a token was granted more within the last hour, and when."""
+    """When a token was granted more permissions, by organization, for those where that was within the last hour."""
     since: dict[str, float] = {}
     for (organization, change), at in last_events.items():
         if change in GRANTS_MORE and now < at + WIDENED_FOR:
@@ -287,5 +287,13 @@ def _widened(last_events: LastEvents, now: float) -> dict[str, float]:
     return since
 
 
-def _who(organization: str, user: User) -> dict[str, str]:
+def _user_labels(organization: str, user: User) -> dict[str, str]:
     return {"organization": organization, "user_id": user.user_id, "user": user.name}
+
+
+def _token_labels(token: Token) -> dict[str, str]:
+    return {"token_id": token.token_id, "token": token.name}
+
+
+def _policy_labels(violation: Violation) -> dict[str, str]:
+    return {"policy": violation.policy.value, "severity": violation.severity.value}

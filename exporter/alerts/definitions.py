@@ -1,4 +1,4 @@
-"""Every alert in one table: name, severity and words. The daemon's alerts, the rules and the runbooks share it."""
+"""The table of alerts: name, severity and texts. The daemon, the Prometheus rules and the runbooks share it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class Definition:
     """One alert.
 
     Attributes:
-        name: CamelCase; the runbook's page has the same name.
-        severity: the label; None where what the alert is about brings it along.
-        summary: one sentence that is the same for every instance.
+        name: CamelCase; also the name of the runbook's page.
+        severity: the label `severity`; None if the configured policy sets it.
+        summary: one sentence, the same for every alert of this name.
         description: a template with ``{organization}``, ``{user}``, ``{token}``, ``{token_id}``, ``{policy}``,
-            ``{words}`` and ``{age}``, which both the daemon and the rules fill in, and ``{where}``, which the rules do.
+            ``{words}`` and ``{age}``, which the daemon and the rules fill in, and ``{where}``, which only the rules do.
     """
 
     name: str
@@ -25,11 +25,11 @@ class Definition:
     description: str
 
     def runbook(self, base_url: str) -> str:
-        """The address of its runbook."""
+        """The URL of its runbook."""
         return f"{base_url}/{self.name}.md"
 
 
-_TOKEN = "Token {token} ({token_id}) of {user} in {organization} {words}."  # noqa: S105 - words
+_TOKEN = "Token {token} ({token_id}) of {user} in {organization} {words}."  # noqa: S105 - a text
 
 TOKEN_EXPIRED = Definition("YunxiaoTokenExpired", Severity.CRITICAL, "A personal access token has expired.", _TOKEN)
 TOKEN_EXPIRING_CRITICAL = Definition(
@@ -44,63 +44,62 @@ TOKEN_NEVER_EXPIRES = Definition(
 TOKEN_POLICY_VIOLATION = Definition(
     "YunxiaoTokenPolicyViolation",
     None,
-    "A personal access token breaks a policy.",
-    "Token {token} ({token_id}) of {user} in {organization} breaks the policy {policy}: {words}.",
+    "A personal access token violates a policy.",
+    "Token {token} ({token_id}) of {user} in {organization} violates the policy {policy}: {words}.",
 )
 USER_POLICY_VIOLATION = Definition(
     "YunxiaoUserPolicyViolation",
     None,
-    "A user's personal access tokens together break a policy.",
-    "The tokens of {user} in {organization} break the policy {policy}: {words}.",
+    "A user's personal access tokens together violate a policy.",
+    "The tokens of {user} in {organization} violate the policy {policy}: {words}.",
 )
 TOKEN_PERMISSIONS_WIDENED = Definition(
     "YunxiaoTokenPermissionsWidened",
     Severity.WARNING,
-    "A personal access token may do more than before.",
-    "Tokens in {organization} were granted more permissions within the last hour; /api/v1/events of the exporter says "
-    "which.",
+    "A personal access token was granted more permissions.",
+    "Tokens in {organization} were granted more permissions within the last hour; see /api/v1/events of the exporter.",
 )
 USER_POLL_FAILING = Definition(
     "YunxiaoUserPollFailing",
     Severity.WARNING,
-    "The tokens of a user cannot be read.",
-    "Polls of {user} in {organization} fail; tokens of this user that change or expire may go unnoticed.",
+    "Polls of a user are failing.",
+    "Polls of {user} in {organization} are failing; tokens of this user may change or expire unnoticed.",
 )
 USER_DATA_STALE = Definition(
     "YunxiaoUserDataStale",
     Severity.WARNING,
-    "What is known about a user's tokens is old.",
-    "The tokens of {user} in {organization} were last read {age} ago.",
+    "Token data of a user is stale.",
+    "The last successful poll of {user} in {organization} was {age} ago.",
 )
 SWEEP_STALLED = Definition(
     "YunxiaoSweepStalled",
     Severity.CRITICAL,
-    "Nobody's tokens are being read.",
-    "No sweep over the users of {organization} has ended for {age}; tokens may expire unnoticed.",
+    "No tokens are being polled.",
+    "No sweep of {organization} has completed for {age}; tokens may expire unnoticed.",
 )
 EXPORTER_TOKEN_EXPIRING = Definition(
     "YunxiaoExporterTokenExpiring",
     Severity.WARNING,
-    "The exporter's own token has to be replaced.",
-    "The exporter's own token for {organization} {words}; without it nobody's tokens can be read.",
+    "The exporter's own token must be replaced.",
+    "The exporter's own token for {organization} {words}; without it no tokens can be polled.",
 )
 CONFIG_RELOAD_FAILED = Definition(
     "YunxiaoConfigReloadFailed",
     Severity.WARNING,
-    "The exporter's configuration could not be loaded.",
-    "The exporter goes on with an older configuration, since the present file is faulty.",
+    "The exporter's configuration cannot be reloaded.",
+    "The exporter rejected its configuration file and keeps running with the previous configuration.",
 )
 DISCOVERY_FAILING = Definition(
     "YunxiaoDiscoveryFailing",
     Severity.WARNING,
-    "The list of users cannot be had.",
-    "Whom to watch in {organization} could not be looked up for a long time; the tokens of new users go unwatched.",
+    "User discovery is failing.",
+    "The list of users of {organization} could not be fetched for a long time; tokens of new users are not watched.",
 )
 EXPORTER_DOWN = Definition(
     "YunxiaoExporterDown",
     Severity.CRITICAL,
-    "No exporter answers Prometheus.",
-    "No yunxiao-token-exporter has been scraped for ten minutes{where}; tokens may expire unnoticed.",
+    "Prometheus cannot scrape an exporter.",
+    "No yunxiao-token-exporter{where} has been scraped for ten minutes; tokens may expire unnoticed.",
 )
 
 ALL_DEFINITIONS: tuple[Definition, ...] = (

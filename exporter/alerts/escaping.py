@@ -1,18 +1,17 @@
-"""Text from a configuration inside rules: in PromQL strings, and in the Go templates of labels and annotations."""
+"""Escapes configured text for rules: for PromQL strings and for Go templates of labels and annotations."""
 
 from __future__ import annotations
 
 import re
 
 _REPLACEMENT = "\ufffd"
-# What stands between \Q and \E or the end, a class of characters, the start of a named group, an escape, or any other
-# character.
+# Text between \Q and \E or the end, a character class, the start of a named group, an escape, or any other character.
 _PART = re.compile(
     r"\\Q(?P<quoted>.*?)(?:\\E|\Z)|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]|\(\?<|\\.|.",
     re.DOTALL,
 )
 _IN_GO = {"(?<": "(?P<", r"\C": "(?s:.)"}
-"""What Prometheus' engine does not know of RE2's syntax, and what it has instead."""
+"""Syntax of RE2 that Prometheus' regular expressions lack, and its equivalent there."""
 
 
 def promql_string(text: str) -> str:
@@ -21,10 +20,10 @@ def promql_string(text: str) -> str:
 
 
 def promql_regex(pattern: str) -> str:
-    r"""A regular expression of RE2 for a whole name, as a PromQL string.
+    r"""A regular expression of RE2 that matches an entire name, as a PromQL string.
 
-    Prometheus puts it between ``^(?:`` and ``)$``, which a ``\Q`` without its ``\E`` would quote too. What is quoted
-    in this way is escaped character by character instead. Prometheus' engine is Go's, which lacks some of RE2's syntax.
+    Prometheus wraps it in ``^(?:`` and ``)$``, which an unclosed ``\Q`` would quote too, so quoted text is escaped
+    character by character instead. Prometheus uses Go's regular expressions, which lack some of RE2's syntax.
     """
     return promql_string(_PART.sub(_in_go, pattern))
 
@@ -35,22 +34,22 @@ def _in_go(part: re.Match[str]) -> str:
 
 
 def template_text(text: str) -> str:
-    """A template that gives just this text, and that other parts of a template may follow.
+    """A template that renders as this text and may be followed by other parts of a template.
 
-    A brace may begin an action together with what follows, so a text with one becomes a string inside an action.
+    A brace may start an action together with the next character, so text with a brace becomes a string in an action.
     """
     return f'{{{{ "{_escaped(text)}" }}}}' if "{" in text else text
 
 
 def _escaped(text: str) -> str:
-    """The text between the quotation marks of a Go string, which PromQL's strings follow."""
+    """The text as it stands between the quotes of a Go string, whose syntax PromQL shares."""
     return "".join(_escape(char) for char in text)
 
 
 def _escape(char: str) -> str:
     if char in {'"', "\\"}:
         return "\\" + char
-    # PromQL's lexer takes U+FFFD for invalid UTF-8.
+    # PromQL's lexer treats U+FFFD as invalid UTF-8.
     if char.isprintable() and char != _REPLACEMENT:
         return char
     return f"\\U{ord(char):08x}"

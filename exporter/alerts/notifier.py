@@ -1,4 +1,4 @@
-"""Evaluates conditions periodically and queues notices for each Alertmanager. No I/O."""
+"""Evaluates conditions periodically and queues notifications for each Alertmanager. No I/O."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exporter.alerts.outbox import CAPACITY as QUEUE_CAPACITY
-from exporter.alerts.sender import NotificationObserver, Sender
-from exporter.alerts.tracker import Moment, Tracker
+from exporter.alerts.tracker import Moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from exporter.alerts.conditions import Evaluation
+    from exporter.alerts.sender import NotificationObserver, Sender
+    from exporter.alerts.tracker import Tracker
     from exporter.common.cancellation import Stop
     from exporter.common.clock import Clock
     from exporter.common.worker import Supervisor
     from exporter.model.kept_alert import KeptAlert
 
-__all__ = ["QUEUE_CAPACITY", "NotificationObserver", "Notifier", "Plan"]
 _EVALUATIONS_PER_RESEND = 4
 _LONGEST_BETWEEN_EVALUATIONS = 15.0
 _WORDS_KEPT_EVERY = 300.0
@@ -32,7 +31,7 @@ class Plan:
     Attributes:
         evaluate: everything that is worth an alert at a time in epoch seconds.
         senders: one for each Alertmanager.
-        resend: seconds between two notices of the same firing alert.
+        resend: seconds between two notifications of the same firing alert.
     """
 
     evaluate: Callable[[float], Evaluation]
@@ -117,9 +116,9 @@ class Notifier:
         with self._lock:
             if self._plan is not plan:
                 return 0.0
-            notices = self._tracker.due(found.alerts, at, plan.resend, found.unknown)
+            notifications = self._tracker.due(found.alerts, at, plan.resend, found.unknown)
             for sender in plan.senders:
-                sender.put(notices)
+                sender.put(notifications)
             self._observer.firing(self._tracker.firing)
             self._keep_alerts(at)
         return plan.interval

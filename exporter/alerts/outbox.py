@@ -1,4 +1,4 @@
-"""The notices that wait for one Alertmanager: bounded, one for each alert, in the order in which they were made."""
+"""The queue of notifications for one receiver: bounded, at most one for each alert, oldest first."""
 
 from __future__ import annotations
 
@@ -9,47 +9,47 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from exporter.alerts.conditions import Labels
-    from exporter.alerts.tracker import Notice
+    from exporter.alerts.tracker import Notification
 
 CAPACITY = 10_000
-"""Notices that wait for one Alertmanager; as many as Prometheus keeps by default."""
+"""Queued notifications for one receiver; as many as Prometheus keeps by default."""
 
 
 class Outbox:
-    """A bounded queue. Not safe for threads: whoever owns it has the lock.
+    """A bounded queue. Not thread-safe: the owner holds a lock.
 
-    A newer notice of the same alert replaces the one that waits and keeps its place: otherwise an alert that is renewed
-    again and again would never be sent. Where there is no room, those go whose alert Alertmanager has taken most
-    recently, then the newest.
+    A newer notification of an alert replaces the queued one and keeps its place: otherwise an alert that is renewed
+    repeatedly would never be sent. When the queue is full, it drops notifications of the alerts that were delivered
+    most recently, then the newest.
 
     Args:
-        capacity: notices that may wait.
+        capacity: how many notifications it holds.
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
-        self._waiting: dict[Labels, Notice] = {}
-        # The alerts that Alertmanager has taken, in the order of the last time.
+        self._waiting: dict[Labels, Notification] = {}
+        # The alerts that were delivered, by the time of the last delivery.
         self._delivered: dict[Labels, None] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def put(self, notices: Iterable[Notice]) -> int:
-        """Add notices behind the others; returns how many were dropped for want of room."""
-        self._waiting.update((notice.labels, notice) for notice in notices)
+    def put(self, notifications: Iterable[Notification]) -> int:
+        """Append notifications; returns how many were dropped because the queue was full."""
+        self._waiting.update((notification.labels, notification) for notification in notifications)
         return self._make_room()
 
-    def take(self, count: int) -> list[Notice]:
-        """Remove the oldest notices."""
+    def take(self, count: int) -> list[Notification]:
+        """Remove the oldest notifications."""
         return [self._waiting.pop(labels) for labels in list(itertools.islice(self._waiting, count))]
 
-    def put_back(self, batch: Sequence[Notice], *, behind: bool = False) -> int:
-        """Add what was taken and not delivered, before the others or behind them.
+    def put_back(self, batch: Sequence[Notification], *, behind: bool = False) -> int:
+        """Return notifications that were taken but not delivered, to the front or the back of the queue.
 
-        A notice of the same alert that came meanwhile is newer and stays. Returns how many were dropped.
+        If a newer notification of the same alert was queued meanwhile, it stays. Returns how many were dropped.
         """
-        returned = {notice.labels: self._waiting.get(notice.labels, notice) for notice in batch}
+        returned = {notification.labels: self._waiting.get(notification.labels, notification) for notification in batch}
         if behind:
             for labels in returned:
                 self._waiting.pop(labels, None)
@@ -58,11 +58,11 @@ class Outbox:
             self._waiting = returned | self._waiting
         return self._make_room()
 
-    def delivered(self, batch: Iterable[Notice]) -> None:
-        """Remember that Alertmanager has taken these."""
-        for notice in batch:
-            self._delivered.pop(notice.labels, None)
-            self._delivered[notice.labels] = None
+    def delivered(self, batch: Iterable[Notification]) -> None:
+        """Record that these were delivered."""
+        for notification in batch:
+            self._delivered.pop(notification.labels, None)
+            self._delivered[notification.labels] = None
         surplus = max(0, len(self._delivered) - 2 * self._capacity)
         for labels in list(itertools.islice(self._delivered, surplus)):
             del self._delivered[labels]

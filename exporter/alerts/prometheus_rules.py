@@ -1,16 +1,16 @@
-"""The same alerts as Prometheus rules, from the same thresholds and words.
+"""The alerts as a rule file for Prometheus, with the same thresholds and texts as the daemon's.
 
-The token rules stand on recorded series without `instance` and `pod`, so that two replicas give one alert and a
-restart gives no new one, and look a few minutes back, so that a missed scrape resolves nothing.
+The rules about tokens are based on recorded series without `instance` and `pod`, so that two replicas raise one alert
+and a restart raises no new one. They look a few minutes back, so that a missed scrape resolves nothing.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from exporter.alerts.alerting_rule import alerting_rule
 from exporter.alerts.definitions import (
     CONFIG_RELOAD_FAILED,
     DISCOVERY_FAILING,
@@ -26,67 +26,40 @@ from exporter.alerts.definitions import (
     USER_DATA_STALE,
     USER_POLICY_VIOLATION,
     USER_POLL_FAILING,
-    Definition,
 )
-from exporter.alerts.escaping import promql_regex, promql_string, template_text
+from exporter.alerts.promql import (
+    EXPIRY,
+    POLLED,
+    SHARD,
+    TOKEN,
+    USER,
+    latest,
+    lookback,
+    seconds,
+    unless_silenced,
+    with_user_labels,
+)
+from exporter.alerts.recording_rules import record, recording_rules
 from exporter.alerts.thresholds import (
-    CRITICAL_SHARE,
-    GAP,
-    WARNING_SHARE,
     WIDENED_FOR,
     failing_after,
     stale_after,
     stalled_after,
     undiscovered_after,
 )
-from exporter.common.durations import format_duration
 from exporter.model.event import GRANTS_MORE
-from exporter.policies.definitions import Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from exporter.config.alerting import Alerting, Ignore
+    from exporter.config.alerting import Alerting
     from exporter.config.schema import Poll
     from exporter.policies.schema import Policies
 
-_USER = "organization, user_id, user"
-_PART = "organization, shard"
-"""Where users are divided among shards, each says of the organization what it knows of its part."""
-_POLLED = "yunxiao_user_last_success_timestamp_seconds"
-_TOKEN = f"{_USER}, token_id, token"
-# Seconds as the daemon's words have them: the first unit of Prometheus' own writing, without the sign.
-_ROUGH = '{{ $value | humanizeDuration | reReplaceAll "^-|[.][0-9]+| .*" "" | reReplaceAll "^[0-9]+[mun]s$" "0s" }}'
-
-
-def _policy_words(*, of_user: bool) -> str:
-    cases = (f'if eq $labels.policy "{one}" }}}}{one.words}{{{{ ' for one in Policy if one.of_user is of_user)
-    return f"{{{{ {'else '.join(cases)}end }}}}"
-
-
-_WORDS = {
-    TOKEN_EXPIRED: f"expired {_ROUGH} ago",
-    TOKEN_EXPIRING_CRITICAL: f"expires in {_ROUGH}",
-    TOKEN_EXPIRING_WARNING: f"expires in {_ROUGH}",
-    TOKEN_NEVER_EXPIRES: "never expires",
-    EXPORTER_TOKEN_EXPIRING: (
-        f"{{{{ if gt $value 0.0 }}}}expires in {_ROUGH}{{{{ else }}}}expired {_ROUGH} ago{{{{ end }}}}"
-    ),
-    TOKEN_POLICY_VIOLATION: _policy_words(of_user=False),
-    USER_POLICY_VIOLATION: _policy_words(of_user=True),
-}
 _REMEMBERED = "1d"
-"""How long an organization that no exporter answers for is known by name."""
-_LONGEST_FOR = 100 * 365 * 86400.0
-"""Seconds; Prometheus reads no duration of more than 292 years."""
+"""How long the name of an organization is known after its exporter went down."""
 _DOWN_FOR = 300.0
-"""Seconds, so that a Prometheus that has just been started does not cry before its first scrape."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Record:
-    name: str
-    expr: str
+"""Seconds, so that a Prometheus that just started raises no alert before its first scrape."""
 
 
 def rules(
@@ -99,25 +72,25 @@ def rules(
     """The content of a rule file for Prometheus.
 
     Args:
-        alerting: thresholds, labels and ignored tokens.
-        poll: how often data comes.
+        alerting: thresholds, labels and silences.
+        poll: how often users are polled.
         label_names: the labels that users' entries carry; the rules take them from `yunxiao_user_labels`.
-        policies: what tokens must be like; None where that is not known, and the rules speak of any policy.
-        discover_intervals: seconds between two looks at the lists of users.
+        policies: the configured policies; None if unknown, which gives rules for any policy.
+        discover_intervals: seconds between two fetches of each list of users.
     """
     names = sorted(set(label_names))
-    # One group: its rules are evaluated one after the other, so that alerts see what has just been recorded.
-    tokens = [*(_record(one) for one in _records(alerting, names)), *_token_rules(alerting, names)]
+    # One group: its rules are evaluated one after the other, so that alerts use what has just been recorded.
+    tokens = [*recording_rules(alerting, names), *_token_rules(alerting, names)]
     if policies is None or policies.configured:
         tokens += _policy_rules(alerting, names)
     if alerting.permissions_widened:
         tokens.append(_widened_rule(alerting))
-    return {
-        "groups": [
-            {"name": "yunxiao-tokens", "rules": tokens},
-            {"name": "yunxiao-exporter", "rules": list(_exporter_rules(alerting, poll, names, discover_intervals))},
-        ]
-    }
+    exporter = [
+        _discovery_rule(alerting, discover_intervals),
+        *_user_rules(alerting, poll, names),
+        *_exporter_rules(alerting, poll),
+    ]
+    return {"groups": [{"name": "yunxiao-tokens", "rules": tokens}, {"name": "yunxiao-exporter", "rules": exporter}]}
 
 
 def rules_text(
@@ -127,7 +100,7 @@ def rules_text(
     policies: Policies | None = None,
     discover_intervals: Iterable[float] = (),
 ) -> str:
-    """`rules` as YAML, expressions in blocks that people can read."""
+    """`rules` as YAML, with expressions in blocks."""
     text = yaml.dump(
         rules(alerting, poll, label_names, policies, discover_intervals),
         Dumper=_Dumper,
@@ -136,8 +109,8 @@ def rules_text(
         width=10_000,
     )
     return (
-        "# Made by `yunxiao-token-exporter rules`; print them anew after a change of thresholds, labels or ignored\n"
-        "# tokens in the exporter's configuration.\n" + str(text)
+        "# Generated by `yunxiao-token-exporter rules`; generate again after a change of thresholds, labels, policies\n"
+        "# or `alerting.ignore` in the exporter's configuration.\n" + str(text)
     )
 
 
@@ -153,213 +126,73 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
 _Dumper.add_representer(str, _text)
 
 
-def _record(record: _Record) -> dict[str, Any]:
-    return {"record": record.name, "expr": record.expr}
-
-
-def _latest(labels: str, family: str, selector: str = "", alive: str = "") -> str:
-    """The present series, and the last ones of what is not there at all just now.
-
-    Args:
-        labels: what tells the series apart; those of the exporter's place are left out.
-        family: the family's name.
-        selector: which of its series, in braces.
-        alive: a family that every user who is there has a series of. Where it has one, what has gone from ``family``
-            has gone for good, such as a token that was deleted. Without it, look back for everything.
-    """
-    before = f"max by ({labels}) (last_over_time({family}{selector}[{GAP}]))"
-    if not alive:
-        return before
-    return (
-        f"(\n  max by ({labels}) ({family}{selector})\n  or\n  ({before} unless on (organization, user_id) {alive})\n)"
-    )
-
-
-def _records(alerting: Alerting, names: list[str]) -> Iterable[_Record]:
-    for what in ("expiry", "created"):
-        yield _Record(
-            f"yunxiao:token_{what}_timestamp_seconds",
-            _latest(_TOKEN, f"yunxiao_token_{what}_timestamp_seconds", alive=_POLLED),
-        )
-    for name, share in (("warning", WARNING_SHARE), ("critical", CRITICAL_SHARE)):
-        general = getattr(alerting.thresholds, name)
-        own = _latest(
-            "organization, user_id", "yunxiao_user_alert_threshold_seconds", f'{{threshold="{name}"}}', _POLLED
-        )
-        expiring = "(yunxiao:token_expiry_timestamp_seconds < +Inf)"
-        yield _Record(
-            f"yunxiao:token_{name}_configured_seconds",
-            f"0 * {expiring} + on (organization, user_id) group_left ()\n  {own}\n"
-            f"or\n0 * {expiring} + {_seconds(general)}",
-        )
-        life = f"({expiring} - yunxiao:token_created_timestamp_seconds)"
-        configured = f"yunxiao:token_{name}_configured_seconds"
-        # The smaller of two vectors: the one where it is below the other, else the other.
-        yield _Record(
-            f"yunxiao:token_{name}_threshold_seconds",
-            f"({life} / {share} > 0) < {configured}\nor\n{configured}",
-        )
-    if names:
-        by = f"organization, user_id, {', '.join(names)}"
-        # topk leaves one series a user, even while a label is being changed, so that no join finds two.
-        yield _Record(
-            "yunxiao:user_labels",
-            f"topk by (organization, user_id) (1, max by ({by}) (yunxiao_user_labels))\n"
-            f"or on (organization, user_id)\n"
-            f"topk by (organization, user_id) (1, {_latest(by, 'yunxiao_user_labels')})",
-        )
-
-
-def _token_rules(alerting: Alerting, names: list[str]) -> Iterable[dict[str, Any]]:
-    left = "(yunxiao:token_expiry_timestamp_seconds - time())"
+def _token_rules(alerting: Alerting, names: list[str]) -> Iterator[dict[str, Any]]:
+    left = f"({EXPIRY} - time())"
+    warning, critical = "yunxiao:token_warning_threshold_seconds", "yunxiao:token_critical_threshold_seconds"
     expressions = {
         TOKEN_EXPIRED: f"{left} <= 0",
-        TOKEN_EXPIRING_CRITICAL: f"0 < {left} < yunxiao:token_critical_threshold_seconds",
-        TOKEN_EXPIRING_WARNING: (
-            f"0 < {left} < yunxiao:token_warning_threshold_seconds >= yunxiao:token_critical_threshold_seconds"
-        ),
+        TOKEN_EXPIRING_CRITICAL: f"0 < {left} < {critical}",
+        TOKEN_EXPIRING_WARNING: f"0 < {left} < {warning} >= {critical}",
     }
     if alerting.never_expires:
-        expressions[TOKEN_NEVER_EXPIRES] = "yunxiao:token_expiry_timestamp_seconds == +Inf"
+        expressions[TOKEN_NEVER_EXPIRES] = f"{EXPIRY} == +Inf"
     for definition, expression in expressions.items():
-        yield _rule(definition, alerting, _owned(_unmuted(expression, alerting.ignore), names), names)
+        unsilenced = unless_silenced(expression, alerting.ignore)
+        yield alerting_rule(definition, alerting, with_user_labels(unsilenced, names), names)
 
 
-def _policy_rules(alerting: Alerting, names: list[str]) -> Iterable[dict[str, Any]]:
-    """The severity is the series' own: no label of the rule replaces it."""
-    of_token, of_user = "yunxiao:token_policy_violation", "yunxiao_user_policy_violation"
-    labels = "policy, severity"
-    yield _record(_Record(of_token, _latest(f"{_TOKEN}, {labels}", of_token.replace(":", "_", 1), alive=_POLLED)))
-    muted = _unmuted(of_token, alerting.ignore, of_token)
-    yield _rule(TOKEN_POLICY_VIOLATION, alerting, _owned(muted, names), names)
-    yield _rule(
-        USER_POLICY_VIOLATION, alerting, _owned(_latest(f"{_USER}, {labels}", of_user, alive=_POLLED), names), names
-    )
+def _policy_rules(alerting: Alerting, names: list[str]) -> Iterator[dict[str, Any]]:
+    """The severity is a label of the series; the rules set none."""
+    of_token = latest(f"{TOKEN}, policy, severity", "yunxiao_token_policy_violation", present=POLLED)
+    of_user = latest(f"{USER}, policy, severity", "yunxiao_user_policy_violation", present=POLLED)
+    recorded = "yunxiao:token_policy_violation"
+    yield record(recorded, of_token)
+    unsilenced = unless_silenced(recorded, alerting.ignore, recorded)
+    yield alerting_rule(TOKEN_POLICY_VIOLATION, alerting, with_user_labels(unsilenced, names), names)
+    yield alerting_rule(USER_POLICY_VIOLATION, alerting, with_user_labels(of_user, names), names)
 
 
 def _widened_rule(alerting: Alerting) -> dict[str, Any]:
     changes = "|".join(sorted(GRANTS_MORE))
-    # Not the counter, which begins anew with each process: what its first sweep finds would be no increase.
-    last = _latest("organization", "yunxiao_token_last_event_timestamp_seconds", f'{{event=~"{changes}"}}')
-    expression = f"time() - {last} < {_seconds(WIDENED_FOR)}"
-    return _rule(TOKEN_PERMISSIONS_WIDENED, alerting, expression)
+    # Not the counter, which starts at 0 in each process: what the first sweep finds would be no increase.
+    last = latest("organization", "yunxiao_token_last_event_timestamp_seconds", f'{{event=~"{changes}"}}')
+    return alerting_rule(TOKEN_PERMISSIONS_WIDENED, alerting, f"time() - {last} < {seconds(WIDENED_FOR)}")
 
 
-def _unmuted(expression: str, ignored: Iterable[Ignore], series: str = "yunxiao:token_expiry_timestamp_seconds") -> str:
-    for entry in ignored:
-        for selector in _selectors(entry):
-            expression += f"\nunless ({series}{{{selector}}} and on () vector(time()) < {entry.ends_at:.0f})"
-    return expression
+def _discovery_rule(alerting: Alerting, intervals: Iterable[float]) -> dict[str, Any]:
+    failing = f"{latest('organization', 'yunxiao_discovery_up')} == 0"
+    return alerting_rule(DISCOVERY_FAILING, alerting, failing, lasting=undiscovered_after(intervals))
 
 
-def _selectors(entry: Ignore) -> Iterable[str]:
-    matchers = []
-    if entry.token_id is not None:
-        matchers.append(f"token_id={promql_string(entry.token_id)}")
-    if entry.name is not None:
-        matchers.append(f"token=~{promql_regex(entry.name)}")
-    if entry.user is None:
-        return [", ".join(matchers)]
-    return [", ".join([f"{label}={promql_string(entry.user)}", *matchers]) for label in ("user_id", "user")]
+def _user_rules(alerting: Alerting, poll: Poll, names: list[str]) -> Iterator[dict[str, Any]]:
+    up = "yunxiao_user_up"
+    failing = with_user_labels(f"{latest(USER, up, present=up)} == 0", names)
+    yield alerting_rule(USER_POLL_FAILING, alerting, failing, names, lasting=failing_after(poll))
+    stale = f"time() - {latest(USER, POLLED, present=POLLED)} > {seconds(stale_after(poll))}"
+    yield alerting_rule(USER_DATA_STALE, alerting, with_user_labels(stale, names), names)
 
 
-def _owned(expression: str, names: list[str]) -> str:
-    """The expression with the labels of the user's entry; users without any keep their alert."""
-    if not names:
-        return expression
-    return (
-        f"(\n  ({expression})\n  * on (organization, user_id) group_left ({', '.join(names)})"
-        f" yunxiao:user_labels\n)\nor on ({_USER}, token_id, token) ({expression})"
-    )
-
-
-def _exporter_rules(
-    alerting: Alerting, poll: Poll, names: list[str], discover_intervals: Iterable[float]
-) -> Iterable[dict[str, Any]]:
-    yield _rule(
-        DISCOVERY_FAILING,
-        alerting,
-        f"{_latest('organization', 'yunxiao_discovery_up')} == 0",
-        lasting=undiscovered_after(discover_intervals),
-    )
-    yield _rule(
-        USER_POLL_FAILING,
-        alerting,
-        _owned(f"{_latest(_USER, 'yunxiao_user_up', alive='yunxiao_user_up')} == 0", names),
-        names,
-        lasting=failing_after(poll),
-    )
-    stale = f"time() - {_latest(_USER, _POLLED, alive=_POLLED)} > {_seconds(stale_after(poll))}"
-    yield _rule(USER_DATA_STALE, alerting, _owned(stale, names), names)
-    swept = _latest(_PART, "yunxiao_sweep_last_completed_timestamp_seconds")
-    # Never swept: as long ago as the watch began.
-    watched = _latest(_PART, "yunxiao_watched_since_timestamp_seconds")
-    yield _rule(
-        SWEEP_STALLED,
-        alerting,
-        f"time() - (\n  {swept}\n  or\n  {watched}\n) > {_seconds(stalled_after(poll))}",
-    )
-    # The soonest, should two exporters have tokens of their own.
-    own = f"min by (organization) (last_over_time(yunxiao_exporter_token_expiry_timestamp_seconds[{GAP}]))"
-    yield _rule(EXPORTER_TOKEN_EXPIRING, alerting, f"{own} - time() < {_seconds(alerting.thresholds.warning)}")
-    yield _rule(
-        CONFIG_RELOAD_FAILED,
-        alerting,
-        f"min(last_over_time(yunxiao_exporter_config_last_reload_successful[{GAP}])) == 0",
-    )
-    present = f"last_over_time(yunxiao_exporter_build_info[{GAP}])"
-    # An organization that an exporter answered for within the last day, when that exporter is gone and no other has
-    # taken over. Where the exporter is still there, somebody took the organization out of its configuration.
+def _exporter_rules(alerting: Alerting, poll: Poll) -> Iterator[dict[str, Any]]:
+    swept = latest(SHARD, "yunxiao_sweep_last_completed_timestamp_seconds")
+    # Before the first sweep, the time counts from the start of watching.
+    watched = latest(SHARD, "yunxiao_watched_since_timestamp_seconds")
+    stalled = f"time() - (\n  {swept}\n  or\n  {watched}\n) > {seconds(stalled_after(poll))}"
+    yield alerting_rule(SWEEP_STALLED, alerting, stalled)
+    # The first to expire, if two exporters use different tokens.
+    own = f"min by (organization) ({lookback('yunxiao_exporter_token_expiry_timestamp_seconds')})"
+    expiring = f"{own} - time() < {seconds(alerting.thresholds.warning)}"
+    yield alerting_rule(EXPORTER_TOKEN_EXPIRING, alerting, expiring)
+    refused = f"min({lookback('yunxiao_exporter_config_last_reload_successful')}) == 0"
+    yield alerting_rule(CONFIG_RELOAD_FAILED, alerting, refused)
+    # An organization that was exposed within the last day, if its exporter is down and no other has taken over. If the
+    # exporter is up, the organization was removed from its configuration.
     abandoned = (
-        f"group by ({_PART}) (\n"
-        f"  last_over_time(yunxiao_users[{_REMEMBERED}]) unless on (job, instance) {present}\n"
+        f"group by ({SHARD}) (\n"
+        f"  last_over_time(yunxiao_users[{_REMEMBERED}]) unless on (job, instance)"
+        f" {lookback('yunxiao_exporter_build_info')}\n"
         f")\n"
-        f"unless on ({_PART}) last_over_time(yunxiao_users[{GAP}])"
+        f"unless on ({SHARD}) {lookback('yunxiao_users')}"
     )
-    yield _rule(
-        EXPORTER_DOWN,
-        alerting,
-        f"(\n{abandoned}\n)\nor\n(absent_over_time(yunxiao_exporter_build_info[{GAP}]) unless on () (\n{abandoned}\n))",
-        lasting=_DOWN_FOR,
-    )
-
-
-def _rule(
-    definition: Definition, alerting: Alerting, expression: str, names: Iterable[str] = (), *, lasting: float = 0.0
-) -> dict[str, Any]:
-    rule: dict[str, Any] = {"alert": definition.name, "expr": expression}
-    if lasting:
-        rule["for"] = format_duration(min(lasting, _LONGEST_FOR))
-    general = {name: _general(name, value, names) for name, value in sorted(alerting.labels.items()) if value}
-    severity = {} if definition.severity is None else {"severity": definition.severity.value}
-    if labels := severity | general:
-        rule["labels"] = labels
-    rule["annotations"] = {
-        "summary": template_text(definition.summary),
-        "description": _description(definition),
-        "runbook_url": template_text(definition.runbook(alerting.runbook_base_url)),
-    }
-    return rule
-
-
-def _seconds(value: float) -> str:
-    """A number as PromQL takes it, to the millisecond and without an exponent."""
-    return f"{value:.3f}".rstrip("0").rstrip(".")
-
-
-def _description(definition: Definition) -> str:
-    labels = ("organization", "user", "token", "token_id", "policy")
-    places = {label: f"{{{{ $labels.{label} }}}}" for label in labels} | {
-        "words": _WORDS.get(definition, ""),
-        "age": _ROUGH,
-        "where": "{{ with $labels.organization }} for {{ . }}{{ end }}",
-    }
-    return definition.description.format(**places)
-
-
-def _general(name: str, value: str, names: Iterable[str]) -> str:
-    """A label for every alert. A rule's label would replace the user's own of that name, which is to win."""
-    escaped = template_text(value)
-    if name not in names:
-        return escaped
-    return f"{{{{ if $labels.{name} }}}}{{{{ $labels.{name} }}}}{{{{ else }}}}{escaped}{{{{ end }}}}"
+    absent = lookback("yunxiao_exporter_build_info").replace("last_over_time", "absent_over_time")
+    down = f"(\n{abandoned}\n)\nor\n({absent} unless on () (\n{abandoned}\n))"
+    yield alerting_rule(EXPORTER_DOWN, alerting, down, lasting=_DOWN_FOR)

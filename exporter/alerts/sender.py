@@ -1,7 +1,7 @@
-"""Delivers notices to one Alertmanager, in the order in which they were made.
+"""Delivers notifications to one receiver, oldest first.
 
-Each Alertmanager has a sender with a thread and a bounded queue of its own: a dead Alertmanager delays neither polls
-nor scrapes nor the other Alertmanagers.
+Each receiver has a sender with its own thread and bounded queue: a receiver that is down delays neither polls nor
+scrapes nor the other receivers.
 """
 
 from __future__ import annotations
@@ -13,79 +13,79 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 
 from exporter.alerts.outbox import CAPACITY, Outbox
-from exporter.alerts.receivers.alertmanager import DeliveryError
+from exporter.alerts.receivers.base import DeliveryError
 from exporter.alerts.tracker import Moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from exporter.alerts.conditions import Labels
-    from exporter.alerts.receivers.alertmanager import AlertmanagerClient
-    from exporter.alerts.tracker import Notice
+    from exporter.alerts.receivers.base import Receiver
+    from exporter.alerts.tracker import Notification
     from exporter.common.cancellation import Stop
     from exporter.common.clock import Clock
     from exporter.common.worker import Supervisor
 
 _log = structlog.get_logger(__name__)
 BATCH = 64
-"""Notices in one request; as many as Prometheus sends at once."""
+"""Notifications in one request, as in Prometheus."""
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 30.0
 _REFUSED_FOR = 15 * 60.0
-"""Seconds for which an alert that Alertmanager has refused is not offered again."""
+"""Seconds during which an alert that the receiver refused is not sent again."""
 _SAME_BATCH_FIRST = 5
-"""Errors in a row that Alertmanager answers before other, smaller batches get their turn."""
+"""Consecutive error answers after which other, smaller batches are tried first."""
 _STUCK_MARGIN = 60.0
 
 
 class NotificationObserver(Protocol):
-    """Counts what happens to notices."""
+    """Counts what happens to notifications."""
 
     def sent(self, alertmanager: str, count: int, seconds: float) -> None:
-        """A batch was taken, after so many seconds."""
+        """A batch of ``count`` notifications was delivered within ``seconds``."""
         ...
 
     def failed(self, alertmanager: str, count: int) -> None:
-        """So many notices could not be delivered; they are tried again."""
+        """An attempt to deliver ``count`` notifications failed; they are retried."""
         ...
 
     def dropped(self, alertmanager: str, count: int) -> None:
-        """So many notices were given up: the queue was full, they were out of date, or Alertmanager refused them."""
+        """``count`` notifications were dropped: the queue was full, they were out of date, or they were refused."""
         ...
 
     def queued(self, alertmanager: str, length: int) -> None:
-        """So many notices are waiting."""
+        """The queue holds ``length`` notifications."""
         ...
 
-    def firing(self, alerts: Sequence[Notice]) -> None:
-        """These alerts fire now."""
+    def firing(self, alerts: Sequence[Notification]) -> None:
+        """These alerts are firing."""
         ...
 
     def internal_error(self, where: str) -> None:
-        """A defect was caught and survived."""
+        """An unexpected exception was caught."""
         ...
 
 
 class Sender:
-    """Delivers notices to one Alertmanager, one request after the other.
+    """Delivers notifications to one receiver, one request at a time.
 
-    What could not be delivered goes back to its place, so that the order is kept. Where Alertmanager goes on answering
-    the same batch with errors, other and smaller batches get their turn: what one alert causes must not hold up all
-    others. A notice is never sent after a newer one of the same alert.
+    Notifications that could not be delivered return to their place in the queue, so that the order is kept. If the
+    receiver keeps answering the same batch with errors, other and smaller batches are tried first: one alert must not
+    block all others. A notification is never sent after a newer one of the same alert.
 
     Args:
-        client: how to get there.
-        observer: counts what happens.
+        receiver: takes the notifications.
+        observer: counts deliveries and failures.
         supervisor: makes the thread.
-        parent: ends everything.
-        clock: where time comes from.
-        capacity: notices that may wait.
-        longest_pause: seconds between two tries at most, while Alertmanager cannot be reached.
+        parent: stops the sender when it is set.
+        clock: the current time.
+        capacity: how many notifications the queue holds.
+        longest_pause: longest time between two attempts while the receiver is unreachable, in seconds.
     """
 
     def __init__(
         self,
-        client: AlertmanagerClient,
+        receiver: Receiver,
         observer: NotificationObserver,
         supervisor: Supervisor,
         parent: Stop,
@@ -93,7 +93,7 @@ class Sender:
         capacity: int = CAPACITY,
         longest_pause: float = _LONGEST_PAUSE,
     ) -> None:
-        self._client = client
+        self._receiver = receiver
         self._observer = observer
         self._clock = clock
         self._pauses = _Pauses(longest_pause)
@@ -104,17 +104,17 @@ class Sender:
         self._outbox = Outbox(capacity)
         self._paused = False
         self._worker = supervisor.worker(
-            "notify", self.step, parent=parent, stuck_after=client.target.timeout + _STUCK_MARGIN
+            "notify", self.step, parent=parent, stuck_after=receiver.timeout + _STUCK_MARGIN
         )
 
     @property
-    def url(self) -> str:
-        """The address of the Alertmanager."""
-        return self._client.target.url
+    def name(self) -> str:
+        """The name of the receiver."""
+        return self._receiver.name
 
     @property
-    def pending(self) -> list[Notice]:
-        """What waits, in its order; all that was not delivered once the sender has been stopped."""
+    def pending(self) -> list[Notification]:
+        """The queue, oldest first; once the sender has stopped, everything that was not delivered."""
         with self._lock:
             waiting = self._outbox.take(len(self._outbox))
             self._outbox.put_back(waiting)
@@ -125,38 +125,38 @@ class Sender:
         self._worker.start()
 
     def request_stop(self) -> None:
-        """Ask for the stop without waiting for it, and end the request under way."""
+        """Ask the sender to stop without waiting for it, and abort the request in progress."""
         self._worker.stopping.set()
-        self._client.close()
+        self._receiver.close()
 
     def stop(self, timeout: float = 5.0) -> bool:
-        """Stop at once, which ends the request under way.
+        """Stop at once and abort the request in progress.
 
         Returns:
-            True if the thread has ended. It sends nothing more in either case.
+            True if the thread has ended. Nothing more is sent in either case.
         """
         self.request_stop()
         ended = self._worker.stop(timeout)
-        # The request that was ended may have given its connection back meanwhile.
-        self._client.close()
+        # The aborted request may have returned its connection to the pool meanwhile.
+        self._receiver.close()
         return ended
 
     def pause(self) -> None:
-        """Deliver nothing until the next `put`; what waits is kept."""
+        """Deliver nothing until the next `put`; the queue is kept."""
         with self._lock:
             self._paused = True
 
-    def put(self, notices: Iterable[Notice]) -> None:
-        """Queue notices and deliver what waits; returns at once."""
+    def put(self, notifications: Iterable[Notification]) -> None:
+        """Queue notifications and deliver the queue; returns at once."""
         with self._lock:
             self._paused = False
-            dropped = self._outbox.put(notices)
+            dropped = self._outbox.put(notifications)
             length = len(self._outbox)
         self._count(dropped, length)
         self._worker.wake()
 
     def step(self) -> float | None:
-        """Make one request, if there is something to deliver; returns the seconds until the next, None for no limit."""
+        """Send one batch if there is one; returns the seconds until the next step, None to wait for `put`."""
         at = Moment.of(self._clock)
         with self._lock:
             if self._paused or not self._outbox:
@@ -165,7 +165,7 @@ class Sender:
                 return rest
             taken = self._outbox.take(self._batch_size)
             length = len(self._outbox)
-        batch = [one for one in taken if not one.out_of_date(at) and not self._refused.spares(one.labels, at.monotonic)]
+        batch = [one for one in taken if not one.out_of_date(at) and not self._refused.blocks(one.labels, at.monotonic)]
         self._count(len(taken) - len(batch), length)
         if batch:
             self._deliver(batch)
@@ -173,64 +173,64 @@ class Sender:
 
     def _count(self, dropped: int, length: int) -> None:
         if dropped:
-            self._observer.dropped(self.url, dropped)
-        self._observer.queued(self.url, length)
+            self._observer.dropped(self.name, dropped)
+        self._observer.queued(self.name, length)
 
-    def _deliver(self, batch: list[Notice]) -> None:
+    def _deliver(self, batch: list[Notification]) -> None:
         started = self._clock.monotonic()
         try:
-            self._client.send(batch)
+            self._receiver.send(batch)
         except DeliveryError as error:
             if error.refused:
                 self._divide(batch, str(error))
             else:
                 self._retry_later(batch, error)
-        except Exception:  # noqa: BLE001 - a defect with one alert must not end the deliveries; counted once alone
+        except Exception:  # noqa: BLE001 - a defect with one alert must not stop the deliveries; counted once it stands alone
             if len(batch) == 1:
                 self._observer.internal_error("notify")
-                _log.exception("delivery crashed", alertmanager=self.url)
+                _log.exception("delivery crashed", alertmanager=self.name)
             self._divide(batch, "the exporter could not send it")
         else:
-            self._observer.sent(self.url, len(batch), self._clock.monotonic() - started)
+            self._observer.sent(self.name, len(batch), self._clock.monotonic() - started)
             self._delivered(batch)
 
-    def _delivered(self, batch: list[Notice]) -> None:
+    def _delivered(self, batch: list[Notification]) -> None:
         with self._lock:
             self._outbox.delivered(batch)
-        for notice in batch:
-            self._refused.forget(notice.labels)
+        for notification in batch:
+            self._refused.forget(notification.labels)
         self._batch_size = min(BATCH, 2 * self._batch_size)
         if self._pauses.failures:
             self._pauses.over()
-            _log.info("Alertmanager takes alerts again", alertmanager=self.url)
+            _log.info("notifications are delivered again", alertmanager=self.name)
 
-    def _divide(self, batch: list[Notice], detail: str) -> None:
-        """Something in the batch is refused: halve it until what is refused stands alone, and give that up."""
+    def _divide(self, batch: list[Notification], detail: str) -> None:
+        """Part of the batch is refused: halve it until the refused notification stands alone, then drop that one."""
         if len(batch) > 1:
             self._batch_size = len(batch) // 2
             self._put_back(batch)
             return
-        (notice,) = batch
-        self._observer.dropped(self.url, 1)
-        known = self._refused.add(notice.labels, self._clock.monotonic())
+        (notification,) = batch
+        self._observer.dropped(self.name, 1)
+        known = self._refused.add(notification.labels, self._clock.monotonic())
         log = _log.debug if known else _log.error
-        log("alert refused", alertmanager=self.url, detail=detail, labels=dict(notice.labels))
+        log("alert refused", alertmanager=self.name, detail=detail, labels=dict(notification.labels))
 
-    def _retry_later(self, batch: list[Notice], error: DeliveryError) -> None:
+    def _retry_later(self, batch: list[Notification], error: DeliveryError) -> None:
         if self._worker.stopping.is_set():
-            # The stop has ended the request: kept for whoever takes over.
+            # The stop aborted the request: keep the batch for the next sender of this receiver.
             self._put_back(batch)
             return
-        self._observer.failed(self.url, len(batch))
+        self._observer.failed(self.name, len(batch))
         log = _log.debug if self._pauses.failures else _log.error
-        log("Alertmanager cannot be reached, its alerts are sent again later", alertmanager=self.url, detail=str(error))
+        log("cannot deliver notifications, will retry", alertmanager=self.name, detail=str(error))
         self._pauses.failed(self._clock.monotonic(), answered=error.answered)
-        another = self._pauses.answered > _SAME_BATCH_FIRST
-        if another:
+        try_others = self._pauses.answered > _SAME_BATCH_FIRST
+        if try_others:
             self._batch_size = max(1, self._batch_size // 2)
-        self._put_back(batch, behind=another)
+        self._put_back(batch, behind=try_others)
 
-    def _put_back(self, batch: list[Notice], *, behind: bool = False) -> None:
+    def _put_back(self, batch: list[Notification], *, behind: bool = False) -> None:
         with self._lock:
             dropped = self._outbox.put_back(batch, behind=behind)
             length = len(self._outbox)
@@ -238,15 +238,15 @@ class Sender:
 
 
 class _Pauses:
-    """How long to wait between two tries: longer each time, up to a limit."""
+    """Exponential backoff between attempts."""
 
     def __init__(self, longest: float) -> None:
         self._longest = min(longest, _LONGEST_PAUSE)
         self.failures = 0
         self.answered = 0
-        """Errors in a row that Alertmanager has answered."""
+        """Consecutive failures that were error answers."""
         self.until = 0.0
-        """Monotonic seconds before which there is no further try."""
+        """Monotonic time of the next attempt."""
 
     def failed(self, now: float, *, answered: bool) -> None:
         self.until = now + min(_FIRST_PAUSE * 2 ** min(self.failures, 10), self._longest)
@@ -259,20 +259,20 @@ class _Pauses:
 
 
 class _Refused:
-    """The alerts that Alertmanager has refused, and until when they are not offered again."""
+    """The alerts that the receiver refused, and until when they are not sent again."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        # In the order of the times.
+        # Oldest first.
         self._until: dict[Labels, float] = {}
 
-    def spares(self, labels: Labels, now: float) -> bool:
-        """Whether an alert is not to be offered now."""
+    def blocks(self, labels: Labels, now: float) -> bool:
+        """Whether an alert must not be sent now."""
         until = self._until.get(labels)
         return until is not None and now < until
 
     def add(self, labels: Labels, now: float) -> bool:
-        """Remember one; returns whether it was refused not long ago, too."""
+        """Record a refusal; returns whether the alert was already refused recently."""
         known = self._until.pop(labels, None) is not None
         self._until[labels] = now + _REFUSED_FOR
         for oldest, until in list(itertools.islice(self._until.items(), 2)):
@@ -281,5 +281,5 @@ class _Refused:
         return known
 
     def forget(self, labels: Labels) -> None:
-        """Offer it again: Alertmanager has taken it."""
+        """Forget the refusal of an alert that was delivered."""
         self._until.pop(labels, None)

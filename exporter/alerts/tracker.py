@@ -1,7 +1,7 @@
-"""Which alerts are firing, since when, and which have ended: what is sent to Alertmanager, and when. No I/O.
+"""Tracks which alerts fire, since when, and which are resolved; decides which notifications are due. No I/O.
 
-Two clocks: monotonic time decides what is due and what is out of date; wall-clock time is only shown. So a step of the
-wall clock, in either direction, neither delays a notification nor ends a lease.
+Monotonic time decides what is due and what is out of date; wall-clock time is only shown. So a step of the wall clock,
+in either direction, neither delays a notification nor ends a lease.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from exporter.common.clock import Clock
 
 LEASE = 4
-"""An alert ends by itself after this many re-send intervals without a notification, as in Prometheus."""
+"""A firing alert ends by itself after this many resend intervals without a notification, as in Prometheus."""
 RESOLVED_CAPACITY = 10_000
-"""Resolved alerts that are remembered; beyond it the oldest go first, and end by their lease at the latest."""
+"""Resolved alerts that are kept; beyond that the oldest are dropped, and end by their lease."""
 _RESOLVED_KEPT = 15 * 60.0
 
 
 def resolved_kept(resend: float) -> float:
-    """Seconds for which a resolved alert is sent again and again, in case an Alertmanager missed it.
+    """Seconds during which a resolved alert is sent again, in case a receiver missed it.
 
-    As long as in Prometheus, and not shorter than the lease of what was sent last.
+    As long as in Prometheus, and at least the lease of the last notification.
     """
     return max(_RESOLVED_KEPT, LEASE * resend)
 
@@ -54,16 +54,16 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
-    """An alert as it is sent to Alertmanager.
+class Notification:
+    """An alert as it is sent to receivers.
 
     Attributes:
-        labels: the identity.
-        annotations: the words.
+        labels: the identity of the alert.
+        annotations: the texts.
         starts_at: epoch seconds; the same for as long as the alert fires, unless the clock is set back before it.
-        out_of_date_at: monotonic seconds from which it must not be sent any more: the end of the lease of an alert
-            that fires, the end of the time for which a resolved one is sent again.
-        ends_at: epoch seconds at which it was resolved; None while it fires.
+        out_of_date_at: monotonic time from which it must not be sent any more: the end of the lease of a firing
+            alert, the end of the time during which a resolved one is sent again.
+        ends_at: epoch seconds at which the alert was resolved; None while it fires.
     """
 
     labels: Labels
@@ -74,7 +74,7 @@ class Notice:
 
     @property
     def firing(self) -> bool:
-        """Whether the cause lasted when the notice was made."""
+        """Whether the alert was firing when the notification was made."""
         return self.ends_at is None
 
     def out_of_date(self, at: Moment) -> bool:
@@ -82,10 +82,10 @@ class Notice:
         return self.out_of_date_at <= at.monotonic
 
     def as_json(self, at: Moment, ahead: float = 0.0) -> dict[str, object]:
-        """The form of Alertmanager's API v2 (`postableAlert`), with the times as they are right at the time of sending.
+        """The alert in the format of Alertmanager's API v2 (`postableAlert`), with the times that hold when it is sent.
 
-        An alert that fires ends at the end of its lease from now on, by the clock that is ahead. A resolved one ends at
-        or before now by both clocks: Alertmanager takes an end in the future for an alert that fires.
+        A firing alert ends when its lease does, by the clock that is ahead. A resolved one ends at or before now by
+        both clocks: Alertmanager treats an alert that ends in the future as firing.
 
         Args:
             at: the time of sending.
@@ -97,7 +97,7 @@ class Notice:
             ends = max(ends, starts + 1)
         else:
             ends = _milliseconds(min(self.ends_at, at.wall, at.wall + ahead))
-            # Alertmanager refuses a start after the end.
+            # Alertmanager refuses an alert that starts after its end.
             starts = min(_milliseconds(self.starts_at), ends - 1)
         return {
             "labels": dict(self.labels),
@@ -114,15 +114,15 @@ def _milliseconds(epoch: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Tracked:
-    notice: Notice
-    # None before the first time in this run.
+    notification: Notification
+    # None if it has not been sent in this run.
     sent: Moment | None
 
     def due(self, at: Moment, resend: float) -> bool:
-        """Whether it is to be sent again.
+        """Whether it must be sent again: after the resend interval on either clock.
 
-        That is so after the re-send interval on either clock. Wall-clock time alone runs on while a virtual machine is
-        suspended, and Alertmanager's clock with it; a clock that was set back has changed the times that are right.
+        While a virtual machine is suspended, only wall-clock time goes on, as in Alertmanager. A clock that
+        was set back has changed the times to send.
         """
         if self.sent is None:
             return True
@@ -131,108 +131,109 @@ class _Tracked:
 
 
 class Tracker:
-    """Remembers the alerts from one evaluation to the next. One thread at a time."""
+    """Keeps the alerts from one evaluation to the next. One thread at a time."""
 
     def __init__(self, resolved_capacity: int = RESOLVED_CAPACITY) -> None:
         self._tracked: dict[Labels, _Tracked] = {}
         self._resolved_capacity = resolved_capacity
 
     def restore(self, kept: Iterable[KeptAlert], at: Moment, resend: float) -> None:
-        """Go on with the alerts of an earlier run; each is due at once."""
+        """Continue with the alerts of an earlier run; each is due at once."""
         for one in kept:
             out_of_date_at = at.monotonic
             if one.ends_at is not None:
                 out_of_date_at += resolved_kept(resend) - max(0.0, at.wall - one.ends_at)
                 if out_of_date_at <= at.monotonic:
                     continue
-            notice = Notice(one.labels, one.annotations, one.starts_at, out_of_date_at, one.ends_at)
-            self._tracked[one.labels] = _Tracked(notice, sent=None)
+            notification = Notification(one.labels, one.annotations, one.starts_at, out_of_date_at, one.ends_at)
+            self._tracked[one.labels] = _Tracked(notification, sent=None)
 
     def due(
         self, alerts: Iterable[Alert], at: Moment, resend: float, unknown: frozenset[Subject] = frozenset()
-    ) -> list[Notice]:
-        """What is to be sent to Alertmanager now: what is new, what is due again, what has ended.
+    ) -> list[Notification]:
+        """The notifications to send now: of new alerts, of alerts due again, of resolved alerts.
 
         Args:
-            alerts: everything that is worth an alert now; two with the same labels count as the first.
-            at: now.
+            alerts: all alerts that fire; of two with the same labels the first counts.
+            at: the current time.
             resend: seconds after which an alert is sent again.
-            unknown: what could not be evaluated; an alert about it that fires goes on as it was.
+            unknown: the subjects that could not be evaluated; their firing alerts keep firing unchanged.
         """
         firing: dict[Labels, Alert] = {}
         for alert in alerts:
             firing.setdefault(alert.labels, alert)
-        due = [notice for alert in firing.values() if (notice := self._fire(alert, at, resend)) is not None]
+        due = [notification for alert in firing.values() if (notification := self._fire(alert, at, resend)) is not None]
         for labels in [labels for labels in self._tracked if labels not in firing]:
-            notice = self._renew(labels, at, resend) if self._held(labels, unknown) else self._end(labels, at, resend)
-            if notice is not None:
-                due.append(notice)
+            step = self._renew if self._held(labels, unknown) else self._end
+            if (notification := step(labels, at, resend)) is not None:
+                due.append(notification)
         self._forget_surplus()
         return due
 
     @property
-    def firing(self) -> list[Notice]:
+    def firing(self) -> list[Notification]:
         """The alerts that are firing."""
-        return [tracked.notice for tracked in self._tracked.values() if tracked.notice.firing]
+        return [tracked.notification for tracked in self._tracked.values() if tracked.notification.firing]
 
     @property
     def kept(self) -> tuple[KeptAlert, ...]:
-        """What a restart needs: the alerts that are firing, and the resolved ones that are still sent."""
-        notices = (tracked.notice for tracked in self._tracked.values())
-        return tuple(KeptAlert(one.labels, one.annotations, one.starts_at, one.ends_at) for one in notices)
+        """The alerts to keep over a restart: firing ones, and resolved ones that are still sent."""
+        notifications = (tracked.notification for tracked in self._tracked.values())
+        return tuple(KeptAlert(one.labels, one.annotations, one.starts_at, one.ends_at) for one in notifications)
 
-    def _fire(self, alert: Alert, at: Moment, resend: float) -> Notice | None:
+    def _fire(self, alert: Alert, at: Moment, resend: float) -> Notification | None:
         before = self._tracked.get(alert.labels)
         starts_at = alert.since
         if before is not None:
-            if before.notice.ends_at is not None:
-                # It comes back: a new alert, which must not start before the old one's end.
-                starts_at = max(alert.since, before.notice.ends_at)
+            if before.notification.ends_at is not None:
+                # It fires again: a new alert, which must not start before the previous one ended.
+                starts_at = max(alert.since, before.notification.ends_at)
             elif before.due(at, resend):
-                starts_at = before.notice.starts_at
+                starts_at = before.notification.starts_at
             else:
                 return None
         return self._send(alert.labels, alert.annotations, starts_at, at, resend)
 
-    def _renew(self, labels: Labels, at: Moment, resend: float) -> Notice | None:
+    def _renew(self, labels: Labels, at: Moment, resend: float) -> Notification | None:
         before = self._tracked[labels]
         if not before.due(at, resend):
             return None
-        return self._send(labels, before.notice.annotations, before.notice.starts_at, at, resend)
+        return self._send(labels, before.notification.annotations, before.notification.starts_at, at, resend)
 
-    def _send(self, labels: Labels, annotations: Labels, starts_at: float, at: Moment, resend: float) -> Notice:
-        notice = Notice(labels, annotations, min(starts_at, at.wall), at.monotonic + LEASE * resend)
-        self._tracked[labels] = _Tracked(notice, at)
-        return notice
+    def _send(self, labels: Labels, annotations: Labels, starts_at: float, at: Moment, resend: float) -> Notification:
+        notification = Notification(labels, annotations, min(starts_at, at.wall), at.monotonic + LEASE * resend)
+        self._tracked[labels] = _Tracked(notification, at)
+        return notification
 
-    def _end(self, labels: Labels, at: Moment, resend: float) -> Notice | None:
+    def _end(self, labels: Labels, at: Moment, resend: float) -> Notification | None:
         before = self._tracked[labels]
-        ends_at = before.notice.ends_at
+        ends_at = before.notification.ends_at
         if ends_at is None:
-            notice = replace(before.notice, ends_at=at.wall, out_of_date_at=at.monotonic + resolved_kept(resend))
-        elif before.notice.out_of_date(at):
+            until = at.monotonic + resolved_kept(resend)
+            notification = replace(before.notification, ends_at=at.wall, out_of_date_at=until)
+        elif before.notification.out_of_date(at):
             del self._tracked[labels]
             return None
         elif before.due(at, resend):
-            notice = replace(before.notice, ends_at=min(ends_at, at.wall))
+            notification = replace(before.notification, ends_at=min(ends_at, at.wall))
         else:
             return None
-        self._tracked[labels] = _Tracked(notice, at)
-        return notice
+        self._tracked[labels] = _Tracked(notification, at)
+        return notification
 
     def _held(self, labels: Labels, unknown: frozenset[Subject]) -> bool:
-        return bool(unknown) and self._tracked[labels].notice.firing and subject_of(dict(labels)) in unknown
+        return bool(unknown) and self._tracked[labels].notification.firing and subject_of(dict(labels)) in unknown
 
     def _forget_surplus(self) -> None:
         resolved = [
-            (tracked.notice.out_of_date_at, labels)
+            (tracked.notification.out_of_date_at, labels)
             for labels, tracked in self._tracked.items()
-            if not tracked.notice.firing
+            if not tracked.notification.firing
         ]
         for _, labels in heapq.nsmallest(len(resolved) - self._resolved_capacity, resolved):
             del self._tracked[labels]
 
 
 def subject_of(labels: Mapping[str, str]) -> Subject:
-    """The organization and user that an alert with these labels is about; None for those that it does not name."""
+    """The organization and user that an alert with these labels is about; None for what the labels do not name."""
     return labels.get("organization"), labels.get("user_id")

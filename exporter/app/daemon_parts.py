@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exporter.alerts.notifier import QUEUE_CAPACITY
-from exporter.alerts.pipeline import DirectAlerting
+from exporter.alerts.evaluator import Evaluator
+from exporter.alerts.notifier import Notifier
+from exporter.alerts.outbox import CAPACITY as QUEUE_CAPACITY
+from exporter.alerts.pipeline import AlertPipeline
+from exporter.alerts.senders import Senders
+from exporter.alerts.tracker import Tracker
 from exporter.app.changes import (
     AuditListener,
     Changes,
@@ -120,7 +124,7 @@ class Parts:
     storage: Storage | None
     member: Member | None
     audit: AuditTrail
-    alerting: DirectAlerting
+    alerting: AlertPipeline
     exposition: Exposition
     changes: Changes
     organizations: Organizations
@@ -147,17 +151,7 @@ def build_parts(
     member = _member(base, settings, shard, lambda polls: reloader.poll(polls=polls))
     audit = AuditTrail(telemetry.token_event)
     notifications = NotificationTelemetry(telemetry.registry, telemetry.internal_error, QUEUE_CAPACITY)
-    alerting = DirectAlerting(
-        base.store,
-        current.refused_since,
-        notifications,
-        base.watchdog,
-        base.stop,
-        clock,
-        None if storage is None else storage.keep_alerts,
-        audit.last,
-        supervisor=base.supervisor,
-    )
+    alerting = _alerting(base, notifications, audit, storage)
     exposition = Exposition(
         telemetry.registry,
         base.store,
@@ -223,6 +217,18 @@ def _member(base: Base, settings: Settings, shard: Shard, polls: Callable[[bool]
         return None
     client = RedisClient(settings.redis, settings.redactor)
     return Member(client, shard, base.store, polls, base.telemetry, base.supervisor, base.clock)
+
+
+def _alerting(
+    base: Base, notifications: NotificationTelemetry, audit: AuditTrail, storage: Storage | None
+) -> AlertPipeline:
+    keep = None if storage is None else storage.keep_alerts
+    return AlertPipeline(
+        Evaluator(base.store, base.current.refused_since, audit.last, base.telemetry.internal_error),
+        Notifier(Tracker(), notifications, base.supervisor, base.stop, base.clock, keep),
+        Senders(notifications, base.watchdog, base.supervisor, base.stop, base.clock),
+        notifications,
+    )
 
 
 def _listeners(

@@ -33,7 +33,7 @@ from exporter.config.errors import ConfigError, ReloadError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from exporter.alerts.pipeline import DirectAlerting
+    from exporter.alerts.pipeline import AlertPipeline
     from exporter.app.garbage import GarbagePolicy
     from exporter.app.in_force import Current
     from exporter.app.organizations import Organizations, Replacement
@@ -59,7 +59,7 @@ class Targets:
     organizations: Organizations
     notifications: NotificationTelemetry
     telemetry: Telemetry
-    alerting: DirectAlerting
+    alerting: AlertPipeline
     garbage: GarbagePolicy
 
 

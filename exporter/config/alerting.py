@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -22,6 +22,8 @@ from exporter.common.fields import (
 from exporter.policies.waivers import Waiver
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from exporter.model.user import OwnThresholds
 
 RUNBOOKS = "https://github.com/yunxiao-token-exporter/yunxiao-token-exporter/blob/main/docs/runbooks"
@@ -96,8 +98,13 @@ class AlertmanagerTls(Section):
     )
 
 
-class Alertmanager(Section):
-    """One Alertmanager; each of them is told everything."""
+class ReceiverSection(Section):
+    """A receiver of alerts: where it is, and with which TLS settings and credentials.
+
+    A subclass sets `kind`, the name of the module in `exporter.alerts.receivers` that sends to it.
+    """
+
+    kind: ClassVar[str]
 
     url: AlertmanagerUrl = Field(description="Its address, with its route prefix if it has one.")
     basic_auth: BasicAuth | None = Field(None, description=BasicAuth.__doc__)
@@ -110,6 +117,12 @@ class Alertmanager(Section):
         if self.basic_auth is not None and self.authorization is not None:
             raise ValueError("has both basic_auth and authorization; keep one")
         return self
+
+
+class Alertmanager(ReceiverSection):
+    """One Alertmanager; each of them is told everything."""
+
+    kind = "alertmanager"
 
 
 class Alerting(Section):
@@ -146,6 +159,15 @@ class Alerting(Section):
         le=3600,
         description="How often firing alerts are sent again. They end by themselves after four times this.",
     )
+
+    @property
+    def receivers(self) -> Iterator[tuple[str, int, ReceiverSection]]:
+        """All receivers, each with its key and its place in the list under that key."""
+        for key in type(self).model_fields:
+            value = getattr(self, key)
+            for index, one in enumerate(value if isinstance(value, tuple) else ()):
+                if isinstance(one, ReceiverSection):
+                    yield key, index, one
 
     def in_force(self, own: OwnThresholds | None) -> tuple[float, float]:
         """The seconds for warning and critical that hold for a user with such thresholds of their own."""

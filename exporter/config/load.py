@@ -32,7 +32,7 @@ from exporter.config.validation import checked, in_order, keys_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from exporter.config.alerting import Alerting, Alertmanager
+    from exporter.config.alerting import Alerting, ReceiverSection
     from exporter.config.errors import KeyPath
     from exporter.config.redis import Redis
     from exporter.model.user import User
@@ -91,7 +91,7 @@ class AlertmanagerSettings:
         ca_file: the authorities' file as an absolute path.
     """
 
-    config: Alertmanager
+    config: ReceiverSection
     secret: SecretSource | None
     ca_file: Path | None
 
@@ -242,18 +242,18 @@ def _settle_alertmanagers(
 ) -> tuple[AlertmanagerSettings, ...]:
     settled = []
     seen: dict[str, int] = {}
-    for index, one in enumerate(config.alerting.alertmanagers):
-        path = ("alerting", "alertmanagers", index)
+    for key, index, one in config.alerting.receivers:
+        path = ("alerting", key, index)
         if one.url in seen:
             faults.append(document.fault((*path, "url"), "this Alertmanager is given twice", "keep one"))
         seen.setdefault(one.url, index)
         ca_file = None if one.tls.ca_file is None else outside.folder / one.tls.ca_file
-        secret, key = _alertmanager_secret(one, outside)
+        secret, secret_key = _alertmanager_secret(one, outside)
         try:
             if secret is not None:
                 secret.current()
         except SecretError as error:
-            faults.append(_as_fault(document, (*path, *key), error))
+            faults.append(_as_fault(document, (*path, *secret_key), error))
         if ca_file is not None:
             try:
                 check_authorities(ca_file)
@@ -263,7 +263,7 @@ def _settle_alertmanagers(
     return tuple(settled)
 
 
-def _alertmanager_secret(config: Alertmanager, outside: _Outside) -> tuple[SecretSource | None, KeyPath]:
+def _alertmanager_secret(config: ReceiverSection, outside: _Outside) -> tuple[SecretSource | None, KeyPath]:
     """The password or token for an Alertmanager, and the key that names its file."""
     if config.basic_auth is not None:
         learn = functools.partial(_learn_password, outside.redactor, config.basic_auth.username)

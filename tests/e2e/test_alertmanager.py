@@ -18,7 +18,8 @@ from support.prometheus import Prometheus
 from support.running import ROOT, Exporter, a_simulator, command, free_port, wait_until, write_config
 
 from exporter.alerts.conditions import Alert
-from exporter.alerts.receivers.alertmanager import AlertmanagerClient, AlertmanagerTarget
+from exporter.alerts.receivers.alertmanager import AlertmanagerReceiver
+from exporter.alerts.receivers.http import HttpTarget
 from exporter.alerts.tracker import Moment, Tracker
 from exporter.common.clock import SystemClock
 from exporter.common.redaction import Redactor
@@ -268,7 +269,7 @@ def test_a_clock_that_is_off_or_set_right_leaves_no_alert_behind(
     watchdog.start()
     alert = Alert((("alertname", "YunxiaoTokenExpired"),), (), clock.now() + at_start)
     with AlertmanagerServer(alertmanager, tmp_path).ready() as server:
-        client = AlertmanagerClient(AlertmanagerTarget(server.url, 5.0), watchdog, clock, redact=Redactor())
+        client = AlertmanagerReceiver(HttpTarget(server.url, 5.0), watchdog, clock, Redactor())
         tracker = Tracker()
         clock.off = at_start
         (first,) = tracker.due([alert], Moment.of(clock), 60.0)

@@ -19,10 +19,15 @@ from support.alertmanager_stub import Alertmanager, slowly
 from support.builders import DAY, a_token, a_watchdog
 from support.running import PASSWORD, free_port, wait_until
 
-from exporter.alerts.pipeline import DirectAlerting
-from exporter.alerts.receivers.alertmanager import AlertmanagerClient, AlertmanagerTarget, DeliveryError
+from exporter.alerts.evaluator import Evaluator
+from exporter.alerts.notifier import Notifier
+from exporter.alerts.pipeline import AlertPipeline
+from exporter.alerts.receivers.alertmanager import AlertmanagerReceiver
+from exporter.alerts.receivers.base import DeliveryError
+from exporter.alerts.receivers.http import HttpTarget
 from exporter.alerts.sender import Sender
-from exporter.alerts.tracker import Notice
+from exporter.alerts.senders import Senders
+from exporter.alerts.tracker import Notification, Tracker
 from exporter.common.cancellation import Stop
 from exporter.common.clock import SystemClock
 from exporter.common.redaction import Redactor
@@ -37,6 +42,7 @@ from exporter.state.store import Store
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from exporter.config.schema import Config
     from exporter.http.session import Watchdog
     from exporter.model.kept_alert import KeptAlert
 
@@ -66,7 +72,7 @@ class Counts:
     def queued(self, _: str, length: int) -> None:
         self.lengths.append(length)
 
-    def firing(self, alerts: Sequence[Notice]) -> None:
+    def firing(self, alerts: Sequence[Notification]) -> None:
         self.fires.append(len(alerts))
 
     def internal_error(self, where: str) -> None:
@@ -82,8 +88,11 @@ class Bench:
         self.ledger = Ledger("acme", [User("3001", "li.wei")], since=time.time())
         self.store.replace([self.ledger])
         supervisor = Supervisor(self.counts.internal_error, clock)
-        self.alerting = DirectAlerting(
-            self.store, lambda: None, self.counts, watchdog, self.stop, clock, self._keep, supervisor=supervisor
+        self.alerting = AlertPipeline(
+            Evaluator(self.store, lambda: None, dict, self.counts.internal_error),
+            Notifier(Tracker(), self.counts, supervisor, self.stop, clock, self._keep),
+            Senders(self.counts, watchdog, supervisor, self.stop, clock),
+            self.counts,
         )
 
     def _keep(self, kept: Any) -> None:
@@ -131,19 +140,19 @@ def names(stub: Alertmanager) -> list[str]:
 def test_reloads_never_make_two_evaluations_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inside, most, rounds, lock = 0, 0, 0, threading.Lock()
 
-    def slow(self: DirectAlerting, settings: Settings, now: float) -> Any:
+    def slow(self: Evaluator, config: Config, now: float) -> Any:
         nonlocal inside, most, rounds
         with lock:
             inside, rounds = inside + 1, rounds + 1
             most = max(most, inside)
         time.sleep(0.05)
-        found = original(self, settings, now)
+        found = original(self, config, now)
         with lock:
             inside -= 1
         return found
 
-    original = DirectAlerting._evaluate
-    monkeypatch.setattr(DirectAlerting, "_evaluate", slow)
+    original = Evaluator.evaluate
+    monkeypatch.setattr(Evaluator, "evaluate", slow)
     with Alertmanager() as stub, a_bench(tmp_path) as bench:
         settings = [bench.settings({"url": stub.url}, labels={"team": team}) for team in ("a", "b")]
         for number in range(20):
@@ -175,9 +184,9 @@ def test_an_alertmanager_whose_settings_stay_keeps_its_sender_and_connection(tmp
         one = {"url": first.url, "basic_auth": {"username": "u", "password_file": "secret"}}
         bench.alerting.put_in_force(bench.settings(one, {"url": second.url}))
         wait_until(lambda: bench.counts.ok.get(first.url, 0) + bench.counts.ok.get(second.url, 0) >= 2)
-        before = list(bench.alerting._senders.values())
+        before = list(bench.alerting._senders)
         bench.alerting.put_in_force(bench.settings(one, {"url": second.url, "timeout": "3s"}, labels={"team": "x"}))
-        after = list(bench.alerting._senders.values())
+        after = list(bench.alerting._senders)
         assert (after[0] is before[0], after[1] is before[1]) == (True, False)
 
 
@@ -188,7 +197,7 @@ def test_a_changed_file_of_authorities_makes_a_new_sender(tmp_path: Path) -> Non
         for _ in range(2):
             trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
             bench.alerting.put_in_force(bench.settings(one))
-            senders += list(bench.alerting._senders.values())
+            senders += list(bench.alerting._senders)
         assert senders[0] is not senders[1]
 
 
@@ -212,7 +221,7 @@ def test_a_replica_that_stands_by_sends_nothing_and_goes_on_with_what_waited(tmp
         settings = bench.settings({"url": f"http://127.0.0.1:{port}"}, resend="1h")
         bench.alerting.put_in_force(settings)
         wait_until(lambda: bench.counts.errors >= 1)
-        bench.alerting.stand_by(silent=True)
+        bench.alerting.stand_by(standby=True)
         assert bench.counts.fires[-1] == 0
         with Alertmanager(port) as stub:
             time.sleep(1.0)
@@ -221,7 +230,7 @@ def test_a_replica_that_stands_by_sends_nothing_and_goes_on_with_what_waited(tmp
             assert stub.headers == []
             # Another replica polled: in the meantime the token was renewed.
             bench.tokens()
-            bench.alerting.stand_by(silent=False)
+            bench.alerting.stand_by(standby=False)
             wait_until(stub.alerts)
             assert [alert["endsAt"] > alert["startsAt"] for alert in stub.alerts()] == [True]
             assert stub.alerts()[0]["endsAt"] <= time.strftime("%Y-%m-%dT%H:%M:%S.999Z", time.gmtime())
@@ -246,13 +255,11 @@ def test_a_resolved_alert_is_sent_after_a_restart_that_came_before_alertmanager_
 
 
 @contextmanager
-def a_client(url: str, **target: Any) -> Iterator[AlertmanagerClient]:
+def a_client(url: str, **target: Any) -> Iterator[AlertmanagerReceiver]:
     clock = SystemClock()
     watchdog = a_watchdog(clock)
     watchdog.start()
-    client = AlertmanagerClient(
-        AlertmanagerTarget(url, **({"timeout": 1.0} | target)), watchdog, clock, redact=Redactor()
-    )
+    client = AlertmanagerReceiver(HttpTarget(url, **({"timeout": 1.0} | target)), watchdog, clock, Redactor())
     try:
         yield client
     finally:
@@ -260,9 +267,9 @@ def a_client(url: str, **target: Any) -> Iterator[AlertmanagerClient]:
         watchdog.stop()
 
 
-def some(count: int = 1) -> list[Notice]:
+def some(count: int = 1) -> list[Notification]:
     ticks = time.monotonic()
-    return [Notice((("alertname", f"a{number}"),), (), time.time() - 60, ticks + 240) for number in range(count)]
+    return [Notification((("alertname", f"a{number}"),), (), time.time() - 60, ticks + 240) for number in range(count)]
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
@@ -301,7 +308,7 @@ def test_an_answer_that_repeats_the_credentials_shows_none_of_them(name: str | N
 
 
 def test_alertmanagers_clock_is_read_from_its_answers() -> None:
-    resolved = Notice((("alertname", "a"),), (), time.time() - 60, time.monotonic() + 240, ends_at=time.time())
+    resolved = Notification((("alertname", "a"),), (), time.time() - 60, time.monotonic() + 240, ends_at=time.time())
     with Alertmanager() as stub, a_client(stub.url) as client:
         stub.ahead = -90
         client.send([resolved])
@@ -355,15 +362,15 @@ def test_thousands_of_failing_deliveries_and_ten_thousand_alerts_stay_within_the
     clock, counts = SystemClock(), Counts()
     watchdog = a_watchdog(clock)
     watchdog.start()
-    target = AlertmanagerTarget(f"http://127.0.0.1:{free_port()}", 1.0)
-    client = AlertmanagerClient(target, watchdog, clock, redact=Redactor())
+    target = HttpTarget(f"http://127.0.0.1:{free_port()}", 1.0)
+    client = AlertmanagerReceiver(target, watchdog, clock, Redactor())
     sender = Sender(client, counts, Supervisor(counts.internal_error, clock), Stop(), clock, longest_pause=0.0)
 
     def put() -> None:
         later = time.monotonic() + 1000
         words = (("description", "Token ci of li.wei in acme expires in 2d." * 3),)
         every = (
-            Notice(
+            Notification(
                 (("alertname", "A"), ("token_id", f"pt-{number:012}"), ("user_id", f"{number:032}")), words, 0.0, later
             )
             for number in range(11_000)

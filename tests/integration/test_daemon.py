@@ -159,7 +159,7 @@ def test_alertmanager_is_notified_of_widened_permissions_and_broken_policies(
     }
     assert (broken["labels"]["policy"], broken["labels"]["severity"]) == ("forbidden_permissions", "critical")
     assert broken["annotations"]["description"].endswith(
-        "breaks the policy forbidden_permissions: it grants a forbidden permission."
+        "violates the policy forbidden_permissions: it grants a forbidden permission."
     )
 
 

@@ -16,9 +16,11 @@ from support.alertmanager_stub import Alertmanager, now_text, slowly, text_of
 from support.builders import DAY, NOW, a_watchdog
 from support.running import PASSWORD, Exporter, a_record, a_simulator, free_port, wait_until, write_config
 
-from exporter.alerts.receivers.alertmanager import AlertmanagerClient, AlertmanagerTarget, DeliveryError
+from exporter.alerts.receivers.alertmanager import AlertmanagerReceiver
+from exporter.alerts.receivers.base import DeliveryError
+from exporter.alerts.receivers.http import HttpTarget
 from exporter.alerts.sender import Sender
-from exporter.alerts.tracker import Notice
+from exporter.alerts.tracker import Notification
 from exporter.common.cancellation import Stop
 from exporter.common.clock import SystemClock
 from exporter.common.redaction import Redactor
@@ -56,7 +58,7 @@ class Counts:
     def queued(self, _: str, length: int) -> None:
         self.lengths.append(length)
 
-    def firing(self, alerts: Sequence[Notice]) -> None:
+    def firing(self, alerts: Sequence[Notification]) -> None:
         pass
 
     def internal_error(self, where: str) -> None:
@@ -71,8 +73,8 @@ def a_sender(
     watchdog = a_watchdog(clock)
     watchdog.start()
     supervisor = Supervisor(counts.internal_error, clock)
-    settings = AlertmanagerTarget(url, target.pop("timeout", 1.0), **target)
-    client = AlertmanagerClient(settings, watchdog, clock, redact=Redactor())
+    settings = HttpTarget(url, target.pop("timeout", 1.0), **target)
+    client = AlertmanagerReceiver(settings, watchdog, clock, Redactor())
     sender = Sender(client, counts, supervisor, Stop(), clock, capacity, longest_pause)
     sender.start()
     try:
@@ -82,13 +84,13 @@ def a_sender(
         watchdog.stop()
 
 
-def notices(count: int, start: int = 0) -> list[Notice]:
-    return [Notice((("alertname", f"a{number}"),), (), NOW, AHEAD) for number in range(start, start + count)]
+def notifications(count: int, start: int = 0) -> list[Notification]:
+    return [Notification((("alertname", f"a{number}"),), (), NOW, AHEAD) for number in range(start, start + count)]
 
 
 def test_batches_are_bounded_and_nothing_is_lost() -> None:
     with Alertmanager() as stub, a_sender(stub.url) as (sender, counts):
-        sender.put(notices(150))
+        sender.put(notifications(150))
         wait_until(lambda: counts.ok == 150)
         assert max(len(batch) for _, batch in stub.posts) <= 64
         assert {alert["labels"]["alertname"] for alert in stub.alerts()} == {f"a{number}" for number in range(150)}
@@ -97,7 +99,7 @@ def test_batches_are_bounded_and_nothing_is_lost() -> None:
 def test_one_refused_alert_does_not_take_the_batch_with_it() -> None:
     with Alertmanager() as stub, a_sender(stub.url) as (sender, counts):
         stub.behave = lambda batch: 400 if any(one["labels"]["alertname"] == "a7" for one in batch) else 200
-        sender.put(notices(20))
+        sender.put(notifications(20))
         wait_until(lambda: counts.ok == 19)
         wait_until(lambda: counts.lost == 1)
         assert "a7" not in {alert["labels"]["alertname"] for alert in stub.alerts()}
@@ -108,10 +110,10 @@ def test_a_passing_fault_is_retried_and_a_lasting_one_counted() -> None:
     with Alertmanager() as stub, a_sender(stub.url) as (sender, counts):
         answers = iter([503, 500, 200])
         stub.behave = lambda _: next(answers)
-        sender.put(notices(1))
+        sender.put(notifications(1))
         wait_until(lambda: counts.ok == 1)
         stub.behave = lambda _: 503
-        sender.put(notices(2))
+        sender.put(notifications(2))
         wait_until(lambda: counts.errors >= 2)
 
 
@@ -119,7 +121,7 @@ def test_the_queue_is_bounded_and_what_is_too_much_counted() -> None:
     with a_sender(f"http://127.0.0.1:{free_port()}", capacity=100) as (sender, counts):
         started = time.monotonic()
         for start in range(0, 1000, 50):
-            sender.put(notices(50, start))
+            sender.put(notifications(50, start))
         assert time.monotonic() - started < 1  # putting never waits
         assert max(counts.lengths) <= 100
         assert counts.lost > 0
@@ -131,22 +133,22 @@ def test_more_alerts_than_fit_take_turns() -> None:
         for taken in (100, 200):
             # 150 fire, 100 fit: who was heard of most recently gives way
             stub.behave = lambda _: 200
-            sender.put(notices(150))
+            sender.put(notifications(150))
             wait_until(lambda taken=taken: counts.ok == taken)  # type: ignore[misc]
         assert counts.lost == 100
         assert {alert["labels"]["alertname"] for alert in stub.alerts()} == {f"a{number}" for number in range(150)}
 
 
-def test_a_notice_that_is_renewed_again_and_again_keeps_its_place() -> None:
+def test_a_notification_that_is_renewed_again_and_again_keeps_its_place() -> None:
     release = threading.Event()
     with Alertmanager() as stub, a_sender(stub.url, timeout=10.0) as (sender, counts):
         stub.behave = lambda _: 200 if release.wait(5) else 500
-        sender.put(notices(1, 900))
+        sender.put(notifications(1, 900))
         wait_until(lambda: counts.lengths[-1:] == [0])
-        sender.put(notices(1))
-        sender.put(notices(100, 1))
+        sender.put(notifications(1))
+        sender.put(notifications(100, 1))
         for _ in range(5):
-            sender.put(notices(1))
+            sender.put(notifications(1))
         release.set()
         wait_until(lambda: counts.ok == 102)
         first_after = stub.posts[1][1]
@@ -156,7 +158,7 @@ def test_a_notice_that_is_renewed_again_and_again_keeps_its_place() -> None:
 def test_what_could_not_be_delivered_comes_by_itself_once_alertmanager_is_back() -> None:
     port = free_port()
     with a_sender(f"http://127.0.0.1:{port}", longest_pause=0.2) as (sender, counts):
-        sender.put(notices(70))
+        sender.put(notifications(70))
         wait_until(lambda: counts.errors >= 70)
         with Alertmanager(port) as stub:
             wait_until(lambda: counts.ok == 70)
@@ -166,10 +168,10 @@ def test_what_could_not_be_delivered_comes_by_itself_once_alertmanager_is_back()
 def test_what_is_out_of_date_is_not_sent() -> None:
     now, ticks = time.time(), time.monotonic()
     late = [
-        Notice((("alertname", "firing"),), (), now - 60, ticks - 1),
-        Notice((("alertname", "resolved"),), (), now - 60, ticks - 1, ends_at=now - 30),
+        Notification((("alertname", "firing"),), (), now - 60, ticks - 1),
+        Notification((("alertname", "resolved"),), (), now - 60, ticks - 1, ends_at=now - 30),
     ]
-    in_time = Notice((("alertname", "in time"),), (), now - 60, ticks + 60, ends_at=now - 30)
+    in_time = Notification((("alertname", "in time"),), (), now - 60, ticks + 60, ends_at=now - 30)
     with Alertmanager() as stub, a_sender(stub.url) as (sender, counts):
         sender.put([*late, in_time])
         wait_until(lambda: counts.ok == 1)
@@ -181,21 +183,21 @@ def test_a_refused_alert_is_offered_once_and_logged_once(caplog: pytest.LogCaptu
     with Alertmanager() as stub, a_sender(stub.url) as (sender, counts):
         stub.behave = lambda batch: 400 if any(one["labels"]["alertname"] == "a0" for one in batch) else 200
         for round_ in range(1, 6):
-            sender.put(notices(2))
+            sender.put(notifications(2))
             wait_until(lambda round_=round_: counts.ok == round_ and counts.lost == round_)  # type: ignore[misc]
         # the pair, then each half; after that only the one that is wanted
         assert len(stub.headers) == 3 + 4
     assert len([record for record in caplog.records if "alert refused" in record.getMessage()]) == 1
 
 
-def test_a_newer_notice_replaces_the_one_that_waits() -> None:
+def test_a_newer_notification_replaces_the_one_that_waits() -> None:
     release = threading.Event()
     with Alertmanager() as stub, a_sender(stub.url, timeout=10.0) as (sender, counts):
         stub.behave = lambda _: 200 if release.wait(5) else 500
-        sender.put(notices(1, 900))
+        sender.put(notifications(1, 900))
         wait_until(lambda: counts.lengths[-1:] == [0])
-        sender.put(notices(1))
-        sender.put([Notice((("alertname", "a0"),), (("summary", "newer"),), NOW, AHEAD)])
+        sender.put(notifications(1))
+        sender.put([Notification((("alertname", "a0"),), (("summary", "newer"),), NOW, AHEAD)])
         release.set()
         wait_until(lambda: counts.ok == 2)
         assert [alert["annotations"] for alert in stub.alerts("a0")] == [{"summary": "newer"}]
@@ -207,10 +209,10 @@ def test_credentials_come_from_files_and_are_read_anew(tmp_path: Path, bearer: b
     file.write_text("first\n")
     name = None if bearer else "exporter"
     with Alertmanager() as stub, a_sender(stub.url, username=name, secret=SecretFile(file)) as (sender, counts):
-        sender.put(notices(1))
+        sender.put(notifications(1))
         wait_until(lambda: counts.ok == 1)
         file.write_text(PASSWORD)
-        sender.put(notices(1))
+        sender.put(notifications(1))
         wait_until(lambda: counts.ok == 2)
     expected = [
         f"Bearer {secret}" if bearer else "Basic " + base64.b64encode(f"exporter:{secret}".encode()).decode()
@@ -225,10 +227,10 @@ def test_a_hanging_alertmanager_is_given_up_in_time() -> None:
     watchdog.start()
     with Alertmanager() as stub:
         stub.behave = lambda _: slowly(3)
-        client = AlertmanagerClient(AlertmanagerTarget(stub.url, 0.4), watchdog, clock, redact=Redactor())
+        client = AlertmanagerReceiver(HttpTarget(stub.url, 0.4), watchdog, clock, Redactor())
         started = time.monotonic()
         with pytest.raises(DeliveryError, match=r"no answer within 0\.4 s"):
-            client.send(notices(1))
+            client.send(notifications(1))
         assert time.monotonic() - started < 1.5
         client.close()
         watchdog.stop()

@@ -13,7 +13,7 @@ from exporter.alerts.conditions import Alert
 from exporter.alerts.tracker import Moment, Tracker
 
 if TYPE_CHECKING:
-    from exporter.alerts.tracker import Notice
+    from exporter.alerts.tracker import Notification
 
 RESEND = 60.0
 EVERY = 15.0
@@ -77,26 +77,26 @@ class World:
     def evaluate(self, *, delivered: bool) -> None:
         at = self.moment
         alerts = [] if self.cause is None else [Alert(LABELS, (), min(self.cause, at.wall))]
-        for notice in self.tracker.due(alerts, at, RESEND):
-            self.check(notice, at)
+        for notification in self.tracker.due(alerts, at, RESEND):
+            self.check(notification, at)
             if delivered:
-                self.send(notice, at)
+                self.send(notification, at)
         self.time += EVERY
 
-    def send(self, notice: Notice, at: Moment) -> None:
+    def send(self, notification: Notification, at: Moment) -> None:
         # as the client does it: Alertmanager's clock from its last answer
         ahead = 0.0 if self.server_clock is None else self.server_clock + at.monotonic - at.wall
-        body = notice.as_json(at, ahead)
+        body = notification.as_json(at, ahead)
         self.alertmanager.put(epoch(body["startsAt"]), epoch(body["endsAt"]), self.alertmanagers_now)
         self.server_clock = int(self.alertmanagers_now) - at.monotonic
 
-    def check(self, notice: Notice, at: Moment) -> None:
-        body = notice.as_json(at)
+    def check(self, notification: Notification, at: Moment) -> None:
+        body = notification.as_json(at)
         starts, ends = epoch(body["startsAt"]), epoch(body["endsAt"])
         assert starts < ends
         assert starts <= at.wall
-        assert notice.labels == LABELS
-        if notice.firing:
+        assert notification.labels == LABELS
+        if notification.firing:
             assert at.wall < ends <= at.wall + LEASE
         else:
             assert ends <= at.wall

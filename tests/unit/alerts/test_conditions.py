@@ -163,7 +163,7 @@ def test_old_data_is_told_of() -> None:
     view = a_view()
     assert "YunxiaoUserDataStale" not in names(view, now=NOW + 3599)
     (stale,) = [one for one in found(view, now=NOW + 2 * HOUR) if "Stale" in dict(one.labels)["alertname"]]
-    assert dict(stale.annotations)["description"] == "The tokens of li.wei in acme were last read 2h ago."
+    assert dict(stale.annotations)["description"] == "The last successful poll of li.wei in acme was 2h ago."
     assert stale.since == NOW + 3600
 
 
@@ -236,7 +236,7 @@ def test_broken_policies_are_told_of_with_the_severity_of_the_policy() -> None:
         "token_id": "pt-1",
         "token": "ci",
     }
-    words = "Token ci (pt-1) of li.wei in acme breaks the policy never_expires: it never expires."
+    words = "Token ci (pt-1) of li.wei in acme violates the policy never_expires: it never expires."
     assert dict(of_token.annotations)["description"] == words
     assert of_token.since == NOW - DAY  # its creation
     assert dict(of_user.labels) == {
@@ -247,7 +247,9 @@ def test_broken_policies_are_told_of_with_the_severity_of_the_policy() -> None:
         "user_id": "3001",
         "user": "li.wei",
     }
-    words = "The tokens of li.wei in acme break the policy max_tokens_per_user: there are more tokens than are allowed."
+    words = (
+        "The tokens of li.wei in acme violate the policy max_tokens_per_user: there are more tokens than are allowed."
+    )
     assert dict(of_user.annotations)["description"] == words
     # created a day ago, it turns two days old in another
     later = found(a_view(a_token(expires_in=NEVER), now=NOW + DAY), config, NOW + DAY)
@@ -332,7 +334,7 @@ def test_the_exporters_own_token_is_told_of_before_and_after_its_end(left: float
         ("organization", "acme"),
         ("severity", "warning"),
     )
-    description = f"The exporter's own token for acme {words}; without it nobody's tokens can be read."
+    description = f"The exporter's own token for acme {words}; without it no tokens can be polled."
     assert dict(alert.annotations)["description"] == description
     assert alert.since == min(NOW, NOW + left - 14 * DAY)
 

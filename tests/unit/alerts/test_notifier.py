@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, cast
 from support.builders import NOW, ManualClock
 
 from exporter.alerts.conditions import Alert, Evaluation
-from exporter.alerts.notifier import NotificationObserver, Notifier, Plan
-from exporter.alerts.tracker import Notice, Tracker
+from exporter.alerts.notifier import Notifier, Plan
+from exporter.alerts.tracker import Notification, Tracker
 from exporter.common.cancellation import Stop
 from exporter.common.worker import Supervisor
 from exporter.model.kept_alert import KeptAlert
@@ -16,24 +16,24 @@ from exporter.model.kept_alert import KeptAlert
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from exporter.alerts.sender import Sender
+    from exporter.alerts.sender import NotificationObserver, Sender
 
 LABELS = (("alertname", "A"),)
 
 
 class Queue:
     def __init__(self) -> None:
-        self.puts: list[list[Notice]] = []
+        self.puts: list[list[Notification]] = []
 
-    def put(self, notices: Iterable[Notice]) -> None:
-        self.puts.append(list(notices))
+    def put(self, notifications: Iterable[Notification]) -> None:
+        self.puts.append(list(notifications))
 
 
 class Firing:
     def __init__(self) -> None:
         self.counts: list[int] = []
 
-    def firing(self, alerts: list[Notice]) -> None:
+    def firing(self, alerts: list[Notification]) -> None:
         self.counts.append(len(alerts))
 
 
@@ -65,7 +65,7 @@ def test_each_evaluation_queues_what_is_due_and_the_next_comes_well_within_the_r
     assert bench.notifier.step() == 15.0
     bench.clock.advance(15)
     bench.notifier.step()
-    assert [len(notices) for notices in bench.queue.puts] == [1, 0]
+    assert [len(notifications) for notifications in bench.queue.puts] == [1, 0]
     assert bench.observer.counts == [1, 1]
     bench.notifier.apply(bench.plan(resend=2.0))
     assert bench.notifier.step() == 0.5
@@ -83,7 +83,7 @@ def test_what_an_evaluation_by_an_old_plan_finds_is_discarded() -> None:
     assert bench.notifier.step() == 0.0
     assert (bench.queue.puts, bench.kept, bench.observer.counts) == ([], [], [])
     bench.notifier.step()
-    assert [[one.labels for one in notices] for notices in bench.queue.puts] == [[(("alertname", "B"),)]]
+    assert [[one.labels for one in notifications] for notifications in bench.queue.puts] == [[(("alertname", "B"),)]]
 
 
 def test_nothing_goes_out_once_the_plan_has_been_taken_away() -> None:
@@ -107,7 +107,10 @@ def test_alerts_keep_their_start_from_one_plan_to_the_next() -> None:
     bench.clock.advance(3600)
     bench.notifier.apply(bench.plan(Alert(LABELS, (), NOW + 3600)))
     bench.notifier.step()
-    assert [notice.starts_at for notices in bench.queue.puts for notice in notices] == [NOW - 5, NOW - 5]
+    assert [notification.starts_at for notifications in bench.queue.puts for notification in notifications] == [
+        NOW - 5,
+        NOW - 5,
+    ]
 
 
 def test_alerts_are_kept_when_one_begins_or_ends_and_their_words_now_and_then() -> None:
@@ -129,5 +132,9 @@ def test_what_was_resolved_before_a_restart_is_sent_after_it() -> None:
     bench.notifier.restore([KeptAlert(LABELS, (("description", "x"),), NOW - 50, NOW - 10)], 60.0)
     bench.notifier.apply(bench.plan())
     bench.notifier.step()
-    ((notice,),) = bench.queue.puts
-    assert (notice.starts_at, notice.ends_at, notice.annotations) == (NOW - 50, NOW - 10, (("description", "x"),))
+    ((notification,),) = bench.queue.puts
+    assert (notification.starts_at, notification.ends_at, notification.annotations) == (
+        NOW - 50,
+        NOW - 10,
+        (("description", "x"),),
+    )

@@ -1,4 +1,4 @@
-"""The queue for one Alertmanager: bounded, in order, one notice for each alert."""
+"""The queue for one Alertmanager: bounded, in order, one notification for each alert."""
 
 from __future__ import annotations
 
@@ -7,59 +7,64 @@ from hypothesis import strategies as st
 from support.builders import NOW
 
 from exporter.alerts.outbox import Outbox
-from exporter.alerts.tracker import Notice
+from exporter.alerts.tracker import Notification
 
 
-def a_notice(name: str, version: int = 0) -> Notice:
-    return Notice((("alertname", name),), (("version", str(version)),), NOW, 9e9)
+def a_notification(name: str, version: int = 0) -> Notification:
+    return Notification((("alertname", name),), (("version", str(version)),), NOW, 9e9)
 
 
-def names(notices: list[Notice]) -> list[str]:
-    return [notice.labels[0][1] for notice in notices]
+def names(notifications: list[Notification]) -> list[str]:
+    return [notification.labels[0][1] for notification in notifications]
 
 
-def test_notices_leave_in_the_order_in_which_they_came() -> None:
+def test_notifications_leave_in_the_order_in_which_they_came() -> None:
     outbox = Outbox()
-    outbox.put([a_notice("a"), a_notice("b")])
-    outbox.put([a_notice("c")])
+    outbox.put([a_notification("a"), a_notification("b")])
+    outbox.put([a_notification("c")])
     assert (names(outbox.take(2)), names(outbox.take(9)), len(outbox)) == (["a", "b"], ["c"], 0)
 
 
-def test_a_newer_notice_takes_the_place_of_the_one_that_waits() -> None:
+def test_a_newer_notification_takes_the_place_of_the_one_that_waits() -> None:
     outbox = Outbox()
-    outbox.put([a_notice("a", 1), a_notice("b", 1)])
-    outbox.put([a_notice("a", 2)])
-    assert outbox.take(9) == [a_notice("a", 2), a_notice("b", 1)]
+    outbox.put([a_notification("a", 1), a_notification("b", 1)])
+    outbox.put([a_notification("a", 2)])
+    assert outbox.take(9) == [a_notification("a", 2), a_notification("b", 1)]
 
 
 def test_what_is_put_back_comes_first_again_but_never_instead_of_a_newer_one() -> None:
     outbox = Outbox()
-    outbox.put([a_notice("a", 1), a_notice("b", 1), a_notice("c", 1)])
+    outbox.put([a_notification("a", 1), a_notification("b", 1), a_notification("c", 1)])
     batch = outbox.take(2)
-    outbox.put([a_notice("d", 1), a_notice("b", 2)])
+    outbox.put([a_notification("d", 1), a_notification("b", 2)])
     outbox.put_back(batch)
-    assert outbox.take(9) == [a_notice("a", 1), a_notice("b", 2), a_notice("c", 1), a_notice("d", 1)]
+    assert outbox.take(9) == [
+        a_notification("a", 1),
+        a_notification("b", 2),
+        a_notification("c", 1),
+        a_notification("d", 1),
+    ]
 
 
 def test_what_is_put_back_behind_the_others_keeps_its_order() -> None:
     outbox = Outbox()
-    outbox.put([a_notice("a", 1), a_notice("b", 1), a_notice("c", 1)])
+    outbox.put([a_notification("a", 1), a_notification("b", 1), a_notification("c", 1)])
     batch = outbox.take(2)
-    outbox.put([a_notice("b", 2)])
+    outbox.put([a_notification("b", 2)])
     outbox.put_back(batch, behind=True)
-    assert outbox.take(9) == [a_notice("c", 1), a_notice("a", 1), a_notice("b", 2)]
+    assert outbox.take(9) == [a_notification("c", 1), a_notification("a", 1), a_notification("b", 2)]
 
 
 def test_without_room_those_go_that_alertmanager_took_most_recently_then_the_newest() -> None:
     outbox = Outbox(capacity=2)
-    outbox.delivered([a_notice("a"), a_notice("b")])
+    outbox.delivered([a_notification("a"), a_notification("b")])
     # b was taken last, a before it, c and d never
-    assert outbox.put([a_notice("a"), a_notice("b"), a_notice("c"), a_notice("d")]) == 2
+    assert outbox.put([a_notification("a"), a_notification("b"), a_notification("c"), a_notification("d")]) == 2
     assert names(outbox.take(9)) == ["c", "d"]
-    assert outbox.put([a_notice("c"), a_notice("d"), a_notice("e")]) == 1
+    assert outbox.put([a_notification("c"), a_notification("d"), a_notification("e")]) == 1
     assert names(outbox.take(9)) == ["c", "d"]
-    taken = [a_notice("f"), a_notice("g")]
-    outbox.put([a_notice("h"), a_notice("i")])
+    taken = [a_notification("f"), a_notification("g")]
+    outbox.put([a_notification("h"), a_notification("i")])
     assert outbox.put_back(taken) == 2
     assert names(outbox.take(9)) == ["f", "g"]
 
@@ -76,7 +81,7 @@ def test_without_room_those_go_that_alertmanager_took_most_recently_then_the_new
     ),
     st.integers(1, 6),
 )
-def test_the_queue_is_bounded_and_no_notice_follows_a_newer_one_of_its_alert(
+def test_the_queue_is_bounded_and_no_notification_follows_a_newer_one_of_its_alert(
     history: list[tuple[str, list[str] | int]], capacity: int
 ) -> None:
     outbox = Outbox(capacity)
@@ -86,7 +91,7 @@ def test_the_queue_is_bounded_and_no_notice_follows_a_newer_one_of_its_alert(
         if isinstance(argument, list):
             made += 1
             waiting = len(outbox)
-            dropped_now = outbox.put([a_notice(name, made) for name in argument])
+            dropped_now = outbox.put([a_notification(name, made) for name in argument])
             put += len(argument)
             dropped += dropped_now
             replaced += waiting + len(argument) - dropped_now - len(outbox)
@@ -95,10 +100,10 @@ def test_the_queue_is_bounded_and_no_notice_follows_a_newer_one_of_its_alert(
             if action == "deliver":
                 outbox.delivered(batch)
                 delivered += len(batch)
-                for notice in batch:
-                    version = int(notice.annotations[0][1])
-                    assert version > arrived.get(notice.labels[0][1], 0)
-                    arrived[notice.labels[0][1]] = version
+                for notification in batch:
+                    version = int(notification.annotations[0][1])
+                    assert version > arrived.get(notification.labels[0][1], 0)
+                    arrived[notification.labels[0][1]] = version
             else:
                 dropped += outbox.put_back(batch, behind=action == "rotate")
         assert len(outbox) <= capacity

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from support.builders import NOW, ManualClock
 
-from exporter.alerts.receivers.alertmanager import AlertmanagerClient, AlertmanagerTarget, DeliveryError
+from exporter.alerts.receivers.base import DeliveryError
 from exporter.alerts.sender import BATCH, Sender
-from exporter.alerts.tracker import Notice
+from exporter.alerts.tracker import Notification
 from exporter.common.cancellation import Stop
 from exporter.common.worker import Supervisor
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     import pytest
 
 
-class Client:
+class Receiver:
     """Takes batches, or raises what the test wants for them."""
 
-    target = AlertmanagerTarget("http://alertmanager", timeout=10.0)
+    name, timeout = "http://alertmanager", 10.0
 
     def __init__(self) -> None:
         self.behave: Callable[[list[str]], Exception | None] = lambda _: None
@@ -29,8 +29,8 @@ class Client:
         self.taken: list[list[str]] = []
         self.closed = False
 
-    def send(self, notices: Sequence[Notice]) -> None:
-        names = [f"{one.labels[0][1]}{dict(one.annotations).get('version', '')}" for one in notices]
+    def send(self, notifications: Sequence[Notification]) -> None:
+        names = [f"{one.labels[0][1]}{dict(one.annotations).get('version', '')}" for one in notifications]
         self.tried.append(names)
         if (error := self.behave(names)) is not None:
             raise error
@@ -57,7 +57,7 @@ class Counts:
     def queued(self, _: str, length: int) -> None:
         self.length = length
 
-    def firing(self, alerts: Sequence[Notice]) -> None:
+    def firing(self, alerts: Sequence[Notification]) -> None:
         raise NotImplementedError
 
     def internal_error(self, where: str) -> None:
@@ -67,23 +67,22 @@ class Counts:
 
 class Bench:
     def __init__(self, capacity: int = 1000, longest_pause: float = 30.0) -> None:
-        self.client, self.counts, self.clock = Client(), Counts(), ManualClock()
+        self.receiver, self.counts, self.clock = Receiver(), Counts(), ManualClock()
         supervisor = Supervisor(self.counts.internal_error, self.clock)
-        client = cast("AlertmanagerClient", self.client)
-        self.sender = Sender(client, self.counts, supervisor, Stop(), self.clock, capacity, longest_pause)
+        self.sender = Sender(self.receiver, self.counts, supervisor, Stop(), self.clock, capacity, longest_pause)
 
     def run(self, requests: int = 100) -> list[float]:
         """Step until there is nothing to do, or so many requests were made; returns the pauses, which are waited."""
-        pauses, until = [], len(self.client.tried) + requests
-        while len(self.client.tried) < until and (pause := self.sender.step()) is not None:
+        pauses, until = [], len(self.receiver.tried) + requests
+        while len(self.receiver.tried) < until and (pause := self.sender.step()) is not None:
             if pause:
                 pauses.append(pause)
                 self.clock.advance(pause)
         return pauses
 
 
-def a_notice(name: str, version: str = "", lasts: float = 1e6) -> Notice:
-    return Notice((("alertname", name),), (("version", version),) if version else (), NOW, 1000.0 + lasts)
+def a_notification(name: str, version: str = "", lasts: float = 1e6) -> Notification:
+    return Notification((("alertname", name),), (("version", version),) if version else (), NOW, 1000.0 + lasts)
 
 
 def unreachable(_: list[str]) -> DeliveryError:
@@ -98,80 +97,80 @@ def refuses(name: str) -> Callable[[list[str]], DeliveryError | None]:
     return lambda names: DeliveryError("HTTP 400", refused=True, answered=True) if name in names else None
 
 
-def test_a_retry_keeps_the_order_and_never_overtakes_a_newer_notice_of_its_alert() -> None:
+def test_a_retry_keeps_the_order_and_never_overtakes_a_newer_notification_of_its_alert() -> None:
     bench = Bench()
-    bench.client.behave = unreachable
-    bench.sender.put([a_notice("warning", "1"), a_notice("other", "1")])
+    bench.receiver.behave = unreachable
+    bench.sender.put([a_notification("warning", "1"), a_notification("other", "1")])
     bench.run(requests=2)
     # meanwhile the warning ends and a critical alert begins
-    bench.sender.put([a_notice("critical", "2"), a_notice("warning", "2")])
+    bench.sender.put([a_notification("critical", "2"), a_notification("warning", "2")])
     bench.run(requests=2)
-    bench.client.behave = lambda _: None
+    bench.receiver.behave = lambda _: None
     bench.run()
-    assert bench.client.taken == [["warning2", "other1", "critical2"]]
+    assert bench.receiver.taken == [["warning2", "other1", "critical2"]]
     assert bench.counts.ok == 3
 
 
-def test_tries_are_further_and_further_apart_and_notices_do_not_shorten_the_pause() -> None:
+def test_tries_are_further_and_further_apart_and_notifications_do_not_shorten_the_pause() -> None:
     bench = Bench(longest_pause=5.0)
-    bench.client.behave = unreachable
-    bench.sender.put([a_notice("a")])
+    bench.receiver.behave = unreachable
+    bench.sender.put([a_notification("a")])
     assert bench.run(requests=8) == [0.25, 0.5, 1.0, 2.0, 4.0, 5.0, 5.0]
-    bench.sender.put([a_notice("b")])
+    bench.sender.put([a_notification("b")])
     assert bench.sender.step() == 5.0
     assert bench.counts.errors == 8
-    bench.client.behave = lambda _: None
+    bench.receiver.behave = lambda _: None
     bench.run()
-    assert bench.client.taken == [["a", "b"]]
-    bench.client.behave = unreachable
-    bench.sender.put([a_notice("c")])
+    assert bench.receiver.taken == [["a", "b"]]
+    bench.receiver.behave = unreachable
+    bench.sender.put([a_notification("c")])
     assert bench.run(requests=2) == [0.25]
 
 
 def test_one_alert_that_alertmanager_fails_at_for_good_does_not_hold_up_all_others() -> None:
     bench = Bench()
-    bench.sender.put([a_notice(f"a{number}") for number in range(10)])
-    bench.client.behave = lambda names: unwell(names) if "a0" in names else None
+    bench.sender.put([a_notification(f"a{number}") for number in range(10)])
+    bench.receiver.behave = lambda names: unwell(names) if "a0" in names else None
     bench.run(requests=30)
     # five times in a row at its place, then behind the others, in smaller batches
-    assert [len(names) for names in bench.client.tried[:6]] == [10] * 6
-    assert {name for names in bench.client.taken for name in names} == {f"a{number}" for number in range(1, 10)}
+    assert [len(names) for names in bench.receiver.tried[:6]] == [10] * 6
+    assert {name for names in bench.receiver.taken for name in names} == {f"a{number}" for number in range(1, 10)}
     assert bench.counts.lost == 0
 
 
 def test_while_alertmanager_cannot_be_reached_at_all_the_order_stays() -> None:
     bench = Bench()
-    bench.sender.put([a_notice(f"a{number}") for number in range(BATCH + 1)])
-    bench.client.behave = unreachable
+    bench.sender.put([a_notification(f"a{number}") for number in range(BATCH + 1)])
+    bench.receiver.behave = unreachable
     bench.run(requests=30)
-    assert {names[0] for names in bench.client.tried} == {"a0"}
+    assert {names[0] for names in bench.receiver.tried} == {"a0"}
 
 
 def test_what_is_refused_is_given_up_alone_and_soon(caplog: pytest.LogCaptureFixture) -> None:
     bench = Bench()
-    bench.client.behave = refuses("a37")
-    bench.sender.put([a_notice(f"a{number}") for number in range(100)])
+    bench.receiver.behave = refuses("a37")
+    bench.sender.put([a_notification(f"a{number}") for number in range(100)])
     bench.run()
-    assert sorted(name for names in bench.client.taken for name in names) == sorted(
+    assert sorted(name for names in bench.receiver.taken for name in names) == sorted(
         f"a{number}" for number in range(100) if number != 37
     )
     assert (bench.counts.ok, bench.counts.lost, bench.counts.errors) == (99, 1, 0)
-    assert len(bench.client.tried) < 20
+    assert len(bench.receiver.tried) < 20
     # for a quarter of an hour it is not offered again
-    bench.sender.put([a_notice("a37")])
+    bench.sender.put([a_notification("a37")])
     bench.run()
     assert (bench.counts.lost, len(caplog.records)) == (2, 1)
     bench.clock.advance(901)
-    bench.client.behave = lambda _: None
-    bench.sender.put([a_notice("a37")])
+    bench.receiver.behave = lambda _: None
+    bench.sender.put([a_notification("a37")])
     bench.run()
-    assert bench.client.taken[-1] == ["a37"]
+    assert bench.receiver.taken[-1] == ["a37"]
 
 
 def test_a_defect_at_one_alert_costs_that_alert() -> None:
     bench = Bench()
-    bench.client.behave = lambda names: ValueError("a defect") if "a3" in names else None
-    bench.sender.put([a_notice(f"a{number}") for number in range(8)])
+    bench.receiver.behave = lambda names: ValueError("a defect") if "a3" in names else None
+    bench.sender.put([a_notification(f"a{number}") for number in range(8)])
     bench.run()
     assert (bench.counts.ok, bench.counts.lost) == (7, 1)
     assert bench.counts.crashes == 1
@@ -179,45 +178,45 @@ def test_a_defect_at_one_alert_costs_that_alert() -> None:
 
 def test_what_is_out_of_date_when_its_turn_comes_is_dropped_whatever_the_wall_clock_says() -> None:
     bench = Bench()
-    bench.sender.put([a_notice("late", lasts=60), a_notice("in time", lasts=61)])
+    bench.sender.put([a_notification("late", lasts=60), a_notification("in time", lasts=61)])
     bench.clock.ticks += 60
     bench.clock.time -= 86400
     bench.run()
-    assert (bench.client.taken, bench.counts.lost) == ([["in time"]], 1)
+    assert (bench.receiver.taken, bench.counts.lost) == ([["in time"]], 1)
 
 
 def test_while_paused_nothing_leaves_and_nothing_is_lost() -> None:
     bench = Bench()
-    bench.sender.put([a_notice("a")])
+    bench.sender.put([a_notification("a")])
     bench.sender.pause()
     assert bench.sender.step() is None
-    assert bench.client.tried == []
+    assert bench.receiver.tried == []
     bench.sender.put([])
     bench.run()
-    assert bench.client.taken == [["a"]]
+    assert bench.receiver.taken == [["a"]]
 
 
 def test_what_a_stop_interrupts_is_pending_for_the_successor_in_its_order() -> None:
     bench = Bench()
-    bench.sender.put([a_notice("a"), a_notice("b")])
+    bench.sender.put([a_notification("a"), a_notification("b")])
 
     def stopped(_: list[str]) -> DeliveryError:
-        bench.sender.put([a_notice("c")])
+        bench.sender.put([a_notification("c")])
         bench.sender.stop()
         return DeliveryError("no delivery", refused=False)
 
-    bench.client.behave = stopped
+    bench.receiver.behave = stopped
     bench.sender.step()
     assert [one.labels[0][1] for one in bench.sender.pending] == ["a", "b", "c"]
-    assert bench.client.closed
+    assert bench.receiver.closed
     assert bench.counts.errors == 0
 
 
 def test_ten_thousand_alerts_that_are_renewed_while_alertmanager_is_away_wait_once_each() -> None:
     bench = Bench(capacity=10_000)
-    bench.client.behave = unreachable
+    bench.receiver.behave = unreachable
     for version in range(5):
-        bench.sender.put([a_notice(str(number), str(version)) for number in range(10_100)])
+        bench.sender.put([a_notification(str(number), str(version)) for number in range(10_100)])
         bench.run(requests=1)
     assert bench.counts.length == 10_000
     assert bench.counts.lost == 5 * 100

@@ -8,7 +8,7 @@ from itertools import pairwise
 from support.builders import NOW
 
 from exporter.alerts.conditions import Alert
-from exporter.alerts.tracker import Moment, Notice, Tracker
+from exporter.alerts.tracker import Moment, Notification, Tracker
 from exporter.model.kept_alert import KeptAlert
 
 RESEND = 60.0
@@ -25,21 +25,21 @@ def at(seconds: float, step: float = 0.0) -> Moment:
     return Moment(NOW + seconds + step, 5000 + seconds)
 
 
-def times(notice: Notice, moment: Moment, ahead: float = 0.0) -> tuple[object, object]:
-    body = notice.as_json(moment, ahead)
+def times(notification: Notification, moment: Moment, ahead: float = 0.0) -> tuple[object, object]:
+    body = notification.as_json(moment, ahead)
     return body["startsAt"], body["endsAt"]
 
 
 def test_a_firing_alert_is_sent_again_well_inside_its_lease_with_the_same_identity() -> None:
     tracker = Tracker()
-    sent: list[tuple[float, Notice]] = []
+    sent: list[tuple[float, Notification]] = []
     for second in range(0, 3600, 15):
         # the words change, and so would the time of the cause if the state were less sure of it
         sent += [(second, one) for one in tracker.due([an_alert(NOW - 100 + second, f"{second}")], at(second), RESEND)]
     gaps = [later[0] - earlier[0] for earlier, later in pairwise(sent)]
     assert set(gaps) == {60.0}
-    assert {(notice.labels, notice.starts_at) for _, notice in sent} == {(LABELS, NOW - 100)}
-    assert all(notice.out_of_date_at == 5000 + second + LEASE for second, notice in sent)
+    assert {(notification.labels, notification.starts_at) for _, notification in sent} == {(LABELS, NOW - 100)}
+    assert all(notification.out_of_date_at == 5000 + second + LEASE for second, notification in sent)
 
 
 def test_an_alert_that_ends_is_sent_as_resolved_for_a_quarter_of_an_hour() -> None:
@@ -90,20 +90,20 @@ def test_two_alerts_with_the_same_labels_are_one() -> None:
 
 
 def test_times_are_rfc_3339_with_a_zone_and_labels_are_text() -> None:
-    (notice,) = Tracker().due([an_alert()], at(0), RESEND)
-    body = notice.as_json(at(0))
+    (notification,) = Tracker().due([an_alert()], at(0), RESEND)
+    body = notification.as_json(at(0))
     assert body["startsAt"] == "2026-05-31T23:58:20.000Z"
     assert body["endsAt"] == "2026-06-01T00:04:00.000Z"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", str(body["startsAt"]))
     assert body["labels"] == {"alertname": "A", "organization": "acme", "user_id": "3001"}
 
 
-def test_the_lease_is_what_is_left_of_it_when_the_notice_is_sent() -> None:
-    (notice,) = Tracker().due([an_alert()], at(0), RESEND)
+def test_the_lease_is_what_is_left_of_it_when_the_notification_is_sent() -> None:
+    (notification,) = Tracker().due([an_alert()], at(0), RESEND)
     # three minutes in the queue, and the clock set back by an hour meanwhile: one minute from then on
-    assert times(notice, at(180, step=-3600))[1] == "2026-05-31T23:04:00.000Z"
-    assert not notice.out_of_date(at(239.9, step=3600))
-    assert notice.out_of_date(at(240, step=-3600))
+    assert times(notification, at(180, step=-3600))[1] == "2026-05-31T23:04:00.000Z"
+    assert not notification.out_of_date(at(239.9, step=3600))
+    assert notification.out_of_date(at(240, step=-3600))
 
 
 def test_a_clock_set_back_over_the_start_of_an_alert_leaves_no_end_in_the_future() -> None:
@@ -210,8 +210,8 @@ def test_a_resolved_alert_that_is_out_of_date_is_not_restored() -> None:
     # resolved in the future: the clock was set back meanwhile
     tracker = Tracker()
     tracker.restore([KeptAlert(LABELS, (), NOW + 10, NOW + 3600)], at(0), RESEND)
-    (notice,) = tracker.due([], at(0), RESEND)
-    assert times(notice, at(0)) == ("2026-05-31T23:59:59.999Z", "2026-06-01T00:00:00.000Z")
+    (notification,) = tracker.due([], at(0), RESEND)
+    assert times(notification, at(0)) == ("2026-05-31T23:59:59.999Z", "2026-06-01T00:00:00.000Z")
 
 
 def test_resolved_alerts_are_bounded_and_the_oldest_go_first() -> None:
