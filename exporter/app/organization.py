@@ -15,7 +15,7 @@ from exporter.model.snapshot import Discovery
 from exporter.platform.pacing import Pacer
 from exporter.polling.credentials import Credentials
 from exporter.polling.discovery import KnownUsers
-from exporter.polling.own_token import LOOK_EVERY
+from exporter.polling.own_token import CHECK_INTERVAL
 from exporter.polling.roster import watched_users
 from exporter.state.ledger import Ledger
 
@@ -125,7 +125,7 @@ class Organization:
         jobs.add("sweep", self._sweep, self.poll.interval, counted_as="sweep", skipped=self._skipped)
         jobs.add("watch", self.check_files, _CHECK_EVERY, counted_as="watch")
         jobs.add("catch up", self.parts.sweeper.catch_up, _CHECK_EVERY, counted_as="watch")
-        jobs.add("own token", self._find_own_token, LOOK_EVERY, counted_as="watch")
+        jobs.add("own token", self._find_own_token, CHECK_INTERVAL, counted_as="watch")
 
     def retire(self) -> None:
         """Remove the jobs and end what is under way."""
@@ -193,7 +193,7 @@ class Organization:
         self._jobs.run_soon("sweep")
 
     def _find_own_token(self) -> None:
-        if not self._paused and (after := self.parts.own_token.look()) is not None:
+        if not self._paused and (after := self.parts.own_token.check()) is not None:
             self._jobs.run_soon("own token", after)
 
     def _sweep(self) -> None:

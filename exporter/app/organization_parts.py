@@ -10,7 +10,7 @@ from exporter.common.cancellation import Stop
 from exporter.platform.limits import RequestLimits
 from exporter.platform.yunxiao.connect import connect
 from exporter.polling.discovery import KnownUsers, Refresher, RefreshListener, RefreshSettings
-from exporter.polling.own_token import OwnTokenWatch
+from exporter.polling.own_token import OwnTokenMonitor
 from exporter.polling.roster import Roster
 from exporter.polling.sweep import Sweeper, SweepSettings
 from exporter.state.ledger import Ledger, Recorder
@@ -75,7 +75,7 @@ class OrganizationParts:
     pacer: Pacer
     client: Platform
     sweeper: Sweeper
-    own_token: OwnTokenWatch
+    own_token: OwnTokenMonitor
     roster: Roster
     refresher: Refresher | None
 
@@ -140,7 +140,7 @@ def build_parts(
         pacer,
         client,
         Sweeper(recorder, client, telemetry, stop, clock, sweep_settings, shared.progress),
-        OwnTokenWatch(config.name, client, settings.token, recorder.own_token, stop, clock),
+        OwnTokenMonitor(config.name, client, settings.token, recorder.own_token, stop, clock),
         Roster(settings, () if discover is None else known.users or (), shared.shard.takes, recorder, telemetry),
         refresher,
     )

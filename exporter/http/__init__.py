@@ -1,1 +1,1 @@
-"""Outgoing requests, limited in time and memory."""
+"""Outgoing HTTP requests with limits on time and memory."""

@@ -1,4 +1,4 @@
-"""Connection pools of urllib3 whose sockets a deadline can shut down, and which keep no idle connection for long."""
+"""Connection pools of urllib3 whose sockets a deadline can shut down, and that close idle connections."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _KEEPALIVE = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15),
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
 )
-"""TCP keepalive: a probe after 15 idle seconds keeps most middleboxes from forgetting the connection."""
+"""TCP keepalive: a probe after 15 idle seconds keeps most middleboxes from dropping the connection."""
 
 
 class Context:
-    """What a session's connections need to know: the calling thread's call, the time, and what has been learned.
+    """What the connections of a session share: the current call of each thread, the clock, and the reuse policy.
 
     Args:
         clock: monotonic time.
@@ -45,13 +45,13 @@ class Context:
 
     @property
     def call(self) -> Call:
-        """The call of the calling thread."""
+        """The current call of this thread."""
         call: Call = self._thread.call
         return call
 
     @contextlib.contextmanager
     def calling(self, call: Call) -> Iterator[None]:
-        """The calling thread makes a call."""
+        """Make a call the current one of this thread, inside the context."""
         self._thread.call = call
         try:
             yield
@@ -60,12 +60,12 @@ class Context:
 
 
 class GuardedConnection(HTTPConnection):
-    """Keeps a second handle to its socket: shutting that down works even in the middle of a TLS handshake."""
+    """Keeps a second handle of its socket, which can be shut down even in the middle of a TLS handshake."""
 
     context: Context
     """Set by the pool."""
     idle_since = 0.0
-    _switch: socket.socket | None = None
+    _handle: socket.socket | None = None
     _call: Call | None = None
 
     def _new_conn(self) -> socket.socket:
@@ -73,7 +73,7 @@ class GuardedConnection(HTTPConnection):
         host, limit = self._dns_host, self.timeout
         addresses = _addresses(self, host)
         try:
-            # One address after the other, all within the call's time; urllib3 would give each the whole.
+            # One address after the other, all within the time of the call; urllib3 would give each the whole time.
             for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
                 if (remaining := call.remaining()) <= 0:
                     break
@@ -93,41 +93,41 @@ class GuardedConnection(HTTPConnection):
             self._dns_host, self.timeout = host, limit
         raise ConnectTimeoutError(self, "out of time")
 
-    def _attach(self, call: Call, switch: socket.socket) -> None:
-        self._call, self._switch = call, switch
-        call.attach(switch)
+    def _attach(self, call: Call, handle: socket.socket) -> None:
+        self._call, self._handle = call, handle
+        call.attach(handle)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        """As in urllib3, for the calling thread's call."""
-        if self._switch is not None:
-            self._attach(self.context.call, self._switch)
+        """As in urllib3, for the current call of this thread."""
+        if self._handle is not None:
+            self._attach(self.context.call, self._handle)
         super().request(*args, **kwargs)
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]
-        """As in urllib3; on a connection that may have been forgotten, silence is given up early."""
+        """As in urllib3, with a shorter timeout on a connection that a middlebox may have dropped."""
         call, whole = self.context.call, self.timeout
-        patience = None
+        timeout = None
         if call.resendable and call.idle is not None:
-            patience = self.context.reuse.patience(call.limit, call.idle)
-        if patience is None:
+            timeout = self.context.reuse.answer_timeout(call.limit, call.idle)
+        if timeout is None:
             return super().getresponse()
         used = self.sock
-        self.timeout = patience
+        self.timeout = timeout
         try:
             response = super().getresponse()
         finally:
             self.timeout = whole
-        with contextlib.suppress(OSError):  # closed already, if the answer had no body
+        with contextlib.suppress(OSError):  # already closed if the answer has no body
             used.settimeout(whole)
         return response
 
     def close(self) -> None:
-        """As in urllib3; the call that reads the last answer can still be ended."""
+        """As in urllib3; the call that reads the last answer can still be cancelled."""
         super().close()
-        call, switch = self._call, self._switch
-        self._call = self._switch = None
-        if switch is not None and not (call is not None and call.keep(switch)):
-            switch.close()
+        call, handle = self._call, self._handle
+        self._call = self._handle = None
+        if handle is not None and not (call is not None and call.keep(handle)):
+            handle.close()
 
 
 class GuardedTlsConnection(GuardedConnection, HTTPSConnection):
@@ -135,7 +135,7 @@ class GuardedTlsConnection(GuardedConnection, HTTPSConnection):
 
 
 class GuardedPool(HTTPConnectionPool):
-    """Closes connections that have been idle for too long, instead of using them again."""
+    """Closes connections that were idle for too long instead of using them again."""
 
     ConnectionCls = GuardedConnection
     context: Context
@@ -153,7 +153,7 @@ class GuardedPool(HTTPConnectionPool):
         if not connection.is_closed:
             idle = self.context.clock.monotonic() - connection.idle_since
             if call.resent or idle > self.context.reuse.max_idle():
-                connection.close()  # it is opened again when the request is sent
+                connection.close()  # sending the request opens it again
             else:
                 call.idle = idle
         return connection
@@ -164,7 +164,7 @@ class GuardedPool(HTTPConnectionPool):
         super()._put_conn(conn)
 
     def close_idle(self) -> bool:
-        """Close the connections that have been idle for too long; True if others are still idle."""
+        """Close the connections that were idle for too long; True if others are still idle."""
         connections = self.pool
         if connections is None:
             return False

@@ -1,8 +1,8 @@
-"""A limit on the total time of a request, kept from another thread.
+"""Limits the total time of a request from another thread.
 
-requests limits the time to connect and the time between two bytes, not the whole: a server that sends one byte a second
-holds a request for ever. Here a watchdog shuts the socket of a call down when its time is over, whatever the call is
-doing then: handshake, proxy tunnel, headers or body.
+requests limits the time to connect and the time between two bytes, but not the total: a server that sends one byte a
+second would keep a request forever. Here a watchdog shuts down the socket of a call at its deadline, during the
+handshake, the proxy tunnel, the headers or the body.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ if TYPE_CHECKING:
     from exporter.common.worker import Supervisor
 
 _IDLE_CHECK = 5.0
-"""Seconds between two checks for idle connections that have to be closed."""
+"""Seconds between two checks for idle connections to close."""
 
 
 class Owner(Protocol):
-    """What calls belong to: a session with its connections."""
+    """The owner of calls: a session with its connections."""
 
     def close_idle(self) -> bool:
-        """Close the connections that have been idle for too long; True if others are still idle."""
+        """Close the connections that were idle for too long; True if others are still idle."""
         ...
 
 
 class Call:
-    """One request under way: until when it may take, and the socket to shut down if it takes longer.
+    """One request in flight: its deadline, and the socket to shut down when that has passed.
 
     Attributes:
         owner: the session that sends the request.
-        limit: seconds that the request may take.
-        over: whether the call has been ended, by its time limit or from outside.
+        limit: time limit of the request, in seconds.
+        over: whether the call was ended, by its deadline or by `end`.
         resendable: whether the request may be sent twice.
-        resent: whether it has been: the call uses no idle connection any more.
-        idle: seconds for which the connection in use had been idle before; None for a fresh one.
+        resent: whether it was sent twice; then it uses fresh connections only.
+        idle: seconds that the connection was idle before this call; None for a fresh one.
     """
 
     def __init__(self, clock: Clock, limit: float, owner: Owner) -> None:
@@ -60,36 +60,36 @@ class Call:
         self._kept = False
 
     def remaining(self) -> float:
-        """Seconds left; 0 once the call has been ended."""
+        """Seconds until the deadline; 0 after the end of the call."""
         return 0.0 if self.over else max(0.0, self.deadline - self._clock.monotonic())
 
-    def attach(self, switch: socket.socket) -> None:
-        """Name the socket that the call uses now."""
+    def attach(self, handle: socket.socket) -> None:
+        """Set the socket that the call uses now."""
         with self._lock:
             self._forget_socket()
-            self._socket = switch
+            self._socket = handle
             if self.over:
-                _shut_down(switch)
+                _shut_down(handle)
 
-    def keep(self, switch: socket.socket) -> bool:
-        """Take over a socket whose connection has been closed, since its answer may still be read from it.
+    def keep(self, handle: socket.socket) -> bool:
+        """Take over a socket whose connection was closed, since its answer may still be read.
 
         Returns:
-            False if the call does not use that socket; then nothing is taken over.
+            False if the call does not use this socket; then it is not taken over.
         """
         with self._lock:
-            if self._socket is not switch:
+            if self._socket is not handle:
                 return False
             self._kept = True
             return True
 
     def detach(self) -> None:
-        """The call has ended by itself: its socket may serve another one from now on."""
+        """Give up the socket at the end of the request: another call may use it from now on."""
         with self._lock:
             self._forget_socket()
 
     def end(self) -> None:
-        """End the call now; whatever waits on its socket wakes up with an error or an early end."""
+        """End the call now; a thread that waits for its socket gets an error or an end of file."""
         with self._lock:
             self.over = True
             if self._socket is not None:
@@ -102,22 +102,22 @@ class Call:
         self._kept = False
 
 
-def _shut_down(switch: socket.socket) -> None:
-    with contextlib.suppress(OSError):  # the peer may have been faster
-        switch.shutdown(socket.SHUT_RDWR)
+def _shut_down(handle: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # the peer may have closed it already
+        handle.shutdown(socket.SHUT_RDWR)
 
 
 class Watchdog:
-    """Ends the calls whose time is over, and has connections closed that are idle for too long.
+    """Ends calls at their deadlines and closes connections that are idle for too long.
 
-    One thread for all sessions, started and stopped by the watchdog's owner.
+    It has one thread for all sessions, which the owner of the watchdog starts and stops.
 
     Args:
-        clock: monotonic time; sessions use the same.
-        supervisor: makes and watches the thread.
+        clock: monotonic time, the same as that of the sessions.
+        supervisor: makes the thread.
 
     Attributes:
-        large_answers: what else all sessions share: the memory for large answers.
+        large_answers: the memory for large answers, which all sessions share.
     """
 
     def __init__(self, clock: Clock, supervisor: Supervisor) -> None:
@@ -126,7 +126,7 @@ class Watchdog:
         # Guards the fields below.
         self._lock = threading.Lock()
         self._calls: set[Call] = set()
-        # Those with calls since the last check: they may have idle connections.
+        # The owners of calls since the last check: they may have idle connections.
         self._owners: set[Owner] = set()
         self._wakes_at = math.inf
         self._stopping = False
@@ -146,7 +146,7 @@ class Watchdog:
 
     @contextlib.contextmanager
     def call(self, limit: float, owner: Owner) -> Iterator[Call]:
-        """A call that may take so many seconds."""
+        """Make a call with this time limit, in seconds."""
         call = Call(self.clock, limit, owner)
         with self._lock:
             self._calls.add(call)
@@ -163,21 +163,21 @@ class Watchdog:
                 self._owners.add(owner)
 
     def end_calls_of(self, owner: Owner) -> None:
-        """End the calls that one owner has under way."""
+        """End all calls of one owner."""
         with self._lock:
             for call in self._calls:
                 if call.owner is owner:
                     call.end()
 
     def _check(self) -> float | None:
-        """End what is overdue; the seconds until the next check, None if the next call wakes the thread."""
+        """End calls past their deadlines; the seconds until the next check, None if the next call wakes the thread."""
         with self._lock:
             owners, self._owners = self._owners, set()
         idle = {owner for owner in owners if owner.close_idle()}
         with self._lock:
             self._owners |= idle
             now = self.clock.monotonic()
-            # With calls under way too: when they end, their connections are idle.
+            # Calls in flight count too: when they end, their connections are idle.
             wakes_at = now + _IDLE_CHECK if self._owners or self._calls else math.inf
             for call in self._calls:
                 if call.deadline <= now:

@@ -1,8 +1,8 @@
-"""Memory for large answers, shared by all clients of the process, whatever the number of organizations and requests.
+"""Limits the memory for large answers, for all clients of the process together.
 
-Most answers are a few kilobytes. One that grows beyond `SMALL` takes a place, of which there are few, until it has been
-parsed; and one such answer is parsed at a time, since the interpreter does no more at once anyway. So answers take no
-more memory together than `PLACES` bodies of `BODY_LIMIT` and the objects of one.
+Most answers have a few kilobytes. One that grows beyond `SMALL` takes a place until it is parsed, and there are few
+places. Only one such answer is parsed at a time, since the interpreter cannot do more anyway. So all answers together
+take at most the memory of `PLACES` bodies of `BODY_LIMIT` and of the objects of one.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from exporter.common.cancellation import Stop
 
 BODY_LIMIT = 8 * 1024 * 1024
-"""Bytes of an answer, decompressed. A token takes some 500, so this is enough for 16,000 tokens of one user; a page of
-a list of users has 100 entries at most."""
+"""Bytes of an answer, decompressed. A token takes about 500, so this is enough for 16,000 tokens of one user. A page
+of a list of users has at most 100 entries."""
 SMALL = 256 * 1024
-"""Bytes up to which an answer counts as small: some 500 tokens of one user."""
+"""Bytes up to which an answer counts as small: about 500 tokens."""
 PLACES = 8
-_PATIENCE = 0.2
-"""Seconds after which a wait checks whether it is still wanted."""
+_RECHECK = 0.2
+"""Seconds after which a wait checks whether it was cancelled."""
 
 
 class LargeAnswers:
-    """Hands out the places. Any thread may ask, for one answer at a time."""
+    """Gives places to large answers. Each thread has one answer at a time."""
 
     def __init__(self, places: int = PLACES) -> None:
         self._places = threading.Semaphore(places)
@@ -36,7 +36,7 @@ class LargeAnswers:
 
     @contextlib.contextmanager
     def answer(self) -> Iterator[None]:
-        """The calling thread asks for an answer and parses it in here; the place that it took is free afterwards."""
+        """Inside the context this thread fetches an answer and parses it; a place that it took is free afterwards."""
         self._thread.holds = False
         try:
             yield
@@ -46,30 +46,34 @@ class LargeAnswers:
                 self._places.release()
 
     def take_place(self, remaining: Callable[[], float]) -> bool:
-        """Wait for a place for the calling thread's answer, which has turned out to be large.
+        """Wait for a place for this thread's answer, which is large.
 
         Args:
-            remaining: seconds for which the answer may still be waited for.
+            remaining: returns the seconds that are left to wait.
 
         Returns:
-            Whether there is one.
+            Whether the answer has a place.
         """
         if not self._thread.holds:
             while (left := remaining()) > 0 and not self._thread.holds:
-                self._thread.holds = self._places.acquire(timeout=min(left, _PATIENCE))
+                self._thread.holds = self._places.acquire(timeout=min(left, _RECHECK))
         return bool(self._thread.holds)
 
     @contextlib.contextmanager
     def turn(self, size: int, stop: Stop) -> Iterator[None]:
-        """Parse an answer of so many bytes: at once if it is small, else when no other large one is being parsed.
+        """Parse an answer inside the context: a small one at once, a large one when no other large one is parsed.
+
+        Args:
+            size: bytes of the answer.
+            stop: cancels the wait.
 
         Raises:
-            StoppedError: the wait was called off.
+            StoppedError: the wait was cancelled.
         """
         if size <= SMALL:
             yield
             return
-        while not self._parsing.acquire(timeout=_PATIENCE):
+        while not self._parsing.acquire(timeout=_RECHECK):
             stop.check()
         try:
             yield

@@ -1,4 +1,4 @@
-"""Sessions whose requests are limited in their total time and can be called off from another thread."""
+"""Sessions whose requests have a limit on their total time and can be cancelled from another thread."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 
 class GuardedAdapter(HTTPAdapter):
-    """A requests adapter for one address, whose connections know the current call of their thread.
+    """A requests adapter for one address. Its connections know the current call of their thread.
 
     Args:
-        context: what the connections need to know.
+        context: what the connections share.
         connections: idle connections to keep.
-        server_name: name to send as SNI and to expect in the certificate; None for the host of the address.
+        server_name: the name for SNI and in the certificate; None for the host of the address.
     """
 
     def __init__(self, context: Context, connections: int, server_name: str | None) -> None:
@@ -44,7 +44,7 @@ class GuardedAdapter(HTTPAdapter):
         super().__init__(pool_connections=1, pool_maxsize=connections, max_retries=0)
 
     def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
-        """As in requests, but found once: an adapter here serves one address in one way."""
+        """As in requests, but made once: this adapter serves one address."""
         if self._closed:
             # A pool made after `close` would never be closed.
             raise ClosedPoolError(self._pool, "the session is closed")  # type: ignore[arg-type]
@@ -55,13 +55,13 @@ class GuardedAdapter(HTTPAdapter):
         return self._pool
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """As in requests, once: it looks for the file of authorities at each call."""
+        """As in requests, but once: it searches for the CA file in each call."""
         if not self._verified:
             super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
             self._verified = True
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        """As in requests, without cookies and without guessing at an encoding."""
+        """As in requests, without cookies and without guessing an encoding."""
         response = requests.Response()
         response.status_code = resp.status
         response.headers = CaseInsensitiveDict(resp.headers)
@@ -89,34 +89,34 @@ class GuardedAdapter(HTTPAdapter):
         return {"server_hostname": self._server_name, "assert_hostname": self._server_name}
 
     def refuse(self) -> None:
-        """Open no connection from now on."""
+        """Open no more connections."""
         self._closed = True
 
     def close_idle(self) -> bool:
-        """Close the connections that have been idle for too long; True if others are still idle."""
+        """Close the connections that were idle for too long; True if others are still idle."""
         return self._pool is not None and self._pool.close_idle()
 
     def close(self) -> None:
-        """Close the connections; those in use as soon as their requests have ended."""
+        """Close the connections; those in use at the end of their requests."""
         self.refuse()
         if self._pool is not None:
-            # requests only drops its pools, whose sockets stay open until they are garbage-collected.
+            # requests only drops its pools, whose sockets stay open until the garbage collector runs.
             self._pool.close()
         super().close()
 
 
 class GuardedSession(requests.Session):
-    """A session whose requests are limited in their total time, and that does what it is told and nothing else.
+    """A session whose requests have a limit on their total time, and that ignores the environment.
 
-    No `.netrc`, `REQUESTS_CA_BUNDLE` or proxy of the environment, no cookies, and no look at where a redirect leads:
-    requests would read that answer's whole body and parse its `Location` even with ``allow_redirects=False``.
+    It uses no `.netrc`, `REQUESTS_CA_BUNDLE`, proxy variables or cookies, and ignores redirects: requests would read
+    the body of a redirect and parse its `Location` even with ``allow_redirects=False``.
 
     Args:
-        watchdog: ends what takes too long.
-        concurrency: idle connections to keep: as many as there are requests under way at once.
-        ca_file: authorities to trust instead of the public ones.
-        server_name: name to send as SNI and to expect in the certificate; None for the host of the address.
-        insecure_skip_verify: do not check the certificate.
+        watchdog: ends calls at their deadlines.
+        concurrency: limit for the requests in flight, and so the idle connections to keep.
+        ca_file: certificate authorities to trust instead of the public ones.
+        server_name: the name for SNI and in the certificate; None for the host of the address.
+        insecure_skip_verify: do not verify the certificate.
     """
 
     def __init__(
@@ -144,18 +144,18 @@ class GuardedSession(requests.Session):
 
     @contextlib.contextmanager
     def call(self, limit: float) -> Iterator[Call]:
-        """The one request that the calling thread makes in here may take so many seconds."""
+        """Limit the time of the one request that this thread makes inside the context, in seconds."""
         with self._watchdog.call(limit, self) as call, self._context.calling(call):
             yield call
 
     def send_as_is(self, request: requests.PreparedRequest, timeout: float) -> requests.Response:
-        """Send a prepared request by the adapter alone, and leave the answer's body to be read.
+        """Send a prepared request with the adapter alone; the body of the answer is still to be read.
 
-        What a session does around that, with redirects, cookies and settings of the environment, is not wanted here and
-        costs as much as the request.
+        This skips the session's handling of redirects, cookies and the environment, which is not wanted here and costs
+        as much as the request.
 
-        A GET that fails on a connection which was used before is sent once more on a fresh one, within the same time
-        limit: the server may have closed the connection meanwhile, and a NAT may have forgotten it.
+        A GET that fails on a connection that was used before is sent again on a fresh one, within the same time limit:
+        the server may have closed the connection, or a NAT may have dropped it.
         """
         call = self._context.call
         call.resendable = request.method == "GET"
@@ -164,32 +164,32 @@ class GuardedSession(requests.Session):
         except (requests.ConnectionError, requests.Timeout) as error:
             if call.idle is None or not call.resendable or call.remaining() <= 0:
                 raise
-            silent = isinstance(error, requests.Timeout)
+            unanswered = isinstance(error, requests.Timeout)
             clear_chain(error)
-        return self._send_again(request, call, silent=silent)
+        return self._send_again(request, call, unanswered=unanswered)
 
     def _send(self, request: requests.PreparedRequest, timeout: float) -> requests.Response:
         return self._adapter.send(request, stream=True, timeout=timeout, verify=self._verify, proxies=self.proxies)
 
-    def _send_again(self, request: requests.PreparedRequest, call: Call, *, silent: bool) -> requests.Response:
+    def _send_again(self, request: requests.PreparedRequest, call: Call, *, unanswered: bool) -> requests.Response:
         idle = call.idle or 0.0
         call.resent = True
         try:
             response = self._send(request, call.remaining())
         except requests.RequestException as error:
-            if silent and (call.remaining() <= 0 or isinstance(error, requests.Timeout)):
-                self._context.reuse.is_slow()
+            if unanswered and (call.remaining() <= 0 or isinstance(error, requests.Timeout)):
+                self._context.reuse.record_slow()
             raise
-        if silent:
-            self._context.reuse.was_forgotten(idle)
+        if unanswered:
+            self._context.reuse.record_dropped(idle)
         return response
 
     def close_idle(self) -> bool:
-        """Close the connections that have been idle for too long; True if others are still idle."""
+        """Close the connections that were idle for too long; True if others are still idle."""
         return self._adapter.close_idle()
 
     def close(self) -> None:
-        """End the requests under way and close the connections; nothing can be sent afterwards."""
+        """Cancel the requests in flight and close the connections; nothing can be sent afterwards."""
         self._adapter.refuse()
         self._watchdog.end_calls_of(self)
         super().close()

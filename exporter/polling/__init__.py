@@ -1,1 +1,1 @@
-"""When to ask, how fast, and one pass over the users."""
+"""Polls the platform: the schedule, sweeps over the users, discovery, and the exporter's own token."""

@@ -1,4 +1,4 @@
-"""When the exporter's own token expires: found by its id among the tokens of its owner."""
+"""Finds out when the exporter's own token expires, by its id among the tokens of its owner."""
 
 from __future__ import annotations
 
@@ -23,25 +23,26 @@ if TYPE_CHECKING:
     from exporter.platform.base import OwnTokens
 
 _log = structlog.get_logger(__name__)
-LOOK_EVERY = 3600.0
-"""Seconds between two looks."""
+CHECK_INTERVAL = 3600.0
+"""Seconds between two checks."""
 _RETRY = 60.0
+"""Seconds until the next check after one that failed."""
 _MASKED = re.compile(r"\*+")
 
 
 def own_token(token_id: str, listed: Iterable[Token]) -> Token | None:
-    """The token of an id among listed ones, whose ids may be masked: ``*`` stands for any run of characters.
+    """The listed token that has an id. Listed ids may be masked: ``*`` stands for any number of characters.
 
-    An id that is told whole comes before masked ones. Of several that fit, the one that expires first is taken, those
-    whose expiry cannot be read last.
+    A complete id wins over masked ones. If several match, the one that expires first wins; unreadable expiries come
+    last.
     """
-    fitting = [token for token in listed if _fits(token.token_id, token_id)]
-    whole = [token for token in fitting if token.token_id == token_id]
-    return min(whole or fitting, key=_order, default=None)
+    matching = [token for token in listed if _matches(token.token_id, token_id)]
+    whole = [token for token in matching if token.token_id == token_id]
+    return min(whole or matching, key=_order, default=None)
 
 
-def _fits(masked: str, token_id: str) -> bool:
-    # By hand: what a server can put between many stars takes a backtracking regular expression for ever.
+def _matches(masked: str, token_id: str) -> bool:
+    # Not a regular expression: with many stars a hostile server could make it backtrack forever.
     first, *rest = _MASKED.split(masked)
     if not rest:
         return masked == token_id
@@ -61,16 +62,16 @@ def _order(token: Token) -> tuple[bool, float]:
     return token.expires_at is None, NEVER if token.expires_at is None else token.expires_at
 
 
-class OwnTokenWatch:
-    """Asks for the expiry of an organization's token now and then. One look at a time.
+class OwnTokenMonitor:
+    """Checks when an organization's own token expires. One check at a time.
 
     Args:
         organization: its name, for the log.
-        client: the API.
-        source: where the token comes from; no more than its public part is looked at.
-        told: called with the expiry in epoch seconds, `NEVER` if it has none, None if it cannot be known.
-        stop: ends everything.
-        clock: where time comes from.
+        client: the platform.
+        source: the token; only its public part is compared.
+        report: called with the expiry in epoch seconds, `NEVER` if it has none, None if it is unknown.
+        stop: cancels the calls.
+        clock: the time.
     """
 
     def __init__(
@@ -78,54 +79,54 @@ class OwnTokenWatch:
         organization: str,
         client: OwnTokens,
         source: SecretSource,
-        told: Callable[[float | None], None],
+        report: Callable[[float | None], None],
         stop: Stop,
         clock: Clock,
     ) -> None:
         self._client = client
         self._source = source
-        self._told = told
+        self._report = report
         self._stop = stop
         self._clock = clock
-        self._looked_for: Secret | None = None
-        self._known_of: Secret | None = None
-        self._said: str | None = None
-        # Guards _paused, and the order of what is reported: a request may end after the pause.
+        self._checked: Secret | None = None
+        self._known: Secret | None = None
+        self._logged: str | None = None
+        # Guards _paused and the order of the reports: a request may end after the pause.
         self._lock = threading.Lock()
         self._paused = False
         self._log = _log.bind(organization=organization)
 
     def pause(self) -> None:
-        """Report no expiry from now on, not even that of a request under way: another replica does."""
+        """Report no expiry from now on, not even after a request in flight: another replica reports it."""
         with self._lock:
             self._paused = True
-            self._known_of = None
-            self._told(None)
+            self._known = None
+            self._report(None)
 
     def resume(self) -> None:
-        """Report again; what is known comes with the next `look`."""
+        """Report again, beginning with the next `check`."""
         with self._lock:
             self._paused = False
 
-    def _report(self, known_of: Secret | None, expires_at: float | None) -> None:
-        """Pass on the expiry of a secret; None and None if it cannot be known."""
+    def _report_expiry(self, secret: Secret | None, expires_at: float | None) -> None:
+        """Report the expiry of a secret; None and None if it is unknown."""
         with self._lock:
             if not self._paused:
-                self._known_of = known_of
-                self._told(expires_at)
+                self._known = secret
+                self._report(expires_at)
 
     @property
     def outdated(self) -> bool:
-        """Whether another token has come into use since the last look."""
-        return self._looked_for is not None and self._looked_for != self._source.current()
+        """Whether another token is in use since the last check."""
+        return self._checked is not None and self._checked != self._source.current()
 
-    def look(self) -> float | None:
-        """Ask once.
+    def check(self) -> float | None:
+        """Check the expiry once.
 
         Returns:
-            Seconds after which to ask again without waiting for the next look; None if that will do.
+            Seconds after which to check again without waiting for the interval; None to wait for it.
         """
-        self._looked_for = self._source.current()
+        self._checked = self._source.current()
         try:
             owner = self._client.caller(self._stop)
             listed = self._client.list_tokens(owner.user_id, self._stop)
@@ -133,35 +134,37 @@ class OwnTokenWatch:
             return None
         except ApiError as error:
             if not error.not_offered:
-                # What is known of the same token stays, and sweeps tell of the failure.
-                self._log.debug("own token cannot be looked up now", detail=error.detail)
-                if self._known_of is not None and self._known_of != self._looked_for:
-                    # What is known is of the token before.
-                    self._report(None, None)
+                # The known expiry of the same token stays. Sweeps report the failure.
+                self._log.debug("own token cannot be checked now", detail=error.detail)
+                if self._known is not None and self._known != self._checked:
+                    # The known expiry belongs to the previous token.
+                    self._report_expiry(None, None)
                 return None if error.reason is Reason.UNAUTHORIZED else _RETRY
-            if self._known_of == self._looked_for:
-                # It was allowed before, and one answer does not unsay what is known of the same token.
+            if self._known == self._checked:
+                # It was allowed before: one refusal does not make the known expiry of the same token wrong.
                 return _RETRY
-            self._say("own token is not watched: this token may not ask for it", detail=error.detail)
-            self._report(None, None)
+            self._log_once(
+                "own token is not watched: the platform does not let this token read it", detail=error.detail
+            )
+            self._report_expiry(None, None)
             return None
-        # Another token may have been taken for the requests than the one in use before.
-        self._looked_for = self._source.current()
-        # Only what stands before the "_" is public, and is what the platform lists.
-        token = own_token(self._looked_for.reveal().partition("_")[0], listed)
+        # The requests may have switched to another token.
+        self._checked = self._source.current()
+        # Only the part before "_" is public, and is what the platform lists.
+        token = own_token(self._checked.reveal().partition("_")[0], listed)
         if token is None or token.expires_at is None:
-            what = "it is not among those of its owner" if token is None else "its expiry cannot be read"
-            self._say(f"own token is not watched: {what}")
-            self._report(None, None)
+            what = "it is not among the tokens of its owner" if token is None else "its expiry cannot be read"
+            self._log_once(f"own token is not watched: {what}")
+            self._report_expiry(None, None)
             return None
         words = expiry_words(token.expires_at, self._clock.now())
         at = None if token.expires_at == NEVER else utc(token.expires_at)
-        self._say(f"own token {words}", key=f"{token.token_id} {token.expires_at}", token_id=token.token_id, at=at)
-        self._report(self._looked_for, token.expires_at)
+        self._log_once(f"own token {words}", key=f"{token.token_id} {token.expires_at}", token_id=token.token_id, at=at)
+        self._report_expiry(self._checked, token.expires_at)
         return None
 
-    def _say(self, message: str, *, key: str | None = None, **details: str | None) -> None:
-        """Say something once, until there is something else to say."""
-        if self._said != (said := key or message):
+    def _log_once(self, message: str, *, key: str | None = None, **details: str | None) -> None:
+        """Log a message unless it was the last one logged."""
+        if self._logged != (logged := key or message):
             self._log.info(message, **details)
-        self._said = said
+        self._logged = logged

@@ -1,4 +1,4 @@
-"""Runs jobs at fixed intervals on monotonic time: a step of the machine's clock moves no job."""
+"""Runs jobs at fixed intervals on monotonic time: steps of the system clock do not move them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _Job:
         run: what to call.
         skipped: called when a run was skipped.
         crashed: called when a run raised.
-        thread: the run that is under way; None between two runs.
+        thread: the current run; None between two runs.
     """
 
     run: Callable[[], Any]
@@ -39,10 +39,10 @@ class _Job:
 
 
 class Scheduler:
-    """Runs jobs at fixed intervals, each at once when added, none twice at the same time.
+    """Runs jobs at fixed intervals: each as soon as it is added, and never twice at the same time.
 
-    A run that is due while the previous one is still going is skipped. Several runs that were missed, because
-    the machine was suspended, are made up for by one. Each run has a thread of its own, so that no job delays another.
+    A run that is due during the previous one is skipped. Several runs that were missed, because the machine was
+    suspended, count as one. Each run has its own thread, so that no job delays another.
 
     Args:
         clock: monotonic time.
@@ -62,17 +62,17 @@ class Scheduler:
         self._worker.start()
 
     def stop(self) -> None:
-        """Start no more runs. Those under way are stopped by the owners of the jobs; `join` waits for them."""
+        """Start no more runs. The owners of the jobs stop current runs; `join` waits for these."""
         self._worker.stop()
 
     def join(self, timeout: float) -> bool:
-        """Wait for the runs under way, after `stop` and after their owners have stopped them.
+        """Wait for the current runs, after `stop` and after their owners have stopped them.
 
         Args:
             timeout: seconds to wait for all of them together.
 
         Returns:
-            True if no run is under way any more.
+            True if no run is left.
         """
         end = self._clock.monotonic() + timeout
         with self._lock:
@@ -90,14 +90,14 @@ class Scheduler:
         skipped: Callable[[], None],
         crashed: Callable[[], None],
     ) -> None:
-        """Run a job now and every so many seconds.
+        """Run a job now, and then at its interval.
 
         Args:
             name: the job's name, unique.
             job: what to run.
             interval: seconds from start to start.
-            skipped: called when a run was skipped because the previous one was still going.
-            crashed: called when a run raised; must count it; the schedule goes on.
+            skipped: called when a run was skipped because the previous one still runs.
+            crashed: called when a run raised; must count it. The schedule continues.
         """
         with self._lock:
             self._jobs[name] = _Job(job, skipped, crashed)
@@ -105,13 +105,13 @@ class Scheduler:
         self._worker.wake()
 
     def run_soon(self, name: str, after: float = 0.0) -> None:
-        """Run a job now, or after so many seconds, and then at its interval from that time on."""
+        """Run a job now, or after this many seconds, and then at its interval from that time on."""
         with self._lock:
             self._timetable.run_at(name, self._clock.monotonic() + after)
         self._worker.wake()
 
     def remove(self, name: str) -> None:
-        """Do not run a job again. A run under way goes on."""
+        """Do not run a job again. A current run continues."""
         with self._lock:
             self._timetable.remove(name)
             self._jobs.pop(name, None)
@@ -131,17 +131,17 @@ class Scheduler:
         if job.thread is not None:
             self._guarded(name, job, job.skipped)
             return
-        # A daemon thread: a name look-up that hangs cannot be cancelled and must not hold up the exit.
+        # A daemon thread: a DNS lookup that hangs cannot be cancelled and must not delay the exit.
         thread = threading.Thread(target=self._run, args=(name, job), name=name, daemon=True)
         job.thread = thread
         try:
             thread.start()
         except RuntimeError:
-            # The system has no thread to give. That must cost neither other jobs nor this one's next run.
+            # The system has no more threads. That must cost neither other jobs nor the next run of this one.
             job.thread = None
             with self._lock:
                 self._timetable.run_at(name, now + _PAUSE_WITHOUT_THREADS)
-            _log.error("job could not start: the system gives no more threads; it is tried again", job=name)
+            _log.error("job could not start since the system has no more threads; it is tried again", job=name)
             job.crashed()
 
     def _run(self, name: str, job: _Job) -> None:

@@ -1,4 +1,4 @@
-"""When jobs are due, on a clock that never jumps. Pure: it starts nothing and reads no clock."""
+"""When jobs are due, on a monotonic clock. Pure: it starts no job and reads no clock."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ class _Entry:
 class Timetable:
     """The due times of jobs that repeat at fixed intervals. Not thread-safe: its owner holds a lock.
 
-    All times are seconds on a monotonic clock, so a step of the machine's clock moves nothing.
+    All times are seconds on a monotonic clock, so steps of the system clock do not matter.
     """
 
     def __init__(self) -> None:
         self._entries: dict[str, _Entry] = {}
 
     def add(self, name: str, interval: float, now: float) -> None:
-        """Make a job due now, and every so many seconds from then on."""
+        """Make a job due now, and at its interval from then on."""
         self._entries[name] = _Entry(now, interval)
 
     def remove(self, name: str) -> None:
-        """Forget a job; an unknown one is ignored."""
+        """Remove a job; an unknown one is ignored."""
         self._entries.pop(name, None)
 
     def run_at(self, name: str, at: float) -> None:
@@ -36,7 +36,7 @@ class Timetable:
     def take_due(self, now: float) -> list[str]:
         """The jobs that are due, soonest first; each is due again at its interval.
 
-        Due times that were missed altogether, such as while the machine was suspended, count as one.
+        Several due times that were missed, because the machine was suspended, count as one.
         """
         due = sorted((entry.due, name) for name, entry in self._entries.items() if entry.due <= now)
         for _, name in due:

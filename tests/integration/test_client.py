@@ -107,10 +107,10 @@ def test_tokens_of_a_user(platform: Simulator) -> None:
         ("503", Reason.SERVER_ERROR, "HTTP 503", 3),
         ("html", Reason.INVALID_RESPONSE, "an HTML or XML page", 1),
         ("empty", Reason.INVALID_RESPONSE, "an empty body", 1),
-        ("body:null", Reason.INVALID_RESPONSE, "no list of tokens", 1),
+        ("body:null", Reason.INVALID_RESPONSE, "not a list of tokens", 1),
         ('body:{"success":false,"errorCode":"X"}', Reason.INVALID_RESPONSE, "the error X", 1),
         ("truncated", Reason.CONNECTION, "was lost", 3),
-        ("reset", Reason.CONNECTION, "no connection", 3),
+        ("reset", Reason.CONNECTION, "connection failed", 3),
         ("hang", Reason.TIMEOUT, "no complete answer within 0.5 s", 1),
         ("slow", Reason.TIMEOUT, "no complete answer within 0.5 s", 1),
         ("slow_headers", Reason.TIMEOUT, "no complete answer within 0.5 s", 1),
@@ -131,7 +131,7 @@ def test_each_fault_has_its_reason(platform: Simulator, fault: str, reason: Reas
         assert len(bench.ask("u2")) == 1
 
 
-def test_a_fault_that_passes_is_retried_away(platform: Simulator) -> None:
+def test_a_temporary_fault_is_hidden_by_a_retry(platform: Simulator) -> None:
     platform.faults.for_user("u1", Fault.parse("502"))
     with a_client(platform.url) as bench:
         healer = threading.Timer(0.05, platform.faults.heal)
@@ -145,7 +145,7 @@ def test_a_fault_that_passes_is_retried_away(platform: Simulator) -> None:
 @pytest.mark.parametrize(
     ("retry_after", "pause"), [("1", 1.0), ("600", 0.8), (None, 1.0), ("nonsense", 1.0), ("9" * 400, 0.8)]
 )
-def test_a_429_pauses_the_organization_for_as_long_as_the_cap_allows(
+def test_a_429_pauses_the_organization_up_to_the_limit(
     platform: Simulator, retry_after: str | None, pause: float
 ) -> None:
     platform.faults.for_user("u1", Fault.parse("429"))
@@ -168,7 +168,7 @@ def test_a_429_that_lasts_is_a_failure(platform: Simulator) -> None:
         assert platform.requests() == 3
 
 
-def test_redirects_are_refused_and_carry_no_token_along(platform: Simulator) -> None:
+def test_redirects_are_refused_and_get_no_token(platform: Simulator) -> None:
     with a_simulator({"u1": []}) as elsewhere:
         platform.faults.for_user("u1", Fault.parse(f"redirect:{elsewhere.url}/login?x=y"))
         with a_client(platform.url) as bench:
@@ -178,13 +178,13 @@ def test_redirects_are_refused_and_carry_no_token_along(platform: Simulator) -> 
 
 
 @pytest.mark.parametrize("location", ["http://[", "/x%zz\u00e9", "", "//", "javascript:alert(1)"])
-def test_wherever_a_redirect_leads_it_is_a_redirect(platform: Simulator, location: str) -> None:
+def test_any_redirect_is_refused_as_one(platform: Simulator, location: str) -> None:
     platform.faults.for_user("u1", Fault.parse(f"redirect:{location}"))
     with a_client(platform.url) as bench:
         assert bench.fails().reason is Reason.REDIRECT
 
 
-def test_a_call_can_be_called_off(platform: Simulator) -> None:
+def test_a_call_can_be_cancelled(platform: Simulator) -> None:
     platform.faults.for_user("u1", Fault.parse("hang"))
     with a_client(platform.url, timeout=60) as bench:
         closer = threading.Timer(0.3, bench.client.close)
@@ -216,7 +216,7 @@ def test_refused_connections_and_unknown_hosts() -> None:
         assert bench.fails().detail == "the host name cannot be resolved"
 
 
-def test_an_address_that_no_request_can_go_to_is_a_failed_request() -> None:
+def test_an_invalid_address_is_a_failed_request() -> None:
     with a_client("http://.example") as bench:
         assert bench.fails().reason is Reason.CONNECTION
 
@@ -228,7 +228,7 @@ def test_an_address_beyond_ascii_is_sent_as_ascii(platform: Simulator) -> None:
         assert len(bench.ask()) == 1
 
 
-def test_host_header_can_be_another(platform: Simulator) -> None:
+def test_the_host_header_can_be_changed(platform: Simulator) -> None:
     platform.hosts = frozenset({"acme.rdc.example.com"})
     with a_client(platform.url) as bench:
         assert bench.fails().reason is Reason.NOT_FOUND
@@ -261,7 +261,7 @@ def test_more_workers_than_ten_give_no_pool_warnings(platform: Simulator, caplog
     assert platform.most_at_once() <= 20
 
 
-def test_netrc_and_bundle_of_the_environment_have_no_say(
+def test_netrc_and_ca_bundle_of_the_environment_are_ignored(
     platform: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login x password y\n")
@@ -317,7 +317,7 @@ def test_the_name_in_the_certificate_must_be_the_expected_one(
 
 
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
-def test_the_check_of_the_certificate_can_be_turned_off(tls_platform: Simulator) -> None:
+def test_verification_of_the_certificate_can_be_turned_off(tls_platform: Simulator) -> None:
     with a_client(tls_platform.url, insecure_skip_verify=True) as bench:
         assert len(bench.ask()) == 1
 

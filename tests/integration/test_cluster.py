@@ -87,7 +87,7 @@ def at_once(_: Stop) -> None:
 
 
 def granted(pacers: list[SharedPacer], seconds: float) -> list[float]:
-    """The times at which several processes' workers were given turns, over so many seconds."""
+    """The times at which the workers of several processes got turns, within a number of seconds."""
     times: list[float] = []
     stop = Stop()
 
@@ -122,7 +122,7 @@ def test_three_processes_share_one_rate(server: RedisServer) -> None:
     assert len(times) >= 3 * 18
 
 
-def test_while_redis_is_away_each_process_keeps_to_its_share(server: RedisServer) -> None:
+def test_while_redis_is_unavailable_each_process_keeps_to_its_share(server: RedisServer) -> None:
     with linked(server.port) as link:
         pacer = SharedPacer(20, 4, "rate", link, SystemClock(), at_once)
         server.kill()
@@ -173,7 +173,7 @@ def test_of_two_replicas_one_leads_and_the_other_takes_over(server: RedisServer)
         one.link.close()
 
 
-def test_a_replica_that_ends_in_order_leaves_the_lock_at_once(server: RedisServer) -> None:
+def test_a_replica_that_stops_cleanly_releases_the_lock_at_once(server: RedisServer) -> None:
     first = Replica(server.port)
     wait_until(lambda: first.role is Role.LEADER)
     second = Replica(server.port)
@@ -186,7 +186,7 @@ def test_a_replica_that_ends_in_order_leaves_the_lock_at_once(server: RedisServe
         one.link.close()
 
 
-def test_without_redis_the_leader_goes_on_and_the_standby_polls_after_two_leases(
+def test_without_redis_the_leader_continues_and_the_standby_polls_after_two_leases(
     redis_server: str, tmp_path: Path
 ) -> None:
     port = free_port()
@@ -211,8 +211,8 @@ def test_without_redis_the_leader_goes_on_and_the_standby_polls_after_two_leases
 USERS = [User(f"u{number}", f"user {number}") for number in range(5)]
 
 
-class Telling:
-    """Tells an exchange what a ledger says, as the daemon does."""
+class Replicating:
+    """Passes the updates of a ledger to a replicator, as the daemon does."""
 
     def __init__(self, replicator: Replicator) -> None:
         self.replicator = replicator
@@ -228,7 +228,7 @@ class Telling:
 
 
 class Process:
-    """A store with its exchange."""
+    """A store with its replicator."""
 
     def __init__(self, port: int, *, publishes: bool) -> None:
         self.store = Store()
@@ -237,7 +237,7 @@ class Process:
         self.replicator = Replicator(
             Records(self.link, "shard"), self.store, lambda: self.errors.append(1), supervised(), SystemClock()
         )
-        self.ledger = Ledger("acme", USERS, since=NOW, publish=calls(Telling(self.replicator)))
+        self.ledger = Ledger("acme", USERS, since=NOW, publish=calls(Replicating(self.replicator)))
         self.store.replace([self.ledger])
         self.replicator.publish(publishes)
         self.replicator.start()
@@ -250,7 +250,7 @@ class Process:
         return self.ledger.state(user_id)
 
 
-def test_a_standby_learns_what_the_leader_knows(server: RedisServer) -> None:
+def test_a_standby_receives_the_state_of_the_leader(server: RedisServer) -> None:
     leader, standby = Process(server.port, publishes=True), Process(server.port, publishes=False)
     leader.ledger.succeeded("u0", (a_token(),), NOW)
     leader.ledger.failed("u1", a_failure(), NOW)
@@ -266,7 +266,7 @@ def test_a_standby_learns_what_the_leader_knows(server: RedisServer) -> None:
     standby.end()
 
 
-def test_what_cannot_be_read_costs_itself_and_is_counted(server: RedisServer) -> None:
+def test_an_unreadable_record_is_skipped_and_counted(server: RedisServer) -> None:
     leader, standby = Process(server.port, publishes=True), Process(server.port, publishes=False)
     leader.ledger.succeeded("u0", (a_token(),), NOW)
     wait_until(lambda: standby.knows("u0").polled)
@@ -285,7 +285,7 @@ def test_what_cannot_be_read_costs_itself_and_is_counted(server: RedisServer) ->
     standby.end()
 
 
-def test_who_is_not_known_yet_is_remembered_until_they_are(server: RedisServer) -> None:
+def test_states_of_unknown_users_are_kept_until_the_users_are_known(server: RedisServer) -> None:
     leader = Process(server.port, publishes=True)
     leader.ledger.succeeded("u0", (a_token(),), NOW)
     standby = Process(server.port, publishes=False)
@@ -303,7 +303,7 @@ def test_who_is_not_known_yet_is_remembered_until_they_are(server: RedisServer) 
     standby.end()
 
 
-def test_a_redis_that_was_emptied_is_told_everything_again(redis_server: str, tmp_path: Path) -> None:
+def test_everything_is_published_again_after_redis_was_emptied(redis_server: str, tmp_path: Path) -> None:
     port = free_port()
     with RedisServer(redis_server, tmp_path, port).ready() as server:
         leader = Process(port, publishes=True)
@@ -319,7 +319,7 @@ def test_a_redis_that_was_emptied_is_told_everything_again(redis_server: str, tm
         standby.end()
 
 
-def test_who_takes_over_without_a_memory_first_learns_what_was_known(server: RedisServer) -> None:
+def test_a_new_leader_without_state_first_reads_what_was_published(server: RedisServer) -> None:
     before = Process(server.port, publishes=True)
     before.ledger.succeeded("u0", (a_token(),), NOW)
     with a_client(server.port) as client:
@@ -396,7 +396,7 @@ def about_users(exporter: Exporter) -> set[str]:
     return {name for name in exporter.samples() if "user_id=" in name}
 
 
-def test_a_redis_that_is_away_at_the_start_delays_the_first_sweep_by_two_leases(tmp_path: Path) -> None:
+def test_a_redis_that_is_down_at_the_start_delays_the_first_sweep_by_two_leases(tmp_path: Path) -> None:
     with a_simulator({"A": [a_record()]}) as platform:
         config = with_redis(tmp_path, platform, ["A"], free_port(), requests_per_second=50)
         with Exporter(config) as exporter:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from exporter.http.deadline import Watchdog
 
 
-class Hurried(Stop):
+class NoWait(Stop):
     """A stop whose waits take no time."""
 
     def wait(self, seconds: float | None) -> bool:  # noqa: ARG002 - as in Stop
@@ -68,7 +68,7 @@ class Bench:
         )
 
     def ask(self, user_id: str = "u1", stop: Stop | None = None) -> Any:
-        return self.client.list_tokens(user_id, stop or Hurried())
+        return self.client.list_tokens(user_id, stop or NoWait())
 
     def fails(self) -> ApiError:
         with pytest.raises(ApiError) as caught:
@@ -116,7 +116,7 @@ def resident() -> int:
 @pytest.mark.parametrize(
     "fault", ["good", "refused", "reset", "500", "truncated", "html", "401", "hang", "tls", "redirect:/x", "no host"]
 )
-def test_calls_leave_nothing_for_the_garbage_collector(fault: str) -> None:
+def test_calls_leave_no_garbage(fault: str) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("localhost").configure_cert(context)
     with a_simulator({"u1": [a_record()]}, tls=context if fault == "tls" else None) as platform:
@@ -138,7 +138,7 @@ def test_calls_leave_nothing_for_the_garbage_collector(fault: str) -> None:
             assert len(bench.counts.of("error")) >= (0 if fault == "good" else 101)
 
 
-def test_memory_does_not_grow_while_the_platform_is_away() -> None:
+def test_memory_does_not_grow_while_the_platform_is_down() -> None:
     with a_bench(f"http://127.0.0.1:{free_port()}") as bench:
 
         def calls(count: int) -> None:
@@ -240,7 +240,7 @@ def test_only_a_get_is_sent_twice() -> None:
         assert server.seen == [(1, 1), (1, 2)]
 
 
-def test_a_slow_platform_is_not_taken_for_a_forgotten_connection_again_and_again() -> None:
+def test_a_slow_platform_is_not_repeatedly_taken_for_a_dropped_connection() -> None:
     def script(request: Request) -> bytes | None:
         request.ended.wait(0.8 if request.connection > 1 or request.number > 1 else 0)
         return answer()
@@ -322,7 +322,7 @@ def test_connections_are_kept_alive_by_tcp() -> None:
 # Time limits
 
 
-def test_an_answer_that_drips_from_a_closing_connection_ends_in_time() -> None:
+def test_a_slow_answer_on_a_closing_connection_ends_in_time() -> None:
     def script(request: Request) -> bytes | None:
         request.peer.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
         while not request.ended.wait(0.05):
@@ -354,7 +354,7 @@ def test_waiting_for_other_requests_does_not_count_for_the_time_limit() -> None:
         assert {connection for connection, _ in server.seen} == {1}
 
 
-def test_a_stop_ends_requests_under_way_and_those_that_wait_but_no_others() -> None:
+def test_a_stop_cancels_its_requests_in_flight_and_waiting_but_no_others() -> None:
     hanging = threading.Event()
 
     def script(request: Request) -> bytes | None:

@@ -57,7 +57,7 @@ def test_2300_users_in_23_pages_with_wrong_headers_are_found_each_once(tmp_path:
             assert samples[requests] == 23
 
 
-def test_a_server_that_repeats_page_1_for_ever_leaves_the_last_list_in_force(tmp_path: Path) -> None:
+def test_a_server_that_always_repeats_page_1_keeps_the_previous_list(tmp_path: Path) -> None:
     with a_simulator(size=250) as platform, Exporter(a_config(tmp_path, platform)).ready() as exporter:
         assert exporter.samples()[USERS] == 250
         platform.faults.quirks = Quirks(ignored_page=True)
@@ -78,7 +78,7 @@ def test_a_server_that_repeats_page_1_for_ever_leaves_the_last_list_in_force(tmp
         (Quirks(ignored_page=True, no_page_headers=True), "the server repeats page 1"),
     ],
 )
-def test_a_list_that_is_not_whole_is_not_taken(tmp_path: Path, quirks: Quirks, words: str) -> None:
+def test_an_incomplete_list_is_rejected(tmp_path: Path, quirks: Quirks, words: str) -> None:
     with a_simulator(size=250) as platform, Exporter(a_config(tmp_path, platform)).ready() as exporter:
         platform.faults.quirks = quirks
         wait_until(lambda: words in exporter.output)
@@ -87,7 +87,7 @@ def test_a_list_that_is_not_whole_is_not_taken(tmp_path: Path, quirks: Quirks, w
         assert (samples[FOUND], samples[USERS]) == (250, 250)
 
 
-def test_who_leaves_goes_and_who_joins_is_polled_soon(platform: Simulator, tmp_path: Path) -> None:
+def test_users_that_leave_are_dropped_and_users_that_join_are_polled_soon(platform: Simulator, tmp_path: Path) -> None:
     with Exporter(a_config(tmp_path, platform)).ready() as exporter:
         assert user_up(exporter.samples()) == ["A", "B", "C"]
         platform.enterprise.leave("A")
@@ -97,7 +97,7 @@ def test_who_leaves_goes_and_who_joins_is_polled_soon(platform: Simulator, tmp_p
         assert exporter.samples()[FOUND] == 3
 
 
-def test_entries_by_hand_come_first_and_stay(platform: Simulator, tmp_path: Path) -> None:
+def test_configured_users_come_first_and_stay(platform: Simulator, tmp_path: Path) -> None:
     config = a_config(tmp_path, platform, exclude=["C"], owner_labels=["email"])
     data = yaml.safe_load(config.read_text())
     users = data["organizations"][0]["users"]
@@ -114,7 +114,7 @@ def test_entries_by_hand_come_first_and_stay(platform: Simulator, tmp_path: Path
         assert samples[label.format("A", "boss", "A@example.com", "core")] == 1
         assert samples[label.format("B", "B", "B@example.com", "")] == 1
         assert samples[label.format("C", "by-file", "", "")] == 1
-        # Another file changes nothing about who was discovered.
+        # Another file does not change the discovered users.
         platform.faults.for_user("/platform/users", Fault.parse("500"))
         wait_until(lambda: exporter.samples()[UP] == 0)
         (tmp_path / "more.yaml").write_text("[]")
@@ -122,7 +122,7 @@ def test_entries_by_hand_come_first_and_stay(platform: Simulator, tmp_path: Path
         assert user_up(exporter.samples()) == ["A", "B"]
 
 
-def test_it_is_not_ready_before_it_knows_whom_to_watch(platform: Simulator, tmp_path: Path) -> None:
+def test_it_is_not_ready_before_the_users_are_known(platform: Simulator, tmp_path: Path) -> None:
     platform.faults.for_user("/platform/users", Fault.parse("403"))
     with Exporter(a_config(tmp_path, platform)) as exporter:
         wait_until(lambda: "sweep completed" in exporter.output)
@@ -135,7 +135,7 @@ def test_it_is_not_ready_before_it_knows_whom_to_watch(platform: Simulator, tmp_
         wait_until(lambda: user_up(exporter.samples()) == ["A", "B", "C"])
 
 
-def test_after_a_restart_the_users_of_before_are_watched_until_the_list_is_had(
+def test_after_a_restart_the_previous_users_are_watched_until_the_list_is_fetched(
     platform: Simulator, tmp_path: Path
 ) -> None:
     config = a_config(tmp_path, platform)
@@ -183,7 +183,7 @@ def posted(url: str) -> int:
     return requests.post(url, timeout=10).status_code
 
 
-def test_a_refused_token_is_said_and_a_new_one_taken_at_once(platform: Simulator, tmp_path: Path) -> None:
+def test_a_refused_token_is_logged_and_a_new_one_is_used_at_once(platform: Simulator, tmp_path: Path) -> None:
     config = a_config(tmp_path, platform, interval="1h")
     good = (tmp_path / "token").read_text()
     (tmp_path / "token").write_text("pt-dead_0000")
@@ -219,7 +219,7 @@ def test_tokens_of_an_organization_whose_users_cannot_be_found_exit_with_2(platf
     assert "acme: users cannot be discovered: forbidden: HTTP 403 Forbidden" in result.stderr
 
 
-def test_check_config_asks_when_it_is_told_to(platform: Simulator, tmp_path: Path) -> None:
+def test_check_config_probes_on_request(platform: Simulator, tmp_path: Path) -> None:
     config = str(a_config(tmp_path, platform))
     result = command("check-config", "--config.file", config)
     assert result.stdout == f"{config}: valid; 1 organization(s), 0 user(s), more to be discovered in 1\n"
@@ -258,10 +258,8 @@ def test_owners_that_were_discovered_reach_alertmanager(platform: Simulator, tmp
             assert not [series for series in exporter.samples() if "example.com" in series]
 
 
-def test_after_a_restart_who_is_listed_by_hand_does_not_count_as_discovered(
-    platform: Simulator, tmp_path: Path
-) -> None:
-    # Nobody but those listed by hand was there before, so that an empty list is no surprise.
+def test_after_a_restart_configured_users_do_not_count_as_discovered(platform: Simulator, tmp_path: Path) -> None:
+    # Only configured users were known before, so that an empty list is accepted.
     config = a_config(tmp_path, platform, include=["nobody"])
     data = yaml.safe_load(config.read_text())
     data["organizations"][0]["users"]["static"] = [{"id": "A"}]

@@ -94,7 +94,7 @@ def test_after_a_failover_of_redis_one_replica_leads_within_three_leases(redis_s
         name.target = ports[0]
         rows = watch("after the master died", replicas, 4.2 * LEASE)
         assert one_leader_from(rows, 3 * LEASE)
-        # nobody to fail over to, and back
+        # no replica to fail over to, and back
         first.do("replicaof", "127.0.0.1", str(free_port()))
         wait_until(lambda: leaders(replicas) == [1, 1], 3.5 * LEASE)
         first.do("replicaof", "no", "one")
@@ -133,7 +133,7 @@ def test_reloads_and_restarts_leave_one_leader_whatever_each_replica_has_loaded(
         wait_until(lambda: {read_name(name)[0] for name in server.do("hkeys", states)} == {"acme"})
 
 
-def test_a_leader_that_was_frozen_asks_for_nobody_before_it_knows_that_another_one_leads(
+def test_a_frozen_leader_polls_no_user_before_it_knows_that_another_one_leads(
     server: RedisServer, tmp_path: Path
 ) -> None:
     tokens = {user: [a_record(f"pt-{user}")] for user in USERS}

@@ -1,4 +1,4 @@
-"""The watch on the exporter's own token, by the daemon."""
+"""The daemon checks the exporter's own token."""
 
 from __future__ import annotations
 
@@ -42,12 +42,10 @@ def test_a_token_that_never_expires(platform: Simulator, tmp_path: Path) -> None
         assert "own token never expires" in exporter.output
 
 
-def test_where_the_scope_does_not_allow_it_that_is_said_and_there_is_no_series(
-    platform: Simulator, tmp_path: Path
-) -> None:
+def test_without_the_scope_there_is_a_log_line_and_no_series(platform: Simulator, tmp_path: Path) -> None:
     platform.faults.for_user("/platform/user", Fault.parse("403"))
     with Exporter(write_config(tmp_path, platform, ["u1"])).ready() as exporter:
-        wait_until(lambda: "own token is not watched: this token may not ask for it" in exporter.output)
+        wait_until(lambda: "own token is not watched: the platform does not let this token read it" in exporter.output)
         assert EXPIRY not in exporter.samples()
         assert "level=error" not in exporter.output
 

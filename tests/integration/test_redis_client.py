@@ -93,7 +93,7 @@ NONSENSE: dict[str, Callable[[socket.socket], None]] = {
 
 
 @pytest.mark.parametrize("kind", NONSENSE)
-def test_any_answer_is_an_error_in_time_or_no_answer_at_all(kind: str) -> None:
+def test_any_invalid_answer_is_an_error_in_time(kind: str) -> None:
     with Listener(NONSENSE[kind]) as server:
         link = a_link(f"redis://127.0.0.1:{server.port}/0")
         lock, records = RedisLock(link, "leader", LEASE), Records(link, "shard")
@@ -109,7 +109,7 @@ def test_any_answer_is_an_error_in_time_or_no_answer_at_all(kind: str) -> None:
         link.close()
 
 
-def test_what_never_ends_is_cut_off() -> None:
+def test_an_endless_answer_is_cut_off() -> None:
     with Listener(endless) as server:
         link = a_link(f"redis://127.0.0.1:{server.port}/0")
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -159,7 +159,7 @@ def test_failing_calls_leave_nothing_behind(kind: str, calls: int) -> None:
         link.close()
 
 
-def test_a_new_password_is_taken_from_its_file_and_none_is_shown(redis_server: str, tmp_path: Path) -> None:
+def test_a_new_password_is_read_from_its_file_and_never_shown(redis_server: str, tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text(PASSWORD + "\n")
     redactor = Redactor()
@@ -205,7 +205,7 @@ def test_the_lock_is_taken_renewed_and_left_alone(redis_server: str, tmp_path: P
         assert one.hold()
         assert not other.hold()
         server.do("pexpire", "leader", "100")
-        # a server whose memory is full renews it all the same, and gives it to nobody else
+        # a server whose memory is full renews it anyway, and gives it to no other replica
         server.do("config", "set", "maxmemory", "1")
         assert one.hold()
         assert server.do("pttl", "leader") > 1500  # of 2000 ms

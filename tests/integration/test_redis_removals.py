@@ -1,4 +1,4 @@
-"""Who is not watched any more is forgotten by Redis and by standbys; what cannot be read costs itself alone."""
+"""Redis and standbys drop users that are no longer watched; an unreadable record costs no other."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def a_user(number: int) -> User:
 
 
 class Replica:
-    """A store with its exchange, which exchanges when it is told to."""
+    """A store with its replicator, which runs step by step."""
 
     def __init__(self, port: int, users: int, *, leads: bool, organization: str = "acme") -> None:
         self.store = Store()
@@ -128,7 +128,7 @@ def test_removed_users_leave_redis_and_standbys_at_once(server: RedisServer, cli
     assert (leader.errors, standby.errors) == (0, 0)
 
 
-def test_a_user_who_comes_back_is_published_again(server: RedisServer, client: redis.Redis) -> None:
+def test_a_user_that_comes_back_is_published_again(server: RedisServer, client: redis.Redis) -> None:
     leader, standby = Replica(server.port, 2, leads=True), Replica(server.port, 2, leads=False)
     leader.poll()
     leader.step()
@@ -147,7 +147,7 @@ def test_a_user_who_comes_back_is_published_again(server: RedisServer, client: r
     assert in_redis(client) == names(0, 1)
 
 
-def test_removals_wait_while_redis_is_away(redis_server: str, tmp_path: Path) -> None:
+def test_removals_wait_while_redis_is_unavailable(redis_server: str, tmp_path: Path) -> None:
     port = free_port()
     with RedisServer(redis_server, tmp_path, port, "--appendonly", "yes").ready():
         leader = Replica(port, 3, leads=True)
@@ -162,7 +162,7 @@ def test_removals_wait_while_redis_is_away(redis_server: str, tmp_path: Path) ->
         assert in_redis(client) == names(0, 1)
 
 
-def test_who_takes_over_removes_what_is_not_watched_any_more(server: RedisServer, client: redis.Redis) -> None:
+def test_a_new_leader_removes_users_that_are_no_longer_watched(server: RedisServer, client: redis.Redis) -> None:
     before = Replica(server.port, 5, leads=True)
     before.poll()
     before.ledger.swept(SWEEP)
@@ -177,9 +177,7 @@ def test_who_takes_over_removes_what_is_not_watched_any_more(server: RedisServer
     assert after.elsewhere == set()
 
 
-def test_who_takes_over_removes_nobody_before_its_own_discovery_has_worked(
-    server: RedisServer, client: redis.Redis
-) -> None:
+def test_a_new_leader_removes_no_user_before_its_own_discovery_works(server: RedisServer, client: redis.Redis) -> None:
     before = Replica(server.port, 3, leads=True)
     before.poll()
     before.step()
@@ -211,7 +209,7 @@ def test_a_removed_organization_leaves_redis(server: RedisServer, client: redis.
     assert client.hkeys("shard:sweeps") == []
 
 
-def test_one_bad_record_costs_itself_alone(server: RedisServer, client: redis.Redis) -> None:
+def test_one_invalid_record_costs_no_other(server: RedisServer, client: redis.Redis) -> None:
     leader, standby = Replica(server.port, 4, leads=True), Replica(server.port, 4, leads=False)
     leader.poll()
     leader.ledger.swept(SWEEP)
@@ -229,7 +227,7 @@ def test_one_bad_record_costs_itself_alone(server: RedisServer, client: redis.Re
     assert standby.errors == 3  # counted once, not every second
 
 
-def test_a_record_that_meets_a_defect_costs_itself_alone(server: RedisServer) -> None:
+def test_a_record_that_meets_a_defect_costs_no_other(server: RedisServer) -> None:
     leader, standby = Replica(server.port, 3, leads=True), Replica(server.port, 3, leads=False)
     leader.poll()
     leader.step()
@@ -246,7 +244,9 @@ def test_a_record_that_meets_a_defect_costs_itself_alone(server: RedisServer) ->
     assert standby.errors == 1
 
 
-def test_a_number_that_is_none_is_replaced_and_everything_said_again(server: RedisServer, client: redis.Redis) -> None:
+def test_an_invalid_batch_number_is_replaced_and_everything_published_again(
+    server: RedisServer, client: redis.Redis
+) -> None:
     leader, standby = Replica(server.port, 2, leads=True), Replica(server.port, 2, leads=False)
     leader.poll()
     leader.step()
@@ -261,7 +261,7 @@ def test_a_number_that_is_none_is_replaced_and_everything_said_again(server: Red
         assert int(client.get("shard:number") or 0) > 1_700_000_000_000
 
 
-def test_a_failover_that_lost_the_last_batch_is_made_good(server: RedisServer, client: redis.Redis) -> None:
+def test_a_failover_that_lost_the_last_batch_is_repaired(server: RedisServer, client: redis.Redis) -> None:
     leader, standby = Replica(server.port, 2, leads=True), Replica(server.port, 2, leads=False)
     leader.poll("u0")
     leader.step()
@@ -283,7 +283,7 @@ def test_a_failover_that_lost_the_last_batch_is_made_good(server: RedisServer, c
     assert standby.knows("u0").last_success == NOW + 60
 
 
-def test_a_role_that_comes_back_at_once_loses_no_change(server: RedisServer) -> None:
+def test_a_role_that_returns_at_once_loses_no_change(server: RedisServer) -> None:
     leader, standby = Replica(server.port, 2, leads=True), Replica(server.port, 2, leads=False)
     leader.poll()
     leader.step()
@@ -295,7 +295,7 @@ def test_a_role_that_comes_back_at_once_loses_no_change(server: RedisServer) -> 
     assert standby.knows("u0").last_success == NOW + 60
 
 
-def test_what_a_standby_keeps_of_unwatched_users_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_standby_keeps_a_limited_number_of_unwatched_users(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("exporter.state.ledger._MOST_ELSEWHERE", 3)
     ledger = Ledger("acme", [])
     for number in (0, 1, 2, 0, 3):

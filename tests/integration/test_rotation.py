@@ -43,14 +43,14 @@ def test_the_next_token_is_tried_within_the_same_request_and_stays_in_use(platfo
         assert source.origin == str(tmp_path / "token-2")
 
 
-def test_only_when_all_are_refused_the_request_is(platform: Simulator, tmp_path: Path) -> None:
+def test_a_request_is_refused_only_if_all_tokens_are(platform: Simulator, tmp_path: Path) -> None:
     paths = files(tmp_path, "pt-dead_1", "pt-dead_2")
     source = SecretFiles(paths)
     with a_client(platform.url, source) as bench:
         assert bench.fails("u1").reason is Reason.UNAUTHORIZED
         assert platform.requests("u1") == 2
         assert bench.client.refused == (Secret("pt-dead_1"), Secret("pt-dead_2"))
-        # Whichever file is mended, it is found.
+        # Whichever file is fixed, it is found.
         paths[1].write_text(ADMIN_TOKEN)
         assert len(bench.ask("u2")) == 1
         assert platform.requests("u2") == 2
@@ -63,12 +63,12 @@ def test_only_when_all_are_refused_the_request_is(platform: Simulator, tmp_path:
 def test_other_failures_leave_the_token_alone(platform: Simulator, tmp_path: Path) -> None:
     source = SecretFiles(files(tmp_path, ADMIN_TOKEN, "pt-dead_2"))
     with a_client(platform.url, source) as bench:
-        assert bench.fails("stranger").reason is Reason.NOT_FOUND
-        assert platform.requests("stranger") == 1
+        assert bench.fails("unknown").reason is Reason.NOT_FOUND
+        assert platform.requests("unknown") == 1
         assert source.origin == str(tmp_path / "token-0")
 
 
-def test_a_file_that_has_gone_bad_keeps_its_last_token_and_is_told_of(tmp_path: Path) -> None:
+def test_an_invalid_file_keeps_its_last_token_and_is_reported(tmp_path: Path) -> None:
     paths = files(tmp_path, "pt-a_1", "pt-b_2")
     source = SecretFiles(paths)
     assert source.successor([source.current()]) == Secret("pt-b_2")
@@ -104,7 +104,7 @@ def test_a_successor_is_never_one_that_was_refused(three: list[Path], in_use: Se
     assert (successor is None) == (set(refused) == set(TOKENS))
 
 
-def test_a_rotation_in_mid_sweep_fails_no_user(platform: Simulator, tmp_path: Path) -> None:
+def test_a_rotation_during_a_sweep_fails_no_user(platform: Simulator, tmp_path: Path) -> None:
     files(tmp_path, ADMIN_TOKEN, SUCCESSOR)
     platform.faults.latency = 0.02
     config = write_config(
@@ -126,7 +126,7 @@ def test_a_rotation_in_mid_sweep_fails_no_user(platform: Simulator, tmp_path: Pa
         assert not [series for series in samples if series.startswith("yunxiao_user_failure")]
         assert samples['yunxiao_sweeps_total{organization="acme",result="success"}'] == 1
         refused = samples['yunxiao_api_requests_total{code="401",operation="list_tokens",organization="acme"}']
-        assert 1 <= refused <= 3  # one for each worker at most, and one for the look at the exporter's own token
+        assert 1 <= refused <= 3  # one for each worker at most, and one for the check of the exporter's own token
         wait_until(lambda: "that of another file is in use" in exporter.output)
         assert "poll failed" not in exporter.output
 

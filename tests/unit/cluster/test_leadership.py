@@ -32,7 +32,7 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def test_a_standby_polls_once_redis_has_been_silent_for_two_leases() -> None:
+def test_a_standby_polls_after_two_leases_without_an_answer_from_redis() -> None:
     leadership = Leadership(10.0, 100.0)
     assert leadership.failed(119.9) is Role.STANDBY
     assert leadership.failed(120.0) is Role.ALONE
@@ -41,7 +41,7 @@ def test_a_standby_polls_once_redis_has_been_silent_for_two_leases() -> None:
     assert leadership.failed(145.1) is Role.ALONE
 
 
-def test_a_lock_is_good_for_one_lease_from_before_the_check() -> None:
+def test_a_lock_is_valid_for_one_lease_from_before_the_check() -> None:
     leadership = Leadership(10.0, 0.0)
     assert not leadership.is_current(0.0)
     leadership.answered(1.0, 3.0, held=True)
@@ -49,7 +49,7 @@ def test_a_lock_is_good_for_one_lease_from_before_the_check() -> None:
     assert not leadership.is_current(11.0)
 
 
-def test_a_leader_goes_on_while_checks_fail_but_not_after_a_pause_without_checks() -> None:
+def test_a_leader_continues_while_checks_fail_but_not_after_a_pause() -> None:
     leadership = Leadership(10.0, 0.0)
     leadership.answered(0.0, 0.0, held=True)
     for second in (5.0, 13.0, 21.0):
@@ -213,13 +213,13 @@ class Failover(RuleBasedStateMachine):
 
     @precondition(lambda self: self.world.redis_up)
     @rule()
-    def redis_goes(self) -> None:
+    def redis_goes_down(self) -> None:
         self.world.redis_up = False
         self.disturbed = self.world.now
 
     @precondition(lambda self: not self.world.redis_up)
     @rule(emptied=st.booleans())
-    def redis_comes_back(self, emptied: bool) -> None:  # noqa: FBT001 - a strategy's value
+    def redis_comes_up(self, emptied: bool) -> None:  # noqa: FBT001 - a strategy's value
         self.world.redis_up = True
         if emptied:
             self.world.server = Server()

@@ -79,14 +79,14 @@ def test_a_check_is_due_four_times_a_lease(rig: Rig) -> None:
     assert (rig.roles, rig.up) == ([Role.LEADER], [True])
 
 
-def test_a_failed_check_is_made_again_at_once(rig: Rig) -> None:
+def test_a_failed_check_is_repeated_at_once(rig: Rig) -> None:
     rig.lock.away = True
     rig.lease.step()
     assert rig.lock.asked == 2
     assert rig.up == [False]
 
 
-def test_a_replica_that_cannot_take_up_its_role_leaves_the_lock_to_another_for_two_leases(rig: Rig) -> None:
+def test_a_replica_that_cannot_take_up_its_role_leaves_the_lock_for_two_leases(rig: Rig) -> None:
     rig.refuses = True
     with pytest.raises(RuntimeError, match="can't start new thread"):
         rig.lease.step()
@@ -101,7 +101,7 @@ def test_a_replica_that_cannot_take_up_its_role_leaves_the_lock_to_another_for_t
     assert rig.roles[-1] is Role.LEADER
 
 
-def test_a_step_down_that_fails_is_tried_again_and_meanwhile_no_request_goes_out(rig: Rig) -> None:
+def test_a_step_down_that_fails_is_retried_and_no_request_starts_meanwhile(rig: Rig) -> None:
     rig.lease.step()
     rig.breaks = True
     rig.lock.held = False
@@ -115,10 +115,10 @@ def test_a_step_down_that_fails_is_tried_again_and_meanwhile_no_request_goes_out
     rig.breaks = False
     rig.lease.step()
     assert rig.roles == [Role.LEADER, Role.STANDBY]
-    rig.lease.wait_until_certain(stop)  # discovery, which a standby does too, is not held back
+    rig.lease.wait_until_certain(stop)  # discovery, which a standby does too, does not wait
 
 
-def test_requests_go_out_at_once_while_the_lock_is_good(rig: Rig) -> None:
+def test_requests_start_at_once_while_the_lock_is_valid(rig: Rig) -> None:
     rig.lease.step()
     rig.clock.time = 11.9
     stop = FakeStop(rig.clock)
@@ -132,7 +132,7 @@ def test_after_a_pause_requests_wait_for_the_next_check_but_not_longer_than_half
     stop = FakeStop(rig.clock)
     rig.lease.wait_until_certain(stop)
     assert stop.waited == pytest.approx(6.0, abs=0.05)
-    # the check that says that Redis is away lets them through: a leader goes on
+    # a check without an answer lets them start: a leader continues
     rig.lock.away = True
     rig.lease.step()
     stop.waited = 0.0
@@ -140,7 +140,7 @@ def test_after_a_pause_requests_wait_for_the_next_check_but_not_longer_than_half
     assert stop.waited == 0.0
 
 
-def test_what_renews_the_lock_in_time_is_never_held_back(rig: Rig) -> None:
+def test_a_replica_that_renews_its_lock_in_time_never_waits(rig: Rig) -> None:
     stop = FakeStop(rig.clock)
     for second in range(0, 120, 3):
         rig.clock.time = float(second)

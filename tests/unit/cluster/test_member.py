@@ -18,7 +18,7 @@ from exporter.state.store import Store
 
 class Rig:
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.calls: list[str] = []
         self.refuses = False
         clock = SystemClock()
         self.member = Member(
@@ -32,7 +32,7 @@ class Rig:
         )
 
     def _poll(self, polls: bool) -> None:  # noqa: FBT001 - the callback's one argument
-        self.said.append(f"polls {polls}")
+        self.calls.append(f"polls {polls}")
         if polls and self.refuses:
             raise RuntimeError("can't start new thread")
 
@@ -43,20 +43,20 @@ class Rig:
         raise AssertionError("nothing was exchanged")
 
     def leads(self, leads: bool) -> None:  # noqa: FBT001
-        self.said.append(f"leads {leads}")
+        self.calls.append(f"leads {leads}")
 
 
-def test_between_two_roles_that_poll_nothing_is_started_again() -> None:
+def test_a_change_between_two_polling_roles_restarts_nothing() -> None:
     rig = Rig()
     for role in (Role.ALONE, Role.LEADER, Role.ALONE, Role.STANDBY, Role.STANDBY):
         rig.member._changed_role(role)
-    assert rig.said == ["leads False", "polls True", "leads True", "polls False", "leads False"]
+    assert rig.calls == ["leads False", "polls True", "leads True", "polls False", "leads False"]
 
 
-def test_a_change_that_failed_half_way_is_undone_by_the_next() -> None:
+def test_a_change_of_roles_that_failed_is_undone_by_the_next() -> None:
     rig = Rig()
     rig.refuses = True
     with pytest.raises(RuntimeError):
         rig.member._changed_role(Role.LEADER)
     rig.member._changed_role(Role.STANDBY)
-    assert rig.said == ["leads False", "polls True", "polls False", "leads False"]
+    assert rig.calls == ["leads False", "polls True", "polls False", "leads False"]

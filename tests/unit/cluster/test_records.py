@@ -1,4 +1,4 @@
-"""Names and records as other versions, damage or strangers may have left them in Redis."""
+"""Names and records in Redis, also damaged ones and those of other versions or programs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_name_is_read_back(organization: str, user_id: str) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_read_or_refused_in_one_way(blob: bytes) -> None:
+def test_any_bytes_are_read_or_raise_unreadable(blob: bytes) -> None:
     for read in (read_name, read_state, lambda one: read_sweep(one, one)):
         with contextlib.suppress(UnreadableError):
             read(blob)

@@ -18,7 +18,7 @@ def a_view(discovery: Discovery | None) -> View:
     return View((OrganizationView("acme", (), None, 0.0, discovery=discovery),))
 
 
-def test_a_list_is_certain_without_discovery_or_after_one_that_worked() -> None:
+def test_a_list_is_certain_without_discovery_or_after_a_successful_one() -> None:
     for discovery, certain in (
         (None, True),
         (Discovery(), False),

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.cluster.rate import granted
 from exporter.cluster.shard import WHOLE, Shard, parse_shard
 
 
@@ -18,7 +17,7 @@ def test_each_user_is_in_exactly_one_shard(user_id: str, total: int) -> None:
     assert WHOLE.takes(user_id)
 
 
-def test_the_hash_is_the_one_that_has_always_been() -> None:
+def test_the_hash_never_changes() -> None:
     # BLAKE2b (RFC 7693) of 8 bytes, personalised; another hash would move users between running shards
     digest = hashlib.blake2b(b"99d1e2f0", digest_size=8, person=b"shard").digest()
     assert Shard(int.from_bytes(digest, "big") % 3, 3).takes("99d1e2f0")
@@ -55,11 +54,6 @@ def test_a_shard_is_read(text: str, environ: dict[str, str], shard: Shard) -> No
         ("auto/3", {}, "does not end in an ordinal"),
     ],
 )
-def test_what_is_no_shard_is_said_clearly(text: str, environ: dict[str, str], words: str) -> None:
+def test_an_invalid_shard_has_a_clear_error(text: str, environ: dict[str, str], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         parse_shard(text, environ)
-
-
-def test_what_is_given_out_is_less_than_the_rate() -> None:
-    assert granted(50.0) == 47.0  # 50 * 0.94
-    assert granted(0.5) == 0.47

@@ -40,7 +40,7 @@ def a_call(limit: float = 10.0) -> tuple[Call, ManualClock]:
     return Call(clock, limit, Session()), clock
 
 
-def test_what_remains_of_a_call() -> None:
+def test_the_remaining_time_of_a_call() -> None:
     call, clock = a_call()
     clock.advance(4)
     assert call.remaining() == 6
@@ -82,7 +82,7 @@ def test_a_kept_socket_is_closed_when_the_call_goes_on_with_another() -> None:
         assert (first.done, second.done) == (["close"], [])
 
 
-def test_the_watchdog_ends_what_is_overdue_and_wakes_for_the_next_deadline() -> None:
+def test_the_watchdog_ends_overdue_calls_and_wakes_for_the_next_deadline() -> None:
     clock = ManualClock()
     watchdog = a_watchdog(clock)
     session = Session()

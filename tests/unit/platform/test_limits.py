@@ -95,7 +95,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert not self.queue.leave(self.admitted)
 
     @invariant()
-    def the_places_are_enough(self) -> None:
+    def places_are_never_exceeded(self) -> None:
         assert self.under_way + (self.admitted is not None) <= self.places
 
     @invariant()
@@ -188,7 +188,7 @@ def test_a_stop_wakes_every_waiter_and_leaves_the_others_their_places() -> None:
     assert stop._children == []
 
 
-def test_whoever_fails_to_get_a_turn_gives_the_place_back() -> None:
+def test_a_request_that_gets_no_turn_gives_its_place_back() -> None:
     pace = FreePace(broken=True)
     limits = RequestLimits(pace, 1)
     stopped = Stop()

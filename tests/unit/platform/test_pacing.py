@@ -43,7 +43,7 @@ def test_idle_time_is_not_saved_up_for_a_burst() -> None:
     assert stop.waits == [1.0]
 
 
-def test_a_429_pauses_everybody_and_halves_the_rate() -> None:
+def test_a_429_pauses_all_requests_and_halves_the_rate() -> None:
     clock = ManualClock()
     stop = LeapingStop(clock)
     pacer = Pacer(4, clock)
@@ -53,7 +53,7 @@ def test_a_429_pauses_everybody_and_halves_the_rate() -> None:
     assert clock.monotonic() == pytest.approx(1030.0)
 
 
-def test_refusals_of_one_burst_count_once() -> None:
+def test_429_answers_of_one_burst_count_once() -> None:
     clock = ManualClock()
     pacer = Pacer(8, clock)
     for _ in range(8):
@@ -73,7 +73,7 @@ def test_a_429_without_a_time_pauses_a_second() -> None:
     assert stop.waits == [1.0]
 
 
-def test_accepted_requests_creep_the_rate_up_to_the_configured_one() -> None:
+def test_accepted_requests_raise_the_rate_up_to_the_configured_one() -> None:
     clock = ManualClock()
     pacer = Pacer(10, clock)
     pacer.throttled(0)
@@ -120,7 +120,7 @@ def test_the_rate_stays_within_its_limits(rate: float, steps: list[str]) -> None
     assert all(gap >= 1 / rate - 1e-6 for gap in gaps)
 
 
-def test_after_a_pause_those_who_waited_go_one_by_one() -> None:
+def test_after_a_pause_waiting_requests_start_one_by_one() -> None:
     clock = SystemClock()
     pacer = Pacer(50, clock)
     stop = Stop()

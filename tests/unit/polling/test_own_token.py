@@ -13,7 +13,7 @@ from exporter.common.secrets import Secret, SecretValue
 from exporter.model.state import Reason
 from exporter.model.token import NEVER, Token
 from exporter.platform.base import ApiError, Caller
-from exporter.polling.own_token import OwnTokenWatch, own_token
+from exporter.polling.own_token import OwnTokenMonitor, own_token
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +46,7 @@ def test_masked_ids_stand_for_any_run_of_characters(listed: str, fits: bool) -> 
     assert own_token("pt-0fh3aaaa0fbG", [token]) == (token if fits else None)
 
 
-def test_of_several_that_fit_the_one_that_expires_first_is_taken_and_a_whole_id_before_masked_ones() -> None:
+def test_the_first_to_expire_wins_and_a_complete_id_wins_over_masked_ones() -> None:
     late, soon = a_token("pt-a***z", expires_in=9 * DAY), a_token("pt-a*z", expires_in=2 * DAY)
     unreadable, never = a_token("pt-*z", expires_in=None), a_token("pt-*", expires_in=NEVER)
     assert own_token("pt-abcz", [unreadable, never, late, soon]) == soon
@@ -57,7 +57,7 @@ def test_of_several_that_fit_the_one_that_expires_first_is_taken_and_a_whole_id_
 
 
 @given(st.text(min_size=1), st.data())
-def test_however_an_id_is_masked_it_is_found(token_id: str, data: st.DataObject) -> None:
+def test_an_id_is_found_however_it_is_masked(token_id: str, data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(token_id)), min_size=2, max_size=8)))
     cuts = cuts[: len(cuts) // 2 * 2]
     masked, kept = "", 0
@@ -70,7 +70,7 @@ def test_however_an_id_is_masked_it_is_found(token_id: str, data: st.DataObject)
 
 
 class Platform:
-    """Knows one owner with these tokens, or refuses."""
+    """One owner with these tokens, or a refusal."""
 
     def __init__(self, listed: Sequence[Token] = (), refusal: Reason | None = None) -> None:
         self.listed = listed
@@ -87,22 +87,22 @@ class Platform:
         return tuple(self.listed)
 
 
-def a_watch(platform: Platform) -> tuple[OwnTokenWatch, list[float | None]]:
-    told: list[float | None] = []
+def a_monitor(platform: Platform) -> tuple[OwnTokenMonitor, list[float | None]]:
+    reported: list[float | None] = []
     source = SecretValue(Secret("pt-own_5ecre7"))
-    return OwnTokenWatch("acme", platform, source, told.append, Stop(), ManualClock()), told
+    return OwnTokenMonitor("acme", platform, source, reported.append, Stop(), ManualClock()), reported
 
 
-def test_the_expiry_is_told_and_said_once() -> None:
+def test_the_expiry_is_reported_and_logged_once() -> None:
     platform = Platform([a_token("pt-other"), a_token("pt-own", expires_in=12 * DAY)])
     with capture_logs() as lines:
-        watch, told = a_watch(platform)
-        assert watch.look() is None
-        assert watch.look() is None
-        assert told == [NOW + 12 * DAY] * 2
+        monitor, reported = a_monitor(platform)
+        assert monitor.check() is None
+        assert monitor.check() is None
+        assert reported == [NOW + 12 * DAY] * 2
         platform.listed = [a_token("pt-own", expires_in=NEVER)]
-        watch.look()
-        assert told[-1] == NEVER
+        monitor.check()
+        assert reported[-1] == NEVER
     assert [(line["event"], line["at"]) for line in lines] == [
         ("own token expires in 12d", "2026-06-13T00:00:00Z"),
         ("own token never expires", None),
@@ -111,63 +111,63 @@ def test_the_expiry_is_told_and_said_once() -> None:
 
 
 @pytest.mark.parametrize("refusal", [Reason.FORBIDDEN, Reason.NOT_FOUND, Reason.UNSUPPORTED])
-def test_where_it_is_not_allowed_there_is_nothing_to_tell(refusal: Reason) -> None:
+def test_a_call_that_is_not_offered_is_logged_once(refusal: Reason) -> None:
     with capture_logs() as lines:
-        watch, told = a_watch(Platform(refusal=refusal))
-        assert watch.look() is None
-        assert watch.look() is None
-    assert told == [None, None]
+        monitor, reported = a_monitor(Platform(refusal=refusal))
+        assert monitor.check() is None
+        assert monitor.check() is None
+    assert reported == [None, None]
     assert [(line["log_level"], line["event"]) for line in lines] == [
-        ("info", "own token is not watched: this token may not ask for it")
+        ("info", "own token is not watched: the platform does not let this token read it")
     ]
 
 
 @pytest.mark.parametrize("refusal", [Reason.FORBIDDEN, Reason.NOT_FOUND, Reason.TIMEOUT])
-def test_one_refusal_does_not_unsay_what_is_known_of_the_same_token(refusal: Reason) -> None:
+def test_one_refusal_keeps_the_known_expiry_of_the_same_token(refusal: Reason) -> None:
     platform = Platform([a_token("pt-own", expires_in=2 * DAY)])
-    watch, told = a_watch(platform)
-    watch.look()
+    monitor, reported = a_monitor(platform)
+    monitor.check()
     platform.refusal = refusal
-    assert (watch.look(), told) == (60, [NOW + 2 * DAY])
+    assert (monitor.check(), reported) == (60, [NOW + 2 * DAY])
 
 
-def test_a_passing_failure_leaves_what_is_known_and_is_tried_again_soon() -> None:
-    watch, told = a_watch(Platform(refusal=Reason.TIMEOUT))
-    assert (watch.look(), told) == (60, [])
-    watch, told = a_watch(Platform(refusal=Reason.UNAUTHORIZED))
-    assert (watch.look(), told) == (None, [])
+def test_a_temporary_failure_reports_nothing_and_is_retried_soon() -> None:
+    monitor, reported = a_monitor(Platform(refusal=Reason.TIMEOUT))
+    assert (monitor.check(), reported) == (60, [])
+    monitor, reported = a_monitor(Platform(refusal=Reason.UNAUTHORIZED))
+    assert (monitor.check(), reported) == (None, [])
 
 
 @pytest.mark.parametrize("listed", [[], [a_token("pt-other")], [a_token("pt-own", expires_in=None)]])
 def test_a_token_that_is_not_listed_or_not_readable_is_not_watched(listed: list[Token]) -> None:
-    watch, told = a_watch(Platform(listed))
-    assert watch.look() is None
-    assert told == [None]
+    monitor, reported = a_monitor(Platform(listed))
+    assert monitor.check() is None
+    assert reported == [None]
 
 
 def test_a_request_that_ends_after_the_pause_reports_nothing() -> None:
-    class PausedMeanwhile(Platform):
+    class PausedDuringTheCall(Platform):
         def list_tokens(self, user_id: str, stop: Stop) -> tuple[Token, ...]:
-            watch.pause()
+            monitor.pause()
             return super().list_tokens(user_id, stop)
 
-    platform = PausedMeanwhile([a_token("pt-own", expires_in=2 * DAY)])
-    watch, told = a_watch(platform)
-    watch.look()
+    platform = PausedDuringTheCall([a_token("pt-own", expires_in=2 * DAY)])
+    monitor, reported = a_monitor(platform)
+    monitor.check()
     # None from the pause itself, and nothing after it.
-    assert told == [None]
+    assert reported == [None]
     platform.list_tokens = lambda user_id, stop: Platform.list_tokens(platform, user_id, stop)  # type: ignore[method-assign]
-    watch.resume()
-    watch.look()
-    assert told == [None, NOW + 2 * DAY]
+    monitor.resume()
+    monitor.check()
+    assert reported == [None, NOW + 2 * DAY]
 
 
 def test_a_failure_after_a_pause_does_not_bring_the_expiry_back() -> None:
     platform = Platform([a_token("pt-own", expires_in=2 * DAY)])
-    watch, told = a_watch(platform)
-    watch.look()
-    watch.pause()
-    watch.resume()
+    monitor, reported = a_monitor(platform)
+    monitor.check()
+    monitor.pause()
+    monitor.resume()
     platform.refusal = Reason.TIMEOUT
-    assert watch.look() == 60
-    assert told == [NOW + 2 * DAY, None]
+    assert monitor.check() == 60
+    assert reported == [NOW + 2 * DAY, None]

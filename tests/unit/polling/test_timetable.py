@@ -16,7 +16,7 @@ def test_a_job_is_due_when_added_and_then_on_its_grid() -> None:
     assert timetable.next_due() == 1120.0
 
 
-def test_many_missed_runs_are_made_up_for_by_one() -> None:
+def test_many_missed_runs_count_as_one() -> None:
     timetable = Timetable()
     timetable.add("sweep", 60.0, now=0.0)
     timetable.take_due(0.0)

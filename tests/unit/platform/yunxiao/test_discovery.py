@@ -10,9 +10,7 @@ from exporter.config.discovery import Discover
 from exporter.model.state import Reason
 from exporter.model.user import Owner, User
 from exporter.platform.base import ApiError
-from exporter.platform.yunxiao.directory import Person, parse_members, parse_person, parse_users
 from exporter.platform.yunxiao.discovery import Discoverer
-from exporter.platform.yunxiao.fields import Fields
 from exporter.platform.yunxiao.wire import WireError
 
 if TYPE_CHECKING:
@@ -85,7 +83,7 @@ def test_users_bring_their_name_and_their_owner() -> None:
     assert directory.asked[0] == ("list_users", "platform/users", {"page": "1", "perPage": "100"})
 
 
-def test_departments_are_shown_by_id_where_their_names_cannot_be_had() -> None:
+def test_departments_are_shown_by_id_if_their_names_cannot_be_fetched() -> None:
     refused = ApiError(Reason.FORBIDDEN, "HTTP 403")
     directory = Directory({"platform/users": [LI], "platform/departments": refused})
     discoverer = Discoverer("acme", directory, Discover.model_validate({"source": "users"}))
@@ -95,7 +93,7 @@ def test_departments_are_shown_by_id_where_their_names_cannot_be_had() -> None:
     assert directory.paths().count("platform/departments") == 1
 
 
-def test_names_of_departments_are_asked_for_once() -> None:
+def test_names_of_departments_are_fetched_once() -> None:
     directory = Directory({"platform/users": [LI, WANG], "platform/departments": departments})
     discoverer = Discoverer("acme", directory, Discover.model_validate({"source": "users"}))
     discoverer.find_users(Stop())
@@ -109,7 +107,7 @@ def test_names_of_departments_are_asked_for_once() -> None:
     [
         ({}, ["1", "2"]),
         ({"status": "enabled"}, ["1", "2"]),
-        # 1 tells no status: the platform has looked at the query or nobody can
+        # 1 has no status: the platform has applied the query, or no client can
         ({"status": "Deleted"}, ["1", "3"]),
         ({"include": ["li\\..*"]}, ["1"]),
         ({"include": ["李伟", "wang"]}, ["1", "2"]),
@@ -117,7 +115,7 @@ def test_names_of_departments_are_asked_for_once() -> None:
         ({"exclude": [".*@example\\.com"]}, ["2"]),
         ({"include": [".*"], "exclude": ["wang"]}, ["1"]),
         ({"departments": ["d9"]}, []),
-        ({"departments": ["d2"]}, ["1", "2"]),  # the platform tells of a circle: d1 is below d2
+        ({"departments": ["d2"]}, ["1", "2"]),  # the platform lists a cycle: d1 is below d2
         ({"departments": ["d3"]}, ["2"]),
     ],
 )
@@ -168,7 +166,7 @@ def test_the_form_without_the_organization_in_the_path() -> None:
         ids(directory, source="members")
 
 
-def test_entries_without_an_id_are_counted_and_left_out() -> None:
+def test_entries_without_an_id_are_counted_and_skipped() -> None:
     directory = Directory({"platform/users": [{"name": "x"}, 7, None, {"id": ""}, WANG | {"sysDeptIds": None}]})
     assert ids(directory) == ["2"]
     assert directory.unreadable == ["user"] * 4
@@ -181,22 +179,7 @@ def test_chosen_attributes_become_labels() -> None:
     assert (found[1].name, found[1].owner) == ("4", None)
 
 
-def test_both_spellings_and_odd_fields_are_read() -> None:
-    body = (
-        b'[{"user_id": 7, "nick_name": "x\\udca0", "dept_ids": [1, "b", null], "deleted_at": "2026-01-01", "email": 5}]'
-    )
-    assert parse_members(body, Fields()) == [Person("7", "x\ufffd", "", "5", "deleted", ("1", "b"))]
-    assert parse_users(b'{"data": []}', Fields()) == []
-    assert parse_person(b'{"data": {"id": "1", "name": "admin"}}') == Person("1", "admin")
-
-
-@pytest.mark.parametrize("body", [b"", b"<html>", b"null", b"[]", b'{"name": "x"}', b'{"success": false}'])
-def test_what_is_no_caller_is_said(body: bytes) -> None:
-    with pytest.raises(WireError):
-        parse_person(body)
-
-
-def test_a_tree_without_an_end_is_an_error() -> None:
+def test_an_endless_tree_is_an_error() -> None:
     def endless(query: Mapping[str, str]) -> list[dict[str, Any]]:
         return [
             {"id": f"{query['parentId']}{number}"[-40:] + str(hash(query["parentId"])), "hasSub": True}
@@ -207,7 +190,7 @@ def test_a_tree_without_an_end_is_an_error() -> None:
         find(Directory({"platform/users": [LI], "platform/departments": endless}), departments=["d"])
 
 
-def test_departments_of_several_organizations_are_looked_for_in_each() -> None:
+def test_departments_are_searched_in_each_organization() -> None:
     # d1 with its d2 belongs to o1, d8 to o2; each organization answers 404 for the other's.
     def first(query: Mapping[str, str]) -> Any:
         known = query["parentId"] in TREE
@@ -234,31 +217,20 @@ def test_departments_of_several_organizations_are_looked_for_in_each() -> None:
         ids(directory, source="members", departments=["d1", "d7"])
 
 
-def test_an_answer_without_any_readable_entry_is_no_list() -> None:
+def test_a_page_without_any_readable_entry_is_an_error() -> None:
     directory = Directory({"platform/users": [{"name": "x"}, {"id": None}]})
     with pytest.raises(ApiError, match="none of the 2 entries of page 1 has an id"):
         find(directory)
     assert directory.unreadable == ["user", "user"]
 
 
-def test_the_year_1_is_no_time_of_deletion() -> None:
+def test_the_year_1_is_not_a_time_of_deletion() -> None:
     kept = {"id": "1", "name": "a", "deletedAt": "0001-01-01T00:00:00Z"}
     gone = {"id": "2", "name": "b", "deletedAt": "2026-01-01T00:00:00Z"}
     assert ids(Directory({"platform/users": [kept, gone]})) == ["1"]
 
 
-def test_texts_of_people_are_bounded_and_ids_too_long_are_no_ids() -> None:
-    fields = Fields()
-    person = {"id": "1", "name": "n" * 300, "email": "e" * 257, "sysDeptIds": [f"d{number:03}" for number in range(70)]}
-    found = parse_users(json.dumps([person, {"id": "i" * 129}, {"id": "i" * 128}]).encode(), fields)
-    assert found[0] is not None
-    assert (found[0].name, found[0].email) == ("n" * 255 + "…", "e" * 255 + "…")
-    assert found[0].departments == tuple(f"d{number:03}" for number in range(64))
-    assert found[1:] == [None, Person("i" * 128)]
-    assert fields.truncated == {"user": 2 + 6}
-
-
-def test_cut_texts_are_counted_and_the_departments_of_an_owner_are_bounded() -> None:
+def test_cut_texts_are_counted_and_the_departments_of_an_owner_are_limited() -> None:
     wide = {f"d{number}": f"{number:0200}" for number in range(5)}
     directory = Directory(
         {
@@ -286,7 +258,7 @@ def test_secrets_are_replaced_in_texts_about_people() -> None:
     assert user.owner.email == "[redacted]@example.com"
 
 
-def test_a_page_of_very_many_entries_is_no_page() -> None:
+def test_a_page_with_too_many_entries_is_an_error() -> None:
     directory = Directory({"platform/users": [{"id": str(number)} for number in range(20_001)]})
     with pytest.raises(WireError, match="more than 20000 users"):
         find(directory)

@@ -11,7 +11,7 @@ from exporter.platform.yunxiao.fields import MARK, TOKEN_NAME, Fields, Limit
 SECRET = "pt-0a1b2c3d4e5f_" + "5ecre7" + "f00dfeedc0de"
 
 
-def test_a_text_of_just_the_length_is_left_alone() -> None:
+def test_a_text_of_exactly_the_limit_is_unchanged() -> None:
     fields = Fields()
     assert fields.shown("n" * 256, TOKEN_NAME) == "n" * 256
     assert fields.truncated == {}
@@ -29,7 +29,7 @@ def test_a_secret_is_replaced_before_half_of_it_is_cut_off(before: int) -> None:
 
 
 @given(st.text(max_size=400), st.integers(2, 300))
-def test_whatever_comes_is_not_longer_than_allowed_and_writable(text: str, length: int) -> None:
+def test_any_text_becomes_short_enough_and_valid_utf8(text: str, length: int) -> None:
     fields = Fields()
     shown = fields.shown(text, Limit("user", length))
     assert len(shown) <= length

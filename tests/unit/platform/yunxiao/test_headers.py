@@ -16,7 +16,7 @@ PRIVATE = "5ecre7" + "f00d"
         ("", ""),
     ],
 )
-def test_the_secret_part_of_the_token_is_taken_out_of_a_body(body: str, cleaned: str) -> None:
+def test_the_secret_part_of_the_token_is_removed_from_a_body(body: str, cleaned: str) -> None:
     assert without_token(body.encode(), f"pt-12_{PRIVATE}").decode() == cleaned
 
 

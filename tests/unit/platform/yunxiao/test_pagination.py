@@ -36,23 +36,23 @@ def read(fetch: Fetch) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("number", [0, 1, 99, 100, 101, 200, 2300])
 @pytest.mark.parametrize("headers", [None, {}, {"x-total-pages": ""}, {"x-total-pages": "many"}, {"x-next-page": "1"}])
-def test_everybody_is_found_once_with_and_without_headers(number: int, headers: Mapping[str, str] | None) -> None:
+def test_each_entry_is_found_once_with_and_without_headers(number: int, headers: Mapping[str, str] | None) -> None:
     assert read(a_server(people(number), headers=headers)) == tuple(people(number))
 
 
 @pytest.mark.parametrize("number", [40, 41])
-def test_a_server_that_gives_less_than_was_asked_for_says_so(number: int) -> None:
+def test_a_server_with_smaller_pages_announces_them(number: int) -> None:
     assert read(a_server(people(number), 20, {"x-per-page": "20"})) == tuple(people(number))
 
 
-def test_a_server_that_repeats_page_1_for_ever_is_an_error() -> None:
+def test_a_server_that_always_repeats_page_1_is_an_error() -> None:
     for headers in ({}, {"x-total-pages": "23"}, {"x-total-pages": "2"}):
         with pytest.raises(PagingError, match="the server repeats page 1 as page 2") as caught:
             read(lambda _, headers=headers: (people(100), headers))  # type: ignore[misc]
         assert caught.value.reason is Reason.INVALID_RESPONSE
 
 
-def test_a_list_that_stops_short_of_what_it_promises_is_an_error() -> None:
+def test_a_list_with_fewer_pages_than_announced_is_an_error() -> None:
     def fetch(page: int) -> tuple[Sequence[str | None], Mapping[str, str]]:
         return (people(100) if page == 1 else [], {"x-total-pages": "3"})
 
@@ -66,13 +66,13 @@ def test_an_empty_last_page_is_a_normal_end() -> None:
     assert read(lambda page: (sound(page)[0], {"x-total-pages": "3"})) == tuple(people(200))
 
 
-def test_who_moved_on_to_the_last_page_while_it_was_read_is_no_error() -> None:
-    # Somebody joined at the head of the list, so that the last of page 1 came again as the first of page 2.
+def test_an_entry_that_moves_to_the_last_page_meanwhile_is_not_an_error() -> None:
+    # A user joined at the head of the list, so the last entry of page 1 came again as the first of page 2.
     pages = {1: people(100), 2: ["u99"]}
     assert read(lambda page: (pages[page], {"x-total-pages": "2"})) == tuple(people(100))
 
 
-def test_a_list_without_an_end_is_an_error() -> None:
+def test_an_endless_list_is_an_error() -> None:
     def fetch(page: int) -> tuple[Sequence[str | None], Mapping[str, str]]:
         return [f"u{page}"], {"x-total-pages": "999999999"}
 
@@ -80,7 +80,7 @@ def test_a_list_without_an_end_is_an_error() -> None:
         read(fetch)
 
 
-def test_entries_that_cannot_be_read_take_their_place_on_a_page() -> None:
+def test_unreadable_entries_count_for_the_size_of_a_page() -> None:
     pages: dict[int, list[str | None]] = {1: [None, *people(99)], 2: ["last"]}
     assert read(lambda page: (pages[page], {})) == (*people(99), "last")
 
@@ -93,7 +93,7 @@ PAGES = st.lists(st.tuples(st.lists(st.one_of(st.none(), st.sampled_from(people(
 
 
 @given(PAGES, st.integers(1, 40), st.sampled_from([1, 100]))
-def test_whatever_the_server_does_it_ends_and_nobody_comes_twice(
+def test_whatever_the_server_does_reading_ends_and_no_entry_comes_twice(
     pages: list[tuple[list[str | None], dict[str, str]]], most: int, times: int
 ) -> None:
     asked: list[int] = []
@@ -115,11 +115,11 @@ def test_whatever_the_server_does_it_ends_and_nobody_comes_twice(
         assert set(found) == listed - {None}
 
 
-def test_pages_shorter_than_asked_for_are_all_read_where_the_number_of_entries_is_told() -> None:
+def test_short_pages_are_all_read_if_the_total_is_known() -> None:
     assert read(a_server(people(41), 20, {"x-total": "41"})) == tuple(people(41))
     # a number that is too large costs one more page, not the list
     assert read(a_server(people(41), 100, {"x-total": "250"})) == tuple(people(41))
 
 
-def test_a_list_that_is_not_paged_may_come_again() -> None:
+def test_a_list_without_pages_may_be_repeated() -> None:
     assert all_pages(lambda _: (people(120), {}), str, paged=False) == tuple(people(120))

@@ -71,7 +71,7 @@ def test_a_body_that_breaks_off_is_refused_in_pieces_as_in_whole(listed: list[An
 
 
 @pytest.mark.parametrize("body", [b"[{},{},]", b"[,{},{}]", b"[{},,{}]", b"[{}]]", b"[{},{}] x", b"[{} {}]"])
-def test_commas_and_brackets_too_many_are_refused(body: bytes) -> None:
+def test_extra_commas_and_brackets_are_rejected(body: bytes) -> None:
     with pytest.raises(WireError, match="not JSON"):
         entries(body, 4)
 
@@ -126,7 +126,7 @@ def test_a_huge_text_is_cut_between_two_characters(sign: str, shift: int) -> Non
         (b" %b x", "not JSON"),
     ],
 )
-def test_large_bodies_that_are_no_list_are_refused_as_small_ones_are(envelope: bytes, words: str) -> None:
+def test_large_bodies_that_are_not_lists_are_rejected_as_small_ones_are(envelope: bytes, words: str) -> None:
     listed = b"[" + b",".join([b'{"id": "x"}'] * 100) + b"]"
     with pytest.raises(WireError, match=words):
         entries(envelope % listed, 64)

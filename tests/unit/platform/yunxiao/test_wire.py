@@ -178,7 +178,7 @@ def test_tokens_whose_masked_ids_coincide_stay_two() -> None:
         (b"[" * 100_000, "not JSON"),
     ],
 )
-def test_what_is_no_list_of_tokens_is_refused_without_showing_it(body: bytes, words: str) -> None:
+def test_anything_but_a_list_of_tokens_is_rejected_without_showing_it(body: bytes, words: str) -> None:
     with pytest.raises(WireError, match=words) as caught:
         parse_tokens(body, ZONE)
     assert "secret" not in str(caught.value)

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from exporter.platform.yunxiao.simulator.enterprise import Enterprise, TokenRecord, iso
+
+BASE = 1_780_272_000.0  # 2026-06-01T00:00:00Z
+
+
+def test_the_same_seed_makes_the_same_people_and_tokens() -> None:
+    one, two, other = (Enterprise(20, seed, base=BASE) for seed in (1, 1, 2))
+    assert one.people() == two.people()
+    assert one.people() != other.people()
+    ids = [user.user_id for user in one.users()]
+    assert [one.tokens(user_id) for user_id in ids] == [two.tokens(user_id) for user_id in ids]
+
+
+def test_tokens_can_be_replaced_renewed_and_deleted() -> None:
+    token = TokenRecord("pt-1", "ci", ("read",), BASE, BASE + 60)
+    enterprise = Enterprise(base=BASE, tokens={"u1": [token]})
+    enterprise.renew("u1", "pt-1", None)
+    assert [one.expires_at for one in enterprise.tokens("u1")] == [None]
+    enterprise.delete("u1", "pt-1")
+    assert enterprise.tokens("u1") == ()
+    assert (enterprise.knows("u1"), enterprise.knows("u2")) == (True, False)
+
+
+def test_a_person_who_left_is_not_in_the_directory_but_keeps_the_tokens() -> None:
+    enterprise = Enterprise(3, base=BASE)
+    first = enterprise.users()[0].user_id
+    tokens = enterprise.tokens(first)
+    enterprise.leave(first)
+    assert first not in {person.user_id for person in enterprise.people()}
+    assert enterprise.tokens(first) == tokens
+
+
+def test_every_second_person_is_a_member_of_the_second_organization() -> None:
+    enterprise = Enterprise(5, base=BASE)
+    assert [len(enterprise.members(one)) for one in ("org-1", "org-2", "org-3")] == [5, 3, 0]
+
+
+def test_dates_are_written_as_documented() -> None:
+    assert iso(BASE + 0.048) == "2026-06-01T00:00:00.048Z"

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from structlog.testing import capture_logs
+from support.builders import NOW, Counts, ManualClock, a_token
+
+from exporter.common.cancellation import Stop, StoppedError
+from exporter.model.state import Failure, Reason
+from exporter.model.user import User
+from exporter.platform.base import ApiError
+from exporter.polling.poller import Poller
+from exporter.state.ledger import Ledger
+
+if TYPE_CHECKING:
+    from exporter.model.token import Token
+
+USER = User("u1", "li.wei")
+
+
+class Platform:
+    """Lists one token, or raises."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+
+    def list_tokens(self, user_id: str, stop: Stop) -> tuple[Token, ...]:  # noqa: ARG002 - as in Platform
+        assert user_id == "u1"
+        if self.error is not None:
+            raise self.error
+        return (a_token(),)
+
+
+class Setup:
+    def __init__(self) -> None:
+        self.platform = Platform()
+        self.ledger = Ledger("acme", (USER,))
+        self.counts = Counts()
+        self.poller = Poller(self.ledger, self.platform, self.counts, ManualClock())
+
+    def poll(self, error: Exception | None = None) -> Failure | None:
+        self.platform.error = error
+        return self.poller.poll(USER, Stop())
+
+
+def test_a_user_is_reserved_for_one_poll_at_a_time() -> None:
+    poller = Setup().poller
+    assert poller.claim(USER)
+    assert not poller.claim(USER)
+    poller.release(USER)
+    assert poller.claim(USER)
+
+
+def test_success_and_failure_are_recorded() -> None:
+    setup = Setup()
+    assert setup.poll() is None
+    state = setup.ledger.state("u1")
+    assert state is not None
+    assert (state.last_success, state.failure) == (NOW, None)
+    failure = setup.poll(ApiError(Reason.SERVER_ERROR, "HTTP 500"))
+    state = setup.ledger.state("u1")
+    assert state is not None
+    assert (state.tokens, state.failure, failure) == ((a_token(),), failure, Failure(Reason.SERVER_ERROR, "HTTP 500"))
+
+
+def test_a_refused_token_is_left_to_the_sweep() -> None:
+    setup = Setup()
+    failure = setup.poll(ApiError(Reason.UNAUTHORIZED, "HTTP 401"))
+    assert failure is not None
+    assert failure.reason is Reason.UNAUTHORIZED
+    state = setup.ledger.state("u1")
+    assert state is not None
+    assert not state.polled
+
+
+def test_a_cancelled_poll_records_nothing() -> None:
+    setup = Setup()
+    with pytest.raises(StoppedError):
+        setup.poll(StoppedError())
+    state = setup.ledger.state("u1")
+    assert state is not None
+    assert not state.polled
+
+
+def test_a_failure_is_a_warning_when_it_begins_and_its_end_is_logged() -> None:
+    setup = Setup()
+    with capture_logs() as lines:
+        for error in (ApiError(Reason.TIMEOUT, "slow"), ApiError(Reason.TIMEOUT, "slow"), None, None):
+            setup.poll(error)
+    assert [(line["log_level"], line["event"]) for line in lines] == [
+        ("warning", "poll failed"),
+        ("debug", "poll failed"),
+        ("info", "poll works again"),
+    ]
