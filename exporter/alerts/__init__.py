@@ -1,1 +1,1 @@
-"""Alerts: which there are, when they fire, the same as Prometheus rules, and how Alertmanager hears of them."""
+"""Alerts: their definitions and conditions, the same as Prometheus rules, and the delivery of notifications."""

@@ -1,4 +1,4 @@
-"""Evaluates conditions periodically and queues notifications for each Alertmanager. No I/O."""
+"""Evaluates conditions periodically and queues notifications for each receiver. No I/O."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 _EVALUATIONS_PER_RESEND = 4
 _LONGEST_BETWEEN_EVALUATIONS = 15.0
-_WORDS_KEPT_EVERY = 300.0
+_ANNOTATIONS_KEPT_EVERY = 300.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """What the notifier does, from one reload to the next.
+    """What the notifier does until the next reload.
 
     Attributes:
-        evaluate: everything that is worth an alert at a time in epoch seconds.
-        senders: one for each Alertmanager.
+        evaluate: finds the alerts that fire at a time in epoch seconds.
+        senders: one for each receiver.
         resend: seconds between two notifications of the same firing alert.
     """
 
@@ -45,18 +45,18 @@ class Plan:
 
 
 class Notifier:
-    """Evaluates what is worth an alert and queues what is due for every Alertmanager.
+    """Evaluates the conditions and queues the notifications that are due.
 
-    There is one for the life of the process: a reload gives it another plan. So the tracker has one owner, however
-    long an evaluation takes.
+    There is one for the lifetime of the process; a reload applies another plan. So the tracker has a single owner,
+    however long an evaluation takes.
 
     Args:
-        tracker: remembers the alerts; only the notifier uses it.
-        observer: counts what happens.
+        tracker: tracks the alerts; used by the notifier only.
+        observer: counts firing alerts.
         supervisor: makes the thread.
-        parent: ends everything.
-        clock: where time comes from.
-        keep: called with the alerts that a restart needs, after each evaluation.
+        parent: stops the notifier when it is set.
+        clock: the current time.
+        keep: called with the alerts to keep over a restart, after evaluations that changed them; None to keep none.
     """
 
     def __init__(
@@ -74,21 +74,21 @@ class Notifier:
         self._keep = keep
         self._kept: tuple[object, ...] = ()
         self._kept_at = 0.0
-        # Guards _tracker, and _plan while what was evaluated by it goes out.
+        # Guards _tracker, and _plan while its notifications are queued.
         self._lock = threading.Lock()
         self._plan: Plan | None = None
         self._started = False
         self._worker = supervisor.worker("alerts", self.step, parent=parent)
 
     def restore(self, kept: Iterable[KeptAlert], resend: float) -> None:
-        """Go on with the alerts of an earlier run."""
+        """Continue with the alerts of an earlier run."""
         with self._lock:
             self._tracker.restore(kept, Moment.of(self._clock), resend)
 
     def apply(self, plan: Plan | None) -> None:
-        """Go on by another plan; None does nothing until there is one.
+        """Apply another plan, or pause if it is None.
 
-        Once this returns, nothing more goes out by the old plan; what an evaluation under way finds is discarded.
+        Once this returns, no more notifications of the old plan are queued; an evaluation in progress is discarded.
         """
         with self._lock:
             self._plan = plan
@@ -98,7 +98,7 @@ class Notifier:
         self._worker.wake()
 
     def request_stop(self) -> None:
-        """Ask for the stop without waiting for it."""
+        """Ask the notifier to stop without waiting for it."""
         self._worker.stopping.set()
 
     def stop(self, timeout: float = 5.0) -> bool:
@@ -107,7 +107,7 @@ class Notifier:
         return self._worker.stop(timeout)
 
     def step(self) -> float | None:
-        """Evaluate once; returns the seconds until the next time, None for no limit."""
+        """Evaluate once; returns the seconds until the next evaluation, None to wait for a plan."""
         plan = self._plan
         if plan is None:
             return None
@@ -124,11 +124,11 @@ class Notifier:
         return plan.interval
 
     def _keep_alerts(self, at: Moment) -> None:
-        """Keep the alerts if one began or ended; the words, which change all the time, are kept now and then."""
+        """Keep the alerts when one starts or ends; changed annotations alone are kept every few minutes."""
         if self._keep is None:
             return
         kept = self._tracker.kept
         identities = tuple((one.labels, one.starts_at, one.ends_at) for one in kept)
-        if identities != self._kept or at.monotonic >= self._kept_at + _WORDS_KEPT_EVERY:
+        if identities != self._kept or at.monotonic >= self._kept_at + _ANNOTATIONS_KEPT_EVERY:
             self._kept, self._kept_at = identities, at.monotonic
             self._keep(kept)

@@ -66,7 +66,7 @@ def tokens(
     part or completely, or could not begin.
     """
     from exporter.common.clock import SystemClock
-    from exporter.report.listing import broken_rows, rows, write
+    from exporter.report.listing import rows, violating_rows, write
 
     terminal = Terminal.of(context)
     set_up_logs(terminal, log_level, log_format)
@@ -79,7 +79,7 @@ def tokens(
     now = clock.now()
     listed = rows(outcome.view, now, within=expires_within, expired=not ignore_expired)
     if policy:
-        listed = broken_rows(listed, outcome.view, rules, policies or (), now)
+        listed = violating_rows(listed, outcome.view, rules, policies or (), now)
     try:
         terminal.document(lambda stream: write(listed, output, now, stream, audit=policy))
     except OutputError as error:

@@ -1,1 +1,1 @@
-"""The audit on one page: what there is, what is wrong with it, and what runs out when."""
+"""Reports for people: the list of tokens, and the audit report with totals, violations and upcoming expiries."""

@@ -1,4 +1,4 @@
-"""Where the bars of the report's charts stand: numbers in, coordinates of an SVG out."""
+"""Computes the report's bar charts: numbers in, SVG coordinates out."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ if TYPE_CHECKING:
 
 WIDTH = 900
 _LABELLED = 4
-"""Every so many columns one has a date under it."""
+"""Every fourth column has a date as its label."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A rectangle with what it says.
+    """A bar of a chart.
 
     Attributes:
-        kind: what its colour depends on.
-        label: the words beside or under it.
-        value: its number.
+        kind: selects its colour.
+        label: the text beside or under it.
+        value: the number that it shows.
+        title: its tooltip.
     """
 
     x: float
@@ -39,7 +40,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Bars, and the size of the drawing that holds them.
+    """A bar chart and the size of its drawing.
 
     Attributes:
         top: the largest number on the axis.
@@ -52,7 +53,7 @@ class Chart:
 
 
 def states_chart(states: dict[TokenState, int]) -> Chart:
-    """All tokens as one bar, a part for each state."""
+    """One bar for all tokens, divided by state."""
     total = sum(states.values())
     x, bars = 0.0, []
     for state, count in states.items():
@@ -64,7 +65,7 @@ def states_chart(states: dict[TokenState, int]) -> Chart:
 
 
 def policies_chart(policies: tuple[PolicyCount, ...]) -> Chart:
-    """A bar for each policy, all of one scale."""
+    """A bar for each policy, on a common scale."""
     row, left, right = 26, 190, 60
     top = max((one.count for one in policies), default=0)
     room = WIDTH / 2 - left - right
@@ -85,7 +86,7 @@ def policies_chart(policies: tuple[PolicyCount, ...]) -> Chart:
 
 
 def weeks_chart(summary: Summary) -> Chart:
-    """A column for each of the next weeks, the first one urgent, with the day on which some begin."""
+    """A column for each of the next weeks; the first is critical, the second a warning."""
     left, above, height, below = 36, 18, 150, 22
     top = max(1, *summary.weeks)
     pitch = (WIDTH - left) / len(summary.weeks)

@@ -1,4 +1,4 @@
-"""Writes the report's file."""
+"""Writes the report to a file."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import stat
 import tempfile
 from pathlib import Path
 
-_OWNER_ALONE = 0o600
+_OWNER_ONLY = 0o600
 
 
 def replace_file(file: Path, text: str) -> None:
-    """Write a file whole or not at all. A new one is its owner's alone, one that was there keeps its mode.
+    """Replace a file atomically. A new file is readable by its owner only; an existing one keeps its mode.
 
-    What is no regular file, such as /dev/stdout, is written to as it is.
+    A file that is not a regular file, such as /dev/stdout, is written to directly.
 
     Raises:
-        OSError: it cannot be written; a file that was there before stays.
+        OSError: the file cannot be written; an existing file is unchanged.
     """
     try:
         target = file.resolve()
-    except RuntimeError:  # what Path makes of a symbolic link that leads to itself
+    except RuntimeError:  # raised by Path for a symbolic link that points at itself
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
-    mode = target.stat().st_mode if target.exists() else stat.S_IFREG | _OWNER_ALONE
+    mode = target.stat().st_mode if target.exists() else stat.S_IFREG | _OWNER_ONLY
     if not stat.S_ISREG(mode):
         target.write_text(text, encoding="utf-8", newline="")
         return

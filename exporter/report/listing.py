@@ -1,4 +1,4 @@
-"""The list of tokens for people and scripts: what falls in a window, as a table, JSON or CSV."""
+"""The list of tokens for people and scripts, as a table, JSON or CSV."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Row:
     """One token of the list.
 
     Attributes:
-        policies: what it breaks; None where nobody asked for that.
+        policies: the policies that it violates; None if the list is no audit.
     """
 
     organization: str
@@ -58,14 +58,14 @@ _WIDE = 240
 
 
 def rows(view: View, now: float, *, within: float | None, expired: bool) -> list[Row]:
-    """The tokens to list, by expiry: the expired, the soonest, the unreadable, the never-expiring.
+    """The tokens to list, sorted by expiry: expired, expiring soonest first, unknown expiry, never expiring.
 
     Args:
-        view: what is known.
+        view: the state of all users.
         now: epoch seconds.
-        within: only tokens that expire within so many seconds, have expired, or whose expiry cannot be read, since
-            nobody can say that those do not; None for all tokens.
-        expired: whether tokens that have expired are listed.
+        within: list only tokens that expire within this many seconds, have expired, or whose expiry is unknown, since
+            those may expire as well; None for all tokens.
+        expired: whether to list expired tokens.
     """
     found = [
         Row(organization.name, state.user, token, token.state(now))
@@ -79,22 +79,22 @@ def rows(view: View, now: float, *, within: float | None, expired: bool) -> list
     return sorted(found, key=_order)
 
 
-def broken_rows(
+def violating_rows(
     listed: Iterable[Row], view: View, policies: Policies, names: Collection[Policy], now: float
 ) -> list[Row]:
-    """Of a list only the tokens that break a policy, with what they break.
+    """The rows of a list whose tokens violate a policy, with the policies that they violate.
 
-    A user with too many tokens is there with all those that count.
+    For a user with too many tokens, all tokens that count are included.
 
     Args:
         listed: the list.
-        view: what it was made from.
-        policies: what tokens must be like.
-        names: the policies that are asked for; all that are configured if empty.
+        view: the state that it was made from.
+        policies: the configured policies.
+        names: the policies to check; all that are configured if empty.
         now: epoch seconds.
     """
     by_user = {
-        (organization.name, state.user.user_id): _broken(state, policies, names or policies.configured, now)
+        (organization.name, state.user.user_id): _violated(state, policies, names or policies.configured, now)
         for organization in view.organizations
         for state in organization.users
     }
@@ -105,16 +105,18 @@ def broken_rows(
     return [row for row in found if row.policies]
 
 
-def _broken(
+def _violated(
     state: UserState, policies: Policies, names: Collection[Policy], now: float
 ) -> dict[tuple[str, str], tuple[Policy, ...]]:
-    """What each token of a user breaks, by its id and name, in the order of the policies."""
+    """The policies that each token of a user violates, by token id and name, in the order of the configuration."""
     found: dict[tuple[str, str], set[Policy]] = {}
     for one in violations(state.user, state.tokens, policies, now, state.unexpired_left_out):
         if one.policy in names:
             for token in counted(state.user, state.tokens, policies, now) if one.token is None else [one.token]:
                 found.setdefault((token.token_id, token.name), set()).add(one.policy)
-    return {key: tuple(policy for policy in policies.configured if policy in broken) for key, broken in found.items()}
+    return {
+        key: tuple(policy for policy in policies.configured if policy in violated) for key, violated in found.items()
+    }
 
 
 def _order(row: Row) -> tuple[float, bool, str, str, str]:
@@ -124,7 +126,7 @@ def _order(row: Row) -> tuple[float, bool, str, str, str]:
 
 
 def write(listed: Sequence[Row], form: Output, now: float, stream: TextIO, *, audit: bool = False) -> None:
-    """Write the list; an audit has a column for the policies that each token breaks."""
+    """Write the list; an audit has a column for the policies that each token violates."""
     match form:
         case Output.TABLE:
             _write_table(listed, now, stream, audit=audit)
@@ -148,7 +150,7 @@ def _cell(value: object) -> object:
 
 
 def records(listed: Iterable[Row], now: float) -> list[dict[str, object]]:
-    """The list as plain values, as its JSON form has it."""
+    """The list as plain values, as in its JSON format."""
     return list(_records(listed, now))
 
 
@@ -174,7 +176,7 @@ def _records(listed: Iterable[Row], now: float) -> Iterator[dict[str, object]]:
 
 
 def _write_table(listed: Sequence[Row], now: float, stream: TextIO, *, audit: bool) -> None:
-    # Where nobody looks on, lines are not cut to a terminal's width.
+    # Without a terminal, lines are not wrapped to its width.
     console = Console(file=stream, width=None if stream.isatty() else _WIDE)
     table = Table(box=None, pad_edge=False, header_style="bold")
     headings = ("ORGANIZATION", "USER", "TOKEN", "TOKEN ID", "EXPIRES", "AT", "PERMISSIONS")
@@ -192,7 +194,7 @@ def _write_table(listed: Sequence[Row], now: float, stream: TextIO, *, audit: bo
             _plain(" ".join(row.token.permissions)),
             *([" ".join(row.policies or ())] if audit else []),
         )
-    console.print(table if listed else Text("No token to list."))
+    console.print(table if listed else Text("No tokens to list."))
 
 
 def _plain(text: str) -> Text:

@@ -1,4 +1,4 @@
-"""The report as text: a self-contained page, Markdown, CSV or JSON. Names come from other people and stay text."""
+"""The report as a self-contained HTML page, Markdown, CSV or JSON. Names are untrusted and always escaped."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from exporter.report.summary import Held, Summary
 
 _SHOWN_VIOLATIONS = 100
-"""Violations named on a page; the counts cover all, and CSV and JSON name all."""
+"""Violations listed in HTML and Markdown; the counts cover all, and CSV and JSON list all."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~&^$])")
 
 
 def _markdown(text: object) -> str:
-    """Text that Markdown and the HTML in it leave alone, on one line."""
+    """Text on one line, escaped for Markdown and the HTML in it."""
     return _MARKDOWN.sub(r"\\\1", printable(str(text)))
 
 
@@ -44,7 +44,7 @@ _PAGES.filters |= {"plain": printable, "md": _markdown, "utc": lambda at: utc(at
 
 
 def render(summary: Summary, form: Form) -> str:
-    """The report in a form."""
+    """The report in a format."""
     match form:
         case Form.HTML:
             return _page("report.html", summary)
@@ -69,8 +69,8 @@ def _page(template: str, summary: Summary) -> str:
         states=tuple(TokenState),
         expires=expires,
         age=age,
-        shown=summary.broken[:_SHOWN_VIOLATIONS],
-        more=max(0, len(summary.broken) - _SHOWN_VIOLATIONS),
+        shown=summary.violations[:_SHOWN_VIOLATIONS],
+        more=max(0, len(summary.violations) - _SHOWN_VIOLATIONS),
         states_chart=states_chart(summary.total.states),
         policies_chart=policies_chart(summary.policies),
         weeks_chart=weeks_chart(summary),
@@ -78,7 +78,7 @@ def _page(template: str, summary: Summary) -> str:
 
 
 def as_json(summary: Summary) -> dict[str, object]:
-    """The report as data: times as RFC 3339 in UTC, null for none."""
+    """The report as data: times in RFC 3339 and UTC, or null."""
     total = summary.total
 
     def held(one: Held) -> dict[str, object]:
@@ -121,10 +121,10 @@ def as_json(summary: Summary) -> dict[str, object]:
                 "policy": one.policy.value,
                 "severity": one.severity.value,
             }
-            for one in summary.broken
+            for one in summary.violations
         ],
         "oldest": [held(one) for one in summary.oldest],
-        "most_powerful": [held(one) for one in summary.powerful],
+        "most_powerful": [held(one) for one in summary.most_permissions],
         "users_with_most_tokens": [
             {
                 **_who(one.organization, one.user.user_id, one.user.name),
@@ -154,32 +154,32 @@ def _csv(summary: Summary) -> str:
 
 
 def _cell(value: object) -> object:
-    """A cell that a spreadsheet does not take for a formula."""
+    """A cell that a spreadsheet does not interpret as a formula."""
     return cell(value) if isinstance(value, str) else value
 
 
 def _lines(summary: Summary) -> Iterator[tuple[object, ...]]:
-    """One fact a line."""
-    nobody = ("", "", "", "", "")
-    yield "report", *nobody, "at", utc(summary.at)
+    """The lines of the CSV format, one value each."""
+    no_token = ("", "", "", "", "")
+    yield "report", *no_token, "at", utc(summary.at)
     for total in summary.organizations:
         where = (total.name, "", "", "", "")
         yield "users", *where, "watched", total.users
         yield "users", *where, "failing", total.failing
         for state, count in total.states.items():
             yield "tokens_by_state", *where, state.value, count
-    for broken in summary.policies:
-        yield "violations_by_policy", *nobody, broken.policy.value, broken.count
+    for policy in summary.policies:
+        yield "violations_by_policy", *no_token, policy.policy.value, policy.count
     for week, count in enumerate(summary.weeks):
-        yield "expiring_by_week", *nobody, week, count
-    yield "expiring_by_week", *nobody, "later", summary.later
-    for one in summary.broken:
+        yield "expiring_by_week", *no_token, week, count
+    yield "expiring_by_week", *no_token, "later", summary.later
+    for one in summary.violations:
         token = ("", "") if one.token is None else (one.token.token_id, one.token.name)
         who = (one.organization, one.user.user_id, one.user.name)
         yield "violation", *who, *token, one.policy.value, one.severity.value
     facts: tuple[tuple[str, tuple[Held, ...], str, Callable[[Token], object]], ...] = (
         ("oldest", summary.oldest, "created_at", lambda token: utc(token.created_at)),
-        ("most_powerful", summary.powerful, "permissions", lambda token: len(token.permissions)),
+        ("most_powerful", summary.most_permissions, "permissions", lambda token: len(token.permissions)),
     )
     for section, held, name, value in facts:
         for each in held:
@@ -189,4 +189,4 @@ def _lines(summary: Summary) -> Iterator[tuple[object, ...]]:
         who = (owner.organization, owner.user.user_id, owner.user.name)
         yield "users_with_most_tokens", *who, "", "", "unexpired", owner.unexpired
     for failure in summary.failures:
-        yield "failure", *nobody, "", failure
+        yield "failure", *no_token, "", failure

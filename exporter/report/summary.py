@@ -1,4 +1,4 @@
-"""What the report says, as values. Pure: the state, the policies and a time in, a summary out."""
+"""The content of the report as values. Pure: state, policies and time in, summary out."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from exporter.policies.schema import Policies
 
 WEEKS = 26
-"""How many weeks ahead are counted one by one."""
+"""How many of the next weeks are counted separately."""
 WEEK = 7 * 86400.0
 SHOWN = 10
-"""How many of the oldest, the most powerful and the richest are named."""
-_URGENCY = {severity: place for place, severity in enumerate(Severity)}
+"""How many of the oldest tokens, the tokens with the most permissions and the users with the most tokens are listed."""
+_RANK = {severity: place for place, severity in enumerate(Severity)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ class Totals:
 
     Attributes:
         name: the organization; "" for all.
-        users: users watched.
-        failing: users of whom nothing current is known.
-        states: tokens in each state, every state there.
+        users: watched users.
+        failing: users whose last poll failed or who have not been polled yet.
+        states: tokens by state; every state has an entry.
     """
 
     name: str
@@ -44,13 +44,13 @@ class Totals:
 
     @property
     def tokens(self) -> int:
-        """All tokens listed."""
+        """All tokens."""
         return sum(self.states.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A token and whose it is."""
+    """A token and its owner."""
 
     organization: str
     user: User
@@ -59,7 +59,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A user and how many tokens they have: all, and those that have not expired."""
+    """A user with the number of all tokens and of unexpired tokens."""
 
     organization: str
     user: User
@@ -68,8 +68,8 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
-    """A policy that somebody breaks; without a token it is the user's tokens together."""
+class ReportedViolation:
+    """A violation of a policy; `token` is None if the user's tokens together violate it."""
 
     organization: str
     user: User
@@ -80,7 +80,7 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class PolicyCount:
-    """How often a configured policy is broken."""
+    """The number of violations of a configured policy."""
 
     policy: Policy
     severity: Severity
@@ -92,40 +92,40 @@ class Summary:
     """The whole report.
 
     Attributes:
-        at: epoch seconds that everything is worked out for.
+        at: epoch seconds for which everything is computed.
         total: the numbers of all organizations.
         organizations: those of each, in the order of the configuration.
-        policies: the configured policies, with how often each is broken.
-        broken: each violation, the most urgent first.
-        weeks: tokens that expire in each of the next `WEEKS` weeks, by the whole weeks that they have left.
+        policies: the configured policies with their numbers of violations.
+        violations: all violations, the most severe first.
+        weeks: tokens that expire in each of the next `WEEKS` weeks, by whole weeks left.
         later: tokens that expire after that.
-        oldest: unexpired tokens, those created first.
-        powerful: unexpired tokens that grant the most permissions.
+        oldest: the unexpired tokens that were created first.
+        most_permissions: the unexpired tokens with the most permissions.
         owners: the users with the most unexpired tokens.
-        failures: sentences that say whose tokens could not be read, and why.
+        failures: sentences about the users whose tokens could not be fetched, with the reason.
     """
 
     at: float
     total: Totals
     organizations: tuple[Totals, ...]
     policies: tuple[PolicyCount, ...]
-    broken: tuple[Broken, ...]
+    violations: tuple[ReportedViolation, ...]
     weeks: tuple[int, ...]
     later: int
     oldest: tuple[Held, ...]
-    powerful: tuple[Held, ...]
+    most_permissions: tuple[Held, ...]
     owners: tuple[Owner, ...]
     failures: tuple[str, ...]
 
 
 def summarize(view: View, policies: Policies, now: float, failures: tuple[str, ...] = ()) -> Summary:
-    """The report at the time ``now``.
+    """The report at ``now``.
 
     Args:
-        view: what is known.
-        policies: what tokens must be like.
+        view: the state of all users.
+        policies: the configured policies.
         now: epoch seconds.
-        failures: what a sweep says of those that it could not read.
+        failures: sentences about the users that a sweep could not poll.
     """
     organizations = tuple(_totals(one, now) for one in view.organizations)
     held = [
@@ -135,8 +135,8 @@ def summarize(view: View, policies: Policies, now: float, failures: tuple[str, .
         for token in state.tokens
         if token.state(now) is not TokenState.EXPIRED
     ]
-    broken = _broken(view, policies, now)
-    counts = Counter(one.policy for one in broken)
+    found = _violations(view, policies, now)
+    counts = Counter(one.policy for one in found)
     left = Counter(
         int((one.token.expires_at - now) // WEEK)
         for one in held
@@ -147,11 +147,11 @@ def summarize(view: View, policies: Policies, now: float, failures: tuple[str, .
         total=_sum(organizations),
         organizations=organizations,
         policies=tuple(PolicyCount(policy, section.severity, counts[policy]) for policy, section in policies.sections),
-        broken=broken,
+        violations=found,
         weeks=tuple(left[week] for week in range(WEEKS)),
         later=sum(count for week, count in left.items() if week >= WEEKS),
         oldest=tuple(sorted((one for one in held if one.token.created_at is not None), key=_by_age)[:SHOWN]),
-        powerful=tuple(sorted((one for one in held if one.token.permissions), key=_by_power)[:SHOWN]),
+        most_permissions=tuple(sorted((one for one in held if one.token.permissions), key=_by_permissions)[:SHOWN]),
         owners=_owners(view, now),
         failures=failures,
     )
@@ -172,14 +172,14 @@ def _sum(totals: Iterable[Totals]) -> Totals:
     return Totals("", sum(one.users for one in every), sum(one.failing for one in every), states)
 
 
-def _broken(view: View, policies: Policies, now: float) -> tuple[Broken, ...]:
+def _violations(view: View, policies: Policies, now: float) -> tuple[ReportedViolation, ...]:
     found = [
-        Broken(organization.name, state.user, one.token, one.policy, one.severity)
+        ReportedViolation(organization.name, state.user, one.token, one.policy, one.severity)
         for organization in view.organizations
         for state in organization.users
         for one in violations(state.user, state.tokens, policies, now, state.unexpired_left_out)
     ]
-    return tuple(sorted(found, key=lambda one: (_URGENCY[one.severity], one.policy, one.organization, one.user.name)))
+    return tuple(sorted(found, key=lambda one: (_RANK[one.severity], one.policy, one.organization, one.user.name)))
 
 
 def _owners(view: View, now: float) -> tuple[Owner, ...]:
@@ -199,6 +199,6 @@ def _by_age(one: Held) -> tuple[float, str, str]:
     return created, one.organization, one.token.token_id
 
 
-def _by_power(one: Held) -> tuple[int, float, str, str]:
-    """Of those that grant as much, the oldest first."""
+def _by_permissions(one: Held) -> tuple[int, float, str, str]:
+    """The most permissions first; of those with equally many, the oldest."""
     return -len(one.token.permissions), *_by_age(one)

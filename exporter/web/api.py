@@ -1,4 +1,4 @@
-"""The JSON API: the list of tokens and the last events."""
+"""The JSON API: the list of tokens and the latest events."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _DIGITS = 9
-"""As many digits of a limit as are read: more events than are ever kept."""
+"""Digits of a limit that are parsed: enough for more events than are ever kept."""
 
 
 class TokenList(CachedView):
-    """What `tokens --output json` prints, in one line."""
+    """The list that `tokens --output json` prints, on one line."""
 
     def __init__(self, store: Store, clock: Clock, refusals: Refusals) -> None:
         super().__init__(store, clock, refusals, self._list)
         self._left_out = 0
 
     def answer(self) -> tuple[bytes, int]:
-        """The list, and how many tokens it lacks because they are only counted."""
+        """The list, and the number of tokens that are left out because they are only counted."""
         return self.body(), self._left_out
 
     def _list(self, view: View, now: float) -> bytes:
@@ -48,13 +48,13 @@ class EncodedEvents:
     """Events as JSON.
 
     Attributes:
-        newest_first: one each.
+        newest_first: the events, each as a JSON object.
     """
 
     newest_first: tuple[bytes, ...]
 
     def newest(self, limit: str | None) -> bytes:
-        """So many of them as a JSON array; all without a limit."""
+        """The newest events as a JSON array: at most ``limit`` of them, all if it is None."""
         count = None if limit is None else int(limit.lstrip("0")[:_DIGITS] or "0")
         return b"[" + b", ".join(self.newest_first[:count]) + b"]"
 
@@ -65,7 +65,7 @@ def invalid_limit(limit: str) -> bool:
 
 
 class EventList:
-    """The last events, encoded once until there are new ones. One thread at a time may ask.
+    """The latest events, encoded again only when they change. For one thread at a time.
 
     Args:
         events: the events, newest first.
@@ -89,7 +89,7 @@ class EventList:
     def _encode(self, event: Event) -> bytes | None:
         try:
             return json.dumps(_as_json(event), ensure_ascii=False).encode()
-        except Exception:  # noqa: BLE001 - one event must not fail the list; it is counted
+        except Exception:  # noqa: BLE001 - one event must not break the list; counted
             if event not in self._made_from:
                 self._refusals.internal_error("render")
                 _log.exception(

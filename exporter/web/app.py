@@ -1,4 +1,4 @@
-"""The routes: metrics, landing page, health, readiness, reload."""
+"""The routes: metrics, landing page, JSON API, health, readiness, reload."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ _API_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What the routes show and do.
+    """What the routes expose.
 
     Attributes:
-        exposition: what `/metrics` answers with.
-        store: the state that page and readiness look at.
-        events: what has changed about tokens, newest first.
-        stale_after: seconds from which the page calls data stale, as configured now.
-        reload: loads the configuration anew, raising `ReloadError`; None where that is not allowed over HTTP.
-        clock: where time comes from.
-        problems: what is wrong with which essential thread; empty if all is well.
+        exposition: renders `/metrics`.
+        store: the state of all users.
+        stale_after: seconds after which the page shows data as stale.
+        events: the latest changes of tokens, newest first.
+        reload: reloads the configuration, raising `ReloadError`; None if that is not allowed over HTTP.
+        clock: the current time.
+        problems: problems of essential threads; empty if healthy.
     """
 
     exposition: Exposition
@@ -61,7 +61,7 @@ class Served:
 
 
 class _Routes:
-    """The handlers. What takes work is done in threads, and once for all who ask at the same time."""
+    """The handlers. Expensive work runs in threads, once for all concurrent requests."""
 
     def __init__(self, served: Served, refusals: Refusals) -> None:
         store, clock, exposition = served.store, served.clock, served.exposition
@@ -111,7 +111,7 @@ class _Routes:
         view = await self._views.result()
         if not view.ready:
             waiting = [one for one in view.organizations if not one.ready]
-            # Whose users are not known yet has nobody to sweep, which is no news.
+            # An organization without a list of users sweeps none, so name a missing sweep first.
             missing = "no sweep completed yet" if any(one.sweep is None for one in waiting) else "no list of users yet"
             names = ", ".join(one.name for one in waiting) or "any organization"
             return PlainTextResponse(f"Not ready: {missing} of {names}.\n", status_code=503)
@@ -126,7 +126,7 @@ def create_app(served: Served, refusals: Refusals) -> Starlette:
     """The application.
 
     Args:
-        served: what the routes show and do.
+        served: what the routes expose.
         refusals: counts clients that are refused.
     """
     to = _Routes(served, refusals)
@@ -146,7 +146,7 @@ def create_app(served: Served, refusals: Refusals) -> Starlette:
         ],
         exception_handlers={BusyError: refuse},
     )
-    # It would redirect to whatever host the client names.
+    # A redirect would go to whatever host the client names.
     app.router.redirect_slashes = False
     return app
 
@@ -158,11 +158,11 @@ def _health(problems: tuple[str, ...]) -> Response:
 
 
 def _reload(reload: Callable[[], None] | None) -> tuple[int, str]:
-    """Status and words of the answer."""
+    """Status and text of the response."""
     if reload is None:
-        return 403, "Reload over HTTP is off; start with --web.enable-lifecycle.\n"
+        return 403, "Reloading over HTTP is disabled; start with --web.enable-lifecycle.\n"
     try:
         reload()
     except ReloadError as error:
-        return 500, f"The old configuration stays in force:\n{error}\n"
-    return 200, "The new configuration is in force.\n"
+        return 500, f"Reload failed, the previous configuration stays in effect:\n{error}\n"
+    return 200, "Configuration reloaded.\n"

@@ -1,4 +1,4 @@
-"""Basic auth (RFC 7617) that a flood of wrong passwords does not lock."""
+"""Basic auth (RFC 7617) that stays usable during a flood of wrong passwords."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from exporter.web.refusals import Refusals
 
 CHECKS_AT_ONCE = 1
-"""Passwords that are checked at the same time: each keeps a processor busy."""
+"""Passwords checked at the same time: each check keeps a CPU busy."""
 MAX_WAITING = 16
-"""Checks that may wait for their turn, the one under way included."""
+"""Checks that may wait, including the one in progress."""
 MAX_WAITING_PER_ADDRESS = 4
-"""Of these, checks for one address."""
+"""Checks that may wait for one address."""
 FAILURES_PER_ADDRESS = 60
-"""Wrong passwords that an address may send at once; after them one a second."""
+"""Wrong passwords that an address may send in a burst; afterwards one per second."""
 PENALTY = 1.0
 _SECONDS_A_FAILURE = 1.0
 _MAX_ADDRESSES = 4096
 
 
 class FailureLimit:
-    """How many wrong passwords an address may send. For the event loop's thread only.
+    """Limits the rate of wrong passwords by address. For the event loop's thread only.
 
     Args:
         clock: monotonic time.
@@ -45,7 +45,7 @@ class FailureLimit:
 
     def __init__(self, clock: MonotonicClock) -> None:
         self._clock = clock
-        # The time at which an address has made up for all its failures; the address that failed last comes last.
+        # When an address may send a full burst again; the address that failed last comes last.
         self._even_at: OrderedDict[str, float] = OrderedDict()
 
     def exceeded(self, address: str) -> bool:
@@ -65,14 +65,14 @@ class FailureLimit:
 class BasicAuth:
     """Rejects requests without valid credentials.
 
-    Credentials that were right before pass at once. Others are checked one after the other, and only so many may wait.
+    Credentials that were verified before pass at once. Others are checked one at a time, in a bounded queue.
 
     Args:
-        app: what it protects.
+        app: the protected application.
         users: bcrypt hashes by user name.
         clock: monotonic time.
         refusals: counts refused clients.
-        penalty: seconds that a client waits for a refusal without a check, so that a flood costs little work.
+        penalty: seconds to delay a refusal without a check, so that a flood costs little CPU time.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class BasicAuth:
         await (self._app if refusal is None else refusal)(scope, receive, send)
 
     async def _refusal(self, scope: Scope) -> PlainTextResponse | None:
-        """The answer that refuses a request; None to let it pass."""
+        """The response that refuses a request; None to let it pass."""
         encoded = _credentials(scope)
         if encoded is None:
             return _unauthorized()
@@ -113,7 +113,7 @@ class BasicAuth:
         if self._waiting.total() >= MAX_WAITING or self._waiting[address] >= MAX_WAITING_PER_ADDRESS:
             self._refusals.refused(Refusal.PASSWORD_CHECKS_BUSY, host)
             await self._keep_waiting(scope)
-            return _later(503, "Too many passwords wait to be checked.\n")
+            return _later(503, "Too many password checks in progress.\n")
         if await self._check(encoded, address):
             return None
         self._failures.failed(address)
@@ -122,13 +122,13 @@ class BasicAuth:
 
     async def _keep_waiting(self, scope: Scope) -> None:
         if (connection := connection_of(scope)) is not None:
-            # It makes room when others need the connection.
+            # In this phase it can lose its connection to a new client.
             connection.enter(Phase.PENALTY)
         await asyncio.sleep(self._penalty)
 
     async def _check(self, encoded: bytes, address: str) -> bool:
         if self._turns is None:
-            # Not earlier: it belongs to the event loop.
+            # Made here because it belongs to the event loop.
             self._turns = anyio.CapacityLimiter(CHECKS_AT_ONCE)
         self._waiting[address] += 1
         try:
@@ -148,7 +148,7 @@ def _credentials(scope: Scope) -> bytes | None:
 
 
 def _network(host: str) -> str:
-    """What failures are counted by: an IPv4 address, or the 64 bits of an IPv6 address that a provider hands out."""
+    """The key that failures are counted by: an IPv4 address, or the /64 network of an IPv6 address."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -164,5 +164,5 @@ def _unauthorized() -> PlainTextResponse:
     return PlainTextResponse("Unauthorized\n", status_code=401, headers=challenge)
 
 
-def _later(status: int, words: str) -> PlainTextResponse:
-    return PlainTextResponse(words, status_code=status, headers={"Retry-After": "1"})
+def _later(status: int, text: str) -> PlainTextResponse:
+    return PlainTextResponse(text, status_code=status, headers={"Retry-After": "1"})

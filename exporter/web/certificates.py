@@ -1,4 +1,4 @@
-"""Checks what the section `tls_server_config` names before OpenSSL sees it, which may wait, prompt or stumble."""
+"""Checks the files and ciphers of `tls_server_config` before OpenSSL uses them, which could block or prompt."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class TlsError(Exception):
     """A file or cipher cannot be used.
 
     Attributes:
-        key: the keys below `tls_server_config` that name it.
+        key: the path of the key below `tls_server_config`.
         problem: what is wrong.
-        hint: what to do about it.
+        hint: how to fix it.
     """
 
     def __init__(self, key: tuple[str | int, ...], problem: str, hint: str) -> None:
@@ -31,10 +31,10 @@ class TlsError(Exception):
 
 
 def check_file(key: str, file: Path) -> Path:
-    """The file, if it can be read without waiting.
+    """The file, if it is a readable regular file.
 
     Raises:
-        TlsError: it cannot.
+        TlsError: it is not.
     """
     try:
         read_regular_file(file, _BYTE_LIMIT)
@@ -44,7 +44,7 @@ def check_file(key: str, file: Path) -> Path:
 
 
 def no_passphrase(file: Path) -> Callable[[], str]:
-    """What OpenSSL calls for a key that is encrypted, instead of asking at the terminal."""
+    """A password callback for OpenSSL that rejects an encrypted key instead of prompting at the terminal."""
 
     def refuse() -> NoReturn:
         raise TlsError(("key_file",), f"{file} is encrypted", "remove its passphrase with: openssl pkey")
@@ -53,10 +53,10 @@ def no_passphrase(file: Path) -> Callable[[], str]:
 
 
 def check_ciphers(names: Sequence[str]) -> None:
-    """Refuse a cipher that OpenSSL does not know: of a list it would pass over all but the known ones.
+    """Check that OpenSSL knows each cipher: in a list it silently ignores unknown ones.
 
     Raises:
-        TlsError: it does not know one.
+        TlsError: a cipher is unknown.
     """
     for number, name in enumerate(names):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -64,5 +64,5 @@ def check_ciphers(names: Sequence[str]) -> None:
             context.set_ciphers(name)
         except (ssl.SSLError, ValueError):
             problem = f"the cipher {name} is not known to OpenSSL"
-            hint = "write its OpenSSL name for TLS 1.2, such as ECDHE-RSA-AES128-GCM-SHA256; those of TLS 1.3 are fixed"
+            hint = "use its OpenSSL name for TLS 1.2, such as ECDHE-RSA-AES128-GCM-SHA256; those of TLS 1.3 are fixed"
             raise TlsError(("cipher_suites", number), problem, hint) from None

@@ -1,8 +1,8 @@
-"""The connections of clients: how many there may be, and how long each may take for what it does.
+"""Limits the number of client connections and the time of each phase of a connection.
 
-A connection costs a descriptor, which polls and storage need as well, so clients get a share of them. When the share is
-used up, the connection that has been idle for longest is closed for a new one; if none is idle, the new one is refused.
-All of this happens in the event loop's thread.
+A connection needs a file descriptor, which polls and storage need as well, so clients get a share of the descriptors.
+When all are in use, the connection that has been idle for longest is closed for a new one; if none is idle, the new one
+is refused. All of this runs in the event loop's thread.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ if TYPE_CHECKING:
 CONNECTION = "yunxiao.connection"
 """The key of the client's `Connection` among the extensions of an ASGI scope."""
 MAX_CONNECTIONS = 512
-"""Connections of clients at most, however many descriptors there are."""
+"""Maximum number of client connections, however many descriptors there are."""
 MIN_CONNECTIONS = 16
-"""Connections of clients at least, however few descriptors there are."""
+"""Minimum number of client connections, however few descriptors there are."""
 REQUEST_TIMEOUT = 15.0
-"""Seconds from the first byte of a request, or from the connection, until the request must be there."""
+"""Seconds to receive a whole request, from the connection or the first byte."""
 RESPONSE_TIMEOUT = 60.0
-"""Seconds in which a client must have read an answer."""
+"""Seconds in which a client must read a response."""
 IDLE_TIMEOUT = 75.0
-"""Seconds between two requests: more than the usual scrape interval, so that Prometheus keeps its connection."""
+"""Seconds between two requests: longer than common scrape intervals, so that Prometheus keeps its connection."""
 UNSENT_BYTES = 256 << 10
-"""Bytes that the kernel keeps for a client that is not ready for them."""
+"""Bytes that the kernel buffers for a client that does not read."""
 _READER_GRACE = 5.0
-"""Seconds that a client may read an answer before it can lose its connection to a new client."""
+"""Seconds that a client may read a response before it can lose its connection to a new client."""
 PENALTY_TIMEOUT = 10.0
-"""Seconds that a client can be kept waiting for a refusal."""
+"""Maximum delay of a refusal, in seconds."""
 _CUT_TAKES = 1.0
-"""Seconds in which the event loop frees the descriptor of a connection that was cut, usually."""
+"""Seconds in which the event loop usually frees the descriptor of a closed connection."""
 _FORGOTTEN_AFTER = 10.0
 _NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _SHED = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -52,7 +52,7 @@ Accept = Callable[[], tuple[socket.socket, Any]]
 
 
 def connection_limit() -> int:
-    """How many connections clients may have: half of the descriptors that the process may open, within the bounds."""
+    """The number of connections that clients may have: half of the descriptor limit, within the bounds."""
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if descriptors == resource.RLIM_INFINITY:
         return MAX_CONNECTIONS
@@ -60,16 +60,16 @@ def connection_limit() -> int:
 
 
 class Phase(Enum):
-    """What a connection does; the value is how many seconds it may do so, None for as long as it takes."""
+    """The phase of a connection; the value is its time limit in seconds, None for no limit."""
 
     REQUEST = REQUEST_TIMEOUT
-    """The client is to send a request: the first one, the rest of one, TLS handshake included."""
+    """Receiving a request, including the TLS handshake before the first one."""
     HANDLING = None
-    """The exporter works on the answer."""
+    """The exporter prepares the response."""
     RESPONSE = RESPONSE_TIMEOUT
-    """The client is to read an answer."""
+    """The client reads a response."""
     PENALTY = PENALTY_TIMEOUT
-    """The client is kept waiting for its refusal, so that it asks less often."""
+    """A refusal is delayed, so that the client asks less often."""
     IDLE = IDLE_TIMEOUT
     """Between two requests."""
 
@@ -78,7 +78,7 @@ _LATE = {Phase.REQUEST: Refusal.SLOW_REQUEST, Phase.RESPONSE: Refusal.SLOW_READE
 
 
 class Connection(socket.socket):
-    """A client's connection: the socket itself, for nothing else knows when its descriptor is free again."""
+    """A client's connection. It is the socket itself, which alone knows when its descriptor is free again."""
 
     table: Connections
     address: str
@@ -87,30 +87,30 @@ class Connection(socket.socket):
 
     @classmethod
     def of(cls, accepted: socket.socket, address: str, table: Connections) -> Connection:
-        """The accepted socket, which must not be used any more."""
+        """Take over an accepted socket, which must not be used afterwards."""
         made = cls(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
         made.table, made.address, made.phase, made.since = table, address, Phase.REQUEST, table.now()
         if made.family in {socket.AF_INET, socket.AF_INET6} and hasattr(socket, "TCP_NOTSENT_LOWAT"):
-            # Without, the kernel takes megabytes for a client that does not read them.
+            # Otherwise the kernel buffers megabytes for a client that does not read.
             with contextlib.suppress(OSError):
                 made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         return made
 
     def enter(self, phase: Phase) -> None:
-        """The connection does something else from now on; its time starts again unless it did so before."""
+        """Enter a phase; the time limit starts unless the connection is already in it."""
         if phase is not self.phase:
             self.restart(phase)
 
     def restart(self, phase: Phase) -> None:
-        """The connection begins something new; its time starts."""
+        """Enter a phase and start its time limit."""
         self.phase, self.since = phase, self.table.now()
 
     def has_sent(self) -> bool:
-        """Whether the client has sent something that has not been read yet: it is not as idle as it seems."""
+        """Whether the client has sent data that has not been read yet, so that it is not idle."""
         return bool(self._peek())
 
     def is_abandoned(self) -> bool:
-        """Whether the client has closed its end, which the event loop is about to see."""
+        """Whether the client has closed the connection, which the event loop has not noticed yet."""
         return self._peek() == b""
 
     def _peek(self) -> bytes | None:
@@ -122,7 +122,7 @@ class Connection(socket.socket):
             return b""
 
     def cut(self) -> None:
-        """End the connection, whatever is still to be sent. The event loop then frees the descriptor."""
+        """Close the connection without sending the rest. The event loop then frees the descriptor."""
         self.table.left(self)
         with contextlib.suppress(OSError):
             self.shutdown(socket.SHUT_RDWR)
@@ -140,25 +140,25 @@ def connection_of(scope: Scope) -> Connection | None:
 
 
 class Connections:
-    """All connections of clients.
+    """All client connections.
 
     Args:
-        capacity: how many there may be.
+        capacity: how many are allowed.
         clock: monotonic time.
-        refusals: counts those that are refused or cut off.
+        refusals: counts refused and closed connections.
     """
 
     def __init__(self, capacity: int, clock: MonotonicClock, refusals: Refusals) -> None:
         self.now: Callable[[], float] = clock.monotonic
         self._capacity = capacity
         self._refusals = refusals
-        # By descriptor, oldest first. Those that have been cut, and when, keep their descriptor for a moment.
+        # By descriptor, oldest first. `_cut`: when a connection was cut; its descriptor is in use a moment longer.
         self._open: dict[int, Connection] = {}
         self._cut: dict[int, float] = {}
         self._spare = _a_descriptor()
 
     def __len__(self) -> int:
-        """How many descriptors are in use."""
+        """The number of descriptors in use."""
         return len(self._open)
 
     def by_descriptor(self, descriptor: int) -> Connection:
@@ -172,7 +172,7 @@ class Connections:
             accept: the plain `accept` of a listening socket.
 
         Raises:
-            BlockingIOError: there is none to accept, or no room for it now. The event loop tries again.
+            BlockingIOError: there is no connection to accept, or no room for it. The event loop tries again.
         """
         if len(self._open) >= self._capacity:
             self._make_room()
@@ -185,7 +185,7 @@ class Connections:
                 raise
             self._make_room()
             if not self._shed_with_spare(accept):
-                # The event loop waits for a second before it tries again.
+                # The event loop waits a second before it tries again.
                 raise
             raise BlockingIOError from None
         made = Connection.of(accepted, _host(peer), self)
@@ -193,7 +193,7 @@ class Connections:
         return made, peer
 
     def sweep(self) -> None:
-        """Cut off those that take too long. To be called every second."""
+        """Cut connections that exceed their time limit. Call it every second."""
         now = self.now()
         for one in self._living():
             limit = one.phase.value
@@ -203,23 +203,23 @@ class Connections:
                 one.cut()
         for descriptor, since in list(self._cut.items()):
             if now - since >= _FORGOTTEN_AFTER:
-                # The event loop has lost it. Without this reference it is freed.
+                # The event loop has lost it. Dropping this reference frees it.
                 del self._cut[descriptor]
                 self._open.pop(descriptor, None)
 
     def left(self, connection: Connection) -> None:
-        """A connection has been cut; its descriptor will be free in a moment."""
+        """Record that a connection was cut; its descriptor will be free in a moment."""
         self._cut[connection.fileno()] = self.now()
 
     def closed(self, connection: Connection) -> None:
-        """A connection's descriptor is about to be free."""
+        """Record that a connection's descriptor is about to be free."""
         descriptor = connection.fileno()
         if self._open.get(descriptor) is connection:
             del self._open[descriptor]
             self._cut.pop(descriptor, None)
 
     def stop(self) -> None:
-        """Close what the table itself holds."""
+        """Close the spare descriptor."""
         if self._spare is not None:
             os.close(self._spare)
             self._spare = None
@@ -228,7 +228,7 @@ class Connections:
         return [one for descriptor, one in self._open.items() if descriptor not in self._cut]
 
     def _make_room(self) -> None:
-        """Cut the connection that is needed least; does nothing if each one is needed.
+        """Cut the least important connection, if there is one that may be cut.
 
         Raises:
             BlockingIOError: there will be room in a moment.
@@ -243,7 +243,7 @@ class Connections:
         raise BlockingIOError
 
     def _victim(self, now: float) -> Connection | None:
-        """The connection that is needed least: the longest idle one, one to be refused, or the slowest reader."""
+        """The least important connection: the longest idle one, one whose refusal is delayed, or the slowest reader."""
         living = sorted(self._living(), key=lambda one: one.since)
         for one in living:
             if one.phase in {Phase.REQUEST, Phase.IDLE} and not one.has_sent():
@@ -257,7 +257,7 @@ class Connections:
         return None
 
     def _shed(self, accept: Accept) -> bool:
-        """Refuse the next client in words, as far as that works without waiting. False if it could not be accepted."""
+        """Refuse the next client with a 503, if possible without blocking. False if it could not be accepted."""
         try:
             accepted, peer = accept()
         except OSError:
@@ -269,7 +269,7 @@ class Connections:
         return True
 
     def _shed_with_spare(self, accept: Accept) -> bool:
-        """Refuse the next client though there are no descriptors: else the event loop would try again at once."""
+        """Refuse the next client without a free descriptor; otherwise the event loop would retry at once."""
         self.stop()
         shed = self._shed(accept)
         self._spare = _a_descriptor()
@@ -277,7 +277,7 @@ class Connections:
 
 
 def _a_descriptor() -> int | None:
-    """A descriptor to keep in reserve; None if there are none."""
+    """A descriptor to keep in reserve; None if none is free."""
     try:
         return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

@@ -1,7 +1,7 @@
-"""Sends large bodies to many clients at once from shared memory.
+"""Sends large response bodies to many clients without a copy for each.
 
-A body is sent in small portions, each only when the client has taken the one before, so that a slow client costs one
-portion and not a copy. Clients of the same body share it. What slow clients keep alive of older bodies is limited.
+A body is sent in chunks, each only when the client has read the previous one, so that a slow client costs the memory of
+one chunk. Clients of the same body share it. The memory of older bodies that slow clients keep alive is limited.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ if TYPE_CHECKING:
     from exporter.web.refusals import Refusals
 
 MAX_BYTES = 128 << 20
-"""Bytes of different bodies under way at most, unless `MIN_BODIES` are more."""
+"""Maximum total bytes of different bodies being sent, unless `MIN_BODIES` need more."""
 MIN_BODIES = 3
-"""Different bodies as large as the one asked for that may be under way in any case."""
-PORTION = 128 << 10
+"""Number of bodies of the requested size that may always be sent at the same time."""
+CHUNK = 128 << 10
 _SMALL = 64 << 10
-"""Bytes up to which a body is not counted: it fits into the buffers of one connection."""
+"""Bytes up to which a body is not counted: it fits into the buffers of a connection."""
 _GRACE = 1.0
-"""Seconds that a client may read a body before it can be cut off for others."""
-_PORTIONS_A_TURN = 8
+"""Seconds that a client may read a body before its connection can be closed for others."""
+_CHUNKS_PER_TURN = 8
 _RETRY_AFTER = "1"
 
 
 @dataclass(slots=True, eq=False)
-class _UnderWay:
-    """A body and who reads it.
+class _Sending:
+    """A body that is being sent.
 
     Attributes:
         content: the body.
-        since: monotonic time at which its first reader began.
-        readers: their connections.
+        since: monotonic time at which its first client started.
+        readers: the connections of its clients.
     """
 
     content: bytes
@@ -52,57 +52,57 @@ class _UnderWay:
 
 
 class Deliveries:
-    """The large bodies under way. For the event loop's thread only.
+    """The bodies that are being sent. For the event loop's thread only.
 
     Args:
         clock: monotonic time.
-        refusals: counts clients that are refused or cut off.
+        refusals: counts refused and closed connections.
     """
 
     def __init__(self, clock: MonotonicClock, refusals: Refusals) -> None:
         self._clock = clock
         self._refusals = refusals
-        # By identity of the content; the oldest first.
-        self._under_way: dict[int, _UnderWay] = {}
+        # By the identity of the content, oldest first.
+        self._sending: dict[int, _Sending] = {}
 
     @property
-    def bytes_under_way(self) -> int:
-        """The size of all different bodies under way."""
-        return sum(len(one.content) for one in self._under_way.values())
+    def bytes_being_sent(self) -> int:
+        """The total size of the different bodies being sent."""
+        return sum(len(one.content) for one in self._sending.values())
 
     def response(self, content: bytes, headers: Mapping[str, str], media_type: str | None = None) -> Response:
-        """An answer with this body."""
+        """A response with this body."""
         return _Delivery(self, content, headers, media_type)
 
     def begin(self, content: bytes, connection: Connection | None) -> bool:
-        """Begin to send a body. False if there are too many under way; `end` must be called only if True."""
-        one = self._under_way.get(id(content))
+        """Start to send a body. False if too many are being sent; call `end` only if True."""
+        one = self._sending.get(id(content))
         if one is None:
             if len(content) > _SMALL and not self._make_room(len(content)):
                 address = "" if connection is None else connection.address
                 self._refusals.refused(Refusal.TOO_MANY_BODIES, address)
                 return False
-            one = self._under_way[id(content)] = _UnderWay(content, self._clock.monotonic())
+            one = self._sending[id(content)] = _Sending(content, self._clock.monotonic())
         one.readers.append(connection)
         return True
 
     def end(self, content: bytes, connection: Connection | None) -> None:
-        """A body has been sent, or its client is gone."""
-        one = self._under_way.get(id(content))
-        # Cut off before: then it is not there any more, nor can another body have taken its identity.
+        """A body was sent, or its client disconnected."""
+        one = self._sending.get(id(content))
+        # A connection that was closed for others is no longer a reader, even if another body has the same identity now.
         if one is not None and connection in one.readers:
             one.readers.remove(connection)
             if not one.readers:
-                del self._under_way[id(content)]
+                del self._sending[id(content)]
 
     def _make_room(self, size: int) -> bool:
         limit = max(MAX_BYTES, MIN_BODIES * size)
-        now, total = self._clock.monotonic(), self.bytes_under_way
-        for key, one in list(self._under_way.items()):
+        now, total = self._clock.monotonic(), self.bytes_being_sent
+        for key, one in list(self._sending.items()):
             if total + size <= limit:
                 break
             if len(one.content) > _SMALL and now - one.since >= _GRACE:
-                del self._under_way[key]
+                del self._sending[key]
                 total -= len(one.content)
                 for connection in one.readers:
                     if connection is not None:
@@ -112,7 +112,7 @@ class Deliveries:
 
 
 class _Delivery(Response):
-    """An answer whose body is sent in portions of one shared body."""
+    """A response that sends a shared body in chunks."""
 
     def __init__(
         self, deliveries: Deliveries, content: bytes, headers: Mapping[str, str], media_type: str | None
@@ -135,19 +135,19 @@ class _Delivery(Response):
 
     async def _send_body(self, send: Send, connection: Connection | None) -> None:
         view, size = memoryview(self._content), len(self._content)
-        for number, start in enumerate(range(0, max(size, 1), PORTION)):
+        for number, start in enumerate(range(0, max(size, 1), CHUNK)):
             if connection is not None and connection.fileno() < 0:
-                # Gone: there is nobody to complete the answer for.
+                # The client has disconnected.
                 return
-            if number % _PORTIONS_A_TURN == _PORTIONS_A_TURN - 1:
-                # A client that is fast enough never makes this wait, and others want a turn.
+            if number % _CHUNKS_PER_TURN == _CHUNKS_PER_TURN - 1:
+                # With a fast client `send` never waits; let other clients have a turn.
                 await asyncio.sleep(0)
-            end = start + PORTION
+            end = start + CHUNK
             await send({"type": "http.response.body", "body": view[start:end], "more_body": end < size})
 
 
 def busy() -> Response:
-    """Refuses a client for now."""
+    """A response that asks the client to retry."""
     return PlainTextResponse(
-        "Too many answers are under way; try again soon.\n", status_code=503, headers={"Retry-After": _RETRY_AFTER}
+        "Too many responses in progress; try again soon.\n", status_code=503, headers={"Retry-After": _RETRY_AFTER}
     )

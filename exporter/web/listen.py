@@ -1,4 +1,4 @@
-"""Listen addresses as Prometheus' tools take them, and the sockets behind them."""
+"""Parses listen addresses in the format of Prometheus and opens their sockets."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _HIGHEST_PORT = 65535
 
 
 class ListenError(Exception):
-    """An address cannot be listened on; the message says why and what to do."""
+    """Listening on an address failed; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListenAddress:
-    """Where to listen.
+    """An address to listen on.
 
     Attributes:
-        host: a name or address; "" for all addresses of the machine, IPv4 and IPv6.
-        port: 0 for a free one.
+        host: a name or address; "" for all IPv4 and IPv6 addresses of the machine.
+        port: 0 for any free port.
     """
 
     host: str
@@ -34,11 +34,11 @@ class ListenAddress:
         """Read ``:10097``, ``127.0.0.1:10097``, ``localhost:10097`` or ``[::1]:10097``.
 
         Raises:
-            ValueError: not of that form.
+            ValueError: the text has another format.
         """
         match = _ADDRESS.fullmatch(text)
         if match is None or int(match["port"]) > _HIGHEST_PORT:
-            raise ValueError(f"{text!r} is no listen address; write :10097, 127.0.0.1:10097 or [::1]:10097")
+            raise ValueError(f"{text!r} is not a valid listen address; use :10097, 127.0.0.1:10097 or [::1]:10097")
         return cls(match["six"] or match["host"] or "", int(match["port"]))
 
     def __str__(self) -> str:
@@ -46,17 +46,17 @@ class ListenAddress:
 
 
 def listen(address: ListenAddress) -> list[socket.socket]:
-    """Open the listening sockets for an address: one, or one for each address that a name stands for.
+    """Open the listening sockets for an address: one, or one for each address that a name resolves to.
 
     Raises:
-        ListenError: the port is taken or not allowed, or the address is not this machine's.
+        ListenError: the port is in use or not permitted, or the address does not belong to this machine.
     """
     if not address.host:
         return [_listen_everywhere(address)]
     try:
         found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError):
-        raise ListenError(f"cannot listen on {address}: no such host; name an address of this machine") from None
+        raise ListenError(f"cannot listen on {address}: unknown host; use an address of this machine") from None
     sockets: list[socket.socket] = []
     try:
         for family, place in dict.fromkeys((family, place) for family, _, _, _, place in found):
@@ -76,16 +76,16 @@ def _listen_everywhere(address: ListenAddress) -> socket.socket:
         except ListenError as error:
             if not isinstance(error.__cause__, OSError) or error.__cause__.errno in {errno.EADDRINUSE, errno.EACCES}:
                 raise
-    # A machine without IPv6.
-    return _open(socket.AF_INET, ("0.0.0.0", address.port), address)  # noqa: S104 - that is what ":port" means
+    # The machine has no IPv6.
+    return _open(socket.AF_INET, ("0.0.0.0", address.port), address)  # noqa: S104 - the meaning of ":port"
 
 
 def _open(family: int, place: tuple[object, ...], address: ListenAddress, *, both: bool = False) -> socket.socket:
     opened = socket.socket(family, socket.SOCK_STREAM)
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Connections inherit it. Without, an answer's head waits 40 ms for its body: asyncio sets it only for sockets
-        # that say they are TCP in their protocol number.
+        # Connections inherit it. Otherwise the headers of a response wait 40 ms for the body: asyncio sets the option
+        # only for sockets whose protocol number is TCP.
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if family == socket.AF_INET6:
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if both else 1)
@@ -99,17 +99,17 @@ def _open(family: int, place: tuple[object, ...], address: ListenAddress, *, bot
 
 def _why(error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return "the port is taken; stop what uses it or choose another with --web.listen-address"
+        return "the port is in use; stop the process that uses it or choose another port with --web.listen-address"
     if error.errno == errno.EACCES:
-        return "not allowed; ports below 1024 need privileges, choose a higher one with --web.listen-address"
+        return "permission denied; ports below 1024 need privileges, choose a higher one with --web.listen-address"
     if error.errno == errno.EADDRNOTAVAIL:
-        return "not an address of this machine; name one of its own, or :port for all"
+        return "not an address of this machine; use one of its addresses, or :port for all"
     return os.strerror(error.errno or 0)
 
 
 def address_of(opened: socket.socket) -> str:
-    """The address of a listening socket as one types it into a browser on this machine."""
+    """The URL of a listening socket for a browser on this machine."""
     host, port = opened.getsockname()[:2]
-    if host in {"::", "0.0.0.0"}:  # noqa: S104 - recognised, not bound
+    if host in {"::", "0.0.0.0"}:  # noqa: S104 - compared, not bound
         host = "localhost"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,4 +1,4 @@
-"""The landing page: what is watched, how it stands, and where to look further."""
+"""The landing page: organizations, the next tokens to expire, failing users, and links."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _TEMPLATES = Environment(
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One organization as a line of the page's table."""
+    """One organization as a row of the page's table."""
 
     name: str
     users: int
@@ -80,18 +80,18 @@ def _row(organization: OrganizationView, now: float, stale_after: float) -> _Row
             user.last_success is not None and now - user.last_success > stale_after for user in organization.users
         ),
         states=states,
-        swept="not yet" if organization.sweep is None else f"{rough(now - organization.sweep.completed_at)} ago",
+        swept="none yet" if organization.sweep is None else f"{rough(now - organization.sweep.completed_at)} ago",
     )
 
 
 def _soonest(view: View, now: float) -> list[tuple[str, UserState, Token]]:
-    """The tokens that die next."""
-    alive = [
+    """The next tokens to expire."""
+    active = [
         (organization.name, state, token)
         for organization in view.organizations
         for state in organization.users
         for token in state.tokens
         if token.state(now) is TokenState.ACTIVE
     ]
-    alive.sort(key=lambda row: (row[2].expires_at or 0, row[0], row[2].token_id))
-    return alive[:_SOONEST_SHOWN]
+    active.sort(key=lambda row: (row[2].expires_at or 0, row[0], row[2].token_id))
+    return active[:_SOONEST_SHOWN]

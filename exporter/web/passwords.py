@@ -1,4 +1,4 @@
-"""Checks passwords against bcrypt hashes, at the same cost for every user, known or not."""
+"""Checks passwords against bcrypt hashes, in the same time for known and unknown users."""
 
 from __future__ import annotations
 
@@ -17,46 +17,46 @@ if TYPE_CHECKING:
 
 _MAX_REMEMBERED = 100
 _MAX_PASSWORD = 72
-"""Bytes of a password that bcrypt looks at."""
-_LOWEST = 4
-_STAND_IN = bcrypt.hashpw(b"", bcrypt.gensalt(_LOWEST)).decode()
+"""Bytes of a password that bcrypt uses."""
+_LOWEST_COST = 4
+_DUMMY_HASH = bcrypt.hashpw(b"", bcrypt.gensalt(_LOWEST_COST)).decode()
 
 
 def cost_of(hashed: str) -> int:
-    """The cost of a bcrypt hash: a check does 2 to that power rounds."""
+    """The cost of a bcrypt hash: a check runs 2**cost rounds."""
     return int(hashed.split("$")[2])
 
 
 class Passwords:
-    """The users and their hashes. Any thread may ask.
+    """Users and their password hashes. Thread-safe.
 
     Args:
         users: bcrypt hashes by user name; at least one.
-        verify: password and hash to whether they match; it does the work that is meant to be slow.
+        verify: whether a password matches a hash; slow on purpose.
     """
 
     def __init__(self, users: Mapping[str, str], verify: Callable[[bytes, bytes], bool] = bcrypt.checkpw) -> None:
         self._users = dict(users)
         self._verify = verify
         self._highest = max(cost_of(hashed) for hashed in self._users.values())
-        # bcrypt is slow on purpose. Credentials that were right once are not checked again at each scrape. Only keyed
+        # bcrypt is slow on purpose, so valid credentials are remembered instead of checked at each scrape. Only keyed
         # digests are kept, never a password.
-        self._right: OrderedDict[bytes, None] = OrderedDict()
-        # Guards _right.
+        self._valid: OrderedDict[bytes, None] = OrderedDict()
+        # Guards _valid.
         self._lock = threading.Lock()
         self._key = secrets.token_bytes(32)
 
     def remembers(self, encoded: bytes) -> bool:
-        """Whether these credentials, as the header has them, were right before. Takes microseconds."""
+        """Whether these credentials, as in the header, were valid before. Takes microseconds."""
         digest = self._digest(encoded)
         with self._lock:
-            if digest not in self._right:
+            if digest not in self._valid:
                 return False
-            self._right.move_to_end(digest)
+            self._valid.move_to_end(digest)
             return True
 
     def check(self, encoded: bytes) -> bool:
-        """Whether these credentials are right. Takes as long as the highest cost of all hashes, unless they are."""
+        """Whether these credentials are valid. Invalid ones take as long as a check at the highest cost."""
         try:
             name, _, text = base64.b64decode(encoded, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
@@ -67,19 +67,19 @@ class Passwords:
             self._waste(password, self._highest)
             return False
         if not self._verify(password, hashed.encode()):
-            # A check of cost c does 2**c rounds; with those of costs c to n-1 that makes 2**n.
+            # A check of cost c runs 2**c rounds; together with those of costs c to n-1 that makes 2**n.
             for cost in range(cost_of(hashed), self._highest):
                 self._waste(password, cost)
             return False
         with self._lock:
-            self._right[self._digest(encoded)] = None
-            if len(self._right) > _MAX_REMEMBERED:
-                self._right.popitem(last=False)
+            self._valid[self._digest(encoded)] = None
+            if len(self._valid) > _MAX_REMEMBERED:
+                self._valid.popitem(last=False)
         return True
 
     def _waste(self, password: bytes, cost: int) -> None:
-        """Do the work of one check, so that the time does not say which users there are."""
-        self._verify(password, f"$2b${cost:02d}${_STAND_IN.rpartition('$')[2]}".encode())
+        """Do the work of one check, so that the time does not reveal which users exist."""
+        self._verify(password, f"$2b${cost:02d}${_DUMMY_HASH.rpartition('$')[2]}".encode())
 
     def _digest(self, encoded: bytes) -> bytes:
         return hmac.digest(self._key, encoded, "sha256")

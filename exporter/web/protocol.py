@@ -1,4 +1,4 @@
-"""HTTP as uvicorn speaks it, with what it lacks: time limits on every request and answer of a connection."""
+"""Uvicorn's HTTP protocol with time limits on every request and response of a connection."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from exporter.web.refusals import Refusals
 
 MAX_HEADER_BYTES = 16 << 10
-"""Bytes of a request's line and headers at most."""
+"""Maximum bytes of a request's line and headers."""
 _BUFFERED = 64 << 10
-"""Bytes that wait for a client before its answer pauses."""
+"""Bytes that are buffered for a client before its response pauses."""
 
 
 class BoundedProtocol(H11Protocol):
-    """One connection: says at each time what it does, and `Connections` ends what takes too long."""
+    """One connection: reports its phase to `Connections`, which enforces the time limits."""
 
     def __init__(self, connections: Connections, refusals: Refusals, **options: Any) -> None:
         super().__init__(**options)
@@ -33,41 +33,41 @@ class BoundedProtocol(H11Protocol):
         self._table = connections
         self._refusals = refusals
         self._connection: Connection | None = None
-        self._settled: object = None
+        self._handled: object = None
         self._whole_app: ASGIApp = self.app
         self.app = self._call
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client has connected, its TLS handshake included."""
+        """A client has connected and completed its TLS handshake."""
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=_BUFFERED)
         self._connection = self._table.by_descriptor(transport.get_extra_info("socket").fileno())
 
     def data_received(self, data: bytes) -> None:
-        """The client has sent something."""
+        """The client has sent data."""
         super().data_received(data)
-        self._settle()
+        self._update_phase()
 
     def on_response_complete(self) -> None:
-        """An answer has been handed to the operating system or waits in the connection's buffer."""
+        """A response has been handed to the operating system or to the connection's buffer."""
         super().on_response_complete()
-        self._settle()
+        self._update_phase()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is not HTTP."""
+        """Refuse an invalid request."""
         self._refusals.refused(Refusal.INVALID_REQUEST, "" if self._connection is None else self._connection.address)
         super().send_400_response(msg)
 
-    def _settle(self) -> None:
-        """Say what the connection does now."""
+    def _update_phase(self) -> None:
+        """Update the phase of the connection."""
         if self._connection is None:
             return
         if self.transport.is_closing():
-            # What has been answered is still to be read.
+            # The client has not read the response yet.
             self._connection.enter(Phase.RESPONSE)
         elif self.cycle is not None and not self.cycle.response_complete:
-            if self.cycle is not self._settled:
-                self._settled = self.cycle
+            if self.cycle is not self._handled:
+                self._handled = self.cycle
                 self._connection.restart(Phase.HANDLING)
         elif self.cycle is not None and self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]:
             self._connection.enter(Phase.IDLE)
@@ -81,7 +81,7 @@ class BoundedProtocol(H11Protocol):
 
         async def sending(message: Message) -> None:
             if connection is not None and message["type"] == "http.response.start":
-                # Before: even a short answer waits if the client has not read those before it.
+                # Before sending: even a short response waits if the client has not read the previous ones.
                 connection.enter(Phase.RESPONSE)
             await send(message)
 

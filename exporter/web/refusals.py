@@ -1,4 +1,4 @@
-"""One place that counts and logs refused clients, with a limit on the log lines that clients can cause."""
+"""Counts and logs refused clients, with a limit on the log lines that clients can cause."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
-_LOGGED_BY_US = {"Invalid HTTP request received."}
-"""Lines of uvicorn about refusals that are logged here with the client's address."""
-_WORDS = {
+_LOGGED_HERE = {"Invalid HTTP request received."}
+"""Messages of uvicorn that are logged here instead, with the client's address."""
+_TEXTS = {
     Refusal.INVALID_REQUEST: "a client sent an invalid request",
     Refusal.SLOW_REQUEST: "a client did not send its request in time",
-    Refusal.SLOW_READER: "a client did not read its answer in time",
-    Refusal.TOO_MANY_CONNECTIONS: "too many connections, idle ones are closed and others refused",
-    Refusal.TOO_MANY_BODIES: "too many answers are under way to slow clients, others are refused",
+    Refusal.SLOW_READER: "a client did not read its response in time",
+    Refusal.TOO_MANY_CONNECTIONS: "too many connections, idle ones are closed and new ones refused",
+    Refusal.TOO_MANY_BODIES: "too many responses to slow clients in progress, new ones are refused",
     Refusal.WRONG_CREDENTIALS: "a client sent a wrong user name or password",
     Refusal.TOO_MANY_FAILURES: "an address sends too many wrong passwords",
-    Refusal.PASSWORD_CHECKS_BUSY: "too many passwords wait to be checked",
+    Refusal.PASSWORD_CHECKS_BUSY: "too many password checks in progress",
 }
 
 
@@ -34,9 +34,9 @@ class Refusals:
     """Counts each refused client; logs each reason at most once a minute.
 
     Args:
-        count: counts one.
-        limit: decides whether a line is written.
-        internal_error: counts a defect of the exporter that a request met.
+        count: counts a refusal.
+        limit: decides whether a line is logged.
+        internal_error: counts unexpected exceptions by place.
     """
 
     def __init__(
@@ -48,24 +48,24 @@ class Refusals:
         self.logger: logging.LoggerAdapter[logging.Logger] = _LimitedLogger(limit)
 
     def refused(self, reason: Refusal, client: str = "") -> None:
-        """Count a client that was refused.
+        """Count a refused client.
 
         Args:
             reason: why.
-            client: its address; "" where it is not known.
+            client: its address; "" if unknown.
         """
         self._count(reason)
         if (suppressed := self._limit.allow(f"refused: {reason.value}")) is not None:
             _log.warning(
-                _WORDS[reason], reason=reason.value, client=client or None, suppressed_lines=suppressed or None
+                _TEXTS[reason], reason=reason.value, client=client or None, suppressed_lines=suppressed or None
             )
 
     def crashed(self) -> None:
-        """Count a request that met a defect of the exporter; uvicorn logs the traceback."""
+        """Count a request that raised an unexpected exception; uvicorn logs the traceback."""
         self.internal_error("web")
 
     def loop_error(self, context: Mapping[str, Any]) -> None:
-        """Log what the event loop reports, such as an error in a callback."""
+        """Log an error that the event loop reports, such as an exception in a callback."""
         message = str(context.get("message", "error in the event loop"))
         if (suppressed := self._limit.allow(f"loop: {message}")) is not None:
             error = context.get("exception")
@@ -78,7 +78,7 @@ class Refusals:
 
 
 class _LimitedLogger(logging.LoggerAdapter[logging.Logger]):
-    """Stands where uvicorn has its logger: it writes each message at most once a minute."""
+    """Replaces uvicorn's logger: logs each message at most once a minute."""
 
     def __init__(self, limit: LogLimit) -> None:
         super().__init__(logging.getLogger("uvicorn.error"))
@@ -90,8 +90,8 @@ class _LimitedLogger(logging.LoggerAdapter[logging.Logger]):
         return self.logger.getEffectiveLevel()
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
-        """Write the line, unless the same message has just been logged."""
-        if not self.isEnabledFor(level) or msg in _LOGGED_BY_US:
+        """Log the message, unless it has been logged within the last minute."""
+        if not self.isEnabledFor(level) or msg in _LOGGED_HERE:
             return
         if (suppressed := self._limit.allow(f"uvicorn: {msg}")) is not None:
             if suppressed:

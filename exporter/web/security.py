@@ -1,7 +1,7 @@
-"""TLS and basic auth for the HTTP side, from a file in the format of Prometheus' exporter-toolkit.
+"""TLS and basic auth of the HTTP server, from a file in the format of Prometheus' exporter-toolkit.
 
-https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md says what the keys mean. Of its
-keys those are known here that Python's TLS can honour; any other is refused rather than passed over.
+The keys are documented at https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md. Only
+keys that Python's TLS supports are accepted; any other key is an error.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from exporter.web.refusals import Refusals
 
 _BCRYPT = re.compile(r"(?P<version>\$2[abxy])\$(?P<cost>\d\d)\$(?P<rest>[./A-Za-z0-9]{53})")
-_CHEAPEST = 4
-_DEAREST = 16
+_LOWEST_COST = 4
+_HIGHEST_COST = 16
 """Highest cost of a bcrypt hash: a check at this cost takes about four seconds."""
 
 
 class ClientAuth(StrEnum):
-    """What is asked of clients' certificates, under the names of Go's crypto/tls."""
+    """How client certificates are verified, with the names of Go's crypto/tls."""
 
     NONE = "NoClientCert"
     VERIFY_IF_GIVEN = "VerifyClientCertIfGiven"
@@ -58,19 +58,19 @@ def _client_auth(value: str) -> str:
 
 
 def _bcrypt_hash(value: Any) -> str:
-    # Before anything else, and without naming the value: it may be a password that somebody wrote in plain.
+    # Checked first, and never shown: the value may be a password in plain text.
     match = _BCRYPT.fullmatch(value) if isinstance(value, str) else None
     try:
         if match is None:
-            raise ValueError  # noqa: TRY301 - the same complaint
-        # At the lowest cost: whether the rest is sound does not depend on it, and a check at the given cost takes time.
-        bcrypt.checkpw(b"", f"{match['version']}${_CHEAPEST:02d}${match['rest']}".encode())
+            raise ValueError  # noqa: TRY301 - the same error
+        # At the lowest cost, which is fast: whether the rest is valid does not depend on the cost.
+        bcrypt.checkpw(b"", f"{match['version']}${_LOWEST_COST:02d}${match['rest']}".encode())
     except ValueError:
-        raise ValueError("is no bcrypt hash; make one with: htpasswd -nBC 10 USER") from None
-    if not _CHEAPEST <= int(match["cost"]) <= _DEAREST:
+        raise ValueError("is not a bcrypt hash; create one with: htpasswd -nBC 10 USER") from None
+    if not _LOWEST_COST <= int(match["cost"]) <= _HIGHEST_COST:
         raise ValueError(
-            f"is a bcrypt hash of cost {match['cost']}, outside {_CHEAPEST} to {_DEAREST}; "
-            "make one with: htpasswd -nBC 10 USER"
+            f"is a bcrypt hash of cost {match['cost']}, outside {_LOWEST_COST} to {_HIGHEST_COST}; "
+            "create one with: htpasswd -nBC 10 USER"
         )
     return str(value)
 
@@ -88,7 +88,9 @@ class TlsServer(Section):
     @model_validator(mode="after")
     def _authority_for_clients(self) -> Self:
         if (self.client_auth_type == ClientAuth.NONE) != (self.client_ca_file is None):
-            raise ValueError("client_ca_file and a client_auth_type that verifies go together; give both or neither")
+            raise ValueError(
+                "client_ca_file and a client_auth_type that verifies require each other; set both or neither"
+            )
         return self
 
 
@@ -103,7 +105,7 @@ _WEB: TypeAdapter[WebConfig] = TypeAdapter(WebConfig)
 
 
 class WebSecurity:
-    """What a web configuration file asks for."""
+    """The TLS and basic auth settings of a web configuration file."""
 
     def __init__(self, config: WebConfig, tls: ssl.SSLContext | None) -> None:
         self.tls = tls
@@ -111,15 +113,15 @@ class WebSecurity:
 
     @classmethod
     def none(cls) -> WebSecurity:
-        """Plain HTTP for everybody."""
+        """Plain HTTP without authentication."""
         return cls(WebConfig(), None)
 
     @classmethod
     def load(cls, file: Path) -> WebSecurity:
-        """Read and check a file with the certificates it names.
+        """Read and check a file and the certificates that it names.
 
         Raises:
-            ConfigError: with what is wrong.
+            ConfigError: the file or a certificate is invalid.
         """
         document = read_yaml(file, str(file))
         if document.data is None:
@@ -137,18 +139,18 @@ class WebSecurity:
             fault = document.fault(
                 ("tls_server_config",),
                 f"the certificate, key, authority or ciphers cannot be loaded: {_why(error)}",
-                "check that the files exist, are PEM, belong together and may be read",
+                "check that the files exist, are readable, are in PEM format and belong together",
             )
             raise ConfigError((fault,)) from None
 
     def guard(self, app: ASGIApp, clock: Clock, refusals: Refusals) -> ASGIApp:
-        """The application behind basic auth, or itself where no users are named."""
+        """The application behind basic auth, or unchanged if no users are configured."""
         return BasicAuth(app, self.users, clock, refusals) if self.users else app
 
 
 def _why(error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
-        # Errors that Python makes by itself have no reason.
+        # Errors that Python raises itself have no reason.
         return getattr(error, "reason", None) or "not understood by the TLS library"
     return getattr(error, "strerror", None) or "not understood"
 
@@ -170,5 +172,5 @@ def _context(server: TlsServer, folder: Path) -> ssl.SSLContext:
 
 
 def security_of(file: Path | None) -> WebSecurity:
-    """What a file asks for; plain HTTP for everybody where there is none."""
+    """The settings of a file; plain HTTP without authentication if there is none."""
     return WebSecurity.none() if file is None else WebSecurity.load(file)

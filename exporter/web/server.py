@@ -1,4 +1,4 @@
-"""Uvicorn in a thread of its own, on sockets that are open already."""
+"""Runs uvicorn in its own thread on sockets that are already open."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from exporter.web.refusals import Refusals
 
 _GRACE = 2
-"""Seconds that answers under way get at shutdown."""
+"""Seconds to finish responses at shutdown."""
 _BACKLOG = 512
-"""Clients that the operating system keeps waiting until they are accepted."""
-_TICKS_A_SWEEP = 10
-"""Uvicorn ticks ten times a second."""
+"""Connections that the operating system queues until they are accepted."""
+_TICKS_PER_SWEEP = 10
+"""Uvicorn ticks ten times per second."""
 
 
 class _Server(uvicorn.Server):
@@ -39,13 +39,13 @@ class _Server(uvicorn.Server):
         self._refusals = refusals
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to accept."""
+        """Start to accept connections."""
         asyncio.get_running_loop().set_exception_handler(lambda _, context: self._refusals.loop_error(context))
         await super().startup(sockets)
 
     async def on_tick(self, counter: int) -> bool:
-        """Called ten times a second."""
-        if counter % _TICKS_A_SWEEP == 0:
+        """Called ten times per second."""
+        if counter % _TICKS_PER_SWEEP == 0:
             self._connections.sweep()
         return await super().on_tick(counter)
 
@@ -80,15 +80,15 @@ class WebServer:
         self._lock = threading.Lock()
         self._server: _Server | None = None
         self._stopping = False
-        # A round of work is the whole life of the server, so it is never stuck.
+        # One step runs the server until it stops, so it never counts as stuck.
         self._worker = supervisor.worker("web", self._serve, stuck_after=None)
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Start to answer requests."""
         self._worker.start()
 
     def stop(self) -> None:
-        """Finish the answers under way, but not for long, and close the sockets."""
+        """Finish responses for at most two seconds, and close the sockets."""
         with self._lock:
             self._stopping = True
             if self._server is not None:
@@ -101,7 +101,7 @@ class WebServer:
         with self._lock:
             if self._stopping:
                 return
-            # Only now, since the limit on descriptors may have been raised after the start of the process.
+            # Created here because the process raises its descriptor limit after the start.
             connections = Connections(connection_limit(), self._clock, self._refusals)
             sockets: list[socket.socket] = [ListeningSocket.of(opened, connections) for opened in self._sockets]
             self._server = _Server(self._config(connections), connections, self._refusals)
@@ -112,7 +112,7 @@ class WebServer:
             for opened in sockets:
                 opened.close()
         if not self._stopping:
-            raise RuntimeError("the HTTP server has ended by itself")
+            raise RuntimeError("the HTTP server stopped unexpectedly")
 
     def _config(self, connections: Connections) -> uvicorn.Config:
         protocol: Any = functools.partial(BoundedProtocol, connections, self._refusals)

@@ -1,4 +1,4 @@
-"""Work that many clients want at once is done once, and all of them get the result."""
+"""Runs work once for all concurrent requests and shares the result."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _MAX_WAITING = 1024
 
 
 class BusyError(Exception):
-    """Too many clients wait for the same result already."""
+    """Too many clients are waiting for the same result."""
 
 
 class SingleFlight(Generic[T]):
     """Runs a function in a thread, never twice at a time.
 
-    Those who ask while it runs wait for the next run, so that a result is never older than the question; all of them
-    share that run. Waiting takes no thread. For the event loop's thread only.
+    Callers that arrive during a run share the next run, so that a result is never older than the request. Waiting takes
+    no thread. For the event loop's thread only.
 
     Args:
         work: the function.
-        max_waiting: how many may wait.
+        max_waiting: how many callers may wait.
     """
 
     def __init__(self, work: Callable[[], T], max_waiting: int = _MAX_WAITING) -> None:
@@ -34,15 +34,15 @@ class SingleFlight(Generic[T]):
         self._max_waiting = max_waiting
         self._waiting = 0
         self._next: asyncio.Task[T] | None = None
-        # The run under way and the next one; the event loop itself does not keep tasks alive.
+        # The current run and the next one; the event loop itself does not keep tasks alive.
         self._tasks: set[asyncio.Task[T]] = set()
         self._one_at_a_time = asyncio.Lock()
 
     async def result(self) -> T:
-        """The result of a run that begins from now on.
+        """The result of a run that starts after this call.
 
         Raises:
-            BusyError: too many clients wait for it.
+            BusyError: too many callers are waiting.
         """
         if self._waiting >= self._max_waiting:
             raise BusyError
@@ -52,7 +52,7 @@ class SingleFlight(Generic[T]):
             self._next.add_done_callback(self._done)
         self._waiting += 1
         try:
-            # Shielded: a client that goes away must not cancel what others wait for.
+            # Shielded: a client that disconnects must not cancel the run for others.
             return await asyncio.shield(self._next)
         finally:
             self._waiting -= 1
@@ -65,8 +65,8 @@ class SingleFlight(Generic[T]):
     def _done(self, task: asyncio.Task[T]) -> None:
         self._tasks.discard(task)
         if self._next is task:
-            # Cancelled at shutdown before it began.
+            # Cancelled at shutdown before it started.
             self._next = None
         if not task.cancelled():
-            # Those who wait raise it; if none is left, asyncio need not complain.
+            # Waiting callers raise it; mark it as retrieved in case none is left.
             task.exception()

@@ -1,4 +1,4 @@
-"""Documents about the whole state: made once a second at most, without the users that cannot be rendered."""
+"""Documents about the whole state, rendered at most once a second, without users that cannot be rendered."""
 
 from __future__ import annotations
 
@@ -22,15 +22,13 @@ _log = structlog.get_logger(__name__)
 
 
 class CachedView:
-    """A document about the state, kept until a second has passed or the state has changed.
-
-    One thread at a time may ask.
+    """A document about the state, cached for a second or until the state changes. For one thread at a time.
 
     Args:
         store: the state.
-        clock: the time that the document is made for.
+        clock: the current time.
         refusals: counts users that cannot be rendered.
-        render: state and epoch seconds to the document.
+        render: makes the document from the state and the time in epoch seconds.
     """
 
     def __init__(self, store: Store, clock: Clock, refusals: Refusals, render: Callable[[View, float], bytes]) -> None:
@@ -40,7 +38,7 @@ class CachedView:
         self._render = render
         self._made_from: tuple[int, tuple[OrganizationView, ...]] | None = None
         self._body = b""
-        # States that could not be rendered, by organization and user id; tried again when the state changes.
+        # States that could not be rendered, by organization and user id; retried when the state changes.
         self._failed: dict[tuple[str, str], UserState] = {}
 
     def body(self) -> bytes:
@@ -52,7 +50,7 @@ class CachedView:
         return self._body
 
     def _is_current(self, second: int, view: View) -> bool:
-        # Views of organizations stay the same objects until something is recorded, so none is compared in depth.
+        # A snapshot of an organization is the same object until its state changes, so compare identities.
         return (
             self._made_from is not None
             and self._made_from[0] == second
@@ -61,11 +59,11 @@ class CachedView:
         )
 
     def _rendered(self, view: View, now: float) -> bytes:
-        sound = self._without_failed(view)
+        renderable = self._without_failed(view)
         try:
-            return self._render(sound, now)
+            return self._render(renderable, now)
         except Exception as error:
-            found = [user for one in sound.organizations for user in self._search(one, one.users, now)]
+            found = [user for one in renderable.organizations for user in self._search(one, one.users, now)]
             if not found:
                 raise
             before = self._failed
@@ -76,8 +74,7 @@ class CachedView:
                 self._refusals.internal_error("render")
                 if key not in before:
                     _log.error(
-                        "a user cannot be rendered and is left out of the page or the API until the user's state "
-                        "changes",
+                        "a user cannot be rendered and is left out of the page or the API until its state changes",
                         organization=key[0],
                         user_id=key[1],
                         exc_info=error,
@@ -104,10 +101,10 @@ class CachedView:
     def _search(
         self, organization: OrganizationView, users: tuple[UserState, ...], now: float
     ) -> list[tuple[tuple[str, str], UserState]]:
-        """The users that cannot be rendered, found by halving: few of many take few attempts."""
+        """The users that cannot be rendered, found by bisection."""
         try:
             self._render(View((replace(organization, users=users),)), now)
-        except Exception:  # noqa: BLE001 - which ones fail is the question; the caller counts them
+        except Exception:  # noqa: BLE001 - finds the users that fail; the caller counts them
             if len(users) == 1:
                 return [((organization.name, users[0].user.user_id), users[0])]
             if not users:

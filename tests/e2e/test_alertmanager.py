@@ -1,4 +1,4 @@
-"""A token's last seconds before the real Alertmanager's eyes, told by the daemon itself and by Prometheus' rules."""
+"""Alerts about a token that expires, in the real Alertmanager: sent by the daemon and by Prometheus' rules."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ DAY = 86400.0
 
 
 def a_dying_token() -> TokenRecord:
-    """It was made 100 days ago and dies in 18 seconds: the warning comes in 3, the critical alert in 10."""
+    """Created 100 days ago, expires in 18 seconds: the warning fires in 3, the critical alert in 10."""
     now = time.time()
     return TokenRecord("pt-dying", "流水线", ("read",), now - 100 * DAY, now + 18)
 
@@ -82,7 +82,7 @@ def goes_through_all_stages(server: AlertmanagerServer, platform: Any, way: str)
     server.transcript(f"{way}, renewed")
 
 
-def test_the_daemon_tells_alertmanager_of_every_stage(alertmanager: str, tmp_path: Path) -> None:
+def test_the_daemon_notifies_alertmanager_of_every_stage(alertmanager: str, tmp_path: Path) -> None:
     with (
         a_simulator({"A": [a_dying_token()]}) as platform,
         AlertmanagerServer(alertmanager, tmp_path).ready() as server,
@@ -91,7 +91,9 @@ def test_the_daemon_tells_alertmanager_of_every_stage(alertmanager: str, tmp_pat
         goes_through_all_stages(server, platform, "directly")
 
 
-def test_prometheus_rules_tell_alertmanager_of_every_stage(alertmanager: str, prometheus: str, tmp_path: Path) -> None:
+def test_prometheus_rules_notify_alertmanager_of_every_stage(
+    alertmanager: str, prometheus: str, tmp_path: Path
+) -> None:
     with a_simulator({"A": []}) as platform:
         config = a_config(tmp_path, platform)
         rules = tmp_path / "rules.yaml"
@@ -114,7 +116,7 @@ def own_alerts(server: AlertmanagerServer) -> list[dict[str, Any]]:
     return [one for one in server.alerts() or [] if one["labels"]["alertname"] == "YunxiaoExporterTokenExpiring"]
 
 
-def test_the_daemon_tells_alertmanager_of_its_own_token(alertmanager: str, tmp_path: Path) -> None:
+def test_the_daemon_notifies_alertmanager_of_its_own_token(alertmanager: str, tmp_path: Path) -> None:
     with (
         a_simulator({"A": []}) as platform,
         AlertmanagerServer(alertmanager, tmp_path).ready() as server,
@@ -136,7 +138,7 @@ def test_the_daemon_tells_alertmanager_of_its_own_token(alertmanager: str, tmp_p
             wait_until(lambda: "acme expired " in own_alerts(server)[0]["annotations"]["description"], 25)
             server.transcript("own token, expired")
         with Exporter(config).ready() as exporter:
-            # The restart began no alert anew.
+            # The restart started no new alert.
             time.sleep(2)
             (after,) = own_alerts(server)
             assert after["startsAt"] == alert["startsAt"]
@@ -212,7 +214,7 @@ def test_a_fleet_without_tokens_shows_0(prometheus: str, tmp_path: Path) -> None
         assert set(map(tuple, shown.values())) == {(0.0,)}
 
 
-def test_an_alertmanager_that_was_away_for_longer_than_the_lease_hears_the_same_start(
+def test_an_alert_keeps_its_start_after_alertmanager_was_down_longer_than_the_lease(
     alertmanager: str, tmp_path: Path
 ) -> None:
     now = time.time()
@@ -252,7 +254,7 @@ def test_an_alertmanager_that_was_away_for_longer_than_the_lease_hears_the_same_
 
 
 class OffClock(SystemClock):
-    """The machine's clock with the wall-clock time off by so many seconds."""
+    """A clock whose wall-clock time is wrong by a number of seconds."""
 
     off = 0.0
 
@@ -261,7 +263,7 @@ class OffClock(SystemClock):
 
 
 @pytest.mark.parametrize(("at_start", "at_end"), [(3600, 0), (3600, 3600), (0, 3600), (-3600, 0), (-3600, -3600)])
-def test_a_clock_that_is_off_or_set_right_leaves_no_alert_behind(
+def test_a_wrong_or_corrected_clock_leaves_no_alert_firing(
     alertmanager: str, tmp_path: Path, at_start: float, at_end: float
 ) -> None:
     clock = OffClock()
@@ -285,7 +287,7 @@ def test_a_clock_that_is_off_or_set_right_leaves_no_alert_behind(
 
 
 @pytest.mark.parametrize("file", ["deploy/alertmanager.example.yml", "deploy/compose/alertmanager.yml"])
-def test_the_example_configurations_of_alertmanager_are_sound(amtool: str, file: str) -> None:
+def test_the_example_configurations_of_alertmanager_are_valid(amtool: str, file: str) -> None:
     result = run(amtool, "check-config", str(ROOT / file))
     assert "SUCCESS" in result
 
@@ -293,7 +295,7 @@ def test_the_example_configurations_of_alertmanager_are_sound(amtool: str, file:
 ROUTES = [
     ({"alertname": "YunxiaoTokenExpired", "severity": "critical", "team": "platform"}, "platform-oncall"),
     ({"alertname": "YunxiaoTokenExpiringWarning", "severity": "warning", "team": "platform"}, "platform"),
-    # nobody else is asked for by a label, so the owner alone
+    # no other route matches its labels, so only the owner
     ({"alertname": "YunxiaoTokenExpiringWarning", "email": "li.wei@example.com"}, "owner-by-mail"),
     (
         {

@@ -1,4 +1,4 @@
-"""Direct notifications over reloads and standing by, and what a failing Alertmanager costs."""
+"""The alert pipeline over reloads and standby, and the cost of a failing Alertmanager."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ REDACTOR = Redactor()
 
 
 class Counts:
-    """What was counted, by Alertmanager where that matters."""
+    """Counts of notifications, by Alertmanager where that matters."""
 
     def __init__(self) -> None:
         self.ok: dict[str, int] = {}
@@ -137,7 +137,7 @@ def names(stub: Alertmanager) -> list[str]:
     return [alert["labels"]["token"] for alert in stub.alerts()]
 
 
-def test_reloads_never_make_two_evaluations_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reloads_never_run_two_evaluations_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inside, most, rounds, lock = 0, 0, 0, threading.Lock()
 
     def slow(self: Evaluator, config: Config, now: float) -> Any:
@@ -162,7 +162,7 @@ def test_reloads_never_make_two_evaluations_at_once(tmp_path: Path, monkeypatch:
     assert most == 1
 
 
-def test_what_waits_for_an_alertmanager_outlives_a_reload(tmp_path: Path) -> None:
+def test_queued_notifications_outlive_a_reload(tmp_path: Path) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with a_bench(tmp_path) as bench:
@@ -177,7 +177,7 @@ def test_what_waits_for_an_alertmanager_outlives_a_reload(tmp_path: Path) -> Non
             wait_until(lambda: sorted(names(stub)) == ["pt-a", "pt-b"])
 
 
-def test_an_alertmanager_whose_settings_stay_keeps_its_sender_and_connection(tmp_path: Path) -> None:
+def test_an_alertmanager_with_unchanged_settings_keeps_its_sender(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(PASSWORD)
     with Alertmanager() as first, Alertmanager() as second, a_bench(tmp_path) as bench:
         bench.tokens("pt-a")
@@ -214,7 +214,7 @@ def test_reloads_leave_no_thread_behind(tmp_path: Path) -> None:
             assert sorted(mine) == ["alerts", "notify"]
 
 
-def test_a_replica_that_stands_by_sends_nothing_and_goes_on_with_what_waited(tmp_path: Path) -> None:
+def test_a_standby_sends_nothing_and_later_continues_with_its_queue(tmp_path: Path) -> None:
     port = free_port()
     with a_bench(tmp_path) as bench:
         bench.tokens("pt-a")
@@ -236,7 +236,7 @@ def test_a_replica_that_stands_by_sends_nothing_and_goes_on_with_what_waited(tmp
             assert stub.alerts()[0]["endsAt"] <= time.strftime("%Y-%m-%dT%H:%M:%S.999Z", time.gmtime())
 
 
-def test_a_resolved_alert_is_sent_after_a_restart_that_came_before_alertmanager_took_it(tmp_path: Path) -> None:
+def test_a_resolved_alert_that_was_not_delivered_is_sent_after_a_restart(tmp_path: Path) -> None:
     dead = {"url": f"http://127.0.0.1:{free_port()}"}
     with a_bench(tmp_path) as first:
         first.tokens("pt-a")
@@ -280,7 +280,7 @@ def test_any_2xx_is_success(status: int) -> None:
 
 
 @pytest.mark.parametrize(("status", "refused"), [(302, False), (400, True), (403, False), (413, True), (500, False)])
-def test_anything_else_is_not(status: int, refused: bool) -> None:  # noqa: FBT001
+def test_any_other_status_is_a_failure(status: int, refused: bool) -> None:  # noqa: FBT001
     with Alertmanager() as stub, a_client(stub.url) as client:
         stub.behave = lambda _: status
         with pytest.raises(DeliveryError, match=f"HTTP {status}") as caught:
@@ -289,7 +289,7 @@ def test_anything_else_is_not(status: int, refused: bool) -> None:  # noqa: FBT0
 
 
 @pytest.mark.parametrize("name", ["exporter", None])
-def test_an_answer_that_repeats_the_credentials_shows_none_of_them(name: str | None) -> None:
+def test_an_answer_that_repeats_the_credentials_is_redacted(name: str | None) -> None:
     password = "am5" + "S3cretPa55QQ" * 3
     pair = base64.b64encode(f"exporter:{password}".encode()).decode()
     secret = SecretValue(Secret(password))
@@ -307,7 +307,7 @@ def test_an_answer_that_repeats_the_credentials_shows_none_of_them(name: str | N
                 assert not any(one[start : start + 6] in shown for start in range(len(one) - 6))
 
 
-def test_alertmanagers_clock_is_read_from_its_answers() -> None:
+def test_the_clock_of_alertmanager_is_read_from_its_answers() -> None:
     resolved = Notification((("alertname", "a"),), (), time.time() - 60, time.monotonic() + 240, ends_at=time.time())
     with Alertmanager() as stub, a_client(stub.url) as client:
         stub.ahead = -90
@@ -328,7 +328,7 @@ def test_alertmanagers_clock_is_read_from_its_answers() -> None:
 
 
 def fault_by_fault(stub: Alertmanager) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Where to send to, and how, so that it fails in each of the ways."""
+    """Targets and options that make deliveries fail in each way."""
     yield f"http://127.0.0.1:{free_port()}", {}
     yield "http://no-such-host.invalid", {}
     yield stub.url.replace("http:", "https:"), {}
@@ -340,7 +340,7 @@ def fault_by_fault(stub: Alertmanager) -> Iterator[tuple[str, dict[str, Any]]]:
     yield stub.url, {"secret": SecretFile(Path("/nonexistent/secret"))}
 
 
-def test_failing_deliveries_leave_no_cycles() -> None:
+def test_failing_deliveries_leave_no_reference_cycles() -> None:
     with Alertmanager() as stub:
         for url, options in fault_by_fault(stub):
             with a_client(url, **options) as client:
@@ -358,7 +358,7 @@ def test_failing_deliveries_leave_no_cycles() -> None:
             assert found < 20, (url, found)
 
 
-def test_thousands_of_failing_deliveries_and_ten_thousand_alerts_stay_within_their_memory() -> None:
+def test_failing_deliveries_of_ten_thousand_alerts_use_bounded_memory() -> None:
     clock, counts = SystemClock(), Counts()
     watchdog = a_watchdog(clock)
     watchdog.start()

@@ -192,7 +192,7 @@ def test_a_report_of_a_sweep_that_failed_in_part_says_so_and_exits_with_2(platfo
     result = command("report", "--config.file", config, "--output-file", str(page))
     assert result.returncode == 2
     assert "acme: B (B): forbidden: HTTP 403 Forbidden" in result.stderr
-    assert "This report is not complete" in page.read_text("utf-8")
+    assert "This report is incomplete" in page.read_text("utf-8")
     assert "acme: B (B): forbidden: HTTP 403 Forbidden" in page.read_text("utf-8")
 
 

@@ -243,7 +243,7 @@ def test_reload_over_http(platform: Simulator, tmp_path: Path) -> None:
         assert requests.get(reload, timeout=5).status_code == 405
         config.write_text(yaml.safe_dump(without_user(config.read_text(), "A")))
         answer = requests.post(reload, timeout=5)
-        assert (answer.status_code, answer.text) == (200, "The new configuration is in force.\n")
+        assert (answer.status_code, answer.text) == (200, "Configuration reloaded.\n")
         assert exporter.samples()[USERS] == 1
         config.write_text("x: 1")
         answer = requests.put(reload, timeout=5)
@@ -422,7 +422,7 @@ def test_a_port_in_use_is_reported_before_any_request(platform: Simulator, tmp_p
         config = write_config(tmp_path, platform, "A")
         result = command("serve", "--config.file", str(config), "--web.listen-address", address)
     assert result.returncode == 1
-    assert result.stderr.startswith(f"cannot listen on {address}: the port is taken")
+    assert result.stderr.startswith(f"cannot listen on {address}: the port is in use")
     assert platform.requests() == 0
 
 

@@ -1,4 +1,4 @@
-"""Direct notifications against an Alertmanager on loopback that takes, refuses, hangs or is not there."""
+"""Notifications to an Alertmanager on loopback that accepts, refuses, hangs or is down."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 AHEAD = time.monotonic() + DAY
-"""No test lasts for so long."""
+"""Longer than any test."""
 
 
 @dataclass
@@ -88,7 +88,7 @@ def notifications(count: int, start: int = 0) -> list[Notification]:
     return [Notification((("alertname", f"a{number}"),), (), NOW, AHEAD) for number in range(start, start + count)]
 
 
-def test_batches_are_bounded_and_nothing_is_lost() -> None:
+def test_batches_are_bounded_and_complete() -> None:
     with Alertmanager() as stub, a_sender(stub.url) as (sender, counts):
         sender.put(notifications(150))
         wait_until(lambda: counts.ok == 150)
@@ -96,7 +96,7 @@ def test_batches_are_bounded_and_nothing_is_lost() -> None:
         assert {alert["labels"]["alertname"] for alert in stub.alerts()} == {f"a{number}" for number in range(150)}
 
 
-def test_one_refused_alert_does_not_take_the_batch_with_it() -> None:
+def test_one_refused_alert_does_not_drop_the_batch() -> None:
     with Alertmanager() as stub, a_sender(stub.url) as (sender, counts):
         stub.behave = lambda batch: 400 if any(one["labels"]["alertname"] == "a7" for one in batch) else 200
         sender.put(notifications(20))
@@ -106,7 +106,7 @@ def test_one_refused_alert_does_not_take_the_batch_with_it() -> None:
         assert counts.errors == 0
 
 
-def test_a_passing_fault_is_retried_and_a_lasting_one_counted() -> None:
+def test_transient_failures_are_retried_and_lasting_ones_counted() -> None:
     with Alertmanager() as stub, a_sender(stub.url) as (sender, counts):
         answers = iter([503, 500, 200])
         stub.behave = lambda _: next(answers)
@@ -117,7 +117,7 @@ def test_a_passing_fault_is_retried_and_a_lasting_one_counted() -> None:
         wait_until(lambda: counts.errors >= 2)
 
 
-def test_the_queue_is_bounded_and_what_is_too_much_counted() -> None:
+def test_the_queue_is_bounded_and_dropped_notifications_are_counted() -> None:
     with a_sender(f"http://127.0.0.1:{free_port()}", capacity=100) as (sender, counts):
         started = time.monotonic()
         for start in range(0, 1000, 50):
@@ -128,10 +128,10 @@ def test_the_queue_is_bounded_and_what_is_too_much_counted() -> None:
         wait_until(lambda: counts.errors > 0)
 
 
-def test_more_alerts_than_fit_take_turns() -> None:
+def test_all_alerts_are_delivered_in_turn_when_more_fire_than_fit() -> None:
     with Alertmanager() as stub, a_sender(stub.url, capacity=100) as (sender, counts):
         for taken in (100, 200):
-            # 150 fire, 100 fit: who was heard of most recently gives way
+            # 150 fire, 100 fit: the most recently delivered are dropped
             stub.behave = lambda _: 200
             sender.put(notifications(150))
             wait_until(lambda taken=taken: counts.ok == taken)  # type: ignore[misc]
@@ -139,7 +139,7 @@ def test_more_alerts_than_fit_take_turns() -> None:
         assert {alert["labels"]["alertname"] for alert in stub.alerts()} == {f"a{number}" for number in range(150)}
 
 
-def test_a_notification_that_is_renewed_again_and_again_keeps_its_place() -> None:
+def test_a_renewed_notification_keeps_its_place() -> None:
     release = threading.Event()
     with Alertmanager() as stub, a_sender(stub.url, timeout=10.0) as (sender, counts):
         stub.behave = lambda _: 200 if release.wait(5) else 500
@@ -155,7 +155,7 @@ def test_a_notification_that_is_renewed_again_and_again_keeps_its_place() -> Non
         assert first_after[0]["labels"]["alertname"] == "a0"
 
 
-def test_what_could_not_be_delivered_comes_by_itself_once_alertmanager_is_back() -> None:
+def test_queued_notifications_are_delivered_once_alertmanager_is_back() -> None:
     port = free_port()
     with a_sender(f"http://127.0.0.1:{port}", longest_pause=0.2) as (sender, counts):
         sender.put(notifications(70))
@@ -165,7 +165,7 @@ def test_what_could_not_be_delivered_comes_by_itself_once_alertmanager_is_back()
             assert len(stub.alerts()) == 70
 
 
-def test_what_is_out_of_date_is_not_sent() -> None:
+def test_out_of_date_notifications_are_not_sent() -> None:
     now, ticks = time.time(), time.monotonic()
     late = [
         Notification((("alertname", "firing"),), (), now - 60, ticks - 1),
@@ -179,7 +179,7 @@ def test_what_is_out_of_date_is_not_sent() -> None:
         assert counts.lost == 2
 
 
-def test_a_refused_alert_is_offered_once_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_refused_alert_is_sent_once_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     with Alertmanager() as stub, a_sender(stub.url) as (sender, counts):
         stub.behave = lambda batch: 400 if any(one["labels"]["alertname"] == "a0" for one in batch) else 200
         for round_ in range(1, 6):
@@ -190,7 +190,7 @@ def test_a_refused_alert_is_offered_once_and_logged_once(caplog: pytest.LogCaptu
     assert len([record for record in caplog.records if "alert refused" in record.getMessage()]) == 1
 
 
-def test_a_newer_notification_replaces_the_one_that_waits() -> None:
+def test_a_newer_notification_replaces_the_queued_one() -> None:
     release = threading.Event()
     with Alertmanager() as stub, a_sender(stub.url, timeout=10.0) as (sender, counts):
         stub.behave = lambda _: 200 if release.wait(5) else 500
@@ -204,7 +204,7 @@ def test_a_newer_notification_replaces_the_one_that_waits() -> None:
 
 
 @pytest.mark.parametrize("bearer", [True, False])
-def test_credentials_come_from_files_and_are_read_anew(tmp_path: Path, bearer: bool) -> None:  # noqa: FBT001
+def test_credentials_are_read_from_files_for_each_request(tmp_path: Path, bearer: bool) -> None:  # noqa: FBT001
     file = tmp_path / "secret"
     file.write_text("first\n")
     name = None if bearer else "exporter"
@@ -221,7 +221,7 @@ def test_credentials_come_from_files_and_are_read_anew(tmp_path: Path, bearer: b
     assert [headers["Authorization"] for headers in stub.headers] == expected
 
 
-def test_a_hanging_alertmanager_is_given_up_in_time() -> None:
+def test_a_hanging_alertmanager_times_out() -> None:
     clock = SystemClock()
     watchdog = a_watchdog(clock)
     watchdog.start()
@@ -236,7 +236,7 @@ def test_a_hanging_alertmanager_is_given_up_in_time() -> None:
         watchdog.stop()
 
 
-def test_the_daemon_tells_every_alertmanager_and_a_dead_one_delays_nothing(tmp_path: Path) -> None:
+def test_the_daemon_notifies_every_alertmanager_and_a_dead_one_delays_nothing(tmp_path: Path) -> None:
     # it lives 3,900 s, of which a tenth is 390
     tokens = {"A": [a_record("pt-soon", expires_in=300)]}
     dead = f"http://127.0.0.1:{free_port()}"

@@ -1,4 +1,4 @@
-"""The rules: current, complete, with runbooks, and readable by Prometheus' own grammar."""
+"""The rules are current, complete and valid PromQL, and each alert has a runbook."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from exporter.policies.schema import Policies
 ROOT = Path(__file__).resolve().parents[2]
 
 
-BRING_THEIR_SEVERITY = {TOKEN_POLICY_VIOLATION.name, USER_POLICY_VIOLATION.name}
+SEVERITY_FROM_SERIES = {TOKEN_POLICY_VIOLATION.name, USER_POLICY_VIOLATION.name}
 
 
 def alerting_rules(alerting: Alerting) -> list[dict[str, Any]]:
@@ -49,11 +49,11 @@ def test_the_rules_of_the_promtool_tests_are_what_the_command_prints() -> None:
     assert (file.parent / "custom.rules.yaml").read_text() == text
 
 
-def test_every_alert_has_severity_words_and_a_runbook_that_exists() -> None:
+def test_every_alert_has_a_severity_texts_and_a_runbook() -> None:
     every = alerting_rules(Alerting(never_expires=True, permissions_widened=True))
     assert {rule["alert"] for rule in every} == {definition.name for definition in ALL_DEFINITIONS}
     for rule in every:
-        if rule["alert"] in BRING_THEIR_SEVERITY:
+        if rule["alert"] in SEVERITY_FROM_SERIES:
             assert "severity" not in rule.get("labels", {})
         else:
             assert rule["labels"]["severity"] in {"critical", "warning", "info"}
@@ -64,7 +64,7 @@ def test_every_alert_has_severity_words_and_a_runbook_that_exists() -> None:
         assert (ROOT / "docs/runbooks" / page).is_file()
 
 
-def test_every_runbook_belongs_to_an_alert_and_says_what_is_needed_at_night() -> None:
+def test_every_runbook_belongs_to_an_alert_and_has_all_sections() -> None:
     pages = {file.stem: file.read_text() for file in (ROOT / "docs/runbooks").glob("Yunxiao*.md")}
     assert pages.keys() >= {definition.name for definition in ALL_DEFINITIONS}
     for name, text in pages.items():
@@ -73,7 +73,7 @@ def test_every_runbook_belongs_to_an_alert_and_says_what_is_needed_at_night() ->
         assert "```promql" in text, name
 
 
-def test_every_expression_is_promql_and_uses_families_that_exist_and_no_raw_counter() -> None:
+def test_every_expression_is_valid_promql_over_known_families() -> None:
     known = {family.name for family in ALL_FAMILIES} | {"process_start_time_seconds"}
     for alerting in (Alerting(), Alerting(never_expires=True, permissions_widened=True, labels={"team": "x"})):
         for group in rules(alerting, Poll(), ["team", "email"])["groups"]:
@@ -87,7 +87,7 @@ def test_every_expression_is_promql_and_uses_families_that_exist_and_no_raw_coun
 
 
 def selected(node: Any) -> set[str]:
-    """The names of all series that an expression selects."""
+    """The names of the series that an expression selects."""
     names = set()
     if isinstance(node, promql_parser.VectorSelector):
         names.add(str(node.name))
@@ -105,19 +105,19 @@ def test_seconds_are_written_whole() -> None:
     assert "+ 1.5\n" in text
 
 
-def test_off_by_default_is_left_out_and_the_exporter_itself_is_watched() -> None:
+def test_optional_alerts_are_off_by_default_and_the_exporter_is_monitored() -> None:
     names = {rule["alert"] for rule in alerting_rules(Alerting())}
     assert not {TOKEN_NEVER_EXPIRES.name, TOKEN_PERMISSIONS_WIDENED.name} & names
     assert EXPORTER_DOWN.name in names
 
 
-def test_policies_have_rules_unless_a_configuration_has_none() -> None:
+def test_policy_rules_are_left_out_only_without_configured_policies() -> None:
     for policies, some in ((None, True), (Policies(), False), (Policies.model_validate({"never_expires": {}}), True)):
         text = rules_text(Alerting(), Poll(), (), policies)
         assert ("YunxiaoTokenPolicyViolation" in text, "YunxiaoUserPolicyViolation" in text) == (some, some)
 
 
-def test_label_values_that_look_like_templates_stay_text() -> None:
+def test_label_values_that_look_like_templates_are_escaped() -> None:
     text = rules_text(Alerting(labels={"team": 'a{{b}}"'}), Poll())
     (rule,) = {rule["labels"]["team"] for group in yaml.safe_load(text)["groups"] for rule in group["rules"]
                if "alert" in rule}  # fmt: skip

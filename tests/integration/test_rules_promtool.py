@@ -1,4 +1,4 @@
-"""Rules of generated configurations under promtool: it reads them all, and texts come out as they went in."""
+"""promtool accepts the rules of generated configurations and renders configured texts unchanged."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ ignores = st.fixed_dictionaries(
 
 
 def every(strategy: Any, count: int, make: Callable[[int, Any], object]) -> int:
-    """Call a function with many generated values, which one run of promtool reads afterwards; returns their number."""
+    """Call a function with many generated values, for one run of promtool afterwards; returns their number."""
     numbers = itertools.count()
 
     @settings(max_examples=count, deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -72,7 +72,7 @@ def every(strategy: Any, count: int, make: Callable[[int, Any], object]) -> int:
 
 
 def valid(model: Any, section: dict[str, Any]) -> Any:
-    """The section, or None where a configuration with it would be refused."""
+    """The section, or None if it is invalid."""
     try:
         return model.model_validate(section)
     except ValidationError:
@@ -114,7 +114,7 @@ def promtool_says(promtool: str, *arguments: str) -> str:
     return result.stdout
 
 
-def test_promtool_reads_the_rules_of_whatever_configuration(promtool: str, tmp_path: Path) -> None:
+def test_promtool_accepts_the_rules_of_any_configuration(promtool: str, tmp_path: Path) -> None:
     def write(number: int, configuration: Any) -> None:
         (tmp_path / f"{number}.yaml").write_text(rules_text(*configuration), encoding="utf-8")
 
@@ -125,7 +125,7 @@ def test_promtool_reads_the_rules_of_whatever_configuration(promtool: str, tmp_p
 
 
 def a_rule_test(folder: Path, number: int, alerting: Alerting, own: str | None) -> Path:
-    """A promtool test: one token that has expired, of a user with or without a label of their own."""
+    """A promtool test with one expired token, of a user with or without their own label."""
     (folder / f"{number}.rules.yaml").write_text(rules_text(alerting, Poll(), ["team"]), encoding="utf-8")
     who = 'organization="acme",user_id="1",user="li.wei"'
     token = f'{who},token_id="pt-1",token="ci"'

@@ -1,4 +1,4 @@
-"""What hostile, broken or slow clients of the HTTP server cost, and what normal clients notice of them."""
+"""The limits of the HTTP server with hostile, broken and slow clients, and their effect on other clients."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ GET = b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 class Server:
-    """The HTTP side in this process, with a clock that tests move."""
+    """The HTTP server in this process, with a clock that tests advance."""
 
     def __init__(self, users: int = 1) -> None:
         self.clock = ManualClock()
@@ -81,7 +81,7 @@ def server() -> Iterator[Server]:
 
 
 def received(client: socket.socket) -> bytes:
-    """All that arrives until the server closes the connection."""
+    """The data received until the server closes the connection."""
     chunks = []
     with contextlib.suppress(ConnectionResetError):
         while chunk := client.recv(1 << 16):
@@ -117,7 +117,7 @@ def test_a_second_request_has_a_time_limit_like_the_first(server: Server, more: 
 @pytest.mark.parametrize(
     "sent", [b"", b"GET", b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nx"]
 )
-def test_a_request_that_does_not_come_whole_is_given_up(server: Server, sent: bytes) -> None:
+def test_an_incomplete_request_times_out(server: Server, sent: bytes) -> None:
     with server.connect(sent) as client:
         time.sleep(0.2)
         server.clock.advance(REQUEST_TIMEOUT)
@@ -147,7 +147,7 @@ def test_a_slow_reader_is_cut_off() -> None:
         slow.web.stop()
 
 
-def test_requests_in_a_row_whose_answers_are_not_read_are_no_way_around_the_limit(server: Server) -> None:
+def test_pipelined_requests_do_not_bypass_the_time_limit_for_readers(server: Server) -> None:
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect(server.address)
@@ -204,7 +204,7 @@ def timed(url: str, **options: Any) -> float:
 
 
 class Slowest:
-    """The slowest of some requests that are made again and again in threads."""
+    """The slowest of repeated requests in threads."""
 
     def __init__(self, **requested: Callable[[], float]) -> None:
         self._requested = requested
@@ -229,10 +229,10 @@ class Slowest:
 
 @pytest.fixture(scope="module")
 def large() -> Iterator[tuple[str, int]]:
-    """URL and process id of a server that knows 2,000 users: 10 MB of plain text."""
+    """URL and process id of a server with 2,000 users: 10 MB of plain text."""
     port = free_port()
     command = [sys.executable, "-m", "bench.serve", "ours", "2000", str(port)]
-    with Running(command, {"PYTHONPATH": str(ROOT)}) as running:
+    with Running(command, {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}) as running:
         url = f"http://127.0.0.1:{port}"
 
         def answers() -> bool:
@@ -245,7 +245,7 @@ def large() -> Iterator[tuple[str, int]]:
         yield url, running.process.pid
 
 
-def test_slow_readers_share_their_bodies_and_normal_clients_notice_nothing(large: tuple[str, int]) -> None:
+def test_slow_readers_share_their_bodies_and_do_not_slow_down_other_clients(large: tuple[str, int]) -> None:
     url, pid = large
     port = int(url.rpartition(":")[2])
     before = resident_mebibytes(pid)
@@ -270,7 +270,7 @@ def test_slow_readers_share_their_bodies_and_normal_clients_notice_nothing(large
     assert slowest["metrics"] < 2
 
 
-def test_a_hundred_pages_at_once_are_one_rendering(large: tuple[str, int]) -> None:
+def test_a_hundred_concurrent_pages_are_rendered_once(large: tuple[str, int]) -> None:
     url, _ = large
     port = int(url.rpartition(":")[2])
     started = time.monotonic()
@@ -285,7 +285,7 @@ def test_a_hundred_pages_at_once_are_one_rendering(large: tuple[str, int]) -> No
     assert slowest < 1
 
 
-def test_bad_requests_are_counted_and_not_each_one_logged(tmp_path: Path) -> None:
+def test_bad_requests_are_counted_and_logged_with_a_limit(tmp_path: Path) -> None:
     with (
         a_simulator({"A": []}) as platform,
         Exporter(write_config(tmp_path, platform, "A", poll={"interval": "1h"})) as exporter,
@@ -303,7 +303,7 @@ def test_bad_requests_are_counted_and_not_each_one_logged(tmp_path: Path) -> Non
     assert samples[f'{REFUSED}{{reason="slow_reader"}}'] == 0
 
 
-def test_polls_go_on_while_clients_want_every_descriptor(tmp_path: Path) -> None:
+def test_polls_continue_while_clients_exhaust_descriptors(tmp_path: Path) -> None:
     with a_simulator({f"u{number}": [] for number in range(20)}) as platform:
         config = write_config(tmp_path, platform, [f"u{number}" for number in range(20)])
         port = free_port()

@@ -1,4 +1,4 @@
-"""TLS and basic auth as exporter-toolkit's file asks for them."""
+"""TLS and basic auth from a file in the format of exporter-toolkit."""
 
 from __future__ import annotations
 
@@ -100,8 +100,8 @@ def test_tls_and_client_certificates(platform: Simulator, tmp_path: Path, author
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ({"basic_auth_users": {"prom": "plain-text"}}, "basic_auth_users.prom: is no bcrypt hash"),
-        ({"basic_auth_users": {"prom": 12345678901}}, "basic_auth_users.prom: is no bcrypt hash"),
+        ({"basic_auth_users": {"prom": "plain-text"}}, "basic_auth_users.prom: is not a bcrypt hash"),
+        ({"basic_auth_users": {"prom": 12345678901}}, "basic_auth_users.prom: is not a bcrypt hash"),
         ({"tls_server_config": {"cert_file": "x"}}, "tls_server_config.key_file: is missing"),
         ({"tls_server_config": {"cert_file": "x", "key_file": "y"}}, "x cannot be read: No such file"),
         ({"http_server_config": {"http2": True}}, "http_server_config: unknown key"),
@@ -117,7 +117,7 @@ def test_tls_and_client_certificates(platform: Simulator, tmp_path: Path, author
         ),
     ],
 )
-def test_faults_are_told_and_nothing_starts(
+def test_an_invalid_file_is_reported_and_prevents_the_start(
     platform: Simulator, tmp_path: Path, content: dict[str, Any], words: str
 ) -> None:
     config = write_config(tmp_path, platform, "A")

@@ -1,4 +1,4 @@
-"""Alerts as Alertmanager sees them while clocks step, deliveries fail and the exporter restarts."""
+"""The alerts that Alertmanager has while clocks step, deliveries fail and the exporter restarts."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class AlertmanagerModel:
 
 
 class World:
-    """True time is monotonic; the exporter's clock and Alertmanager's are off by something each."""
+    """True time is monotonic; the clocks of the exporter and of Alertmanager each have an offset."""
 
     def __init__(self, exporter_off: float, alertmanager_off: float) -> None:
         self.time = 0.0
@@ -135,7 +135,7 @@ def act(world: World, action: tuple[str, float | None, bool | None]) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(steps, st.lists(actions, max_size=14), steps)
-def test_whatever_the_clocks_do_alertmanager_ends_up_with_what_is_true(
+def test_alertmanager_converges_to_the_true_state_despite_clock_steps(
     off: float, history: list[tuple[str, float | None, bool | None]], last: float
 ) -> None:
     world = World(off, 0.0)

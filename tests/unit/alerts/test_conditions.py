@@ -1,4 +1,4 @@
-"""When an alert fires, what it says, and what stays the same about it."""
+"""When alerts fire, with which labels and texts."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def names(view: View, config: Config | None = None, now: float = NOW) -> list[st
         (None, None, ""),
     ],
 )
-def test_a_token_is_in_at_most_one_of_the_three(expires_in: float | None, name: str | None, words: str) -> None:
+def test_at_most_one_expiry_alert_fires_for_a_token(expires_in: float | None, name: str | None, words: str) -> None:
     alerted = found(a_view(a_token(expires_in=expires_in, age=OLD)))
     assert [dict(alert.labels)["alertname"] for alert in alerted] == ([name] if name else [])
     if name:
@@ -87,7 +87,7 @@ def test_labels_and_annotations_of_an_alert() -> None:
     assert alert.since == NOW - 2 * DAY  # three days before the expiry
 
 
-def test_a_short_lived_token_is_given_a_third_and_a_tenth_of_its_life() -> None:
+def test_a_short_lived_token_alerts_in_the_last_third_and_tenth_of_its_lifetime() -> None:
     def two_days_old(left: float) -> Token:
         return Token("pt-1", "ci", (), NOW + left - 2 * DAY, NOW + left)
 
@@ -98,7 +98,7 @@ def test_a_short_lived_token_is_given_a_third_and_a_tenth_of_its_life() -> None:
     assert names(a_view(two_days_old(4.8 * HOUR - 1))) == ["YunxiaoTokenExpiringCritical"]
 
 
-def test_a_user_may_have_thresholds_and_labels_of_their_own() -> None:
+def test_thresholds_and_labels_of_a_user_take_precedence() -> None:
     user = User("3001", "li.wei", (("team", "platform"),), OwnThresholds(warning=60 * DAY))
     config = a_config(labels={"team": "security", "site": "eu-west-1", "empty": ""})
     (alert,) = found(a_view(a_token(expires_in=50 * DAY, age=9 * OLD), user=user), config)
@@ -111,7 +111,7 @@ def test_a_user_may_have_thresholds_and_labels_of_their_own() -> None:
     assert "empty" not in labels
 
 
-def test_never_expiring_tokens_only_where_asked_for() -> None:
+def test_never_expiring_tokens_alert_only_if_configured() -> None:
     view = a_view(a_token(expires_in=NEVER))
     assert names(view) == []
     assert names(view, a_config(never_expires=True)) == ["YunxiaoTokenNeverExpires"]
@@ -130,7 +130,7 @@ def test_never_expiring_tokens_only_where_asked_for() -> None:
         ({"user": "3001", "name": "x"}, False),
     ],
 )
-def test_ignored_tokens_are_silent_until_the_day_is_over(entry: dict[str, str], silent: bool) -> None:  # noqa: FBT001
+def test_silenced_tokens_raise_no_alert_until_the_end_of_the_day(entry: dict[str, str], silent: bool) -> None:  # noqa: FBT001
     today = {"reason": "known", "until": dt.date(2026, 6, 1)}
     yesterday = {"reason": "known", "until": dt.date(2026, 5, 31)}
     muted, told = ([] if silent else ["YunxiaoTokenExpired"]), ["YunxiaoTokenExpired"]
@@ -145,7 +145,7 @@ def test_ignored_tokens_are_silent_until_the_day_is_over(entry: dict[str, str], 
     assert expired(yesterday, NOW) == told
 
 
-def test_a_failing_poll_resolves_nothing_and_is_told_of_after_two_sweeps() -> None:
+def test_a_failing_poll_resolves_nothing_and_alerts_after_two_sweeps() -> None:
     ledger = Ledger("acme", [LI], since=NOW)
     ledger.succeeded("3001", (a_token(expires_in=DAY, age=OLD),), NOW)
     ledger.failed("3001", a_failure(), NOW + 60)
@@ -159,7 +159,7 @@ def test_a_failing_poll_resolves_nothing_and_is_told_of_after_two_sweeps() -> No
     }
 
 
-def test_old_data_is_told_of() -> None:
+def test_stale_data_alerts() -> None:
     view = a_view()
     assert "YunxiaoUserDataStale" not in names(view, now=NOW + 3599)
     (stale,) = [one for one in found(view, now=NOW + 2 * HOUR) if "Stale" in dict(one.labels)["alertname"]]
@@ -167,7 +167,7 @@ def test_old_data_is_told_of() -> None:
     assert stale.since == NOW + 3600
 
 
-def test_with_rare_polls_data_is_not_old_before_two_have_failed() -> None:
+def test_data_is_not_stale_before_two_rare_polls_have_failed() -> None:
     # polled at any moment of a sweep, so that two failures pass three intervals of 12 hours and one request's 10 s
     config = a_config().model_copy(update={"poll": Poll.model_validate({"interval": "12h", "stale_after": "12h"})})
     last = 36 * HOUR + 10
@@ -175,12 +175,12 @@ def test_with_rare_polls_data_is_not_old_before_two_have_failed() -> None:
     assert "YunxiaoUserDataStale" in names(a_view(), config, now=NOW + last)
 
 
-def test_a_regex_that_would_hold_up_a_backtracking_engine_costs_nothing() -> None:
+def test_a_regex_that_is_slow_with_backtracking_is_fast() -> None:
     config = a_config(ignore=({"name": "(a+)+b", "reason": "x", "until": dt.date(2026, 6, 1)},))
     assert names(a_view(a_token(expires_in=-DAY, name="a" * 60)), config) == ["YunxiaoTokenExpired"]
 
 
-def test_sweeps_that_end_no_more_or_never_ended_are_told_of() -> None:
+def test_stalled_sweeps_alert_even_before_the_first_one_completed() -> None:
     never = View((Ledger("acme", [LI], since=NOW).view(),))
     for view in (never, a_view()):
         # three intervals of 900 s and one request's 10 s
@@ -188,7 +188,7 @@ def test_sweeps_that_end_no_more_or_never_ended_are_told_of() -> None:
         assert "YunxiaoSweepStalled" in names(view, now=NOW + 2710)
 
 
-def test_a_list_of_users_that_cannot_be_had_is_told_of_after_three_intervals() -> None:
+def test_failing_discovery_alerts_after_three_intervals() -> None:
     organization = {"name": "acme", "endpoint": "http://x", "token_env": "T"}
     users = {"discover": {"source": "users", "interval": "20m"}}
     config = Config.model_validate({"organizations": (organization | {"users": users},)})
@@ -205,12 +205,12 @@ def test_a_list_of_users_that_cannot_be_had_is_told_of_after_three_intervals() -
     assert not told(Discovery(up=True, last_success=NOW, users=1), NOW + DAY)
 
 
-def test_a_refused_configuration_is_told_of() -> None:
+def test_a_refused_configuration_alerts() -> None:
     (alert,) = found(a_view(), refused=NOW - 5)
     assert (dict(alert.labels)["alertname"], alert.since) == ("YunxiaoConfigReloadFailed", NOW - 5)
 
 
-def test_a_renewed_or_deleted_token_is_told_of_no_more() -> None:
+def test_a_renewed_or_deleted_token_resolves_its_alerts() -> None:
     assert names(a_view(a_token(expires_in=100 * DAY))) == []
     assert names(a_view()) == []
 
@@ -219,7 +219,7 @@ def with_policies(config: Config | None = None, **sections: Any) -> Config:
     return (config or a_config()).model_copy(update={"policies": Policies.model_validate(sections)})
 
 
-def test_broken_policies_are_told_of_with_the_severity_of_the_policy() -> None:
+def test_policy_violations_alert_with_the_severity_of_the_policy() -> None:
     config = with_policies(
         never_expires={"severity": "info"},
         max_tokens_per_user={"limit": 0, "severity": "critical"},
@@ -256,7 +256,7 @@ def test_broken_policies_are_told_of_with_the_severity_of_the_policy() -> None:
     assert [dict(alert.labels)["policy"] for alert in later] == ["never_expires", "max_age", "max_tokens_per_user"]
 
 
-def test_an_ignored_token_breaks_its_policies_in_silence() -> None:
+def test_a_silenced_token_raises_no_policy_alert() -> None:
     ignore = ({"token_id": "pt-1", "reason": "known", "until": dt.date(2026, 6, 1)},)
     config = with_policies(a_config(ignore=ignore), never_expires="forbid")
     assert names(a_view(a_token("pt-1", expires_in=NEVER), a_token("pt-2", expires_in=NEVER)), config) == [
@@ -264,7 +264,7 @@ def test_an_ignored_token_breaks_its_policies_in_silence() -> None:
     ]
 
 
-def test_widened_permissions_are_told_of_for_an_hour_where_asked_for() -> None:
+def test_widened_permissions_alert_for_an_hour_if_configured() -> None:
     config = a_config(permissions_widened=True)
     view = a_view()
     seen = {("acme", Change.PERMISSIONS_CHANGED): NOW - 60, ("acme", Change.PERMISSIONS_WIDENED): NOW - 600}
@@ -291,7 +291,7 @@ def test_widened_permissions_are_told_of_for_an_hour_where_asked_for() -> None:
     st.floats(min_value=1e6 + 1, max_value=1e7),
     st.floats(min_value=0, max_value=1e6),
 )
-def test_however_the_thresholds_are_alerts_only_get_worse_with_time(
+def test_alerts_only_get_more_severe_with_time_for_any_thresholds(
     left: float, age: float | None, critical: float, warning: float, later: float
 ) -> None:
     ranks = {"": 0, "YunxiaoTokenExpiringWarning": 1, "YunxiaoTokenExpiringCritical": 2, "YunxiaoTokenExpired": 3}
@@ -321,7 +321,7 @@ def test_however_the_thresholds_are_alerts_only_get_worse_with_time(
         (NEVER, None),
     ],
 )
-def test_the_exporters_own_token_is_told_of_before_and_after_its_end(left: float, words: str | None) -> None:
+def test_the_exporters_own_token_alerts_before_and_after_its_expiry(left: float, words: str | None) -> None:
     view = a_view()
     own = View((dataclasses.replace(view.organizations[0], own_expiry=NOW + left),))
     told = found(own)
@@ -342,7 +342,7 @@ def test_the_exporters_own_token_is_told_of_before_and_after_its_end(left: float
 OWNED = User("3001", "li.wei", (("team", "x"),), owner=Owner("li.wei@example.com", "平台组", "li"))
 
 
-def test_owners_come_along_as_annotations_and_as_labels_where_chosen() -> None:
+def test_owners_become_annotations_and_configured_labels() -> None:
     (plain,) = found(a_view(a_token(expires_in=DAY, age=OLD), user=OWNED))
     assert dict(plain.annotations) | {"owner_email": "li.wei@example.com", "owner_department": "平台组"} == dict(
         plain.annotations
@@ -355,7 +355,7 @@ def test_owners_come_along_as_annotations_and_as_labels_where_chosen() -> None:
     assert "department" not in labels
 
 
-def test_labels_of_an_entry_win_over_what_was_discovered() -> None:
+def test_labels_of_an_entry_override_discovered_ones() -> None:
     user = User("3001", "li.wei", (("email", "boss@example.com"),), owner=Owner("li.wei@example.com"))
     (alert,) = found(
         a_view(a_token(expires_in=DAY, age=OLD), user=user), a_config(owner_labels=("email", "department"))
@@ -366,13 +366,13 @@ def test_labels_of_an_entry_win_over_what_was_discovered() -> None:
     assert "owner_department" not in dict(alert.annotations)
 
 
-def test_alerts_about_nobody_in_particular_have_no_owner() -> None:
+def test_alerts_without_a_user_have_no_owner() -> None:
     stalled = [one for one in found(a_view(user=OWNED), now=NOW + DAY) if "user" not in dict(one.labels)]
     assert stalled
     assert not any("owner_email" in dict(one.annotations) for one in stalled)
 
 
-def test_a_defect_at_one_user_silences_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exception_at_one_user_keeps_the_alerts_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = (Ledger(name, [LI, User("3002", "张三")], since=NOW) for name in ("acme", "globex"))
     for ledger in (first, second):
         for user_id in ("3001", "3002"):
@@ -397,7 +397,7 @@ def test_a_defect_at_one_user_silences_nobody_else(monkeypatch: pytest.MonkeyPat
         list(alerts(view, a_config(), None, NOW))
 
 
-def test_a_defect_at_one_organization_silences_none_of_its_users(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exception_at_one_organization_keeps_the_alerts_of_its_users(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any) -> Any:
         yield from ()
         raise RuntimeError("a defect")

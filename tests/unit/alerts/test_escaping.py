@@ -1,4 +1,4 @@
-"""Texts from a configuration inside rules."""
+"""Escaping of configured texts in rules."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_text_becomes_a_promql_string(text: str, expected: str) -> None:
         (r"[]\Q(?<]", r'"[]\\Q(?<]"'),
     ],
 )
-def test_a_pattern_stays_whole_between_what_prometheus_puts_around_it(pattern: str, expected: str) -> None:
+def test_a_pattern_keeps_its_meaning_when_prometheus_anchors_it(pattern: str, expected: str) -> None:
     assert promql_regex(pattern) == expected
 
 
@@ -50,5 +50,5 @@ def test_a_pattern_stays_whole_between_what_prometheus_puts_around_it(pattern: s
         ("{\n", r'{{ "{\U0000000a" }}'),
     ],
 )
-def test_a_text_becomes_a_template_that_gives_just_it(text: str, expected: str) -> None:
+def test_a_text_becomes_a_template_that_renders_as_the_text(text: str, expected: str) -> None:
     assert template_text(text) == expected

@@ -1,4 +1,4 @@
-"""The evaluation of the stored state, and what a user costs that cannot be evaluated."""
+"""The evaluation of the stored state, and users that cannot be evaluated."""
 
 from __future__ import annotations
 

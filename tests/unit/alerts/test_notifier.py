@@ -1,4 +1,4 @@
-"""The evaluations: one owner of the tracker, nothing by an old plan, what is kept for a restart."""
+"""Evaluations, changes of the plan, and the alerts that are kept for a restart."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def an_alert(words: str = "expires in 5m") -> Alert:
     return Alert(LABELS, (("description", words),), NOW - 5)
 
 
-def test_each_evaluation_queues_what_is_due_and_the_next_comes_well_within_the_resend_interval() -> None:
+def test_evaluations_queue_due_notifications_several_times_per_resend_interval() -> None:
     bench = Bench()
     assert bench.notifier.step() is None
     bench.notifier.apply(bench.plan(an_alert()))
@@ -71,7 +71,7 @@ def test_each_evaluation_queues_what_is_due_and_the_next_comes_well_within_the_r
     assert bench.notifier.step() == 0.5
 
 
-def test_what_an_evaluation_by_an_old_plan_finds_is_discarded() -> None:
+def test_the_result_of_an_old_plan_is_discarded() -> None:
     bench = Bench()
     old = bench.plan(an_alert())
 
@@ -86,7 +86,7 @@ def test_what_an_evaluation_by_an_old_plan_finds_is_discarded() -> None:
     assert [[one.labels for one in notifications] for notifications in bench.queue.puts] == [[(("alertname", "B"),)]]
 
 
-def test_nothing_goes_out_once_the_plan_has_been_taken_away() -> None:
+def test_nothing_is_queued_without_a_plan() -> None:
     bench = Bench()
     plan = bench.plan(an_alert())
 
@@ -113,7 +113,7 @@ def test_alerts_keep_their_start_from_one_plan_to_the_next() -> None:
     ]
 
 
-def test_alerts_are_kept_when_one_begins_or_ends_and_their_words_now_and_then() -> None:
+def test_alerts_are_kept_when_one_starts_or_ends_and_annotations_periodically() -> None:
     bench = Bench()
     for second in range(0, 361, 60):
         bench.notifier.apply(bench.plan(an_alert(str(second))))
@@ -127,7 +127,7 @@ def test_alerts_are_kept_when_one_begins_or_ends_and_their_words_now_and_then() 
     assert bench.kept[-1][0].annotations == (("description", "360"),)
 
 
-def test_what_was_resolved_before_a_restart_is_sent_after_it() -> None:
+def test_alerts_resolved_before_a_restart_are_sent_after_it() -> None:
     bench = Bench()
     bench.notifier.restore([KeptAlert(LABELS, (("description", "x"),), NOW - 50, NOW - 10)], 60.0)
     bench.notifier.apply(bench.plan())

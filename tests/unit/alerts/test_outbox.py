@@ -1,4 +1,4 @@
-"""The queue for one Alertmanager: bounded, in order, one notification for each alert."""
+"""The queue of a sender: bounded, in order, one notification for each alert."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ def names(notifications: list[Notification]) -> list[str]:
     return [notification.labels[0][1] for notification in notifications]
 
 
-def test_notifications_leave_in_the_order_in_which_they_came() -> None:
+def test_notifications_leave_first_in_first_out() -> None:
     outbox = Outbox()
     outbox.put([a_notification("a"), a_notification("b")])
     outbox.put([a_notification("c")])
     assert (names(outbox.take(2)), names(outbox.take(9)), len(outbox)) == (["a", "b"], ["c"], 0)
 
 
-def test_a_newer_notification_takes_the_place_of_the_one_that_waits() -> None:
+def test_a_newer_notification_replaces_the_queued_one_in_place() -> None:
     outbox = Outbox()
     outbox.put([a_notification("a", 1), a_notification("b", 1)])
     outbox.put([a_notification("a", 2)])
     assert outbox.take(9) == [a_notification("a", 2), a_notification("b", 1)]
 
 
-def test_what_is_put_back_comes_first_again_but_never_instead_of_a_newer_one() -> None:
+def test_returned_notifications_come_first_unless_a_newer_one_is_queued() -> None:
     outbox = Outbox()
     outbox.put([a_notification("a", 1), a_notification("b", 1), a_notification("c", 1)])
     batch = outbox.take(2)
@@ -46,7 +46,7 @@ def test_what_is_put_back_comes_first_again_but_never_instead_of_a_newer_one() -
     ]
 
 
-def test_what_is_put_back_behind_the_others_keeps_its_order() -> None:
+def test_notifications_returned_to_the_back_keep_their_order() -> None:
     outbox = Outbox()
     outbox.put([a_notification("a", 1), a_notification("b", 1), a_notification("c", 1)])
     batch = outbox.take(2)
@@ -55,7 +55,7 @@ def test_what_is_put_back_behind_the_others_keeps_its_order() -> None:
     assert outbox.take(9) == [a_notification("c", 1), a_notification("a", 1), a_notification("b", 2)]
 
 
-def test_without_room_those_go_that_alertmanager_took_most_recently_then_the_newest() -> None:
+def test_a_full_queue_drops_the_most_recently_delivered_alerts_then_the_newest() -> None:
     outbox = Outbox(capacity=2)
     outbox.delivered([a_notification("a"), a_notification("b")])
     # b was taken last, a before it, c and d never
@@ -81,7 +81,7 @@ def test_without_room_those_go_that_alertmanager_took_most_recently_then_the_new
     ),
     st.integers(1, 6),
 )
-def test_the_queue_is_bounded_and_no_notification_follows_a_newer_one_of_its_alert(
+def test_the_queue_is_bounded_and_never_sends_an_older_notification_after_a_newer_one(
     history: list[tuple[str, list[str] | int]], capacity: int
 ) -> None:
     outbox = Outbox(capacity)

@@ -1,4 +1,4 @@
-"""Deliveries to one Alertmanager: order, retries, refusals, hand-over. No threads: each test makes the steps."""
+"""Deliveries to one receiver: order, retries, refusals, stop. Without threads: each test calls `step`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Receiver:
-    """Takes batches, or raises what the test wants for them."""
+    """Accepts batches, or raises the error that the test chooses."""
 
     name, timeout = "http://alertmanager", 10.0
 
@@ -72,7 +72,7 @@ class Bench:
         self.sender = Sender(self.receiver, self.counts, supervisor, Stop(), self.clock, capacity, longest_pause)
 
     def run(self, requests: int = 100) -> list[float]:
-        """Step until there is nothing to do, or so many requests were made; returns the pauses, which are waited."""
+        """Call `step` until there is nothing to do or the number of requests is reached; returns the pauses."""
         pauses, until = [], len(self.receiver.tried) + requests
         while len(self.receiver.tried) < until and (pause := self.sender.step()) is not None:
             if pause:
@@ -89,7 +89,7 @@ def unreachable(_: list[str]) -> DeliveryError:
     return DeliveryError("no delivery", refused=False)
 
 
-def unwell(_: list[str]) -> DeliveryError:
+def overloaded(_: list[str]) -> DeliveryError:
     return DeliveryError("HTTP 503", refused=False, answered=True)
 
 
@@ -111,7 +111,7 @@ def test_a_retry_keeps_the_order_and_never_overtakes_a_newer_notification_of_its
     assert bench.counts.ok == 3
 
 
-def test_tries_are_further_and_further_apart_and_notifications_do_not_shorten_the_pause() -> None:
+def test_retries_back_off_and_new_notifications_do_not_shorten_the_pause() -> None:
     bench = Bench(longest_pause=5.0)
     bench.receiver.behave = unreachable
     bench.sender.put([a_notification("a")])
@@ -127,10 +127,10 @@ def test_tries_are_further_and_further_apart_and_notifications_do_not_shorten_th
     assert bench.run(requests=2) == [0.25]
 
 
-def test_one_alert_that_alertmanager_fails_at_for_good_does_not_hold_up_all_others() -> None:
+def test_an_alert_that_always_fails_does_not_block_others() -> None:
     bench = Bench()
     bench.sender.put([a_notification(f"a{number}") for number in range(10)])
-    bench.receiver.behave = lambda names: unwell(names) if "a0" in names else None
+    bench.receiver.behave = lambda names: overloaded(names) if "a0" in names else None
     bench.run(requests=30)
     # five times in a row at its place, then behind the others, in smaller batches
     assert [len(names) for names in bench.receiver.tried[:6]] == [10] * 6
@@ -138,7 +138,7 @@ def test_one_alert_that_alertmanager_fails_at_for_good_does_not_hold_up_all_othe
     assert bench.counts.lost == 0
 
 
-def test_while_alertmanager_cannot_be_reached_at_all_the_order_stays() -> None:
+def test_an_unreachable_receiver_keeps_the_order() -> None:
     bench = Bench()
     bench.sender.put([a_notification(f"a{number}") for number in range(BATCH + 1)])
     bench.receiver.behave = unreachable
@@ -146,7 +146,7 @@ def test_while_alertmanager_cannot_be_reached_at_all_the_order_stays() -> None:
     assert {names[0] for names in bench.receiver.tried} == {"a0"}
 
 
-def test_what_is_refused_is_given_up_alone_and_soon(caplog: pytest.LogCaptureFixture) -> None:
+def test_only_the_refused_notification_is_dropped_after_few_attempts(caplog: pytest.LogCaptureFixture) -> None:
     bench = Bench()
     bench.receiver.behave = refuses("a37")
     bench.sender.put([a_notification(f"a{number}") for number in range(100)])
@@ -167,7 +167,7 @@ def test_what_is_refused_is_given_up_alone_and_soon(caplog: pytest.LogCaptureFix
     assert bench.receiver.taken[-1] == ["a37"]
 
 
-def test_a_defect_at_one_alert_costs_that_alert() -> None:
+def test_an_exception_drops_only_the_notification_that_causes_it() -> None:
     bench = Bench()
     bench.receiver.behave = lambda names: ValueError("a defect") if "a3" in names else None
     bench.sender.put([a_notification(f"a{number}") for number in range(8)])
@@ -176,7 +176,7 @@ def test_a_defect_at_one_alert_costs_that_alert() -> None:
     assert bench.counts.crashes == 1
 
 
-def test_what_is_out_of_date_when_its_turn_comes_is_dropped_whatever_the_wall_clock_says() -> None:
+def test_out_of_date_notifications_are_dropped_by_monotonic_time() -> None:
     bench = Bench()
     bench.sender.put([a_notification("late", lasts=60), a_notification("in time", lasts=61)])
     bench.clock.ticks += 60
@@ -185,7 +185,7 @@ def test_what_is_out_of_date_when_its_turn_comes_is_dropped_whatever_the_wall_cl
     assert (bench.receiver.taken, bench.counts.lost) == ([["in time"]], 1)
 
 
-def test_while_paused_nothing_leaves_and_nothing_is_lost() -> None:
+def test_a_paused_sender_keeps_its_queue() -> None:
     bench = Bench()
     bench.sender.put([a_notification("a")])
     bench.sender.pause()
@@ -196,7 +196,7 @@ def test_while_paused_nothing_leaves_and_nothing_is_lost() -> None:
     assert bench.receiver.taken == [["a"]]
 
 
-def test_what_a_stop_interrupts_is_pending_for_the_successor_in_its_order() -> None:
+def test_a_stop_returns_the_interrupted_batch_to_the_queue_in_order() -> None:
     bench = Bench()
     bench.sender.put([a_notification("a"), a_notification("b")])
 
@@ -212,7 +212,7 @@ def test_what_a_stop_interrupts_is_pending_for_the_successor_in_its_order() -> N
     assert bench.counts.errors == 0
 
 
-def test_ten_thousand_alerts_that_are_renewed_while_alertmanager_is_away_wait_once_each() -> None:
+def test_renewed_alerts_are_queued_once_each_while_the_receiver_is_down() -> None:
     bench = Bench(capacity=10_000)
     bench.receiver.behave = unreachable
     for version in range(5):

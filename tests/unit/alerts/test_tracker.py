@@ -1,4 +1,4 @@
-"""What is sent to Alertmanager, and when: leases, re-sends, resolved alerts, identity, steps of the clock."""
+"""When notifications are due and what they contain: leases, resends, resolved alerts, clock steps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def an_alert(since: float = NOW - 100, words: str = "expires in 5m") -> Alert:
 
 
 def at(seconds: float, step: float = 0.0) -> Moment:
-    """So many seconds after the start, with the wall clock set forward or back by a step meanwhile."""
+    """A number of seconds after the start, with a step of the wall clock in between."""
     return Moment(NOW + seconds + step, 5000 + seconds)
 
 
@@ -30,7 +30,7 @@ def times(notification: Notification, moment: Moment, ahead: float = 0.0) -> tup
     return body["startsAt"], body["endsAt"]
 
 
-def test_a_firing_alert_is_sent_again_well_inside_its_lease_with_the_same_identity() -> None:
+def test_a_firing_alert_is_resent_within_its_lease_with_the_same_identity() -> None:
     tracker = Tracker()
     sent: list[tuple[float, Notification]] = []
     for second in range(0, 3600, 15):
@@ -42,7 +42,7 @@ def test_a_firing_alert_is_sent_again_well_inside_its_lease_with_the_same_identi
     assert all(notification.out_of_date_at == 5000 + second + LEASE for second, notification in sent)
 
 
-def test_an_alert_that_ends_is_sent_as_resolved_for_a_quarter_of_an_hour() -> None:
+def test_a_resolved_alert_is_resent_for_fifteen_minutes() -> None:
     tracker = Tracker()
     tracker.due([an_alert()], at(0), RESEND)
     sent = [(s, one) for s in range(15, 2000, 15) for one in tracker.due([], at(s), RESEND)]
@@ -52,7 +52,7 @@ def test_an_alert_that_ends_is_sent_as_resolved_for_a_quarter_of_an_hour() -> No
     assert tracker.kept == ()
 
 
-def test_with_long_leases_a_resolved_alert_is_sent_for_as_long_as_the_lease() -> None:
+def test_a_resolved_alert_is_resent_for_at_least_its_lease() -> None:
     tracker = Tracker()
     hour = 3600.0
     tracker.due([an_alert()], at(0), hour)
@@ -62,7 +62,7 @@ def test_with_long_leases_a_resolved_alert_is_sent_for_as_long_as_the_lease() ->
     assert tracker.firing == []
 
 
-def test_an_alert_that_comes_back_is_a_new_one() -> None:
+def test_an_alert_that_fires_again_is_a_new_alert() -> None:
     tracker = Tracker()
     tracker.due([an_alert()], at(0), RESEND)
     tracker.due([], at(15), RESEND)
@@ -78,7 +78,7 @@ def test_no_alert_starts_in_the_future_or_ends_before_it_starts() -> None:
     assert times(resolved, at(0)) == ("2026-05-31T23:59:59.999Z", "2026-06-01T00:00:00.000Z")
 
 
-def test_after_a_restart_the_same_cause_gives_the_same_start() -> None:
+def test_an_alert_has_the_same_start_after_a_restart() -> None:
     first, second = Tracker(), Tracker()
     (before,) = first.due([an_alert()], at(0), RESEND)
     (after,) = second.due([an_alert()], at(500), RESEND)
@@ -98,7 +98,7 @@ def test_times_are_rfc_3339_with_a_zone_and_labels_are_text() -> None:
     assert body["labels"] == {"alertname": "A", "organization": "acme", "user_id": "3001"}
 
 
-def test_the_lease_is_what_is_left_of_it_when_the_notification_is_sent() -> None:
+def test_a_notification_ends_with_the_rest_of_its_lease() -> None:
     (notification,) = Tracker().due([an_alert()], at(0), RESEND)
     # three minutes in the queue, and the clock set back by an hour meanwhile: one minute from then on
     assert times(notification, at(180, step=-3600))[1] == "2026-05-31T23:04:00.000Z"
@@ -106,14 +106,14 @@ def test_the_lease_is_what_is_left_of_it_when_the_notification_is_sent() -> None
     assert notification.out_of_date(at(240, step=-3600))
 
 
-def test_a_clock_set_back_over_the_start_of_an_alert_leaves_no_end_in_the_future() -> None:
+def test_no_end_is_in_the_future_after_the_clock_is_set_back_before_the_start() -> None:
     tracker = Tracker()
     tracker.due([an_alert(since=NOW)], at(0), RESEND)
     (resolved,) = tracker.due([], at(15, step=-3600), RESEND)
     assert times(resolved, at(15, step=-3600)) == ("2026-05-31T23:00:14.999Z", "2026-05-31T23:00:15.000Z")
 
 
-def test_a_clock_set_back_after_an_alert_was_resolved_moves_its_end_back_too() -> None:
+def test_the_end_of_a_resolved_alert_moves_back_with_the_clock() -> None:
     tracker = Tracker()
     tracker.due([an_alert()], at(0), RESEND)
     (waiting,) = tracker.due([], at(15), RESEND)
@@ -125,7 +125,7 @@ def test_a_clock_set_back_after_an_alert_was_resolved_moves_its_end_back_too() -
     assert [times(one, at(90, step=-3600))[1] for one in (again, later)] == ["2026-05-31T23:00:30.000Z"] * 2
 
 
-def test_an_alert_that_goes_on_while_the_clock_is_set_back_starts_no_later_than_now() -> None:
+def test_a_firing_alert_never_starts_in_the_future_after_the_clock_is_set_back() -> None:
     tracker = Tracker()
     tracker.due([an_alert(since=NOW)], at(0), RESEND)
     (again,) = tracker.due([an_alert(since=NOW - 3570)], at(30, step=-3600), RESEND)
@@ -133,7 +133,7 @@ def test_an_alert_that_goes_on_while_the_clock_is_set_back_starts_no_later_than_
     assert [again.starts_at, later.starts_at] == [NOW - 3570, NOW - 3570]
 
 
-def test_a_step_of_the_clock_delays_no_alert_and_prolongs_none() -> None:
+def test_a_clock_step_neither_delays_nor_prolongs_an_alert() -> None:
     for step in (-3600.0, 3600.0, 86400.0):
         tracker = Tracker()
         tracker.due([an_alert()], at(0), RESEND)
@@ -144,14 +144,14 @@ def test_a_step_of_the_clock_delays_no_alert_and_prolongs_none() -> None:
         assert sent == list(range(300, 300 + 900, 60))
 
 
-def test_a_suspended_machine_sends_at_once_what_alertmanager_has_given_up_meanwhile() -> None:
+def test_alerts_are_resent_at_once_after_the_machine_was_suspended() -> None:
     tracker = Tracker()
     tracker.due([an_alert()], at(0), RESEND)
     # monotonic time stood still for a day
     assert len(tracker.due([an_alert()], Moment(NOW + 86400, 5001), RESEND)) == 1
 
 
-def test_alertmanagers_own_clock_counts_where_it_is_known() -> None:
+def test_times_follow_the_clock_of_alertmanager_if_known() -> None:
     tracker = Tracker()
     (firing,) = tracker.due([an_alert()], at(0), RESEND)
     # 10 minutes ahead: four minutes from now are past there
@@ -163,7 +163,7 @@ def test_alertmanagers_own_clock_counts_where_it_is_known() -> None:
     assert times(resolved, at(15), ahead=90)[1] == "2026-06-01T00:00:15.000Z"
 
 
-def test_what_cannot_be_evaluated_goes_on_as_it_was() -> None:
+def test_alerts_that_cannot_be_evaluated_keep_firing() -> None:
     other = Alert((("alertname", "A"), ("organization", "acme"), ("user_id", "3002")), (), NOW)
     unknown = frozenset({("acme", "3001")})
     tracker = Tracker()
@@ -179,7 +179,7 @@ def test_what_cannot_be_evaluated_goes_on_as_it_was() -> None:
     assert (resolved.labels, resolved.firing) == (LABELS, False)
 
 
-def test_alerts_go_on_over_a_restart_with_their_words() -> None:
+def test_alerts_continue_after_a_restart_with_their_annotations() -> None:
     before = Tracker()
     before.due([an_alert(), Alert((("alertname", "B"),), (("description", "b"),), NOW - 5)], at(0), RESEND)
     before.due([an_alert()], at(15), RESEND)
@@ -214,7 +214,7 @@ def test_a_resolved_alert_that_is_out_of_date_is_not_restored() -> None:
     assert times(notification, at(0)) == ("2026-05-31T23:59:59.999Z", "2026-06-01T00:00:00.000Z")
 
 
-def test_resolved_alerts_are_bounded_and_the_oldest_go_first() -> None:
+def test_resolved_alerts_are_bounded_and_the_oldest_are_dropped_first() -> None:
     tracker = Tracker(resolved_capacity=2)
     every = [Alert((("alertname", str(number)),), (), NOW) for number in range(4)]
     tracker.due(every, at(0), RESEND)

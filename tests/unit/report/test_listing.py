@@ -12,7 +12,7 @@ from exporter.model.user import User
 from exporter.policies.definitions import Policy
 from exporter.policies.schema import Policies
 from exporter.report.formats import Output
-from exporter.report.listing import Row, broken_rows, rows, write
+from exporter.report.listing import Row, rows, violating_rows, write
 from exporter.state.ledger import Ledger
 
 
@@ -35,11 +35,11 @@ def listed(*, within: float | None, expired: bool = True) -> list[str]:
     return [row.token.token_id for row in rows(a_view(), NOW, within=within, expired=expired)]
 
 
-def test_sorted_by_expiry_with_the_unreadable_and_the_endless_last() -> None:
+def test_sorted_by_expiry_with_unknown_and_never_expiring_last() -> None:
     assert listed(within=None) == ["old", "soon", "late", "odd", "never"]
 
 
-def test_the_window_takes_the_expired_and_the_unreadable_in() -> None:
+def test_the_window_includes_expired_and_unknown_expiry() -> None:
     assert listed(within=DAY) == ["old", "soon", "odd"]
     assert listed(within=DAY, expired=False) == ["soon", "odd"]
     assert listed(within=0) == ["old", "odd"]
@@ -47,10 +47,10 @@ def test_the_window_takes_the_expired_and_the_unreadable_in() -> None:
 
 def breaking(*names: Policy, **sections: object) -> list[Row]:
     view, policies = a_view(), Policies.model_validate(sections)
-    return broken_rows(rows(view, NOW, within=None, expired=True), view, policies, names, NOW)
+    return violating_rows(rows(view, NOW, within=None, expired=True), view, policies, names, NOW)
 
 
-def test_an_audit_lists_what_breaks_a_policy_and_says_which() -> None:
+def test_an_audit_lists_tokens_with_the_policies_they_violate() -> None:
     listed = breaking(never_expires="forbid", expired_not_removed={"after": "1d"}, max_tokens_per_user={"limit": 1})
     found = {row.token.token_id: [policy.value for policy in row.policies or ()] for row in listed}
     # both users have two tokens that have not expired
@@ -63,7 +63,7 @@ def test_an_audit_lists_what_breaks_a_policy_and_says_which() -> None:
     }
 
 
-def test_an_audit_may_be_narrowed_to_some_policies() -> None:
+def test_an_audit_can_be_limited_to_some_policies() -> None:
     sections = {"never_expires": "forbid", "max_age": {"limit": "1h"}}
     assert [row.token.token_id for row in breaking(**sections)] == ["soon", "late", "never"]
     (row,) = breaking(Policy.NEVER_EXPIRES, **sections)
@@ -105,13 +105,13 @@ def test_json() -> None:
     }
 
 
-def test_csv_has_the_same_columns_and_leaves_out_what_is_not_known() -> None:
+def test_csv_has_the_same_columns_and_leaves_unknown_values_empty() -> None:
     records = list(csv.DictReader(io.StringIO(written(Output.CSV))))
     assert records[0]["expires_in_seconds"] == "-86400"
     assert (records[3]["state"], records[3]["expires_at"], records[3]["created_at"]) == ("unknown", "", "")
 
 
-def test_the_table_obeys_no_control_characters_of_strangers() -> None:
+def test_control_characters_in_names_are_replaced_in_the_table() -> None:
     table = written(Output.TABLE)
     assert "\x1b" not in table
     assert "expired 1d ago" in table

@@ -53,7 +53,7 @@ class Scene:
         return int(seen[0]["status"])
 
 
-def test_right_wrong_and_no_credentials() -> None:
+def test_valid_invalid_and_missing_credentials() -> None:
     async def run() -> None:
         scene = Scene()
         assert [await scene.status(one) for one in ("right", "wrong", None, "right")] == [200, 401, 401, 200]
@@ -63,7 +63,7 @@ def test_right_wrong_and_no_credentials() -> None:
     asyncio.run(run())
 
 
-def test_an_address_that_fails_too_often_must_wait_and_others_need_not() -> None:
+def test_an_address_that_fails_too_often_is_limited_and_others_are_not() -> None:
     async def run() -> None:
         scene = Scene()
         assert await scene.status("right") == 200
@@ -105,7 +105,7 @@ def test_addresses_remembered_are_bounded() -> None:
     assert len(limit._even_at) == 4096
 
 
-def test_checks_wait_in_a_short_queue_and_known_credentials_pass_by(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checks_wait_in_a_bounded_queue_that_known_credentials_bypass(monkeypatch: pytest.MonkeyPatch) -> None:
     go_on = threading.Event()
     check = Passwords.check
 

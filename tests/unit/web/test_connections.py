@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Scene:
-    """A table of three connections at most, and the clients' ends."""
+    """A table with a capacity of three connections, and the clients' sockets."""
 
     def __init__(self) -> None:
         self.clock = ManualClock()
@@ -69,7 +69,7 @@ def is_cut(client: socket.socket) -> bool:
         (Phase.IDLE, IDLE_TIMEOUT, None),
     ],
 )
-def test_whoever_takes_longer_than_the_limit_is_cut_off(
+def test_a_connection_that_exceeds_its_time_limit_is_cut(
     scene: Scene, phase: Phase, limit: float, reason: Refusal | None
 ) -> None:
     scene.accept().enter(phase)
@@ -82,7 +82,7 @@ def test_whoever_takes_longer_than_the_limit_is_cut_off(
     assert scene.refusals.seen == ({} if reason is None else {reason: 1})
 
 
-def test_the_exporter_s_own_work_has_no_limit_and_a_new_request_starts_its_own(scene: Scene) -> None:
+def test_handling_has_no_time_limit_and_each_request_starts_a_new_one(scene: Scene) -> None:
     connection = scene.accept()
     scene.clock.advance(REQUEST_TIMEOUT - 1)
     connection.enter(Phase.HANDLING)
@@ -98,12 +98,12 @@ def test_the_exporter_s_own_work_has_no_limit_and_a_new_request_starts_its_own(s
     assert not is_cut(scene.clients[0])
 
 
-def test_when_full_the_longest_idle_one_makes_room(scene: Scene) -> None:
+def test_the_longest_idle_connection_makes_room(scene: Scene) -> None:
     first, second, third = scene.accept(), scene.accept(), scene.accept()
     for one, phase in ((first, Phase.HANDLING), (second, Phase.IDLE), (third, Phase.IDLE)):
         scene.clock.advance(1)
         one.enter(phase)
-    # Until its descriptor is free, nobody else is accepted or cut off.
+    # Until its descriptor is free, no other connection is accepted or cut.
     for _ in range(3):
         with pytest.raises(BlockingIOError):
             scene.accept()
@@ -114,13 +114,13 @@ def test_when_full_the_longest_idle_one_makes_room(scene: Scene) -> None:
     assert scene.refusals.seen == {Refusal.TOO_MANY_CONNECTIONS: 1}
 
 
-def test_a_request_that_has_come_but_was_not_read_yet_makes_no_room(scene: Scene) -> None:
+def test_a_connection_with_an_unread_request_makes_no_room(scene: Scene) -> None:
     oldest = scene.accept()
     for _ in range(2):
         scene.clock.advance(1)
         scene.accept()
     scene.clients[0].send(b"GET / HTTP/1.1")
-    # Its client has gone away already, so that nobody is refused.
+    # Its client has already disconnected, so that no client is refused.
     scene.clients[1].close()
     with pytest.raises(BlockingIOError):
         scene.accept()
@@ -131,7 +131,7 @@ def test_a_request_that_has_come_but_was_not_read_yet_makes_no_room(scene: Scene
     assert oldest.recv(3) == b"GET"
 
 
-def test_when_all_are_busy_a_new_one_is_refused_in_words(scene: Scene) -> None:
+def test_a_new_connection_gets_a_503_when_all_are_busy(scene: Scene) -> None:
     for _ in range(3):
         scene.accept().enter(Phase.HANDLING)
     with pytest.raises(BlockingIOError):
@@ -141,7 +141,7 @@ def test_when_all_are_busy_a_new_one_is_refused_in_words(scene: Scene) -> None:
     assert len(scene.table) == 3
 
 
-def test_who_waits_for_a_refusal_makes_room_before_those_who_read(scene: Scene) -> None:
+def test_connections_with_a_delayed_refusal_make_room_before_readers(scene: Scene) -> None:
     for phase in (Phase.RESPONSE, Phase.HANDLING, Phase.PENALTY):
         scene.accept().enter(phase)
         scene.clock.advance(5)
@@ -150,7 +150,7 @@ def test_who_waits_for_a_refusal_makes_room_before_those_who_read(scene: Scene) 
     assert [is_cut(client) for client in scene.clients] == [False, False, True]
 
 
-def test_when_all_are_busy_the_slowest_reader_makes_room_after_a_while(scene: Scene) -> None:
+def test_the_slowest_reader_makes_room_after_the_grace_period(scene: Scene) -> None:
     for _ in range(3):
         scene.accept().enter(Phase.RESPONSE)
         scene.clock.advance(1)
@@ -164,7 +164,7 @@ def test_when_all_are_busy_the_slowest_reader_makes_room_after_a_while(scene: Sc
     assert [is_cut(client) for client in scene.clients[:3]] == [True, False, False]
 
 
-def test_without_descriptors_an_idle_connection_is_given_up_and_then_clients_are_refused(scene: Scene) -> None:
+def test_without_descriptors_idle_connections_are_cut_before_clients_are_refused(scene: Scene) -> None:
     idle = scene.accept()
     attempts = 0
 
@@ -186,7 +186,7 @@ def test_without_descriptors_an_idle_connection_is_given_up_and_then_clients_are
     assert attempts == 3
 
 
-def test_without_any_descriptor_at_all_the_event_loop_hears_of_it(scene: Scene) -> None:
+def test_accept_raises_without_a_spare_descriptor(scene: Scene) -> None:
     def none_at_all() -> tuple[socket.socket, Any]:
         raise OSError(errno.EMFILE, "Too many open files")
 
@@ -194,7 +194,7 @@ def test_without_any_descriptor_at_all_the_event_loop_hears_of_it(scene: Scene) 
         scene.table.accept(none_at_all)
 
 
-def test_a_connection_that_the_event_loop_lost_is_forgotten(scene: Scene) -> None:
+def test_a_connection_that_the_event_loop_lost_is_dropped(scene: Scene) -> None:
     lost = scene.accept()
     lost.cut()
     scene.clock.advance(10)

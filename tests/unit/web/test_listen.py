@@ -15,11 +15,11 @@ from exporter.web.listen import ListenAddress
         ("localhost:1", "localhost", 1),
     ],
 )
-def test_addresses_as_prometheus_takes_them(text: str, host: str, port: int) -> None:
+def test_addresses_in_the_format_of_prometheus(text: str, host: str, port: int) -> None:
     assert ListenAddress.parse(text) == ListenAddress(host, port)
 
 
 @pytest.mark.parametrize("text", ["", "10097", "::1:80", "host", "host:", "host:x", ":65536", "[::1]", "a:b:80"])
-def test_anything_else_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(ValueError, match=r"write :10097"):
+def test_other_addresses_are_refused_with_an_example(text: str) -> None:
+    with pytest.raises(ValueError, match=r"use :10097"):
         ListenAddress.parse(text)

@@ -1,4 +1,4 @@
-"""What a check costs is counted in rounds of bcrypt, not in seconds: 2 to the power of the cost."""
+"""The cost of password checks, counted in rounds of bcrypt (2**cost) instead of seconds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def a_hash(cost: int) -> str:
 
 
 class Rounds:
-    """Stands where bcrypt does its work."""
+    """Replaces bcrypt."""
 
     def __init__(self, right: bytes = b"") -> None:
         self.right = right
@@ -30,7 +30,7 @@ class Rounds:
         return bool(self.right) and password == self.right
 
 
-@pytest.mark.parametrize("name", ["five", "ten", "twelve", "stranger", ""])
+@pytest.mark.parametrize("name", ["five", "ten", "twelve", "unknown", ""])
 def test_a_wrong_password_costs_the_same_for_every_user_known_or_not(name: str) -> None:
     rounds = Rounds()
     passwords = Passwords({"five": a_hash(5), "ten": a_hash(10), "twelve": a_hash(12)}, rounds.verify)
@@ -39,14 +39,14 @@ def test_a_wrong_password_costs_the_same_for_every_user_known_or_not(name: str) 
 
 
 @pytest.mark.parametrize("cost", [5, 10, 12])
-def test_an_unknown_user_costs_what_the_only_user_costs(cost: int) -> None:
+def test_an_unknown_user_takes_as_long_as_the_only_user(cost: int) -> None:
     rounds = Rounds()
     passwords = Passwords({"prometheus": a_hash(cost)}, rounds.verify)
-    passwords.check(encoded("stranger", "wrong"))
+    passwords.check(encoded("unknown", "wrong"))
     assert rounds.done == 2**cost
 
 
-def test_right_credentials_are_remembered_and_wrong_ones_are_not() -> None:
+def test_valid_credentials_are_remembered_and_invalid_ones_are_not() -> None:
     rounds = Rounds(b"right")
     passwords = Passwords({"prometheus": a_hash(4)}, rounds.verify)
     right, wrong = encoded("prometheus", "right"), encoded("prometheus", "wrong")
@@ -57,20 +57,20 @@ def test_right_credentials_are_remembered_and_wrong_ones_are_not() -> None:
     assert passwords.remembers(right)
     assert not passwords.remembers(wrong)
     assert rounds.done == done
-    assert b"right" not in b"".join(passwords._right)
+    assert b"right" not in b"".join(passwords._valid)
 
 
-def test_what_is_remembered_is_bounded() -> None:
+def test_remembered_credentials_are_bounded() -> None:
     # Only the first 72 bytes count, so one right password has any number of spellings.
     right = "x" * 72
     passwords = Passwords({"prometheus": a_hash(4)}, Rounds(right.encode()).verify)
     for number in range(300):
         assert passwords.check(encoded("prometheus", f"{right}{number}"))
-    assert len(passwords._right) == 100
+    assert len(passwords._valid) == 100
 
 
 @pytest.mark.parametrize("odd", [b"", b"###", base64.b64encode(b"\xff:\xfe"), base64.b64encode(b"prometheus")])
-def test_odd_credentials_are_wrong(odd: bytes) -> None:
+def test_malformed_credentials_are_invalid(odd: bytes) -> None:
     hashed = bcrypt.hashpw(b"right", bcrypt.gensalt(4)).decode()
     assert Passwords({"prometheus": hashed}).check(odd) is False
 
@@ -80,4 +80,4 @@ def test_real_hashes() -> None:
     passwords = Passwords({"prometheus": hashed, "other": a_hash(5)})
     assert passwords.check(encoded("prometheus", "right"))
     assert not passwords.check(encoded("prometheus", "wr\0ng"))
-    assert not passwords.check(encoded("stranger", "right"))
+    assert not passwords.check(encoded("unknown", "right"))

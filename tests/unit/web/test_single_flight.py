@@ -9,7 +9,7 @@ from exporter.web.single_flight import BusyError, SingleFlight
 
 
 class Work:
-    """Counts its runs, each of which waits until it may end."""
+    """Counts its runs, each of which waits until the test releases it."""
 
     def __init__(self) -> None:
         self.runs = 0
@@ -29,7 +29,7 @@ async def until_begun(work: Work) -> None:
     assert await asyncio.to_thread(work.began.wait, 10)
 
 
-def test_those_who_ask_at_the_same_time_share_a_run() -> None:
+def test_concurrent_callers_share_a_run() -> None:
     async def run() -> None:
         work = Work()
         work.may_end.set()
@@ -42,7 +42,7 @@ def test_those_who_ask_at_the_same_time_share_a_run() -> None:
     asyncio.run(run())
 
 
-def test_those_who_ask_during_a_run_share_the_next_one_and_never_get_what_is_older_than_the_question() -> None:
+def test_callers_during_a_run_share_the_next_one() -> None:
     async def run() -> None:
         work = Work()
         flight = SingleFlight(work)
@@ -60,7 +60,7 @@ def test_those_who_ask_during_a_run_share_the_next_one_and_never_get_what_is_old
     asyncio.run(run())
 
 
-def test_a_client_that_goes_away_costs_the_others_nothing() -> None:
+def test_a_client_that_disconnects_does_not_affect_others() -> None:
     async def run() -> None:
         work = Work()
         flight = SingleFlight(work)
@@ -74,7 +74,7 @@ def test_a_client_that_goes_away_costs_the_others_nothing() -> None:
     asyncio.run(run())
 
 
-def test_a_failure_reaches_all_who_wait_and_not_the_next() -> None:
+def test_an_exception_reaches_all_waiting_callers_and_not_later_ones() -> None:
     async def run() -> None:
         outcomes = [OSError("broken")]
 
@@ -91,7 +91,7 @@ def test_a_failure_reaches_all_who_wait_and_not_the_next() -> None:
     asyncio.run(run())
 
 
-def test_only_so_many_may_wait() -> None:
+def test_the_number_of_waiting_callers_is_bounded() -> None:
     async def run() -> None:
         work = Work()
         flight = SingleFlight(work, max_waiting=3)

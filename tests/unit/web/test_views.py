@@ -1,20 +1,19 @@
-"""Page and API: made once a second, and without the users that cannot be rendered."""
+"""Page and API are rendered once a second, without the users that cannot be rendered."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from support.builders import NOW, ManualClock, a_failure, a_token
 from support.web import CountedRefusals
 
-from exporter.model.event import Change, Event
 from exporter.model.token import Token
 from exporter.model.user import User
 from exporter.state.ledger import Ledger
 from exporter.state.store import Store
-from exporter.web.api import EventList, TokenList, invalid_limit
+from exporter.web.api import TokenList
 from exporter.web.page import landing_page
 from exporter.web.views import CachedView
 
@@ -46,7 +45,7 @@ class Scene:
         return {one["token_id"] for one in json.loads(self.tokens.body())}
 
 
-def test_the_page_is_made_once_a_second_unless_the_state_changes() -> None:
+def test_the_page_is_rendered_once_a_second_unless_the_state_changes() -> None:
     scene = Scene()
     first = scene.page.body()
     assert all(scene.page.body() is first for _ in range(100))
@@ -58,7 +57,7 @@ def test_the_page_is_made_once_a_second_unless_the_state_changes() -> None:
     assert scene.renderings == 3
 
 
-def test_a_user_that_cannot_be_rendered_is_left_out_of_the_page_counted_and_costs_nothing_afterwards() -> None:
+def test_a_user_that_cannot_be_rendered_is_left_out_of_the_page_and_counted_once() -> None:
     scene = Scene()
     scene.ledger.succeeded("50", (BAD,), NOW)
     page = scene.page.body().decode()
@@ -78,18 +77,18 @@ def test_a_user_that_cannot_be_rendered_is_left_out_of_the_page_counted_and_cost
 
 def test_users_that_cannot_be_rendered_are_left_out_of_the_list_of_tokens() -> None:
     scene = Scene()
-    everybody = {f"pt-{user.user_id}" for user in USERS}
-    assert scene.listed() == everybody
+    every_token = {f"pt-{user.user_id}" for user in USERS}
+    assert scene.listed() == every_token
     for user_id in ("3", "97"):
         scene.ledger.succeeded(user_id, (BAD,), NOW)
-    assert scene.listed() == everybody - {"pt-3", "pt-97"}
+    assert scene.listed() == every_token - {"pt-3", "pt-97"}
     assert scene.refusals.internal_errors == {"render": 2}
     scene.ledger.succeeded("4", (BAD,), NOW)
-    assert scene.listed() == everybody - {"pt-3", "pt-4", "pt-97"}
+    assert scene.listed() == every_token - {"pt-3", "pt-4", "pt-97"}
     assert scene.refusals.internal_errors == {"render": 3}
 
 
-def test_a_defect_that_is_no_user_s_is_not_hidden() -> None:
+def test_an_exception_without_a_failing_user_is_raised() -> None:
     scene = Scene()
 
     def broken(_: View, __: float) -> bytes:
@@ -98,34 +97,3 @@ def test_a_defect_that_is_no_user_s_is_not_hidden() -> None:
     scene.store.replace([])
     with pytest.raises(RuntimeError, match="template"):
         CachedView(scene.store, scene.clock, scene.refusals, broken).body()
-
-
-def an_event(token: str, **changes: Any) -> Event:
-    values: dict[str, Any] = {
-        "time": NOW, "organization": "acme", "user_id": "1", "user": "li.wei", "change": Change.DELETED,
-        "token_id": "pt-1", "token": token,
-    }  # fmt: skip
-    return Event(**values | changes)
-
-
-def test_events_are_encoded_once_and_one_that_cannot_be_is_left_out() -> None:
-    clock = ManualClock()
-    refusals = CountedRefusals(clock)
-    events = [an_event("third"), an_event("\ud83d"), an_event("first")]
-    found = EventList(lambda: tuple(events), refusals)
-    encoded = found.encoded()
-    assert found.encoded() is encoded
-    assert [one["token"] for one in json.loads(encoded.newest(None))] == ["third", "first"]
-    assert [one["token"] for one in json.loads(encoded.newest("001"))] == ["third"]
-    assert encoded.newest("0") == b"[]"
-    assert len(json.loads(encoded.newest("9" * 4000))) == 2
-    events.insert(0, an_event("fourth"))
-    assert [one["token"] for one in json.loads(found.encoded().newest("2"))] == ["fourth", "third"]
-    assert refusals.internal_errors == {"render": 1}
-
-
-@pytest.mark.parametrize(
-    ("limit", "invalid"), [("1", False), ("007", False), ("-1", True), ("", True), ("\u0663", True)]
-)
-def test_a_limit_is_a_whole_number(limit: str, invalid: bool) -> None:  # noqa: FBT001
-    assert invalid_limit(limit) is invalid

@@ -1,0 +1,47 @@
+"""The state and policies that tests of the report share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from exporter.model.snapshot import View
+from exporter.model.token import NEVER
+from exporter.model.user import User
+from exporter.policies.schema import Policies
+from exporter.report.summary import Summary, summarize
+from exporter.state.ledger import Ledger
+from support.builders import DAY, HOUR, NOW, a_failure, a_token
+
+WEEK = 7 * DAY
+POLICIES = Policies.model_validate(
+    {
+        "never_expires": {"severity": "info"},
+        "forbidden_permissions": {"permissions": ("admin",)},
+        "max_tokens_per_user": {"limit": 3},
+        "max_age": {"limit": "10y"},
+    }
+)
+HOSTILE = "<script>alert(1)</script>|`x`\n\x1b[31m\u202e=1+1"
+
+
+def a_view() -> View:
+    acme = Ledger("acme", [User("1", "li.wei"), User("2", "张三"), User("3", "gone")])
+    acme.succeeded(
+        "1",
+        (
+            a_token("pt-a", expires_in=1, age=9 * DAY),
+            a_token("pt-b", expires_in=WEEK, age=300 * DAY),
+            a_token("pt-c", expires_in=26 * WEEK - 1, age=None),
+            a_token("pt-d", expires_in=26 * WEEK, age=HOUR, permissions=("admin", "read", "write")),
+        ),
+        NOW,
+    )
+    acme.succeeded("2", (a_token("pt-e", expires_in=-DAY, age=900 * DAY), a_token("pt-f", expires_in=NEVER)), NOW)
+    acme.failed("3", a_failure(), NOW)
+    globex = Ledger("globex", [User("9", "=cmd")])
+    globex.succeeded("9", (a_token("pt-g", expires_in=None, name=HOSTILE, permissions=()),), NOW)
+    return View((acme.view(), globex.view()))
+
+
+def a_summary(**changes: Any) -> Summary:
+    return summarize(a_view(), changes.get("policies", POLICIES), NOW, changes.get("failures", ()))

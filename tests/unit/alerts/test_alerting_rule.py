@@ -1,0 +1,35 @@
+"""Labels, duration and annotations of a rule."""
+
+from __future__ import annotations
+
+from exporter.alerts.alerting_rule import alerting_rule
+from exporter.alerts.definitions import EXPORTER_DOWN, TOKEN_EXPIRED, USER_POLICY_VIOLATION
+from exporter.config.alerting import Alerting
+
+
+def test_a_rule_has_the_severity_and_the_configured_labels() -> None:
+    alerting = Alerting(labels={"team": "ops", "site": "{{x", "empty": ""})
+    rule = alerting_rule(EXPORTER_DOWN, alerting, "up == 0", ["team"], lasting=300.0)
+    assert (rule["alert"], rule["expr"], rule["for"]) == ("YunxiaoExporterDown", "up == 0", "5m")
+    assert rule["labels"] == {
+        "severity": "critical",
+        "site": '{{ "{{x" }}',
+        "team": "{{ if $labels.team }}{{ $labels.team }}{{ else }}ops{{ end }}",
+    }
+
+
+def test_a_policy_alert_has_the_severity_of_its_series() -> None:
+    assert "labels" not in alerting_rule(USER_POLICY_VIOLATION, Alerting(), "x")
+
+
+def test_the_description_is_a_template() -> None:
+    rule = alerting_rule(TOKEN_EXPIRED, Alerting(runbook_base_url="https://x/r"), "x")
+    description = rule["annotations"]["description"]
+    assert description.startswith("Token {{ $labels.token }} ({{ $labels.token_id }}) of {{ $labels.user }} in ")
+    assert description.endswith(" ago.")
+    assert rule["annotations"]["runbook_url"] == "https://x/r/YunxiaoTokenExpired.md"
+    assert "for" not in rule
+
+
+def test_a_duration_stays_within_what_prometheus_accepts() -> None:
+    assert alerting_rule(EXPORTER_DOWN, Alerting(), "x", lasting=1e12)["for"] == "36500d"
