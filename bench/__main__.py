@@ -11,6 +11,7 @@ from bench.scrape import rendering, scraping
 from bench.sweep import sweeping
 from exporter import __version__
 from exporter.common import logs
+from exporter.common.log_options import Format, Level
 
 _HEAD = """# Performance
 
@@ -28,7 +29,7 @@ def main() -> None:
     parser.add_argument("--sweep-users", type=int, default=5_000, help="users in the sweep")
     parser.add_argument("--write", type=Path, help="file to write the tables to as well")
     arguments = parser.parse_args()
-    logs.configure(logs.Level.ERROR, logs.Format.LOGFMT)
+    logs.configure(Level.ERROR, Format.LOGFMT)
     parts = [_HEAD, f"Version {__version__} on {_machine()}.\n"]
     for one, users in ((rendering, arguments.users), (scraping, arguments.users), (sweeping, arguments.sweep_users)):
         parts.append(one(users))

@@ -1,4 +1,4 @@
-"""``python -m exporter`` is the same as the ``yunxiao-token-exporter`` command."""
+"""`python -m exporter` runs the command `yunxiao-token-exporter`."""
 
 from exporter.cli import main
 

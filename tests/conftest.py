@@ -12,6 +12,7 @@ import pytest
 from support import running
 
 from exporter.common import logs
+from exporter.common.log_options import Format, Level
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -28,7 +29,7 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder for all that the tests and the processes they start print, log and serve; one for several workers."""
     shared = os.environ.get("EVIDENCE_FOLDER")
     running.EVIDENCE = tmp_path_factory.mktemp("evidence") if shared is None else Path(shared)
-    logs.configure(logs.Level.DEBUG, logs.Format.LOGFMT)
+    logs.configure(Level.DEBUG, Format.LOGFMT)
     return running.EVIDENCE
 
 

@@ -1,1 +1,1 @@
-"""The composition root: puts the parts of the exporter together and knows all of them."""
+"""The composition root: builds and connects the parts of the exporter. No other package knows all of them."""

@@ -1,4 +1,4 @@
-"""Each update of a ledger, handed to everything that depends on it: in a written order, each listener guarded."""
+"""Passes each update of a ledger to all listeners, in a fixed order. A defect of one does not affect the others."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ _DIFF = "events"
 
 
 class Listener(Protocol):
-    """A part of the exporter that depends on what is known."""
+    """A part of the exporter that depends on the state of users."""
 
     @property
     def name(self) -> str:
-        """What the log calls it."""
+        """Its name in the log."""
         ...
 
     def handle(self, update: Update) -> None:
-        """Take note of an update. Called by one thread at a time for each organization; must not wait for I/O."""
+        """Process an update. Called by one thread at a time for each organization; must not wait for I/O."""
         ...
 
 
 class Changes:
-    """Hands updates to listeners, one after the other.
+    """Passes updates to listeners, one after the other.
 
     A ledger calls `publish` for one update at a time and in its order; ledgers of different organizations may call at
-    the same time. A listener that raises is counted and logged, and costs the other listeners nothing.
+    the same time. A listener that raises is counted and logged; the other listeners continue.
 
     Args:
-        listeners: who depends on what is known, in the order in which they are called.
+        listeners: in the order in which they are called.
         crashed: called after a listener has raised; must count it.
         clock: limits how often a defect is logged.
     """
@@ -58,7 +58,7 @@ class Changes:
         self._limit = LogLimit(clock, lambda: None)
 
     def publish(self, update: Update) -> bool:
-        """Hand an update to every listener; never raises. Returns whether all of them took the whole of it."""
+        """Pass an update to every listener. Never raises. Returns whether all of them processed it."""
         complete = True
         if isinstance(update, Changed) and update.before is not update.after:
             try:
@@ -69,7 +69,7 @@ class Changes:
         for listener in self._listeners:
             try:
                 listener.handle(update)
-            except Exception as error:  # noqa: BLE001 - a defect of one listener must cost no other; it is counted
+            except Exception as error:  # noqa: BLE001 - a defect of one listener must not affect the others; it is counted
                 self._report(listener.name, update, error)
                 complete = False
         return complete
@@ -89,7 +89,7 @@ class Changes:
 
 
 class ExpositionListener:
-    """Renders the text of a user's series as soon as the state changes, so that the next scrape need not."""
+    """Renders the series of a user as soon as the state changes, to save the next scrape the work."""
 
     name = "exposition"
 
@@ -97,7 +97,7 @@ class ExpositionListener:
         self._exposition = exposition
 
     def handle(self, update: Update) -> None:
-        """Render, or drop what has been rendered. Scrapes show what the store has in either case."""
+        """Render the series of a user, or drop the rendered ones. Scrapes show what is in the store in either case."""
         match update:
             case Changed():
                 self._exposition.prepare(update.organization, update.after)
@@ -110,7 +110,7 @@ class ExpositionListener:
 
 
 class StorageListener:
-    """Hands everything to the writer of the state file."""
+    """Passes all updates to the writer of the state file."""
 
     name = "storage"
 
@@ -121,7 +121,7 @@ class StorageListener:
         """Queue the update for the writer."""
         match update:
             case Changed():
-                # Together, or a crash in between would have the next run find the same changes once more.
+                # Together: after a crash in between, the next run would find the same changes again.
                 self._storage.note(update.organization, update.after, update.events)
             case Swept():
                 self._storage.swept(update.organization, update.sweep)
@@ -142,7 +142,7 @@ class AuditListener:
         self._audit = audit
 
     def handle(self, update: Update) -> None:
-        """Record the events, or forget those of a removed organization."""
+        """Record the events; drop those of a removed organization."""
         match update:
             case Changed():
                 self._audit.note(update.events)
@@ -161,13 +161,13 @@ class TelemetryListener:
         self._telemetry = telemetry
 
     def handle(self, update: Update) -> None:
-        """Drop the series; whatever is still counted for the organization goes nowhere."""
+        """Drop the series. What is counted for the organization later is ignored."""
         if isinstance(update, OrganizationRemoved):
             self._telemetry.forget(update.organization)
 
 
 class ReplicaListener:
-    """Hands everything to the exchange with other replicas."""
+    """Passes all updates to the exchange with other replicas."""
 
     name = "exchange"
 
@@ -186,4 +186,4 @@ class ReplicaListener:
             case OrganizationRemoved():
                 self._member.organization_removed(update.organization)
             case OwnExpiryChanged():
-                pass  # each process asks for that of its own token
+                pass  # each process finds the expiry of its own token

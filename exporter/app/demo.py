@@ -19,14 +19,14 @@ _TOKEN_VARIABLE = "YUNXIAO_DEMO_TOKEN"  # noqa: S105 - the name of a variable
 
 
 def demo_simulator(users: int, seed: int, clock: Clock) -> Simulator:
-    """A simulated enterprise with so many users, each answer taking a few milliseconds."""
+    """A simulated enterprise with that number of users. Each answer takes 20 ms."""
     simulator = Simulator(Enterprise(users, seed, base=clock.now()))
     simulator.faults.latency = 0.02
     return simulator
 
 
 def demo_settings(simulator: Simulator, redactor: Redactor) -> Settings:
-    """The settings to watch all users of a simulator, more often than one would in earnest."""
+    """Settings that watch all users of a simulator, at much shorter intervals than usual."""
     data: dict[str, Any] = {
         "poll": {"interval": "15s", "timeout": "5s", "stale_after": "1m", "spread": False},
         "organizations": [

@@ -1,4 +1,4 @@
-"""Keeps the pauses of the garbage collector short, however many users there are."""
+"""Keeps the pauses of the garbage collector short with any number of users."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from typing import Protocol
 
 _COLLECT = (2_000, 5, 10)
-"""Small portions of young objects; the oldest generation as Python does it by default."""
+"""Small young generations; the oldest generation as Python does it by default."""
 _TURN = 0.0005
 _WARM_UP = 600.0
 """Seconds after a start or reload in which the first sweeps are expected to end."""
@@ -15,7 +15,7 @@ _SETTLE_EVERY = 86_400.0
 
 
 class MonotonicClock(Protocol):
-    """The part of a clock that this needs."""
+    """The part of a clock that is needed here."""
 
     def monotonic(self) -> float:
         """Seconds on a clock that never jumps."""
@@ -23,35 +23,35 @@ class MonotonicClock(Protocol):
 
 
 class Heap(Protocol):
-    """The functions of the module `gc` that this needs."""
+    """The functions of the module `gc` that are needed here."""
 
     def collect(self) -> int:
         """Collect all generations."""
         ...
 
     def freeze(self) -> None:
-        """Leave out everything there is from later collections."""
+        """Exclude all present objects from later collections."""
         ...
 
     def unfreeze(self) -> None:
-        """Take everything in again."""
+        """Include all objects in collections again."""
         ...
 
 
 def tune_interpreter() -> None:
-    """See to it that a probe is answered soon, whatever else goes on.
+    """Set up the interpreter so that a probe is answered soon while many threads work.
 
-    A thread that waits for the interpreter gets it half a millisecond after it asked, instead of five, of which many
-    workers make a multiple.
+    A thread that waits for the interpreter lock gets it after half a millisecond instead of five. With many workers
+    that time multiplies.
     """
     gc.set_threshold(*_COLLECT)
     sys.setswitchinterval(_TURN)
 
 
 class GarbagePolicy:
-    """Freezes what lives for long, so that a full collection does not go through all of it.
+    """Freezes long-lived objects, so that a full collection does not scan them.
 
-    Going through the millions of objects of a large enterprise holds the interpreter for hundreds of milliseconds.
+    A scan of the millions of objects of a large enterprise holds the interpreter lock for hundreds of milliseconds.
     Frozen objects that are replaced later are still freed by their reference counts; only cycles among them are not.
     So everything is unfrozen and collected once a day, and after each reload, which leaves cycles behind.
 
@@ -68,21 +68,21 @@ class GarbagePolicy:
         self._known: frozenset[str] = frozenset()
 
     def begin(self) -> None:
-        """What a restart or a reload has put together is complete; the first sweeps are still to come."""
+        """A start or reload is complete; the first sweeps are still to come."""
         self._settle()
         self._began = self._clock.monotonic()
         self._settled = None
 
     def check(self, ready: frozenset[str], *, all_ready: bool) -> None:
-        """Freeze what has come; called every few seconds.
+        """Freeze new objects. Call it every few seconds.
 
         Args:
             ready: the organizations that have been swept.
-            all_ready: whether those are all.
+            all_ready: whether these are all organizations.
         """
         now = self._clock.monotonic()
         if self._settled is None and not all_ready and now - self._began < _WARM_UP:
-            # Costs nothing. Cycles that get frozen here are found when the sweeps are over.
+            # Cheap. Cycles that are frozen here are collected after the sweeps.
             self._heap.freeze()
         elif self._settled is None or ready - self._known or now - self._settled >= _SETTLE_EVERY:
             self._settle()
@@ -93,5 +93,5 @@ class GarbagePolicy:
         self._heap.unfreeze()
         self._heap.collect()
         self._heap.freeze()
-        # Python collects the oldest generation once it has grown by a quarter: from here on counted from nothing.
+        # Python collects the oldest generation once it has grown by a quarter. This resets the count to zero.
         self._heap.collect()

@@ -1,4 +1,4 @@
-"""One sweep over everything that is configured, for commands that look once and end."""
+"""One sweep over everything that is configured, for commands that sweep once and exit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exporter.app.organization import Watcher
+from exporter.app.organization import Organization
+from exporter.app.organization_parts import Shared
 from exporter.common.cancellation import Stop
 from exporter.common.worker import Supervisor
 from exporter.http.session import Watchdog
@@ -28,7 +29,7 @@ _NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one sweep of each organization brought.
+    """The result of one sweep of each organization.
 
     Attributes:
         view: the state after it.
@@ -40,43 +41,35 @@ class Outcome:
 
 
 def sweep_once(
-    settings: Settings, clock: Clock, progress: Callable[[User], None], tell: Callable[[int], None]
+    settings: Settings, clock: Clock, progress: Callable[[User], None], begins: Callable[[int], None]
 ) -> Outcome:
     """Discover and sweep every organization once, all at the same time.
 
     Args:
-        settings: whom to ask for what.
-        clock: where time comes from.
-        progress: called after each user, from some other thread.
-        tell: called for each organization with the number of its users, once that is known, from some other thread.
+        settings: the configuration.
+        clock: the time.
+        progress: called after each user, from another thread.
+        begins: called for each organization with the number of its users before its sweep, from another thread.
 
     Raises:
-        KeyboardInterrupt: the person at the terminal has had enough; everything under way has been ended.
+        KeyboardInterrupt: Ctrl-C; everything under way has been ended.
     """
     stop = Stop()
     telemetry = Telemetry()
     watchdog = Watchdog(clock, Supervisor(telemetry.internal_error, clock))
     watchdog.start()
-    watchers = [
-        Watcher(
-            one,
-            settings.config.poll,
-            None,
-            telemetry.organization(one.config.name),
-            watchdog,
-            stop,
-            clock,
-            progress,
-            redact=settings.redactor.clean,
-            # All that an answer can list: nothing is kept afterwards.
-            most_tokens=MOST_LISTED,
-        )
+    shared = Shared(watchdog, stop, clock, settings.redactor.clean, progress=progress)
+    organizations = [
+        Organization(one, settings.config, shared, telemetry.organization(one.config.name))
         for one in settings.organizations
     ]
+    for organization in organizations:
+        # All that an answer can list: nothing is kept afterwards.
+        organization.ledger.keep_tokens(MOST_LISTED)
     try:
         threads = [
-            threading.Thread(target=watcher.sweep_found, args=(tell,), name=f"sweep-{number}", daemon=True)
-            for number, watcher in enumerate(watchers)
+            threading.Thread(target=organization.sweep_once, args=(begins,), name=f"sweep-{number}", daemon=True)
+            for number, organization in enumerate(organizations)
         ]
         for thread in threads:
             thread.start()
@@ -84,28 +77,28 @@ def sweep_once(
             thread.join()
     finally:
         stop.set()
-        for watcher in watchers:
-            watcher.end()
+        for organization in organizations:
+            organization.end()
         watchdog.stop()
-    view = View(tuple(watcher.ledger.view() for watcher in watchers))
-    return Outcome(view, (*_undiscovered(watchers), *_failures(view)))
+    view = View(tuple(organization.ledger.view() for organization in organizations))
+    return Outcome(view, (*_undiscovered(organizations), *_failures(view)))
 
 
-def _undiscovered(watchers: Iterable[Watcher]) -> Iterator[str]:
-    """A sentence for each organization whose users could not be found."""
-    for watcher in watchers:
-        failure = None if watcher.refresher is None else watcher.refresher.failure
+def _undiscovered(organizations: Iterable[Organization]) -> Iterator[str]:
+    """A sentence for each organization whose users could not be discovered."""
+    for organization in organizations:
+        failure = None if organization.refresher is None else organization.refresher.failure
         if failure is not None:
             yield (
-                f"{watcher.ledger.name}: users cannot be discovered: "
+                f"{organization.ledger.name}: users cannot be discovered: "
                 f"{failure.reason.value}: {failure.message}; {failure.reason.meaning}"
             )
 
 
 def _failures(view: View) -> Iterator[str]:
-    """A sentence for each way of failing, with the users that it hit."""
+    """A sentence for each kind of failure, with the users that it affects."""
     for organization in view.organizations:
-        hit: dict[str, list[str]] = {}
+        affected: dict[str, list[str]] = {}
         for state in organization.users:
             if state.failure is not None:
                 why = f"{state.failure.reason.value}: {state.failure.message}; {state.failure.reason.meaning}"
@@ -113,8 +106,8 @@ def _failures(view: View) -> Iterator[str]:
                 why = "not polled"
             else:
                 continue
-            hit.setdefault(why, []).append(f"{state.user.name} ({state.user.user_id})")
-        for why, users in hit.items():
+            affected.setdefault(why, []).append(f"{state.user.name} ({state.user.user_id})")
+        for why, users in affected.items():
             named = ", ".join(users[:_NAMED])
             more = f" and {len(users) - _NAMED} more" if len(users) > _NAMED else ""
             yield f"{organization.name}: {named}{more}: {why}"

@@ -1,4 +1,4 @@
-"""The organizations in force: made, replaced and ended together."""
+"""The organizations in force: built, replaced and ended together."""
 
 from __future__ import annotations
 
@@ -10,117 +10,118 @@ import structlog
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from exporter.app.organization import Watcher
+    from exporter.app.organization import Organization
     from exporter.config.load import OrganizationSettings, Settings
     from exporter.model.snapshot import OrganizationView
     from exporter.polling.scheduler import Scheduler
     from exporter.state.store import Store
 
-    Make = Callable[[OrganizationSettings, Settings, Watcher | None, OrganizationView | None], Watcher]
+    Build = Callable[[OrganizationSettings, Settings, Organization | None, OrganizationView | None], Organization]
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """What is to come into force: nothing of it has touched what is in force.
+    """What is about to come into force. It has not touched what is in force.
 
     Attributes:
         settings: the configuration.
-        watchers: every organization's watcher, by name: a new one, or the present one where it goes on.
-        made: the new ones among them.
+        organizations: every organization by name: a new one, or the present one if it lives on.
+        built: the new ones among them.
     """
 
     settings: Settings
-    watchers: Mapping[str, Watcher]
-    made: Mapping[str, Watcher] = field(default_factory=dict)
+    organizations: Mapping[str, Organization]
+    built: Mapping[str, Organization] = field(default_factory=dict)
 
 
 class Organizations:
-    """The watchers in force. One thread at a time changes them; the reloader's lock sees to that.
+    """The organizations in force. One thread at a time changes them; the reloader's lock ensures that.
 
     Args:
-        make: makes a watcher from its settings, all settings, the watcher to replace, and what an earlier run knew.
+        build: builds an organization from its settings, all settings, the organization that it replaces, and what an
+            earlier run knew.
         store: what readers see.
-        scheduler: runs the watchers' jobs.
+        scheduler: runs the organizations' jobs.
         crashed: called after a part of a replacement has raised; must count it.
     """
 
-    def __init__(self, make: Make, store: Store, scheduler: Scheduler, crashed: Callable[[], None]) -> None:
-        self._make = make
+    def __init__(self, build: Build, store: Store, scheduler: Scheduler, crashed: Callable[[], None]) -> None:
+        self._build = build
         self._store = store
         self._scheduler = scheduler
         self._crashed = crashed
-        # Only ever replaced whole.
-        self._watchers: Mapping[str, Watcher] = {}
+        # Only ever replaced as a whole.
+        self._organizations: Mapping[str, Organization] = {}
         self._polls = True
 
     def prepare(self, settings: Settings, restored: Mapping[str, OrganizationView]) -> Replacement:
-        """Make everything that other settings need. If that raises, nothing has happened."""
+        """Build everything that other settings need. If that raises, nothing has changed."""
         poll = settings.config.poll
-        watchers: dict[str, Watcher] = {}
-        made: dict[str, Watcher] = {}
+        organizations: dict[str, Organization] = {}
+        built: dict[str, Organization] = {}
         try:
             for one in settings.organizations:
                 name = one.config.name
-                present = self._watchers.get(name)
+                present = self._organizations.get(name)
                 if present is not None and present.serves(one, poll):
-                    watchers[name] = present
+                    organizations[name] = present
                 else:
-                    watchers[name] = made[name] = self._make(one, settings, present, restored.get(name))
+                    organizations[name] = built[name] = self._build(one, settings, present, restored.get(name))
         except Exception:
-            for watcher in made.values():
-                watcher.end()
+            for organization in built.values():
+                organization.end()
             raise
-        return Replacement(settings, watchers, made)
+        return Replacement(settings, organizations, built)
 
     def put_in_force(self, new: Replacement) -> None:
-        """Replace the watchers. Each step is guarded: a defect in one must not leave the others undone."""
-        old, self._watchers = self._watchers, new.watchers
-        replaced = [watcher for name, watcher in old.items() if new.watchers.get(name) is not watcher]
-        removed = [watcher for name, watcher in old.items() if name not in new.watchers]
-        for watcher in replaced:
-            self._guarded(watcher.retire, self._scheduler)
-        self._store.replace(watcher.ledger for watcher in new.watchers.values())
+        """Replace the organizations. Each step is guarded: a defect in one must not keep the others from it."""
+        old, self._organizations = self._organizations, new.organizations
+        replaced = [one for name, one in old.items() if new.organizations.get(name) is not one]
+        removed = [one for name, one in old.items() if name not in new.organizations]
+        for organization in replaced:
+            self._guarded(organization.retire)
+        self._store.replace(one.ledger for one in new.organizations.values())
         most_tokens = new.settings.config.metrics.max_tokens_per_user
-        for one in new.settings.organizations:
-            name = one.config.name
-            watcher = new.watchers[name]
-            watcher.ledger.keep_tokens(most_tokens)
-            if name in new.made:
-                self._guarded(watcher.take_over)
+        for settings in new.settings.organizations:
+            name = settings.config.name
+            organization = new.organizations[name]
+            organization.ledger.keep_tokens(most_tokens)
+            if name in new.built:
+                self._guarded(organization.take_over)
             else:
-                self._guarded(watcher.adopt, one)
-        for watcher in removed:
-            self._guarded(watcher.ledger.remove)
+                self._guarded(organization.adopt, settings)
+        for organization in removed:
+            self._guarded(organization.ledger.remove)
 
     def start(self, new: Replacement) -> None:
-        """Begin to poll with the watchers that are new."""
-        for watcher in new.made.values():
+        """Begin to poll with the organizations that are new."""
+        for organization in new.built.values():
             if not self._polls:
-                self._guarded(watcher.pause)
-            self._guarded(watcher.start, self._scheduler)
+                self._guarded(organization.pause)
+            self._guarded(organization.start, self._scheduler)
 
     def discard(self, new: Replacement) -> None:
-        """End what has been made and is not needed after all."""
-        for watcher in new.made.values():
-            self._guarded(watcher.end)
+        """End what was built and does not come into force."""
+        for organization in new.built.values():
+            self._guarded(organization.end)
 
     def poll(self, *, polls: bool) -> None:
         """Poll from now on, or stand by for the replica that does."""
         self._polls = polls
-        for watcher in self._watchers.values():
-            self._guarded(watcher.resume if polls else watcher.pause)
+        for organization in self._organizations.values():
+            self._guarded(organization.resume if polls else organization.pause)
 
     def close(self) -> None:
-        """Record nothing any more, so that what is known now can be written down."""
-        for watcher in self._watchers.values():
-            self._guarded(watcher.ledger.close)
+        """Record nothing from now on, so that the present state can be written."""
+        for organization in self._organizations.values():
+            self._guarded(organization.ledger.close)
 
     def end(self) -> None:
         """End everything that is under way."""
-        for watcher in self._watchers.values():
-            self._guarded(watcher.end)
+        for organization in self._organizations.values():
+            self._guarded(organization.end)
 
     def _guarded(self, step: Callable[..., object], *arguments: object) -> None:
         try:

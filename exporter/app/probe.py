@@ -1,10 +1,11 @@
-"""Whether organizations answer as configured: a few real requests, a line about each."""
+"""Checks that organizations answer as configured: a few real requests, with one line about each."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.app.organization import Watcher
+from exporter.app.organization import Organization
+from exporter.app.organization_parts import Shared
 from exporter.common.cancellation import Stop
 from exporter.common.text import printable
 from exporter.common.worker import Supervisor
@@ -28,63 +29,62 @@ def probe(settings: Settings, clock: Clock) -> Iterator[tuple[bool, str]]:
     """Ask every organization for the caller, its users and one user's tokens.
 
     Args:
-        settings: whom to ask.
-        clock: where time comes from.
+        settings: the configuration.
+        clock: the time.
 
     Returns:
-        For each question whether all is well, and a line about it. That the token may not ask who it belongs to is
-        well: nothing but the watch on its own expiry needs that.
+        For each request whether it succeeded, and a line about it. A token that may not ask who it belongs to is no
+        failure: only the watch on its own expiry needs that.
     """
     stop = Stop()
     telemetry = Telemetry()
     watchdog = Watchdog(clock, Supervisor(telemetry.internal_error, clock))
     watchdog.start()
+    shared = Shared(watchdog, stop, clock, settings.redactor.clean)
     try:
         for one in settings.organizations:
             name = one.config.name
-            counts = telemetry.organization(name)
-            redact = settings.redactor.clean
-            watcher = Watcher(one, settings.config.poll, None, counts, watchdog, stop, clock, redact=redact)
+            organization = Organization(one, settings.config, shared, telemetry.organization(name))
             try:
-                for well, line in _about(watcher, stop):
-                    yield well, printable(f"{name}: {line}")
+                for succeeded, line in _results(organization, stop):
+                    yield succeeded, printable(f"{name}: {line}")
             finally:
-                watcher.end()
+                organization.end()
     finally:
         stop.set()
         watchdog.stop()
 
 
-def _about(watcher: Watcher, stop: Stop) -> Iterator[tuple[bool, str]]:
-    discover = watcher.settings.config.users.discover
+def _results(organization: Organization, stop: Stop) -> Iterator[tuple[bool, str]]:
+    discover = organization.settings.config.users.discover
     allow_empty = discover is not None and discover.allow_empty
-    yield _caller(watcher, stop)
-    if watcher.refresher is not None:
-        watcher.refresh()
-        failure, found = watcher.refresher.failure, watcher.refresher.users or ()
+    yield _caller(organization, stop)
+    if organization.refresher is not None:
+        organization.refresh()
+        failure, found = organization.refresher.failure, organization.refresher.users or ()
         if failure is not None:
             yield False, f"discovery: {_words(failure)}"
         elif found or allow_empty:
             yield True, f"discovery: {_named(found)}"
         else:
-            yield False, "discovery: nobody found; look at status, departments, include and exclude, or set allow_empty"
-    users = watcher.ledger.users()
+            yield False, "discovery: no users; check status, departments, include and exclude, or set allow_empty"
+    users = organization.ledger.users()
     if not users:
-        yield True, "tokens: nobody to ask about"
+        yield True, "tokens: no user to ask for"
         return
     who = f"tokens of {users[0].name} ({users[0].user_id})"
     try:
-        yield True, f"{who}: {len(watcher.client.list_tokens(users[0].user_id, stop))}"
+        yield True, f"{who}: {len(organization.client.list_tokens(users[0].user_id, stop))}"
     except ApiError as error:
         yield False, f"{who}: {_words(error.failure)}"
 
 
-def _caller(watcher: Watcher, stop: Stop) -> tuple[bool, str]:
+def _caller(organization: Organization, stop: Stop) -> tuple[bool, str]:
     try:
-        person = watcher.client.caller(stop)
+        person = organization.client.caller(stop)
     except ApiError as error:
         if error.not_offered:
-            return True, f"caller: not told to this token ({error.detail}), so its own expiry is not watched"
+            return True, f"caller: this token may not ask for it ({error.detail}), so its own expiry is not watched"
         return False, f"caller: {_words(error.failure)}"
     return True, f"caller: {person.name or person.username or person.user_id} ({person.user_id})"
 

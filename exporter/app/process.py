@@ -1,4 +1,4 @@
-"""The process around the daemon: its signals and its end."""
+"""The process around the daemon: signals, the exit, limits of the system."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _LAST_RESORT = 4.0
-"""Seconds from the request to stop until the process ends whatever a thread may still wait for."""
+"""Seconds from the request to stop until the process exits, even if threads are still running."""
 _LOG_PATIENCE = 0.3
 _NOT_SAVED = 1
 """Exit code of a process that had to end before its state was written."""
 
 
 class Wanted(Enum):
-    """What signals ask for."""
+    """What to do after a signal."""
 
     RELOAD = auto()
     STOP = auto()
@@ -41,9 +41,9 @@ class Wanted(Enum):
 
 
 class Signals:
-    """SIGTERM, SIGINT and SIGHUP. Made first of all, so that none is lost while the daemon starts.
+    """Handles SIGTERM, SIGINT and SIGHUP. Create it first, so that no signal is lost while the daemon starts.
 
-    As PID 1 of a container the process has no default handlers: what is not handled here would be ignored.
+    As PID 1 of a container the process has no default handlers: signals without a handler would be ignored.
 
     Args:
         end: ends the process at once with an exit code.
@@ -52,22 +52,22 @@ class Signals:
     def __init__(self, end: Callable[[int], object] = os._exit) -> None:
         self._end = end
         self._saved: Callable[[], bool] = lambda: True
-        # Handlers run between any two instructions of the main thread: they must not take a lock, and putting something
-        # into a simple queue takes none.
+        # Handlers run between any two instructions of the main thread, so they must not take a lock. SimpleQueue.put
+        # takes none.
         self._arrived: queue.SimpleQueue[Wanted] = queue.SimpleQueue()
-        # The kernel may give a signal to any thread. What wakes the main thread in each case, so that it runs the
-        # handlers, is the byte that the interpreter writes here; a wait on a lock would go on.
+        # The kernel may deliver a signal to any thread. The byte that the interpreter writes here wakes the main thread
+        # in each case, so that it runs the handlers; a wait on a lock would continue.
         self._awakened, self._alarm = socket.socketpair()
         self._awakened.setblocking(False)
         self._alarm.setblocking(False)
         signal.set_wakeup_fd(self._alarm.fileno(), warn_on_full_buffer=False)
         self._stopping: queue.SimpleQueue[None] = queue.SimpleQueue()
-        # Ready before it is needed: at the end there may be no thread to be had.
+        # Started before it is needed: at the end the system may have no thread left.
         threading.Thread(target=self._end_soon, name="last resort", daemon=True).start()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._note)
+            signal.signal(number, self._handle)
 
-    def _note(self, number: int, _: FrameType | None) -> None:
+    def _handle(self, number: int, _: FrameType | None) -> None:
         if number == signal.SIGHUP:
             self._arrived.put(Wanted.RELOAD)
             return
@@ -75,12 +75,12 @@ class Signals:
         self._arrived.put(Wanted.STOP)
 
     def start_ended(self) -> None:
-        """Wake whoever waits for the next signal, since the daemon's start has ended."""
+        """End a wait for the next signal, since the daemon's start has ended."""
         self._arrived.put(Wanted.END_OF_START)
         self._wake()
 
     def close(self) -> None:
-        """Give the signals their default handlers back. From the main thread."""
+        """Restore the default handlers. Call it from the main thread."""
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
@@ -88,7 +88,7 @@ class Signals:
         self._alarm.close()
 
     def next(self) -> Wanted:
-        """Wait for the next signal; one that asks for the stop overtakes all others."""
+        """Wait for the next signal. A stop overtakes all others."""
         while not (arrived := self._take_all()):
             select.select([self._awakened], [], [])
             with contextlib.suppress(BlockingIOError):
@@ -96,7 +96,7 @@ class Signals:
         if Wanted.STOP in arrived:
             return Wanted.STOP
         if Wanted.END_OF_START in arrived:
-            # Reloads are not lost: one of them is enough, and it comes next.
+            # The reload is not lost: it is returned next. One is enough for many requests.
             if Wanted.RELOAD in arrived:
                 self._arrived.put(Wanted.RELOAD)
             return Wanted.END_OF_START
@@ -110,29 +110,29 @@ class Signals:
         return arrived
 
     def _wake(self) -> None:
-        with contextlib.suppress(OSError):  # full: then there is enough to wake up; closed: then nothing waits
+        with contextlib.suppress(OSError):  # full: a wake-up is pending anyway; closed: nothing waits
             self._alarm.send(b"\0")
 
     def watch(self, saved: Callable[[], bool]) -> None:
-        """Name what says whether the process may end without losing state."""
+        """Set the function that returns whether the process may end without losing state."""
         self._saved = saved
 
     def _end_soon(self) -> None:
-        """End the process even if something that nothing can cancel holds a thread, such as a name look-up."""
+        """End the process even if a thread is in a call that cannot be cancelled, such as a DNS lookup."""
         self._stopping.get()
         threading.Event().wait(_LAST_RESORT)
         saved = self._saved()
-        with contextlib.suppress(RuntimeError):  # no thread to be had
-            # Whatever reads the log may be what hangs.
-            telling = threading.Thread(target=_report_end, args=(saved,), daemon=True)
-            telling.start()
-            telling.join(_LOG_PATIENCE)
+        with contextlib.suppress(RuntimeError):  # the system has no thread left
+            # In a thread, since writing to the log may be what hangs.
+            report = threading.Thread(target=_report_end, args=(saved,), daemon=True)
+            report.start()
+            report.join(_LOG_PATIENCE)
         self._end(0 if saved else _NOT_SAVED)
 
 
-def _report_end(saved: bool) -> None:  # noqa: FBT001 - the one thing that it says
+def _report_end(saved: bool) -> None:  # noqa: FBT001 - the only argument
     _log.error(
-        "the shutdown takes too long, ending the process",
+        "shutdown takes too long, exiting",
         seconds=_LAST_RESORT,
         state_saved=saved,
         threads=", ".join(sorted(one.name for one in threading.enumerate())),
@@ -141,16 +141,16 @@ def _report_end(saved: bool) -> None:  # noqa: FBT001 - the one thing that it sa
 
 
 def raise_file_limit() -> None:
-    """Allow as many open files as the system lets this process have: each connection is one."""
+    """Raise the limit of open files to the hard limit: each connection needs one."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def run(daemon: Daemon, signals: Signals) -> None:
-    """Run the daemon until it is asked to stop: SIGHUP reloads, SIGTERM and SIGINT stop.
+    """Run the daemon until SIGTERM or SIGINT; SIGHUP reloads.
 
-    Start and reloads have threads of their own, so that a stop never waits for them.
+    The start and reloads run in threads of their own, so that a stop does not wait for them.
     """
     raise_file_limit()
     tune_interpreter()
@@ -173,5 +173,5 @@ def run(daemon: Daemon, signals: Signals) -> None:
             raise failures[0]
     daemon.stop()
     if not daemon.state_saved:
-        _log.error("the state could not be written in time, the next start lacks the last changes")
+        _log.error("the state could not be written in time, the last changes will be missing at the next start")
         raise SystemExit(_NOT_SAVED)

@@ -1,4 +1,4 @@
-"""Undoes what a start has set up, in reverse order, however far the start has come."""
+"""Undoes the steps of a start in reverse order, even if the start was not complete."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Teardown:
         self._done = False
 
     def add(self, name: str, undo: Callable[[], object]) -> None:
-        """Something has been set up. Where everything is being undone already, so is this, at once."""
+        """Register the clean-up of something that was set up. After `run` it is called at once."""
         with self._lock:
             if not self._done:
                 self._steps.append((name, undo))
@@ -36,7 +36,7 @@ class Teardown:
         self._undo(name, undo)
 
     def run(self) -> None:
-        """Undo everything, what was set up last first. A second call does nothing."""
+        """Call the clean-ups, the last one first. A second call does nothing."""
         with self._lock:
             self._done = True
             steps, self._steps = self._steps, []

@@ -1,4 +1,4 @@
-"""All that a command prints. No line holds a secret, or anything that a terminal would obey."""
+"""All output of a command. No line contains a secret, or a control sequence that a terminal would obey."""
 
 from __future__ import annotations
 
@@ -35,6 +35,12 @@ class Terminal:
     def __init__(self, redactor: Redactor) -> None:
         self.redactor = redactor
 
+    @staticmethod
+    def of(context: typer.Context) -> Terminal:
+        """The terminal of the running command."""
+        terminal: Terminal = context.obj
+        return terminal
+
     def out(self, line: str) -> None:
         """Print one line of a result.
 
@@ -44,14 +50,14 @@ class Terminal:
         self.document(lambda stream: stream.write(self._shown(line) + "\n"))
 
     def err(self, line: str) -> None:
-        """Print one line about what is wrong or worth a look."""
-        # Nobody reads it if it cannot be written, and there is nowhere to say so.
+        """Print one line about an error or a warning to stderr."""
+        # If stderr cannot be written, there is nowhere to report that.
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.write(self._shown(line) + "\n")
             sys.stderr.flush()
 
     def document(self, write_to: Callable[[TextIO], object]) -> None:
-        """Print a document of many lines, as it is but for secrets; nothing more where the reader has seen enough.
+        """Print a document of many lines without secrets. It is not an error if the reader, such as `head`, has ended.
 
         Args:
             write_to: writes the document to the stream that it is given.
@@ -66,18 +72,18 @@ class Terminal:
             write_to(cast("TextIO", stream))
             stream.finish()
         except BrokenPipeError:
-            # The reader, such as head, has ended; what is still buffered goes nowhere.
+            # What is still buffered is discarded.
             _discard_stdout()
         except OSError as error:
             _discard_stdout()
             raise OutputError(error.strerror or type(error).__name__) from None
 
     def usage_error(self, error: typer.TyperException) -> None:
-        """Print what is wrong with the arguments, which are repeated in it."""
+        """Print what is wrong with the arguments. The message quotes them, so it is cleaned like any other line."""
         message = error.format_message()
         context: Any = getattr(error, "ctx", None)
         if context is not None and message == context.get_help():
-            # There are no arguments at all.
+            # No arguments were given.
             for line in message.splitlines():
                 self.err(line)
             return
@@ -89,7 +95,7 @@ class Terminal:
         self.err(f"Error: {' '.join(message.split())}")
 
     def crash(self, error: Exception) -> None:
-        """Print the traceback of a defect, without the values of variables."""
+        """Print the traceback of a defect, without values of variables."""
         for line in "".join(traceback.format_exception(error)).splitlines():
             self.err(line)
 
@@ -104,7 +110,7 @@ def _discard_stdout() -> None:
 
 
 class _Cleaned(io.TextIOBase):
-    """A stream that takes secrets out of whole lines before they go on to another one."""
+    """A stream that removes secrets from whole lines before it passes them on to the target."""
 
     encoding = "utf-8"
 
@@ -133,7 +139,7 @@ class _Cleaned(io.TextIOBase):
         return len(text)
 
     def finish(self) -> None:
-        """Write what is left, to the end."""
+        """Write and flush the rest."""
         self._target.write(self._redactor.clean("".join(self._waiting)))
         self._waiting, self._size = [], 0
         self._target.flush()

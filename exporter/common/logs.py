@@ -6,13 +6,13 @@ import contextlib
 import logging
 import sys
 import threading
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from exporter.common.clock import SystemClock
 from exporter.common.log_limit import LogLimit
+from exporter.common.log_options import Format, Level
 from exporter.common.redaction import Redactor
 from exporter.common.text import uncontrolled
 
@@ -20,22 +20,6 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor
 
 _log = structlog.get_logger(__name__)
-
-
-class Level(StrEnum):
-    """How much is logged."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARN = "warn"
-    ERROR = "error"
-
-
-class Format(StrEnum):
-    """How a line looks."""
-
-    LOGFMT = "logfmt"
-    JSON = "json"
 
 
 _LONGEST_OF_SERVERS = 300

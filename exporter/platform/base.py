@@ -1,7 +1,7 @@
 """What the exporter needs of a platform, its operations and fields, and the error of a failed call.
 
 Polling, metrics and commands know this module alone. To add a platform, write a package beside `yunxiao` with a
-function `connect` that returns a `Platform`, and call it in `exporter.app.organization`.
+function `connect` that returns a `Platform`, and call it in `exporter.app.organization_parts`.
 
 Exceptions of every call:
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
@@ -15,6 +14,7 @@ from rich.text import Text
 from exporter.common.text import cell, expiry_words, json_text, printable, utc
 from exporter.model.token import NEVER, Token, TokenState
 from exporter.policies.evaluate import counted, violations
+from exporter.report.formats import Output
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -24,14 +24,6 @@ if TYPE_CHECKING:
     from exporter.model.user import User
     from exporter.policies.definitions import Policy
     from exporter.policies.schema import Policies
-
-
-class Output(StrEnum):
-    """The format of the list."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import re
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -15,6 +14,7 @@ from exporter import __version__
 from exporter.common.text import cell, expiry_words, json_text, printable, rough, utc
 from exporter.model.token import TokenState
 from exporter.report.charts import policies_chart, states_chart, weeks_chart
+from exporter.report.formats import Form
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,15 +25,6 @@ if TYPE_CHECKING:
 _SHOWN_VIOLATIONS = 100
 """Violations listed in HTML and Markdown; the counts cover all, and CSV and JSON list all."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~&^$])")
-
-
-class Form(StrEnum):
-    """The format of the report."""
-
-    HTML = "html"
-    CSV = "csv"
-    JSON = "json"
-    MARKDOWN = "markdown"
 
 
 def _markdown(text: object) -> str:

@@ -63,7 +63,7 @@ def test_tokens_of_users_that_failed_exit_with_2_and_say_why(platform: Simulator
     assert "acme: B (B): forbidden: HTTP 403 Forbidden" in result.stderr
 
 
-def test_tokens_with_a_dead_token_says_it_once(platform: Simulator, tmp_path: Path) -> None:
+def test_tokens_with_a_refused_token_reports_it_once(platform: Simulator, tmp_path: Path) -> None:
     config = written(tmp_path, platform, "AB")
     (tmp_path / "token").write_text("pt-dead_00")
     result = command("tokens", "--config.file", str(config), "--expires-within", "7d")
@@ -114,7 +114,7 @@ def test_names_do_not_reach_the_terminal_as_commands(platform: Simulator, tmp_pa
     assert "李\u3000伟 (B)" in result.stderr or arguments[0] == "check-config"
 
 
-def test_keys_of_a_configuration_do_not_either(tmp_path: Path) -> None:
+def test_keys_of_a_configuration_do_not_reach_the_terminal_as_commands(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text('organizations:\n  - "bad\\e]0;T\\akey\\nc.yaml: forged": 1\n    name: "a\\e[31mX"\n')
     result = command("check-config", "--config.file", str(config))
@@ -160,7 +160,7 @@ def test_a_check_of_policies_that_could_find_nothing_is_refused(platform: Simula
     assert platform.requests() == 0
 
 
-def test_report_in_every_form_and_into_a_file(platform: Simulator, tmp_path: Path) -> None:
+def test_report_in_every_format_and_into_a_file(platform: Simulator, tmp_path: Path) -> None:
     config = written(tmp_path, platform, "AB")
     config.write_text(config.read_text() + POLICIES)
     result = command("report", "--config.file", str(config), "--output", "json")
@@ -217,7 +217,7 @@ def test_a_report_that_cannot_be_written_is_an_error_and_a_device_stays_a_device
 def test_check_config(platform: Simulator, tmp_path: Path) -> None:
     config = written(tmp_path, platform, "AB")
     result = command("check-config", "--config.file", str(config))
-    assert (result.returncode, result.stdout) == (0, f"{config}: sound; 1 organization(s), 2 user(s)\n")
+    assert (result.returncode, result.stdout) == (0, f"{config}: valid; 1 organization(s), 2 user(s)\n")
     (tmp_path / "token").write_bytes(f"{ADMIN_TOKEN}\n{ADMIN_TOKEN}\n".encode())
     config.write_text(config.read_text().replace("interval: 1s", "interval: fast"))
     result = command("check-config", "--config.file", str(config))
@@ -229,7 +229,7 @@ def test_check_config(platform: Simulator, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b"\xff\xfe\x00", b"a: [", b"{}", b"- 1", b"a: 2026-12-31"])
-def test_rubbish_is_an_error_and_never_a_traceback(content: bytes, tmp_path: Path) -> None:
+def test_an_invalid_file_is_an_error_and_never_a_traceback(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_bytes(content)
     for arguments in (["check-config"], ["serve"], ["tokens"]):
@@ -239,7 +239,7 @@ def test_rubbish_is_an_error_and_never_a_traceback(content: bytes, tmp_path: Pat
         assert "Traceback" not in result.stderr
 
 
-def test_the_example_configuration_is_sound() -> None:
+def test_the_example_configuration_is_valid() -> None:
     result = command("check-config", "--config.file", "config.example.yaml", env={"YUNXIAO_TOKEN": "pt-x_y"})
     assert result.returncode == 0, result.stderr
 

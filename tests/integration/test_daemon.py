@@ -67,9 +67,7 @@ def platform() -> Iterator[Simulator]:
         yield simulator
 
 
-def test_each_user_that_fails_keeps_its_tokens_and_costs_the_others_nothing(
-    platform: Simulator, tmp_path: Path
-) -> None:
+def test_a_failing_user_keeps_its_tokens_and_does_not_affect_the_others(platform: Simulator, tmp_path: Path) -> None:
     with Exporter(write_config(tmp_path, platform, "ABCD")).ready() as exporter:
         before = exporter.samples()
         assert all(before[UP.format(user)] == 1 for user in "ABCD")
@@ -100,7 +98,7 @@ def test_each_user_that_fails_keeps_its_tokens_and_costs_the_others_nothing(
         )
 
 
-def test_what_changes_about_tokens_is_logged_counted_and_told(platform: Simulator, tmp_path: Path) -> None:
+def test_changes_of_tokens_are_logged_counted_and_exposed(platform: Simulator, tmp_path: Path) -> None:
     def told(exporter: Exporter, limit: str = "") -> list[dict[str, Any]]:
         events: list[dict[str, Any]] = get(f"{exporter.url}/api/v1/events{limit}").json()
         return events
@@ -140,7 +138,9 @@ def test_what_changes_about_tokens_is_logged_counted_and_told(platform: Simulato
         assert len(told(exporter)) == 3
 
 
-def test_alertmanager_hears_of_widened_permissions_and_broken_policies(platform: Simulator, tmp_path: Path) -> None:
+def test_alertmanager_is_notified_of_widened_permissions_and_broken_policies(
+    platform: Simulator, tmp_path: Path
+) -> None:
     with Alertmanager() as stub:
         config = write_config(tmp_path, platform, "AB")
         sections = {
@@ -197,7 +197,7 @@ def test_a_broken_file_leaves_the_old_configuration_in_force(platform: Simulator
         assert samples[UP.format("B")] == 1
 
 
-def test_a_defect_met_in_a_reload_does_not_end_the_daemon(
+def test_a_defect_in_a_reload_does_not_end_the_daemon(
     platform: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = load(write_config(tmp_path, platform, "A"), {})
@@ -206,8 +206,8 @@ def test_a_defect_met_in_a_reload_does_not_end_the_daemon(
     def crash(*_: object) -> None:
         raise OverflowError("date value out of range")
 
-    monkeypatch.setattr(daemon._organizations, "prepare", crash)
-    with pytest.raises(ReloadError, match="defect of its own"):
+    monkeypatch.setattr(daemon._parts.organizations, "prepare", crash)
+    with pytest.raises(ReloadError, match="internal error"):
         daemon.reload()
 
 
@@ -252,7 +252,7 @@ def test_reload_over_http(platform: Simulator, tmp_path: Path) -> None:
         assert exporter.samples()[USERS] == 1
 
 
-def test_a_reload_may_not_be_asked_for_over_http_by_default(platform: Simulator, tmp_path: Path) -> None:
+def test_reload_over_http_is_off_by_default(platform: Simulator, tmp_path: Path) -> None:
     with Exporter(write_config(tmp_path, platform, "A")).ready() as exporter:
         assert requests.post(f"{exporter.url}/-/reload", timeout=5).status_code == 403
 
@@ -306,7 +306,7 @@ def test_the_tokens_as_json(tmp_path: Path) -> None:
         ]
 
 
-def test_a_dead_token_ends_the_sweep_and_marks_everybody(platform: Simulator, tmp_path: Path) -> None:
+def test_a_refused_token_ends_the_sweep_and_marks_every_user(platform: Simulator, tmp_path: Path) -> None:
     config = write_config(tmp_path, platform, "ABCD", limits={"concurrency": 1, "requests_per_second": None})
     with Exporter(config).ready() as exporter:
         (tmp_path / "token").write_text("pt-dead_0000")
@@ -316,12 +316,12 @@ def test_a_dead_token_ends_the_sweep_and_marks_everybody(platform: Simulator, tm
         assert all(EXPIRY.format(user, f"pt-{user}") in samples for user in "ABCD")
         asked = platform.requests("A"), platform.requests("D")
         wait_until(lambda: platform.requests("A") > asked[0] + 1)
-        assert platform.requests("D") == asked[1]  # nobody after the first refusal is asked
+        assert platform.requests("D") == asked[1]  # no user is polled after the first refusal
         (tmp_path / "token").write_text(ADMIN_TOKEN)
         wait_until(lambda: exporter.samples()[UP.format("D")] == 1)
 
 
-def test_user_files_are_followed_and_newcomers_polled_soon(platform: Simulator, tmp_path: Path) -> None:
+def test_changed_user_files_take_effect_and_new_users_are_polled_soon(platform: Simulator, tmp_path: Path) -> None:
     users = tmp_path / "users"
     users.mkdir()
     (users / "a.yaml").write_text('- {id: "A", name: "张三"}\n', encoding="utf-8")
@@ -333,7 +333,7 @@ def test_user_files_are_followed_and_newcomers_polled_soon(platform: Simulator, 
         (users / "b.yaml").write_text('\ufeff- {id: "B"}\n', encoding="utf-8")
         wait_until(lambda: exporter.samples().get(UP.format("B")) == 1)
         (users / "b.yaml").write_text("- {id: 0123}\n")
-        wait_until(lambda: "user files went bad" in exporter.output)
+        wait_until(lambda: "user files became invalid" in exporter.output)
         assert exporter.samples()[UP.format("B")] == 1
         wait_until(lambda: exporter.samples()[FILE_ERRORS.format("users_file")] == 1)  # counters may be a second old
         (users / "b.yaml").write_text('- {id: "B", thresholds: {warning: 1h}}\n')
@@ -356,12 +356,12 @@ def test_a_mounted_secret_that_is_swapped_by_symlink(platform: Simulator, tmp_pa
         (tmp_path / "new").rename(tmp_path / "secret")
         wait_until(lambda: exporter.samples()[UP.format("A")] == 1)
         (tmp_path / "v2" / "token").write_text("")
-        wait_until(lambda: "token file went bad" in exporter.output)
+        wait_until(lambda: "token file became invalid" in exporter.output)
         assert exporter.samples()[UP.format("A")] == 1
         wait_until(lambda: exporter.samples()[FILE_ERRORS.format("token_file")] == 1)  # counters may be a second old
 
 
-def test_one_user_with_rubbish_costs_its_bad_entries_only(tmp_path: Path) -> None:
+def test_invalid_entries_of_one_user_are_skipped_and_affect_nothing_else(tmp_path: Path) -> None:
     users = [f"u{number}" for number in range(50)]
     with a_simulator({user: [a_record(f"pt-{user}")] for user in users}) as platform:
         good = '{"token_id": "pt-good", "name": "ci", "expired_at": "2036-06-01T00:00:00Z"}'
@@ -416,7 +416,7 @@ def test_sweeps_of_one_organization_never_overlap_and_skipped_ones_are_counted(t
     assert platform.most_at_once() == 1
 
 
-def test_the_port_is_taken_is_said_before_any_request(platform: Simulator, tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_before_any_request(platform: Simulator, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         address = f"127.0.0.1:{other.getsockname()[1]}"
         config = write_config(tmp_path, platform, "A")
@@ -441,7 +441,7 @@ def test_listen_addresses(platform: Simulator, tmp_path: Path, listen: str, host
                 assert get(f"http://{host}:{port}/-/healthy").status_code == 200
 
 
-def test_a_folder_of_user_files_that_vanishes_leaves_the_last_list_in_force(
+def test_a_folder_of_user_files_that_vanishes_leaves_the_last_list_in_effect(
     platform: Simulator, tmp_path: Path
 ) -> None:
     users = tmp_path / "users"
@@ -468,7 +468,7 @@ def test_a_corrected_token_is_tried_at_once(platform: Simulator, tmp_path: Path)
         wait_until(lambda: exporter.samples()[UP.format("B")] == 1)
 
 
-def test_what_is_no_regular_file_is_refused_and_never_waited_for(platform: Simulator, tmp_path: Path) -> None:
+def test_a_file_that_is_not_regular_is_refused_without_waiting(platform: Simulator, tmp_path: Path) -> None:
     config = write_config(tmp_path, platform, "A")
     os.mkfifo(tmp_path / "pipe")
     good = config.read_text()
@@ -512,8 +512,8 @@ def test_secrets_of_configuration_and_environment_show_nowhere(platform: Simulat
     assert platform.requests() == 0
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
-def test_a_secret_of_somebody_else_is_a_clear_error(platform: Simulator, tmp_path: Path) -> None:
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
+def test_a_secret_of_another_user_is_a_clear_error(platform: Simulator, tmp_path: Path) -> None:
     config = write_config(tmp_path, platform, "A")
     (tmp_path / "token").chmod(0o400)
     for folder in (tmp_path, *tmp_path.parents):
@@ -528,7 +528,7 @@ def test_a_secret_of_somebody_else_is_a_clear_error(platform: Simulator, tmp_pat
 def command_as_nobody(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command that gives up root once everything is imported: the interpreter itself may be root's alone."""
     become = (
-        "import os, encodings.utf_8_sig, exporter.cli\n"
+        "import os, encodings.utf_8_sig, exporter.cli, exporter.app.daemon\n"
         "os.setgroups([]), os.setgid(65534), os.setuid(65534), exporter.cli.main()"
     )
     return subprocess.run(

@@ -222,7 +222,7 @@ def test_tokens_of_an_organization_whose_users_cannot_be_found_exit_with_2(platf
 def test_check_config_probes_on_request(platform: Simulator, tmp_path: Path) -> None:
     config = str(a_config(tmp_path, platform))
     result = command("check-config", "--config.file", config)
-    assert result.stdout == f"{config}: sound; 1 organization(s), 0 user(s), more to be discovered in 1\n"
+    assert result.stdout == f"{config}: valid; 1 organization(s), 0 user(s), more to be discovered in 1\n"
     assert platform.requests() == 0
     result = command("check-config", "--config.file", config, "--probe")
     assert (result.returncode, result.stderr) == (0, "")
@@ -237,7 +237,7 @@ def test_check_config_probes_on_request(platform: Simulator, tmp_path: Path) -> 
     platform.faults.for_user("/platform/user", Fault.parse("403"))
     result = command("check-config", "--config.file", config, "--probe")
     assert result.returncode == 1
-    assert "acme: caller: not told to this token (HTTP 403 Forbidden" in result.stdout
+    assert "acme: caller: this token may not ask for it (HTTP 403 Forbidden" in result.stdout
     assert "acme: tokens of A (A): failed: forbidden: HTTP 403 Forbidden" in result.stderr
 
 

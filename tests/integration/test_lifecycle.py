@@ -74,7 +74,7 @@ def rows_about(folder: Path, organization: str) -> list[tuple[Any, ...]]:
     return found
 
 
-def test_an_organization_that_is_removed_is_gone_everywhere_and_stays_gone(platform: Simulator, tmp_path: Path) -> None:
+def test_a_removed_organization_disappears_everywhere_and_stays_removed(platform: Simulator, tmp_path: Path) -> None:
     configure(tmp_path, platform, acme="A", gone="BC")
     with Exporter(tmp_path / "config.yaml").ready() as exporter:
         platform.enterprise.set_tokens("B", [a_record("pt-B"), a_record("pt-new")])
@@ -100,7 +100,7 @@ def test_an_organization_that_is_removed_is_gone_everywhere_and_stays_gone(platf
         assert about(exporter, "gone") == []
 
 
-def test_what_is_removed_while_it_is_down_is_gone_after_the_start(platform: Simulator, tmp_path: Path) -> None:
+def test_what_is_removed_during_downtime_is_dropped_at_the_next_start(platform: Simulator, tmp_path: Path) -> None:
     configure(tmp_path, platform, acme="AD", gone="BC")
     with Exporter(tmp_path / "config.yaml").ready() as exporter:
         platform.enterprise.set_tokens("B", [a_record("pt-B"), a_record("pt-new")])
@@ -137,7 +137,7 @@ def threads_of_daemon(before: set[threading.Thread]) -> list[str]:
     return [one.name for one in threading.enumerate() if one not in before and not any(x in one.name for x in others)]
 
 
-def test_a_stop_is_fine_before_a_start_and_twice(platform: Simulator, tmp_path: Path) -> None:
+def test_a_stop_works_before_a_start_and_twice(platform: Simulator, tmp_path: Path) -> None:
     configure(tmp_path, platform, acme="A")
     before = set(threading.enumerate())
     daemon, _ = a_daemon(tmp_path)
@@ -190,7 +190,7 @@ def test_everything_that_a_start_starts_has_ended_after_the_stop(platform: Simul
     assert len([row for row in rows_about(tmp_path, "acme") if row[0] == "users"]) == 2
 
 
-def test_a_reload_that_meets_a_defect_has_changed_nothing(
+def test_a_reload_with_a_defect_changes_nothing(
     platform: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(tmp_path, platform, acme="A")
@@ -206,22 +206,22 @@ def test_a_reload_that_meets_a_defect_has_changed_nothing(
         # Known last, since it takes requests of its own.
         wait_until(lambda: 'yunxiao_exporter_token_expiry_timestamp_seconds{organization="acme"}' in samples())
         before = samples()
-        children = len(daemon._stop._children)
-        made = daemon._organizations._make
+        children = len(daemon._parts.base.stop._children)
+        made = daemon._parts.organizations._build
 
         def broken(one: Any, *others: Any) -> Any:
             if one.config.name == "third":
                 raise RuntimeError("a defect")
             return made(one, *others)
 
-        monkeypatch.setattr(daemon._organizations, "_make", broken)
+        monkeypatch.setattr(daemon._parts.organizations, "_build", broken)
         configure(tmp_path, platform, acme="BC", second="D", third="D")
-        with pytest.raises(ReloadError, match="defect of its own"):
+        with pytest.raises(ReloadError, match="internal error"):
             daemon.reload()
         assert samples() == before
-        assert len(daemon._stop._children) == children
+        assert len(daemon._parts.base.stop._children) == children
         assert requests.get(f"{url}/metrics", timeout=5).text.count('internal_errors_total{where="reload"} 1.0') == 1
-        monkeypatch.setattr(daemon._organizations, "_make", made)
+        monkeypatch.setattr(daemon._parts.organizations, "_build", made)
         daemon.reload()
         assert 'yunxiao_users{organization="second"}' in samples()
     finally:
@@ -258,7 +258,8 @@ def test_a_reload_does_not_wait_for_a_disk_that_hangs_under_a_watcher(
         go.set()
         # The look at the files that was overtaken does not undo the reload.
         wait_until(lambda: not any(one.name.startswith("watch ") for one in threading.enumerate()))
-        assert [user.user_id for user in daemon._organizations._watchers["acme"].ledger.users()] == ["A", "B"]
+        acme = daemon._parts.organizations._organizations["acme"]
+        assert [user.user_id for user in acme.ledger.users()] == ["A", "B"]
     finally:
         go.set()
         daemon.stop()
@@ -270,16 +271,16 @@ def test_the_ledger_of_an_organization_outlives_its_client(platform: Simulator, 
     daemon.start()
     try:
         wait_until(lambda: requests.get(f"{url}/-/ready", timeout=5).status_code == 200)
-        (ledger,) = daemon._store._ledgers
+        (ledger,) = daemon._parts.base.store._ledgers
         config.write_text(config.read_text().replace("timeout: 1s", "timeout: 2s"))
         daemon.reload()
-        assert daemon._store._ledgers == (ledger,)
+        assert daemon._parts.base.store._ledgers == (ledger,)
         assert isinstance(ledger, Ledger)
     finally:
         daemon.stop()
 
 
-def test_a_storm_of_reloads_over_http_makes_for_a_few(platform: Simulator, tmp_path: Path) -> None:
+def test_concurrent_reloads_over_http_share_a_few_loads(platform: Simulator, tmp_path: Path) -> None:
     config = configure(tmp_path, platform, acme="A")
     loads: list[float] = []
 
@@ -304,7 +305,7 @@ def test_a_dead_or_stuck_thread_makes_the_exporter_unhealthy_by_its_name(platfor
     daemon, url = a_daemon(tmp_path)
     daemon.start()
     stuck = threading.Event()
-    worker = daemon._supervisor.worker("lease", lambda: stuck.wait(10) and None, stuck_after=0.1)
+    worker = daemon._parts.base.supervisor.worker("lease", lambda: stuck.wait(10) and None, stuck_after=0.1)
     try:
         assert requests.get(f"{url}/-/healthy", timeout=5).status_code == 200
         worker.start()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from support.builders import NOW, ManualClock, a_watchdog
 
@@ -108,3 +108,29 @@ def test_a_stop_drops_all_senders() -> None:
     apply(senders, some_settings(A, B))
     senders.stop()
     assert len(senders) == 0
+
+
+class Hanging:
+    """A sender whose thread does not end, such as during a name look-up."""
+
+    def __init__(self, clock: ManualClock, did: list[str]) -> None:
+        self._clock = clock
+        self._did = did
+
+    def request_stop(self) -> None:
+        self._did.append("asked")
+
+    def stop(self, timeout: float) -> bool:
+        self._did.append("waited")
+        self._clock.advance(timeout)
+        return False
+
+
+def test_senders_that_hang_share_one_time_limit() -> None:
+    clock, did = ManualClock(), list[str]()
+    senders = Senders(cast("Any", None), cast("Any", None), Supervisor(lambda _: None, clock), Stop(), clock)
+    senders._in_use = cast("Any", {number: Hanging(clock, did) for number in range(5)})
+    before = clock.monotonic()
+    senders.stop()
+    assert did == ["asked"] * 5 + ["waited"] * 5
+    assert clock.monotonic() - before == 1.0

@@ -64,14 +64,14 @@ class Scene:
         return Changes(listeners, lambda: self.crashes.append(1), self.clock)
 
 
-def test_each_update_goes_to_every_listener_in_the_written_order() -> None:
+def test_each_update_goes_to_every_listener_in_the_fixed_order() -> None:
     scene = Scene()
     assert scene.changes().publish(OrganizationRemoved("acme"))
     assert scene.journal == [(name, OrganizationRemoved("acme")) for name in ("text", "storage", "audit")]
     assert scene.crashes == []
 
 
-def test_a_listener_that_raises_is_counted_and_costs_the_others_nothing() -> None:
+def test_a_listener_that_raises_is_counted_and_does_not_affect_the_others() -> None:
     scene = Scene()
     changes = scene.changes("storage")
     for update in UPDATES:
@@ -80,7 +80,7 @@ def test_a_listener_that_raises_is_counted_and_costs_the_others_nothing() -> Non
     assert len(scene.crashes) == 5
 
 
-def test_a_defect_that_every_poll_meets_is_logged_once_a_minute_for_each_listener() -> None:
+def test_a_repeated_defect_is_logged_once_a_minute_per_listener() -> None:
     scene = Scene()
     changes = scene.changes("storage", "audit")
     with capture_logs() as lines:
@@ -97,7 +97,7 @@ def test_a_defect_that_every_poll_meets_is_logged_once_a_minute_for_each_listene
     assert len(scene.crashes) == 202
 
 
-def test_a_change_carries_what_happened_to_the_tokens() -> None:
+def test_a_change_carries_the_events_of_the_tokens() -> None:
     scene = Scene()
     scene.changes().publish(Changed("acme", BEFORE, AFTER))
     (_, update), *_ = scene.journal
@@ -105,13 +105,13 @@ def test_a_change_carries_what_happened_to_the_tokens() -> None:
     assert [(event.change, event.token_id) for event in update.events] == [(Change.CREATED, "pt-1")]
 
 
-def test_what_another_replica_polled_carries_no_events() -> None:
+def test_a_state_from_another_replica_carries_no_events() -> None:
     scene = Scene()
     scene.changes().publish(Changed("acme", AFTER, AFTER))
     assert scene.journal[0][1] == Changed("acme", AFTER, AFTER)
 
 
-def test_a_state_whose_events_cannot_be_worked_out_still_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_state_is_passed_on_even_if_its_events_cannot_be_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("defect")
 
@@ -162,7 +162,9 @@ class Calls:
         ),
     ],
 )
-def test_each_part_is_told_what_concerns_it(listener: Any, expected: list[tuple[Any, ...]]) -> None:
+def test_each_listener_passes_on_the_updates_that_concern_its_part(
+    listener: Any, expected: list[tuple[Any, ...]]
+) -> None:
     part = Calls()
     for update in UPDATES:
         listener(part).handle(update)

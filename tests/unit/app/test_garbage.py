@@ -66,7 +66,7 @@ def test_an_organization_that_is_never_swept_does_not_keep_cycles_frozen_for_lon
     assert heap.since() == SETTLED
 
 
-def test_once_a_day_and_after_a_reload_what_is_frozen_is_collected_too() -> None:
+def test_frozen_objects_are_collected_once_a_day_and_after_a_reload() -> None:
     policy, heap, clock = begun()
     policy.check(ACME, all_ready=True)
     heap.since()

@@ -13,15 +13,15 @@ from exporter.state.store import Store
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from exporter.app.organization import Watcher
+    from exporter.app.organization import Organization
     from exporter.config.load import OrganizationSettings, Settings
     from exporter.model.snapshot import OrganizationView
 
 
-class FakeWatcher:
-    """Stands where a watcher is made: records what it is asked to do, and raises where it is told to."""
+class FakeOrganization:
+    """Records calls instead of polling, and raises where a test wants it to."""
 
-    def __init__(self, scene: Scene, name: str, client: str, before: FakeWatcher | None) -> None:
+    def __init__(self, scene: Scene, name: str, client: str, before: FakeOrganization | None) -> None:
         self.scene, self.name, self.client = scene, name, client
         self.ledger: Ledger = Ledger(name, [User("1", "x")], publish=scene.publish) if before is None else before.ledger
 
@@ -42,7 +42,7 @@ class FakeWatcher:
     def start(self, _scheduler: object) -> None:
         self._did("start")
 
-    def retire(self, _scheduler: object) -> None:
+    def retire(self) -> None:
         self._did("retire")
 
     def end(self) -> None:
@@ -56,7 +56,7 @@ class FakeWatcher:
 
 
 def settings(*names: str) -> Settings:
-    """Names such as ``acme:1``, the number standing for how requests go out."""
+    """Names such as ``acme:1``; the number stands for the settings of the client."""
     organizations = [
         SimpleNamespace(config=SimpleNamespace(name=one.partition(":")[0]), client=one.partition(":")[2])
         for one in names
@@ -81,13 +81,13 @@ class Scene:
         self.did.append(type(update).__name__)
 
     def make(
-        self, one: OrganizationSettings, _: Settings, before: Watcher | None, __: OrganizationView | None
-    ) -> Watcher:
+        self, one: OrganizationSettings, _: Settings, before: Organization | None, __: OrganizationView | None
+    ) -> Organization:
         name, client = one.config.name, cast("Any", one).client
         if name == self.refused:
             raise RuntimeError("defect")
         self.did.append(f"make {name} {client}")
-        return cast("Watcher", FakeWatcher(self, name, client, cast("FakeWatcher | None", before)))
+        return cast("Organization", FakeOrganization(self, name, client, cast("FakeOrganization | None", before)))
 
     def apply(self, *names: str) -> list[str]:
         new = self.organizations.prepare(settings(*names), {})
@@ -104,7 +104,7 @@ class Scene:
         return [one.name for one in self.store.view().organizations]
 
 
-def test_organizations_are_made_then_put_in_force_then_started() -> None:
+def test_organizations_are_built_then_put_in_force_then_started() -> None:
     scene = Scene()
     assert scene.apply("a:1", "b:1") == [
         *("make a 1", "make b 1"),
@@ -129,7 +129,7 @@ def test_a_reload_keeps_what_it_can_replaces_the_rest_and_removes_last() -> None
     assert scene.store._ledgers[1] is ledger
 
 
-def test_a_defect_while_one_is_made_touches_nothing_that_is_in_force() -> None:
+def test_a_defect_while_one_is_built_changes_nothing_that_is_in_force() -> None:
     scene = Scene()
     scene.apply("a:1")
     before = scene.store.view()
@@ -140,7 +140,7 @@ def test_a_defect_while_one_is_made_touches_nothing_that_is_in_force() -> None:
     assert scene.store.view() == before
 
 
-def test_a_defect_while_one_is_put_in_force_does_not_keep_the_others_from_it() -> None:
+def test_a_defect_while_one_is_put_in_force_does_not_affect_the_others() -> None:
     scene = Scene()
     scene.apply("a:1", "b:1")
     scene.broken = {"retire", "take over", "start"}
@@ -153,7 +153,7 @@ def test_a_defect_while_one_is_put_in_force_does_not_keep_the_others_from_it() -
     assert len(scene.crashes) == 6
 
 
-def test_what_is_made_while_standing_by_is_paused_before_it_starts() -> None:
+def test_organizations_built_on_standby_are_paused_before_they_start() -> None:
     scene = Scene()
     scene.organizations.poll(polls=False)
     assert scene.apply("a:1") == ["make a 1", "take over a 1", "pause a 1", "start a 1"]
@@ -162,7 +162,7 @@ def test_what_is_made_while_standing_by_is_paused_before_it_starts() -> None:
     assert scene.apply("a:1", "b:1")[-1] == "start b 1"
 
 
-def test_nothing_is_recorded_any_more_once_it_is_closed() -> None:
+def test_nothing_is_recorded_after_close() -> None:
     scene = Scene()
     scene.apply("a:1")
     view = scene.store.view()

@@ -38,7 +38,7 @@ def some_signals(exits: list[int] | None = None) -> Signals:
 
 def send(signals: Signals, *numbers: signal.Signals) -> None:
     for number in numbers:
-        signals._note(number, None)
+        signals._handle(number, None)
 
 
 def test_a_stop_overtakes_reloads_and_many_reloads_are_one() -> None:
@@ -58,7 +58,7 @@ def test_a_reload_that_comes_with_the_end_of_the_start_is_not_lost() -> None:
 
 
 @pytest.mark.parametrize(("saved", "code"), [(True, 0), (False, 1)])
-def test_the_last_resort_says_by_its_code_whether_the_state_was_saved(
+def test_the_exit_code_of_a_forced_exit_shows_whether_the_state_was_saved(
     monkeypatch: pytest.MonkeyPatch,
     saved: bool,  # noqa: FBT001
     code: int,

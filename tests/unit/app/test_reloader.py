@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from support.builders import NOW, ManualClock
 
-from exporter.app.reloader import Parts, Reloader
+from exporter.app.in_force import Current
+from exporter.app.reloader import Reloader, Targets
 from exporter.common.cancellation import Stop, StoppedError
 from exporter.common.worker import Supervisor
 from exporter.config.errors import ConfigError, Fault, ReloadError
@@ -58,11 +59,11 @@ class Scene:
         self.loaded: Callable[[], Settings] = lambda: settings("new")
         self.stop = Stop()
         self.clock = ManualClock()
-        parts = Parts(*(cast("Any", Part(self, name)) for name in Parts.__slots__))
+        self.current = Current(settings("first"))
         self.reloader = Reloader(
-            settings("first"),
+            self.current,
             self.load,
-            parts,
+            Targets(*(cast("Any", Part(self, name)) for name in Targets.__slots__)),
             lambda _: self.did.append("warnings"),
             Supervisor(lambda _: None, self.clock),
             self.stop,
@@ -83,7 +84,7 @@ class Scene:
 
     @property
     def in_force(self) -> Any:
-        now = self.reloader.in_force
+        now = self.current.value
         return cast("Any", now.settings).name, now.generation, now.refused_since
 
 
@@ -91,7 +92,7 @@ def a_fault() -> ConfigError:
     return ConfigError((Fault("config.yaml", 1, "organizations", "is missing", "add one"),))
 
 
-def test_everything_is_made_before_anything_is_put_in_force() -> None:
+def test_everything_is_built_before_anything_is_put_in_force() -> None:
     scene = Scene().begun()
     assert scene.in_force == ("first", 1, None)
     scene.reloader.reload()
@@ -99,7 +100,7 @@ def test_everything_is_made_before_anything_is_put_in_force() -> None:
     assert scene.in_force == ("new", 2, None)
 
 
-def test_a_configuration_that_is_refused_changes_nothing_but_since_when() -> None:
+def test_a_refused_configuration_changes_only_the_time_of_the_refusal() -> None:
     scene = Scene().begun()
 
     def refuse() -> Settings:
@@ -117,10 +118,10 @@ def test_a_configuration_that_is_refused_changes_nothing_but_since_when() -> Non
     assert scene.in_force == ("new", 2, None)
 
 
-def test_a_defect_while_the_new_parts_are_made_changes_nothing_that_is_in_force() -> None:
+def test_a_defect_while_new_parts_are_built_changes_nothing_that_is_in_force() -> None:
     scene = Scene().begun()
     scene.broken = {"organizations.prepare"}
-    with pytest.raises(ReloadError, match="defect of its own"):
+    with pytest.raises(ReloadError, match="internal error"):
         scene.reloader.reload()
     assert scene.since() == ["organizations.prepare", "telemetry.internal_error", "telemetry.reload_failed"]
     assert scene.in_force == ("first", 1, NOW)
@@ -139,7 +140,7 @@ def test_a_defect_of_alerting_is_counted_and_the_organizations_start_all_the_sam
     assert scene.in_force == ("new", 2, None)
 
 
-def test_a_reload_that_is_still_loading_when_everything_ends_puts_nothing_in_force() -> None:
+def test_a_reload_that_is_still_loading_at_shutdown_puts_nothing_in_force() -> None:
     scene = Scene().begun()
     loading, go = threading.Event(), threading.Event()
 
@@ -195,7 +196,7 @@ def test_a_reload_that_comes_while_the_first_configuration_is_put_in_force_goes_
     assert scene.in_force == ("new", 2, None)
 
 
-def test_once_everything_ends_nothing_begins_and_no_role_changes() -> None:
+def test_after_a_stop_neither_a_configuration_nor_a_role_comes_into_force() -> None:
     scene = Scene()
     scene.stop.set()
     with pytest.raises(StoppedError):
@@ -210,7 +211,7 @@ def test_a_role_reaches_alerts_and_organizations() -> None:
     assert scene.since() == ["alerting.stand_by", "organizations.poll"]
 
 
-def test_however_many_requests_wait_they_make_for_one_reload() -> None:
+def test_many_waiting_requests_cause_one_reload() -> None:
     scene = Scene().begun()
     loads = threading.Semaphore(0)
     done = threading.Event()

@@ -3,7 +3,7 @@ from __future__ import annotations
 from exporter.app.teardown import Teardown
 
 
-def test_what_was_set_up_last_is_undone_first_and_once() -> None:
+def test_clean_ups_run_once_and_in_reverse_order() -> None:
     done: list[str] = []
     teardown = Teardown(lambda: done.append("crash"))
     for name in ("web", "storage", "polls"):
@@ -26,7 +26,7 @@ def test_a_part_that_cannot_be_stopped_is_counted_and_the_others_are_stopped() -
     assert done == ["crash", "web"]
 
 
-def test_what_is_set_up_after_the_end_is_undone_at_once() -> None:
+def test_a_clean_up_that_is_added_after_the_end_runs_at_once() -> None:
     done: list[str] = []
     teardown = Teardown(lambda: done.append("crash"))
     teardown.run()

@@ -66,7 +66,9 @@ def test_what_cannot_be_written_is_an_error(monkeypatch: pytest.MonkeyPatch) -> 
         ["demo", "--seed", TOKEN],
     ],
 )
-def test_usage_errors_repeat_arguments_harmlessly(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_usage_errors_quote_arguments_without_controls_or_secrets(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(typer.TyperException) as caught:
         app(arguments, standalone_mode=False, obj=a_terminal())
     a_terminal().usage_error(caught.value)
@@ -87,7 +89,7 @@ def test_a_crash_shows_its_traceback_without_secrets(capsys: pytest.CaptureFixtu
 
 
 @given(st.text())
-def test_no_text_makes_a_terminal_do_anything(text: str) -> None:
+def test_cleaned_text_contains_no_terminal_controls(text: str) -> None:
     assert all(char.isprintable() or char.isspace() for char in printable(text))
     assert len(printable(text).splitlines()) <= 1
     assert len(printable(text)) == len(text)

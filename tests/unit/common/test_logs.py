@@ -14,6 +14,7 @@ import pytest
 import structlog
 
 from exporter.common import logs
+from exporter.common.log_options import Format, Level
 from exporter.common.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ PRIVATE = TOKEN.partition("_")[2]
 ENCODED = base64.b64encode(f"u:{TOKEN}".encode()).decode()
 
 
-@pytest.fixture(params=list(logs.Format))
+@pytest.fixture(params=list(Format))
 def lines(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str]]]:
     """What has been logged since the last call."""
     stream = io.StringIO()
@@ -33,20 +34,20 @@ def lines(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setattr("sys.unraisablehook", sys.unraisablehook)
     redactor = Redactor()
     redactor.add(TOKEN, "file")
-    logs.configure(logs.Level.DEBUG, request.param, redactor)
+    logs.configure(Level.DEBUG, request.param, redactor)
     logs.log_uncaught()
 
     def take() -> list[str]:
         text = stream.getvalue()
         stream.seek(0)
         stream.truncate()
-        if request.param is logs.Format.JSON:
+        if request.param is Format.JSON:
             assert all(json.loads(line)["level"] for line in text.splitlines() if line.startswith("{"))
         return text.splitlines()
 
     yield take
     monkeypatch.undo()
-    logs.configure(logs.Level.DEBUG, logs.Format.LOGFMT)
+    logs.configure(Level.DEBUG, Format.LOGFMT)
 
 
 def test_no_part_of_a_line_holds_a_secret(lines: Callable[[], list[str]]) -> None:

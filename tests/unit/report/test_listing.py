@@ -11,7 +11,8 @@ from exporter.model.token import NEVER
 from exporter.model.user import User
 from exporter.policies.definitions import Policy
 from exporter.policies.schema import Policies
-from exporter.report.listing import Output, Row, rows, violating_rows, write
+from exporter.report.formats import Output
+from exporter.report.listing import Row, rows, violating_rows, write
 from exporter.state.ledger import Ledger
 
 

@@ -15,7 +15,8 @@ from exporter.model.snapshot import View
 from exporter.model.token import NEVER, Token
 from exporter.model.user import User
 from exporter.policies.schema import Policies
-from exporter.report.render import Form, render
+from exporter.report.formats import Form
+from exporter.report.render import render
 from exporter.report.summary import summarize
 from exporter.state.ledger import Ledger
 

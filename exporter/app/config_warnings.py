@@ -1,0 +1,45 @@
+"""Warnings about a configuration that is valid: what needs a restart, what has ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+if TYPE_CHECKING:
+    from exporter.app.in_force import Current
+    from exporter.common.clock import Clock
+    from exporter.config.load import Settings
+
+_log = structlog.get_logger(__name__)
+
+
+class ConfigWarnings:
+    """Logs each warning once, for as long as it applies.
+
+    Args:
+        current: the configuration in force; the present one is that of the start.
+        clock: the time.
+    """
+
+    def __init__(self, current: Current, clock: Clock) -> None:
+        self._current = current
+        self._at_start = current.value.settings
+        self._clock = clock
+        self._logged: frozenset[str] = frozenset()
+
+    def report(self, settings: Settings) -> None:
+        """Warn of what a reload could not put in force, then as `check`."""
+        start = self._at_start
+        if settings.storage != start.storage:
+            _log.warning("storage.path has changed; it takes effect at the next start")
+        if (settings.redis and settings.redis.config) != (start.redis and start.redis.config):
+            _log.warning("redis has changed; it takes effect at the next start")
+        self.check()
+
+    def check(self) -> None:
+        """Warn of what has come up meanwhile, such as a silence that has ended."""
+        warnings = frozenset(self._current.value.settings.notes(self._clock.now()))
+        for warning in sorted(warnings - self._logged):
+            _log.warning("configuration warning", note=warning)
+        self._logged = warnings

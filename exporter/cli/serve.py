@@ -1,0 +1,137 @@
+"""serve and demo: the daemon, for configured organizations or a simulated enterprise."""
+
+import functools
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from exporter.cli.options import DEFAULT_ADDRESS, ConfigFile, ListenAddresses, LogFormat, LogLevel, env
+from exporter.cli.setup import load_settings, refuse, set_up_logs
+from exporter.cli.terminal import Terminal
+from exporter.cluster.shard import WHOLE, Shard, parse_shard
+from exporter.common.log_options import Format, Level
+
+if TYPE_CHECKING:
+    import socket
+
+    from exporter.web.security import WebSecurity
+
+
+def _shard(text: str) -> Shard:
+    try:
+        return parse_shard(text, os.environ)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def serve(
+    context: typer.Context,
+    config_file: ConfigFile,
+    listen_addresses: ListenAddresses = [DEFAULT_ADDRESS],  # noqa: B006 - Typer copies it
+    web_config_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--web.config.file",
+            envvar=env("WEB_CONFIG_FILE"),
+            help="TLS and basic auth, in the format of Prometheus' exporter-toolkit.",
+        ),
+    ] = None,
+    *,
+    shard: Annotated[
+        Shard | None,
+        typer.Option(
+            "--shard",
+            parser=_shard,
+            metavar="K/N",
+            envvar=env("SHARD"),
+            help="Watch one of N parts of the users, K from 0 to N-1, by a stable hash of the user id. auto/N takes K "
+            "from the end of the pod's name (POD_NAME, else HOSTNAME), as in a StatefulSet.",
+        ),
+    ] = None,
+    enable_lifecycle: Annotated[
+        bool,
+        typer.Option(
+            "--web.enable-lifecycle",
+            envvar=env("WEB_ENABLE_LIFECYCLE"),
+            help="Allow POST /-/reload to load the configuration again.",
+        ),
+    ] = False,
+    log_level: LogLevel = Level.INFO,
+    log_format: LogFormat = Format.LOGFMT,
+) -> None:
+    """Watch the configured organizations and answer scrapes, until SIGTERM or SIGINT. SIGHUP reloads."""
+    from exporter.app.process import Signals, run
+
+    # Before the rest is imported, so that no signal is lost.
+    signals = Signals()
+    from exporter.app.daemon import Daemon
+    from exporter.common.clock import SystemClock
+    from exporter.config.load import load
+
+    terminal = Terminal.of(context)
+    set_up_logs(terminal, log_level, log_format)
+    settings = load_settings(terminal, config_file)
+    load_again = functools.partial(load, config_file, os.environ, terminal.redactor)
+    security = _web_security(terminal, web_config_file)
+    sockets = _listening(terminal, listen_addresses)
+    clock = SystemClock()
+    daemon = Daemon(settings, load_again, sockets, security, clock, lifecycle=enable_lifecycle, shard=shard or WHOLE)
+    run(daemon, signals)
+
+
+def demo(
+    context: typer.Context,
+    users: Annotated[
+        int, typer.Option("--users", min=1, max=100_000, envvar=env("DEMO_USERS"), help="Simulated users.")
+    ] = 25,
+    seed: Annotated[
+        int, typer.Option("--seed", envvar=env("DEMO_SEED"), help="The same seed makes the same users.")
+    ] = 1,
+    listen_addresses: ListenAddresses = [DEFAULT_ADDRESS],  # noqa: B006 - Typer copies it
+    log_level: LogLevel = Level.INFO,
+    log_format: LogFormat = Format.LOGFMT,
+) -> None:
+    """Run the same daemon against a simulated enterprise on loopback: no account needed, nothing leaves the machine."""
+    from exporter.app.process import Signals, run
+
+    # Before the rest is imported, so that no signal is lost.
+    signals = Signals()
+    from exporter.app.daemon import Daemon
+    from exporter.app.demo import demo_settings, demo_simulator
+    from exporter.common.clock import SystemClock
+    from exporter.web.listen import address_of
+    from exporter.web.security import WebSecurity
+
+    terminal = Terminal.of(context)
+    set_up_logs(terminal, log_level, log_format)
+    clock = SystemClock()
+    sockets = _listening(terminal, listen_addresses)
+    with demo_simulator(users, seed, clock) as simulator:
+        settings = demo_settings(simulator, terminal.redactor)
+        daemon = Daemon(settings, lambda: settings, sockets, WebSecurity.none(), clock, lifecycle=False)
+        terminal.out(f"Simulated enterprise with {users} users: {simulator.url}")
+        terminal.out(f"Exporter: {address_of(sockets[0])}/  (metrics at {address_of(sockets[0])}/metrics, Ctrl-C ends)")
+        run(daemon, signals)
+
+
+def _web_security(terminal: Terminal, file: Path | None) -> "WebSecurity":
+    from exporter.config.errors import ConfigError
+    from exporter.web.security import security_of
+
+    try:
+        return security_of(file)
+    except ConfigError as error:
+        refuse(terminal, str(error))
+
+
+def _listening(terminal: Terminal, addresses: list[str]) -> "list[socket.socket]":
+    from exporter.web.listen import ListenAddress, ListenError, listen
+
+    try:
+        return [opened for text in addresses for opened in listen(ListenAddress.parse(text))]
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--web.listen-address") from None
+    except ListenError as error:
+        refuse(terminal, str(error))
