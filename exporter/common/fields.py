@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from datetime import date
 from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
-import re2
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from exporter.common.durations import parse_duration
 from exporter.common.plain_secrets import looks_like_a_token
+from exporter.common.regex import compiled_regex
 
 _LOOKS_LIKE_A_TOKEN = re.compile(r"pt-[0-9A-Za-z*]+_", re.IGNORECASE)
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -181,26 +180,6 @@ def _label_name(value: str) -> str:
 def _regex(value: str) -> str:
     compiled_regex(value)
     return value
-
-
-@functools.lru_cache(maxsize=1024)
-def compiled_regex(pattern: str) -> Any:
-    """A regular expression in the syntax and with the linear time of RE2, which Prometheus' rules use too.
-
-    Raises:
-        ValueError: it is none; RE2 knows neither look-around nor back-references.
-    """
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        return re2.compile(pattern, options)
-    except re2.error as error:
-        why = error.args[0]
-        detail = why.decode("utf-8", "replace") if isinstance(why, bytes) else str(why)
-        raise ValueError(
-            f"is no regular expression of RE2: {detail}; check brackets and backslashes, and write it without "
-            "look-around and back-references, which Prometheus' rules cannot express"
-        ) from None
 
 
 Duration = Annotated[float, BeforeValidator(_duration), Field(json_schema_extra={"shown_as": "duration"})]

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exporter.common.fields import compiled_regex
+from exporter.common.regex import compiled_regex
 from exporter.model.token import NEVER
 from exporter.policies.schema import (
     ExpiredNotRemoved,

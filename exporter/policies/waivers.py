@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, model_validator
 
-from exporter.common.fields import Day, Regex, Section, Text, TokenId, compiled_regex
+from exporter.common.fields import Day, Regex, Section, Text, TokenId
+from exporter.common.regex import compiled_regex
 
 if TYPE_CHECKING:
     from exporter.model.token import Token

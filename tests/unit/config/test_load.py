@@ -228,7 +228,7 @@ def test_an_ignore_entry_may_last_to_the_last_day_there_is() -> None:
 def test_a_regex_that_rules_could_not_use_is_refused(regex: str) -> None:
     text = f"alerting: {{ignore: [{{name: '{regex}', reason: y, until: 2027-01-01}}]}}\n" + with_organization("")
     (fault,) = faults(text)
-    assert "is no regular expression of RE2" in fault
+    assert "is not a valid RE2 regular expression" in fault
 
 
 def test_thresholds_of_an_entry_are_checked_together_with_the_general_ones() -> None:
@@ -274,7 +274,7 @@ def test_an_exception_that_ran_out_yesterday_is_noted() -> None:
         ("max_lifetime: {limit: 90}", "policies.max_lifetime.limit: must be a duration"),
         ("max_age: {limit: 0s}", "policies.max_age.limit: must be greater than 0"),
         ("never_expires: allow", "policies.never_expires: must be forbid or a section with keys"),
-        ("name_pattern: {pattern: '('}", "policies.name_pattern.pattern: is no regular expression of RE2"),
+        ("name_pattern: {pattern: '('}", "policies.name_pattern.pattern: is not a valid RE2 regular expression"),
         ("forbidden_permissions: {permissions: []}", "policies.forbidden_permissions.permissions: is an empty list"),
         ("max_tokens_per_user: {limit: -1}", "policies.max_tokens_per_user.limit: must be greater than or equal to 0"),
         ("max_age: {limit: 1d, severity: bad}", "policies.max_age.severity: must be 'critical', 'warning' or 'info'"),
@@ -334,7 +334,7 @@ def test_discovery_alone_is_enough_to_watch_somebody() -> None:
         ("source: groups", "users.discover.source: must be 'users' or 'members'"),
         ("interval: 1h", "users.discover.source: is missing"),
         ("source: users, organization_id: x", "users.discover: organization_id goes with source: members"),
-        ("source: users, include: ['(']", "is no regular expression of RE2"),
+        ("source: users, include: ['(']", "is not a valid RE2 regular expression"),
         ("source: users, owner_labels: [phone]", "owner_labels[0]: must be 'email', 'department' or 'username'"),
         ("source: users, interval: 90", "must be a duration with its unit"),
         ("source: users, intervall: 1h", "did you mean interval?"),
