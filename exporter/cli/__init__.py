@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -29,7 +29,7 @@ from exporter.config.alerting import Alerting
 from exporter.config.errors import ConfigError
 from exporter.config.load import Settings, load
 from exporter.config.schema import Poll
-from exporter.policies.definitions import Policy  # noqa: TC001 - Typer looks at it
+from exporter.policies.builtin import POLICIES
 from exporter.report.files import replace_file
 from exporter.report.listing import Output, broken_rows, rows, write
 from exporter.report.render import Form, render
@@ -40,6 +40,8 @@ from exporter.web.security import WebSecurity, security_of
 if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
+
+    from exporter.policies.base import Policy
 
 _PREFIX = "YUNXIAO_TOKEN_EXPORTER_"
 _DEFAULT_ADDRESS = ":10097"
@@ -260,13 +262,25 @@ def _window(text: str) -> float:
         raise typer.BadParameter(str(error)) from None
 
 
+def _policy(name: str) -> type[Policy]:
+    found = next((one for one in POLICIES if one.name == name), None)
+    if found is None:
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(repr(one.name) for one in POLICIES)}.")
+    return found
+
+
 @app.command()
 def tokens(
     context: typer.Context,
     config_file: ConfigFile,
     policies: Annotated[
-        list[Policy] | None,
-        typer.Argument(metavar="[POLICY]...", help="With --policy: only these policies.", show_default=False),
+        list[Any] | None,
+        typer.Argument(
+            metavar="[POLICY]...",
+            help="With --policy: only these policies.",
+            show_default=False,
+            parser=_policy,
+        ),
     ] = None,
     expires_within: Annotated[
         float | None,
@@ -363,14 +377,18 @@ def report(
     _report_failures(terminal, outcome)
 
 
-def _check_policies(terminal: Terminal, names: Sequence[Policy], configured: Sequence[Policy], *, wanted: bool) -> None:
+def _check_policies(
+    terminal: Terminal, names: Sequence[type[Policy]], configured: Sequence[type[Policy]], *, wanted: bool
+) -> None:
     """Refuse, before anything is asked for, a check that could find nothing."""
     if names and not wanted:
         raise typer.BadParameter("names of policies go with --policy", param_hint="POLICY")
     if wanted and not configured:
         _refuse(terminal, "--policy: the configuration has no policies; give it a section policies", _SWEEP_FAILED)
     if missing := [name for name in names if name not in configured]:
-        _refuse(terminal, f"--policy: not in the section policies: {', '.join(missing)}", _SWEEP_FAILED)
+        _refuse(
+            terminal, f"--policy: not in the section policies: {', '.join(one.name for one in missing)}", _SWEEP_FAILED
+        )
 
 
 def _swept(terminal: Terminal, settings: Settings, clock: SystemClock) -> Outcome:

@@ -19,7 +19,7 @@ from exporter.common.fields import (
     Section,
     Text,
 )
-from exporter.policies.waivers import Waiver
+from exporter.policies.token_matcher import TokenMatcher
 
 if TYPE_CHECKING:
     from exporter.model.user import OwnThresholds
@@ -62,8 +62,8 @@ class UserThresholds(Section):
         return self
 
 
-class Ignore(Waiver):
-    """Tokens that are not worth an alert, until a day. All that an entry names must fit."""
+class Silence(TokenMatcher):
+    """Silences the alerts of tokens until a day. A token must match every key that is set."""
 
 
 class BasicAuth(Section):
@@ -135,7 +135,7 @@ class Alerting(Section):
             "user's entry win."
         ),
     )
-    ignore: tuple[Ignore, ...] = Field((), description=Ignore.__doc__)
+    ignore: tuple[Silence, ...] = Field((), description=Silence.__doc__)
     runbook_base_url: PageUrl = Field(
         RUNBOOKS, description="Address of the folder with the runbooks; an alert's page is its name and `.md`."
     )

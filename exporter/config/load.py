@@ -147,19 +147,19 @@ class Settings:
 
     def _ended_mutes(self, now: float) -> Iterator[str]:
         for index, entry in enumerate(self.config.alerting.ignore):
-            if not entry.holds(now):
+            if not entry.active(now):
                 yield (
-                    f"alerting.ignore[{index}] ({entry.reason}) ran out on {entry.until} and mutes no more; "
-                    "remove it or give it another day"
+                    f"alerting.ignore[{index}] ({entry.reason}) ended on {entry.until} and no longer "
+                    "silences alerts; remove it or set a later date"
                 )
 
     def _ended_exceptions(self, now: float) -> Iterator[str]:
-        for policy, section in self.config.policies.sections:
-            for index, entry in enumerate(section.exceptions):
-                if not entry.holds(now):
+        for policy in self.config.policies.enabled:
+            for index, entry in enumerate(policy.exceptions):
+                if not entry.active(now):
                     yield (
-                        f"policies.{policy}.exceptions[{index}] ({entry.reason}) ran out on {entry.until} and excuses "
-                        "no more; remove it or give it another day"
+                        f"policies.{policy.name}.exceptions[{index}] ({entry.reason}) ended on {entry.until} and no "
+                        "longer exempts tokens; remove it or set a later date"
                     )
 
 

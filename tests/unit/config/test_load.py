@@ -12,7 +12,7 @@ from exporter.config.load import Settings, settle
 from exporter.config.schema import StaticUser
 from exporter.config.user_files import joined
 from exporter.model.user import Owner, User
-from exporter.policies.definitions import Policy
+from exporter.policies.builtin import MaxAge, MaxLifetime, NeverExpires
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -252,18 +252,20 @@ POLICIES = """policies:
 def test_policies_are_off_unless_given() -> None:
     assert settled(with_organization("")).config.policies.configured == ()
     policies = settled(POLICIES + with_organization("")).config.policies
-    assert policies.configured == (Policy.MAX_LIFETIME, Policy.NEVER_EXPIRES, Policy.MAX_AGE)
-    assert [section.severity for _, section in policies.sections] == ["critical", "warning", "warning"]
-    (entry,) = policies.max_age.exceptions if policies.max_age else ()
-    assert (policies.max_age and policies.max_age.limit, entry.user) == (365 * 86400, "3001")
+    assert policies.configured == (MaxLifetime, NeverExpires, MaxAge)
+    assert [policy.severity for policy in policies.enabled] == ["critical", "warning", "warning"]
+    max_age = policies.enabled[2]
+    assert isinstance(max_age, MaxAge)
+    (entry,) = max_age.exceptions
+    assert (max_age.limit, entry.user) == (365 * 86400, "3001")
 
 
 def test_an_exception_that_ran_out_yesterday_is_noted() -> None:
     settings = settled(POLICIES + with_organization(""))
     assert settings.notes(NOW - 1) == ()
     assert settings.notes(NOW) == (
-        "policies.max_age.exceptions[0] (migrating) ran out on 2026-05-31 and excuses no more; remove it or give it "
-        "another day",
+        "policies.max_age.exceptions[0] (migrating) ended on 2026-05-31 and no longer exempts tokens; remove it or "
+        "set a later date",
     )
 
 
@@ -281,7 +283,7 @@ def test_an_exception_that_ran_out_yesterday_is_noted() -> None:
         ("max_lifespan: {limit: 1d}", "policies.max_lifespan: unknown key; did you mean max_lifetime?"),
         (
             "max_age: {limit: 1d, exceptions: [{reason: x, until: 2026-01-01}]}",
-            "policies.max_age.exceptions[0]: names nothing; give user, token_id or name",
+            "policies.max_age.exceptions[0]: matches nothing; set user, token_id or name",
         ),
     ],
 )
