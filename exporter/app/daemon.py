@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
     from exporter.app.changes import Listener
     from exporter.common.clock import Clock
-    from exporter.config.load import OrganizationSettings, Settings
+    from exporter.config.settings import OrganizationSettings, Settings
     from exporter.model.snapshot import OrganizationView
     from exporter.web.security import WebSecurity
 
@@ -323,7 +323,7 @@ class Daemon:
 
     def _note(self) -> None:
         """Warn, once each, of what is sound but ought to be looked at, such as a silence that has run out."""
-        notes = frozenset(self._reloader.in_force.settings.notes(self._clock.now()))
+        notes = frozenset(self._reloader.in_force.settings.warnings(self._clock.now()))
         for note in sorted(notes - self._noted):
             _log.warning("configuration note", note=note)
         self._noted = notes

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from exporter.app.organization import Watcher
 from exporter.common.cancellation import Stop
+from exporter.common.text import explained
 from exporter.common.worker import Supervisor
 from exporter.http.session import Watchdog
 from exporter.metrics.telemetry import Telemetry
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from exporter.common.clock import Clock
-    from exporter.config.load import Settings
+    from exporter.config.settings import Settings
     from exporter.model.user import User
 
 
@@ -96,10 +97,8 @@ def _undiscovered(watchers: Iterable[Watcher]) -> Iterator[str]:
     for watcher in watchers:
         failure = None if watcher.refresher is None else watcher.refresher.failure
         if failure is not None:
-            yield (
-                f"{watcher.ledger.name}: users cannot be discovered: "
-                f"{failure.reason.value}: {failure.message}; {failure.reason.meaning}"
-            )
+            reason = f"{watcher.ledger.name}: users cannot be discovered: {failure.reason}"
+            yield explained(failure.message, failure.reason.meaning, reason=reason)
 
 
 def _failures(view: View) -> Iterator[str]:
@@ -108,7 +107,7 @@ def _failures(view: View) -> Iterator[str]:
         hit: dict[str, list[str]] = {}
         for state in organization.users:
             if state.failure is not None:
-                why = f"{state.failure.reason.value}: {state.failure.message}; {state.failure.reason.meaning}"
+                why = explained(state.failure.message, state.failure.reason.meaning, reason=state.failure.reason)
             elif not state.polled:
                 why = "not polled"
             else:

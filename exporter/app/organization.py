@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from exporter.common.clock import Clock
     from exporter.common.secrets import Secret
-    from exporter.config.load import OrganizationSettings
     from exporter.config.schema import Poll
+    from exporter.config.settings import OrganizationSettings
     from exporter.http.session import Watchdog
     from exporter.metrics.telemetry import OrganizationTelemetry
     from exporter.model.snapshot import OrganizationView

@@ -27,7 +27,7 @@ from exporter.common.durations import parse_duration
 from exporter.common.redaction import Redactor
 from exporter.config.alerting import Alerting
 from exporter.config.errors import ConfigError
-from exporter.config.load import Settings, load
+from exporter.config.load import load
 from exporter.config.schema import Poll
 from exporter.policies.builtin import POLICIES
 from exporter.report.files import replace_file
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
 
+    from exporter.config.settings import Settings
     from exporter.policies.base import Policy
 
 _PREFIX = "YUNXIAO_TOKEN_EXPORTER_"
@@ -217,7 +218,7 @@ def check_config(
     found = sum(one.config.users.discover is not None for one in settings.organizations)
     more = f", more to be discovered in {found}" if found else ""
     terminal.out(f"{config_file}: sound; {len(settings.organizations)} organization(s), {users} user(s){more}")
-    for note in settings.notes(SystemClock().now()):
+    for note in settings.warnings(SystemClock().now()):
         terminal.err(f"{config_file}: note: {note}")
     if not ask:
         return
@@ -248,7 +249,7 @@ def rules(
         terminal.document(lambda stream: stream.write(text))
         return
     settings = _loaded(terminal, config_file)
-    for note in settings.rule_notes:
+    for note in settings.rule_warnings:
         terminal.err(f"{config_file}: note: {note}")
     config = settings.config
     text = rules_text(config.alerting, config.poll, settings.label_names, config.policies, config.discover_intervals)

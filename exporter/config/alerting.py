@@ -10,15 +10,13 @@ from exporter.common.durations import format_duration
 from exporter.common.fields import (
     AlertmanagerUrl,
     Duration,
-    FilePath,
-    HostName,
     LabelName,
     LabelValue,
     OwnerLabel,
     PageUrl,
     Section,
-    Text,
 )
+from exporter.config.client import Authorization, BasicAuth, Tls
 from exporter.policies.token_matcher import TokenMatcher
 
 if TYPE_CHECKING:
@@ -66,47 +64,17 @@ class Silence(TokenMatcher):
     """Silences the alerts of tokens until a day. A token must match every key that is set."""
 
 
-class BasicAuth(Section):
-    """HTTP basic auth."""
-
-    username: Text = Field(description="User name.")
-    password_file: FilePath = Field(
-        description=(
-            "File that holds the password alone, in UTF-8; one newline at its end is dropped. Re-read when it changes."
-        )
-    )
-
-
-class Authorization(Section):
-    """A bearer token."""
-
-    credentials_file: FilePath = Field(description="File that holds the token alone; re-read when it changes.")
-
-
-class AlertmanagerTls(Section):
-    """How Alertmanager's certificate is checked."""
-
-    ca_file: FilePath | None = Field(
-        None, description="PEM file of the authorities to trust instead of the public ones."
-    )
-    server_name: HostName | None = Field(None, description="Name to expect in the certificate and to send as SNI.")
-    insecure_skip_verify: bool = Field(
-        False,
-        description="Do not check the certificate at all.",
-    )
-
-
 class Alertmanager(Section):
-    """One Alertmanager; each of them is told everything."""
+    """One Alertmanager; each one receives every alert."""
 
     url: AlertmanagerUrl = Field(description="Its address, with its route prefix if it has one.")
     basic_auth: BasicAuth | None = Field(None, description=BasicAuth.__doc__)
     authorization: Authorization | None = Field(None, description=Authorization.__doc__)
-    tls: AlertmanagerTls = Field(default_factory=AlertmanagerTls, description=AlertmanagerTls.__doc__)
+    tls: Tls = Field(default_factory=Tls, description=Tls.__doc__)
     timeout: Duration = Field(10.0, ge=0.1, le=300, description="Total time for one request.")
 
     @model_validator(mode="after")
-    def _one_way_in(self) -> Self:
+    def _at_most_one_credential(self) -> Self:
         if self.basic_auth is not None and self.authorization is not None:
             raise ValueError("has both basic_auth and authorization; keep one")
         return self

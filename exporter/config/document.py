@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from exporter.common.files import FileError, read_regular_file
+from exporter.common.text import problem_and_hint
 from exporter.config.errors import ConfigError, Fault, KeyPath, path_text
 from exporter.config.tree import MAP, SEQ, STR, LimitError, Loader, Node, compose
 
@@ -57,6 +58,10 @@ class Document:
     def fault(self, path: KeyPath, message: str, hint: str = "") -> Fault:
         """A fault at the path, with its file and line."""
         return Fault(self.file, self.line(path), path_text(path), message, hint)
+
+    def fault_of(self, path: KeyPath, error: Exception) -> Fault:
+        """A fault at the path, from an error whose text is "what is wrong; what to do"."""
+        return self.fault(path, *problem_and_hint(error))
 
 
 def read_yaml(file: Path, name: str) -> Document:

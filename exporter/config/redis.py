@@ -7,14 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from exporter.common.fields import Duration, FilePath, RedisUrl, Section, Text
-
-
-class RedisTls(Section):
-    """How the certificate of a `rediss://` server is checked."""
-
-    ca_file: FilePath | None = Field(
-        None, description="PEM file of the authorities to trust instead of the public ones. Relative to this file."
-    )
+from exporter.config.client import TlsAuthorities
 
 
 class Redis(Section):
@@ -36,7 +29,9 @@ class Redis(Section):
     password_file: FilePath | None = Field(
         None, description="File that holds the password alone, in UTF-8; one newline at its end is dropped."
     )
-    tls: RedisTls = Field(default_factory=RedisTls, description=RedisTls.__doc__)
+    tls: TlsAuthorities = Field(
+        default_factory=TlsAuthorities, description="How the certificate of a `rediss://` server is verified."
+    )
     key_prefix: Text = Field(
         "yunxiao-token-exporter",
         description=(

@@ -24,6 +24,7 @@ from exporter.common.fields import (
     VariableName,
 )
 from exporter.config.alerting import Alerting, UserThresholds
+from exporter.config.client import Tls
 from exporter.config.discovery import Discover
 from exporter.config.redis import Redis
 from exporter.model.token import MOST_LISTED, MOST_TOKENS
@@ -100,24 +101,6 @@ class Metrics(Section):
             "Most tokens of one user that are watched one by one, those that expire next first; the rest is counted, "
             "and `yunxiao_user_tokens_left_out` says how many that are."
         ),
-    )
-
-
-class Tls(Section):
-    """How the endpoint's certificate is checked."""
-
-    ca_file: FilePath | None = Field(
-        None,
-        description=(
-            "PEM file of the certificate authorities to trust, instead of the public ones. Relative to this file."
-        ),
-    )
-    server_name: HostName | None = Field(
-        None, description="Name to expect in the certificate and to send as SNI, where it is not the endpoint's host."
-    )
-    insecure_skip_verify: bool = Field(
-        False,
-        description="Do not check the certificate at all. Whoever sits in between can then read the token.",
     )
 
 

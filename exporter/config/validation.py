@@ -102,8 +102,7 @@ def _fault(document: Document, details: ErrorDetails, known_keys: Callable[[KeyP
             return document.fault(path, "is empty", "config.example.yaml shows what it may hold")
         return document.fault(path, f"must be {_EXPECTED[kind]}, not {found}")
     if kind == "value_error":
-        message, _, hint = str(details["ctx"]["error"]).partition("; ")
-        return document.fault(path, message, hint)
+        return document.fault_of(path, details["ctx"]["error"])
     if kind == "too_short":
         return document.fault(path, "is an empty list", "name at least one")
     return document.fault(path, details["msg"].replace("Input should be", "must be").replace("String should", "must"))

@@ -8,7 +8,7 @@ from support.builders import NOW
 
 from exporter.config.document import parse_yaml
 from exporter.config.errors import ConfigError
-from exporter.config.load import Settings, settle
+from exporter.config.load import load_document
 from exporter.config.schema import StaticUser
 from exporter.config.user_files import joined
 from exporter.model.user import Owner, User
@@ -17,11 +17,13 @@ from exporter.policies.builtin import MaxAge, MaxLifetime, NeverExpires
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from exporter.config.settings import Settings
+
 ENVIRON = {"TOKEN": "pt-abc_def"}
 
 
 def settled(text: str, environ: Mapping[str, str] = ENVIRON) -> Settings:
-    return settle(parse_yaml(text, "c.yaml"), Path("/nowhere"), environ)
+    return load_document(parse_yaml(text, "c.yaml"), Path("/nowhere"), environ)
 
 
 def faults(text: str, environ: Mapping[str, str] = ENVIRON) -> list[str]:
@@ -163,7 +165,7 @@ def test_names_and_ids_may_not_come_twice() -> None:
     text += text.partition("\n")[2]
     assert faults(text) == [
         "c.yaml:6: organizations[0].users.static[1].id: user 3001 is listed twice, first on line 6; keep one",
-        "c.yaml:7: organizations[1].name: organization acme is given twice; give each a name of its own",
+        "c.yaml:7: organizations[1].name: organization acme is listed twice; give each a different name",
         "c.yaml:11: organizations[1].users.static[1].id: user 3001 is listed twice, first on line 11; keep one",
     ]
 
@@ -221,7 +223,7 @@ def test_an_ignore_entry_may_last_to_the_last_day_there_is() -> None:
     (entry,) = settled(text).config.alerting.ignore
     # 2,932,896 days lie between 1970-01-01 and 9999-12-31; the entry mutes to the end of that day
     assert entry.ends_at == 2_932_897 * 86400
-    assert settled(text).notes(1.8e9) == ()
+    assert settled(text).warnings(1.8e9) == ()
 
 
 @pytest.mark.parametrize("regex", ["(?=x)y", r"(x)\1", "(", "x{2000}"])
@@ -262,8 +264,8 @@ def test_policies_are_off_unless_given() -> None:
 
 def test_an_exception_that_ran_out_yesterday_is_noted() -> None:
     settings = settled(POLICIES + with_organization(""))
-    assert settings.notes(NOW - 1) == ()
-    assert settings.notes(NOW) == (
+    assert settings.warnings(NOW - 1) == ()
+    assert settings.warnings(NOW) == (
         "policies.max_age.exceptions[0] (migrating) ended on 2026-05-31 and no longer exempts tokens; remove it or "
         "set a later date",
     )
@@ -294,8 +296,8 @@ def test_faults_of_policies(line: str, fault: str) -> None:
 
 def test_rules_without_token_series_are_noted() -> None:
     text = "metrics: {per_token: false}\n" + with_organization("")
-    (note,) = settled(text).notes(0)
-    assert note.startswith("metrics.per_token is false, so Prometheus' rules have no token to alert on")
+    (note,) = settled(text).warnings(0)
+    assert note.startswith("metrics.per_token is false, so Prometheus rules have no token series to alert on")
 
 
 @pytest.mark.parametrize("most", [0, 20_001, 1.5])
