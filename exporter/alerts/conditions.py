@@ -214,7 +214,7 @@ def _about_token(organization: str, user: User, token: Token, alerting: Alerting
             return
         definition, since = TOKEN_NEVER_EXPIRES, token.created_at or maker.now
     else:
-        warning, critical = suited(token, *alerting.in_force(user.thresholds))
+        warning, critical = suited(token, *alerting.effective(user.thresholds))
         left = expires_at - maker.now
         if left <= 0:
             definition, since = TOKEN_EXPIRED, expires_at

@@ -226,8 +226,8 @@ def test_check_config(platform: Simulator, tmp_path: Path) -> None:
     result = command("check-config", "--config.file", str(config))
     assert result.returncode == 1
     assert "organizations[0].token_file" in result.stderr
-    assert "holds more than one line" in result.stderr
-    assert "poll.interval: 'fast' is no duration" in result.stderr
+    assert "contains more than one line" in result.stderr
+    assert "poll.interval: 'fast' is not a valid duration" in result.stderr
     assert platform.requests() == 0
 
 
