@@ -39,7 +39,7 @@ from exporter.policies.evaluate import token_violations, user_violations
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from exporter.config.alerting import Alerting, Ignore
+    from exporter.config.alerting import Alerting, Silence
     from exporter.config.schema import Config
     from exporter.model.snapshot import OrganizationView, View
     from exporter.model.state import UserState
@@ -136,7 +136,7 @@ def _by_subject(
 ) -> Iterator[tuple[Subject, Iterable[Alert]]]:
     """The alerts in portions, each about one subject and evaluated while it is read."""
     maker = _Maker(config.alerting, now)
-    ignored = [entry for entry in config.alerting.ignore if entry.holds(now)]
+    ignored = [entry for entry in config.alerting.ignore if entry.active(now)]
     widened = _widened(last_events or {}, now) if config.alerting.permissions_widened else {}
     for organization in view.organizations:
         name = organization.name
@@ -196,11 +196,11 @@ class _Maker:
 
 
 def _about_state(
-    organization: str, state: UserState, config: Config, ignored: list[Ignore], maker: _Maker
+    organization: str, state: UserState, config: Config, ignored: list[Silence], maker: _Maker
 ) -> Iterator[Alert]:
     yield from _about_user(organization, state, config, maker)
     for token in token_series(state.tokens):
-        if not any(entry.fits(state.user, token) for entry in ignored):
+        if not any(entry.matches(state.user, token) for entry in ignored):
             yield from _about_token(organization, state.user, token, config.alerting, maker)
     yield from _about_policies(organization, state, config.policies, ignored, maker)
 
@@ -214,7 +214,7 @@ def _about_token(organization: str, user: User, token: Token, alerting: Alerting
             return
         definition, since = TOKEN_NEVER_EXPIRES, token.created_at or maker.now
     else:
-        warning, critical = suited(token, *alerting.in_force(user.thresholds))
+        warning, critical = suited(token, *alerting.effective(user.thresholds))
         left = expires_at - maker.now
         if left <= 0:
             definition, since = TOKEN_EXPIRED, expires_at
@@ -229,19 +229,19 @@ def _about_token(organization: str, user: User, token: Token, alerting: Alerting
 
 
 def _about_policies(
-    organization: str, state: UserState, policies: Policies, ignored: list[Ignore], maker: _Maker
+    organization: str, state: UserState, policies: Policies, ignored: list[Silence], maker: _Maker
 ) -> Iterator[Alert]:
     user = state.user
     who = _who(organization, user)
     for one in token_violations(user, state.tokens, policies, maker.now):
-        if (token := one.token) is None or any(entry.fits(user, token) for entry in ignored):
+        if (token := one.token) is None or any(entry.matches(user, token) for entry in ignored):
             continue
         labels = {**who, "token_id": token.token_id, "token": token.name}
-        broken = {"policy": one.policy.value, "severity": one.severity.value}
+        broken = {"policy": one.policy.name, "severity": one.severity.value}
         since = maker.now if one.since is None else one.since
         yield maker.make(TOKEN_POLICY_VIOLATION, labels | broken, since, user, words=one.policy.words)
     for one in user_violations(user, state.tokens, policies, maker.now, state.unexpired_left_out):
-        broken = {"policy": one.policy.value, "severity": one.severity.value}
+        broken = {"policy": one.policy.name, "severity": one.severity.value}
         yield maker.make(USER_POLICY_VIOLATION, who | broken, maker.now, user, words=one.policy.words)
 
 

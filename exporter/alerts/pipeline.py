@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from exporter.common.clock import Clock
     from exporter.common.worker import Supervisor
     from exporter.config.alerting import Alertmanager
-    from exporter.config.load import AlertmanagerSettings, Settings
+    from exporter.config.settings import AlertmanagerSettings, Settings
     from exporter.http.session import Watchdog
     from exporter.model.kept_alert import KeptAlert
     from exporter.state.audit import LastEvents

@@ -41,12 +41,13 @@ from exporter.alerts.thresholds import (
 )
 from exporter.common.durations import format_duration
 from exporter.model.event import GRANTS_MORE
-from exporter.policies.definitions import Policy
+from exporter.policies.base import UserPolicy
+from exporter.policies.builtin import POLICIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from exporter.config.alerting import Alerting, Ignore
+    from exporter.config.alerting import Alerting, Silence
     from exporter.config.schema import Poll
     from exporter.policies.schema import Policies
 
@@ -60,7 +61,8 @@ _ROUGH = '{{ $value | humanizeDuration | reReplaceAll "^-|[.][0-9]+| .*" "" | re
 
 
 def _policy_words(*, of_user: bool) -> str:
-    cases = (f'if eq $labels.policy "{one}" }}}}{one.words}{{{{ ' for one in Policy if one.of_user is of_user)
+    chosen = (one for one in POLICIES if issubclass(one, UserPolicy) is of_user)
+    cases = (f'if eq $labels.policy "{one.name}" }}}}{one.words}{{{{ ' for one in chosen)
     return f"{{{{ {'else '.join(cases)}end }}}}"
 
 
@@ -245,14 +247,16 @@ def _widened_rule(alerting: Alerting) -> dict[str, Any]:
     return _rule(TOKEN_PERMISSIONS_WIDENED, alerting, expression)
 
 
-def _unmuted(expression: str, ignored: Iterable[Ignore], series: str = "yunxiao:token_expiry_timestamp_seconds") -> str:
+def _unmuted(
+    expression: str, ignored: Iterable[Silence], series: str = "yunxiao:token_expiry_timestamp_seconds"
+) -> str:
     for entry in ignored:
         for selector in _selectors(entry):
             expression += f"\nunless ({series}{{{selector}}} and on () vector(time()) < {entry.ends_at:.0f})"
     return expression
 
 
-def _selectors(entry: Ignore) -> Iterable[str]:
+def _selectors(entry: Silence) -> Iterable[str]:
     matchers = []
     if entry.token_id is not None:
         matchers.append(f"token_id={promql_string(entry.token_id)}")

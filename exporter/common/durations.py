@@ -31,7 +31,7 @@ def parse_duration(text: str) -> float:
     if text == "0":
         return 0.0
     if not text or match is None:
-        raise ValueError(f"{text!r} is no duration; write it as Prometheus does, such as 90s, 1h30m or 14d")
+        raise ValueError(f"{text!r} is not a valid duration; write it as in Prometheus, such as 90s, 1h30m or 14d")
     total = sum(int(number) * size for number, (_, size) in zip(match.groups(), _UNITS, strict=True) if number)
     if total > _LONGEST_MS:
         raise ValueError(f"{text!r} is longer than 100 years")

@@ -7,6 +7,8 @@ import os
 import stat
 from pathlib import Path
 
+from exporter.common.text import explained
+
 _DIRECT = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
@@ -19,7 +21,7 @@ class FileError(Exception):
     """
 
     def __init__(self, problem: str, hint: str) -> None:
-        super().__init__(f"{problem}; {hint}")
+        super().__init__(explained(problem, hint))
         self.problem = problem
         self.hint = hint
 

@@ -90,12 +90,12 @@ def clean_secret(raw: bytes, source: str) -> Secret:
     """
     text = raw.removeprefix(b"\xef\xbb\xbf").strip()
     if not text:
-        raise SecretError(f"{source} is empty; put the token into it")
+        raise SecretError(f"{source} is empty; write the token into it")
     if b"\n" in text or b"\r" in text:
-        raise SecretError(f"{source} holds more than one line; keep the token alone on one line")
+        raise SecretError(f"{source} contains more than one line; write only the token, on one line")
     if not all(0x21 <= byte <= 0x7E for byte in text):  # noqa: PLR2004 - the printable part of ASCII
         raise SecretError(
-            f"{source} holds a character that no token has (a blank, a control character or one outside ASCII); "
+            f"{source} contains a character that is not valid in a token (space, control or non-ASCII); "
             "paste the token again"
         )
     return Secret(text.decode("ascii"))
@@ -114,15 +114,15 @@ def clean_password(raw: bytes, source: str) -> Secret:
     if line != raw:
         line = line.removesuffix(b"\r")
     if not line:
-        raise SecretError(f"{source} is empty; put the password into it")
+        raise SecretError(f"{source} is empty; write the password into it")
     try:
         text = line.decode()
     except UnicodeDecodeError:
         raise SecretError(f"{source} is not UTF-8; save the password as UTF-8") from None
     if "\n" in text or "\r" in text:
-        raise SecretError(f"{source} holds more than one line; keep the password alone on one line")
+        raise SecretError(f"{source} contains more than one line; write only the password, on one line")
     if any(ord(char) < 0x20 or ord(char) == 0x7F for char in text):  # noqa: PLR2004 - the control characters of ASCII
-        raise SecretError(f"{source} holds a control character; write the password again")
+        raise SecretError(f"{source} contains a control character; write the password again")
     return Secret(text)
 
 

@@ -1,4 +1,4 @@
-"""How remaining time reads to a person: the past and the future have words of their own."""
+"""Text for people: remaining time, points in time, errors with their hints, printable text, safe CSV cells."""
 
 from __future__ import annotations
 
@@ -9,6 +9,24 @@ from datetime import UTC, datetime, timedelta
 
 _STEPS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 _LAST_DAY_OF_DATETIME = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+
+
+def explained(problem: str, hint: str = "", *, reason: str = "") -> str:
+    """A sentence for an operator: ``reason: problem; hint``. Empty parts are left out.
+
+    Args:
+        problem: what is wrong.
+        hint: what to do about it.
+        reason: the kind of problem, or where it is.
+    """
+    text = f"{reason}: {problem}" if reason else problem
+    return f"{text}; {hint}" if hint else text
+
+
+def problem_and_hint(error: Exception) -> tuple[str, str]:
+    """The parts of an error whose text is that of `explained` without a reason; the hint may be empty."""
+    problem, _, hint = str(error).partition("; ")
+    return problem, hint
 
 
 def rough(seconds: float) -> str:

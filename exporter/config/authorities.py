@@ -31,5 +31,5 @@ def check_authorities(file: Path) -> str:
     except (ssl.SSLError, OSError, ValueError):
         found = []
     if not found:
-        raise ValueError(f"{file} holds no certificate in PEM form; export the authority's certificate as PEM")
+        raise ValueError(f"{file} contains no certificate in PEM format; export the authority's certificate as PEM")
     return hashlib.sha256(content).hexdigest()

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from exporter.common.files import FileError, read_regular_file
+from exporter.common.text import problem_and_hint
 from exporter.config.errors import ConfigError, Fault, KeyPath, path_text
 from exporter.config.tree import MAP, SEQ, STR, LimitError, Loader, Node, compose
 
@@ -58,12 +59,16 @@ class Document:
         """A fault at the path, with its file and line."""
         return Fault(self.file, self.line(path), path_text(path), message, hint)
 
+    def fault_of(self, path: KeyPath, error: Exception) -> Fault:
+        """A fault at the path, from an error whose text is "what is wrong; what to do"."""
+        return self.fault(path, *problem_and_hint(error))
+
 
 def read_yaml(file: Path, name: str) -> Document:
     """Read a YAML file as UTF-8, whatever the locale says, with or without a byte order mark.
 
     Raises:
-        ConfigError: the file cannot be read, is not UTF-8 or not YAML, holds more than one document, or more values,
+        ConfigError: the file cannot be read, is not UTF-8 or not YAML, contains more than one document, or more values,
             levels or copies by aliases than `yamltree` allows. A duplicate key, a key that is not text and a value that
             YAML cannot make sense of stand in the document's faults instead.
     """
@@ -103,7 +108,7 @@ def parse_yaml(text: str, name: str) -> Document:
         raise ConfigError((Fault(name, line, "", f"is not valid YAML: {what}", _yaml_hint(str(what))),)) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        message = f"holds the character U+{error.character:04X}, which YAML does not allow"
+        message = f"contains the character U+{error.character:04X}, which YAML does not allow"
         raise ConfigError((Fault(name, line, "", message, "remove it"),)) from None
     finally:
         if loader is not None:
@@ -130,10 +135,10 @@ class _Builder:
         if node.text is not None:
             return self._scalar(node, node.text, path)
         if id(node) in self._open:
-            self._complain(path, node, "an alias that contains itself", "write the value out")
+            self._complain(path, node, "is an alias that contains itself", "write the value out")
             return None
         if node.tag != (MAP if node.mapping else SEQ):
-            self._complain(path, node, f"the tag {node.tag} is not understood", "use plain values only")
+            self._complain(path, node, f"the tag {node.tag} is not supported", "use plain values")
             return None
         self._open.add(id(node))
         try:
@@ -162,7 +167,7 @@ class _Builder:
             if key is None:
                 continue
             if (first := own.get(key)) is not None:
-                message = f"key given twice, first on line {first[0].line}"
+                message = f"duplicate key, first on line {first[0].line}"
                 self._complain((*path, key), key_node, message, "keep one")
             own[key] = key_node, value_node
         return merged | own
@@ -172,9 +177,11 @@ class _Builder:
         found: dict[str, tuple[Node, Node]] = {}
         for source in reversed(node.children) if node.tag == SEQ else [node]:
             if not source.mapping:
-                self._complain((*path, "<<"), source, "<< takes mappings only", "write the keys out")
+                self._complain(
+                    (*path, "<<"), source, "<< must be a mapping or a list of mappings", "write the keys out"
+                )
             elif id(source) in self._open:
-                self._complain((*path, "<<"), source, "an alias that contains itself", "write the keys out")
+                self._complain((*path, "<<"), source, "is an alias that contains itself", "write the keys out")
             else:
                 if id(source) not in self._merged:
                     self._merged[id(source)] = self._entries(source, path)
@@ -183,7 +190,7 @@ class _Builder:
 
     def _key(self, node: Node, path: KeyPath) -> str | None:
         if node.text is None:
-            self._complain(path, node, "a key must be plain text", "write it as text")
+            self._complain(path, node, "a key must be a string", "write it as a string")
             return None
         if node.tag != STR:
             self._complain(
@@ -199,7 +206,7 @@ class _Builder:
         if node.tag == STR:
             return self._text(node, text, path)
         if node.tag not in _VALUES and not node.plain:
-            self._complain(path, node, f"the tag {node.tag} is not understood", "use plain values only")
+            self._complain(path, node, f"the tag {node.tag} is not supported", "use plain values")
             return None
         try:
             value = self._value(node.tag, text)
@@ -207,9 +214,9 @@ class _Builder:
             # PyYAML takes 2026-13-45 for a date and 0b for a number, then fails to make one.
             shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
             if node.plain:
-                self._complain(path, node, f"{shown} is not quoted and not a valid value", f'write "{shown}"')
+                self._complain(path, node, f"{shown} is not quoted and not valid", f'write "{shown}"')
             else:
-                self._complain(path, node, f"the tag {node.tag} does not fit {shown}", "use plain values only")
+                self._complain(path, node, f"the tag {node.tag} does not match {shown}", "use plain values")
             return None
         if node.plain:
             self._document.written[path] = text
@@ -226,7 +233,7 @@ class _Builder:
     def _text(self, node: Node, text: str, path: KeyPath) -> str | None:
         if text.isascii() or not _SURROGATE.search(text):
             return text
-        self._complain(path, node, "half of a surrogate pair, which is not a character", "remove it")
+        self._complain(path, node, "contains half of a surrogate pair, which is not a character", "remove it")
         return None
 
     def _complain(self, path: KeyPath, node: Node, message: str, hint: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from exporter.common.text import printable
+from exporter.common.text import explained, printable
 
 if TYPE_CHECKING:
     from exporter.common.redaction import Redactor
@@ -36,9 +36,9 @@ class Fault:
     def __str__(self) -> str:
         where = self.file if self.line is None else f"{self.file}:{self.line}"
         path, message, hint = map(_shortened, (self.path, self.message, self.hint))
-        text = ": ".join([where, path, message] if path else [where, message])
+        reason = f"{where}: {path}" if path else where
         # On one line, whatever keys and values hold, so that a sentence cannot pass for two.
-        return printable(f"{text}; {hint}" if hint else text)
+        return printable(explained(message, hint, reason=reason))
 
 
 def _shortened(text: str) -> str:

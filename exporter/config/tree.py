@@ -111,7 +111,7 @@ class _Tree:
         elif isinstance(event, yaml.AliasEvent):
             self._alias(event)
         elif isinstance(event, yaml.DocumentStartEvent) and self.root is not None:
-            raise LimitError(_line(event), "holds more than one document", "keep one document a file")
+            raise LimitError(_line(event), "contains more than one document", "keep one document per file")
 
     def _scalar(self, event: yaml.ScalarEvent) -> Node:
         tag, plain = event.tag, not event.style and event.tag is None
@@ -130,8 +130,8 @@ class _Tree:
         if event.anchor is None:
             return
         if (first := self._anchors.get(event.anchor)) is not None:
-            problem = f"the anchor &{event.anchor} is given twice, first on line {first.line}"
-            raise LimitError(node.line, problem, "give each a name of its own")
+            problem = f"the anchor &{event.anchor} is defined twice, first on line {first.line}"
+            raise LimitError(node.line, problem, "give each a different name")
         self._anchors[event.anchor] = node
 
     def _alias(self, event: yaml.AliasEvent) -> None:
@@ -145,7 +145,7 @@ class _Tree:
             self._note_anchor(node, event)
         self._count += 1
         if self._count > MOST_VALUES:
-            raise LimitError(node.line, f"holds more than {MOST_VALUES:,} values", "split it")
+            raise LimitError(node.line, f"contains more than {MOST_VALUES:,} values", "split it")
         self._into_parent(node, node.line)
 
     def _into_parent(self, node: Node, line: int) -> None:
@@ -157,7 +157,9 @@ class _Tree:
         parent.size += node.size
         # What has been counted is written out; the rest of the size comes from aliases.
         if parent.size > self._count + len(self._open) + MOST_COPIED:
-            raise LimitError(line, f"holds aliases that add more than {MOST_COPIED:,} values", "write the values out")
+            raise LimitError(
+                line, f"contains aliases that add more than {MOST_COPIED:,} values", "write the values out"
+            )
 
 
 def _line(event: yaml.Event) -> int:

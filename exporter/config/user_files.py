@@ -66,7 +66,7 @@ class UserFiles:
         names = self._names()
         for pattern in self.patterns:
             if not self._matches(pattern):
-                hint = "check the pattern and the folder; a file that holds [] stands for nobody"
+                hint = "check the pattern and the folder; for no users, use a file that contains []"
                 faults.append(Fault(pattern, None, "", "matches no file", hint))
         for name in names:
             try:
@@ -104,7 +104,7 @@ def _may_be_a_list(file: Path) -> bool:
 def _read_entries(file: Path, name: str, alerting: Alerting | None) -> tuple[StaticUser, ...]:
     document = read_yaml(file, name)
     if document.data is None and not document.faults:
-        raise ConfigError((Fault(name, None, "", "is empty", "write [] if nobody is meant"),))
+        raise ConfigError((Fault(name, None, "", "is empty", "write [] for no users"),))
     entries = checked(_ENTRIES, document, lambda path: keys_of(StaticUser, path[1:]))
     faults = (*repeated_ids(document, entries, ()), *threshold_faults(document, entries, (), alerting))
     if faults:
@@ -133,13 +133,13 @@ def threshold_faults(
         return ()
     faults = []
     for index, entry in enumerate(entries):
-        warning, critical = alerting.in_force(_own_thresholds(entry))
+        warning, critical = alerting.effective(_own_thresholds(entry))
         if critical >= warning:
             message = (
                 f"user {entry.id}: the critical threshold ({format_duration(critical)}) must be shorter than the "
                 f"warning threshold ({format_duration(warning)})"
             )
-            hint = "give both here; what is left out is as in alerting.thresholds"
+            hint = "set both here; a threshold that is not set is that of alerting.thresholds"
             faults.append(document.fault((*path, index, "thresholds"), message, hint))
     return tuple(faults)
 

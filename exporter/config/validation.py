@@ -88,7 +88,7 @@ def _fault(document: Document, details: ErrorDetails, known_keys: Callable[[KeyP
     if kind == "extra_forbidden":
         close = difflib.get_close_matches(key, known_keys(path[:-1]), n=1, cutoff=0.5)
         known = ", ".join(known_keys(path[:-1]))
-        return document.fault(path, "unknown key", f"did you mean {close[0]}?" if close else f"known here: {known}")
+        return document.fault(path, "unknown key", f"did you mean {close[0]}?" if close else f"known keys: {known}")
     if kind == "missing":
         return document.fault(path, "is missing", "add it")
     if kind == "string_type" and (written := document.written.get(path)):
@@ -99,13 +99,12 @@ def _fault(document: Document, details: ErrorDetails, known_keys: Callable[[KeyP
     if kind in _EXPECTED:
         found = _kind_of(details["input"])
         if not path and details["input"] is None:
-            return document.fault(path, "is empty", "config.example.yaml shows what it may hold")
+            return document.fault(path, "is empty", "see config.example.yaml for its keys")
         return document.fault(path, f"must be {_EXPECTED[kind]}, not {found}")
     if kind == "value_error":
-        message, _, hint = str(details["ctx"]["error"]).partition("; ")
-        return document.fault(path, message, hint)
+        return document.fault_of(path, details["ctx"]["error"])
     if kind == "too_short":
-        return document.fault(path, "is an empty list", "name at least one")
+        return document.fault(path, "is an empty list", "add at least one entry")
     return document.fault(path, details["msg"].replace("Input should be", "must be").replace("String should", "must"))
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exporter.common.text import explained
 from exporter.model.state import Failure, Reason
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class ApiError(Exception):
     def __init__(
         self, reason: Reason, detail: str, *, status: int | None = None, retry_after: float | None = None
     ) -> None:
-        super().__init__(f"{reason}: {detail}")
+        super().__init__(explained(detail, reason=reason))
         self.status = status
         self.reason = reason
         self.detail = detail

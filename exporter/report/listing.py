@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from exporter.model.snapshot import View
     from exporter.model.state import UserState
     from exporter.model.user import User
-    from exporter.policies.definitions import Policy
+    from exporter.policies.base import Policy
     from exporter.policies.schema import Policies
 
 
@@ -38,7 +38,7 @@ class Row:
     user: User
     token: Token
     state: TokenState
-    policies: tuple[Policy, ...] | None = None
+    policies: tuple[type[Policy], ...] | None = None
 
 
 _COLUMNS = (
@@ -80,7 +80,7 @@ def rows(view: View, now: float, *, within: float | None, expired: bool) -> list
 
 
 def broken_rows(
-    listed: Iterable[Row], view: View, policies: Policies, names: Collection[Policy], now: float
+    listed: Iterable[Row], view: View, policies: Policies, names: Collection[type[Policy]], now: float
 ) -> list[Row]:
     """Of a list only the tokens that break a policy, with what they break.
 
@@ -106,10 +106,10 @@ def broken_rows(
 
 
 def _broken(
-    state: UserState, policies: Policies, names: Collection[Policy], now: float
-) -> dict[tuple[str, str], tuple[Policy, ...]]:
+    state: UserState, policies: Policies, names: Collection[type[Policy]], now: float
+) -> dict[tuple[str, str], tuple[type[Policy], ...]]:
     """What each token of a user breaks, by its id and name, in the order of the policies."""
-    found: dict[tuple[str, str], set[Policy]] = {}
+    found: dict[tuple[str, str], set[type[Policy]]] = {}
     for one in violations(state.user, state.tokens, policies, now, state.unexpired_left_out):
         if one.policy in names:
             for token in counted(state.user, state.tokens, policies, now) if one.token is None else [one.token]:
@@ -169,7 +169,7 @@ def _records(listed: Iterable[Row], now: float) -> Iterator[dict[str, object]]:
             "permissions": list(row.token.permissions),
         }
         if row.policies is not None:
-            record["policies"] = [policy.value for policy in row.policies]
+            record["policies"] = [policy.name for policy in row.policies]
         yield record
 
 
@@ -190,7 +190,7 @@ def _write_table(listed: Sequence[Row], now: float, stream: TextIO, *, audit: bo
             Text(words, style=_STYLES.get(row.state, "")),
             utc(row.token.expires_at) or "-",
             _plain(" ".join(row.token.permissions)),
-            *([" ".join(row.policies or ())] if audit else []),
+            *([" ".join(policy.name for policy in row.policies or ())] if audit else []),
         )
     console.print(table if listed else Text("No token to list."))
 

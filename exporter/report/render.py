@@ -109,7 +109,7 @@ def as_json(summary: Summary) -> dict[str, object]:
             for one in summary.organizations
         ],
         "violations_by_policy": [
-            {"policy": one.policy.value, "severity": one.severity.value, "count": one.count} for one in summary.policies
+            {"policy": one.policy.name, "severity": one.severity.value, "count": one.count} for one in summary.policies
         ],
         "expiring_by_week": list(summary.weeks),
         "expiring_later": summary.later,
@@ -118,7 +118,7 @@ def as_json(summary: Summary) -> dict[str, object]:
                 **_who(one.organization, one.user.user_id, one.user.name),
                 "token_id": None if one.token is None else one.token.token_id,
                 "token": None if one.token is None else one.token.name,
-                "policy": one.policy.value,
+                "policy": one.policy.name,
                 "severity": one.severity.value,
             }
             for one in summary.broken
@@ -169,14 +169,14 @@ def _lines(summary: Summary) -> Iterator[tuple[object, ...]]:
         for state, count in total.states.items():
             yield "tokens_by_state", *where, state.value, count
     for broken in summary.policies:
-        yield "violations_by_policy", *nobody, broken.policy.value, broken.count
+        yield "violations_by_policy", *nobody, broken.policy.name, broken.count
     for week, count in enumerate(summary.weeks):
         yield "expiring_by_week", *nobody, week, count
     yield "expiring_by_week", *nobody, "later", summary.later
     for one in summary.broken:
         token = ("", "") if one.token is None else (one.token.token_id, one.token.name)
         who = (one.organization, one.user.user_id, one.user.name)
-        yield "violation", *who, *token, one.policy.value, one.severity.value
+        yield "violation", *who, *token, one.policy.name, one.severity.value
     facts: tuple[tuple[str, tuple[Held, ...], str, Callable[[Token], object]], ...] = (
         ("oldest", summary.oldest, "created_at", lambda token: utc(token.created_at)),
         ("most_powerful", summary.powerful, "permissions", lambda token: len(token.permissions)),

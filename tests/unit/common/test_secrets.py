@@ -22,10 +22,10 @@ def test_what_editors_leave_around_a_token_is_dropped(raw: bytes) -> None:
         (b"\n \r\n", "f is empty"),
         (b"tok\n123", "more than one line"),
         (b"tok\r123", "more than one line"),
-        (b"tok 123", "a character that no token has"),
-        (b"tok\x00123", "a character that no token has"),
-        ("tok\u2013123".encode(), "a character that no token has"),
-        (b"\xff\xfet\x00", "a character that no token has"),
+        (b"tok 123", "a character that is not valid in a token"),
+        (b"tok\x00123", "a character that is not valid in a token"),
+        ("tok\u2013123".encode(), "a character that is not valid in a token"),
+        (b"\xff\xfet\x00", "a character that is not valid in a token"),
     ],
 )
 def test_what_cannot_be_a_token_is_refused_without_showing_it(raw: bytes, words: str) -> None:
@@ -69,14 +69,14 @@ def test_a_password_keeps_its_blanks_and_loses_one_newline(raw: bytes, expected:
 @pytest.mark.parametrize(
     ("raw", "words"),
     [
-        (b"", "f is empty; put the password into it"),
+        (b"", "f is empty; write the password into it"),
         (b"\n", "f is empty"),
         (b"\r\n", "f is empty"),
-        (b"hunter2\n\n", "f holds more than one line"),
-        (b"hunter2\r", "f holds more than one line"),
-        (b"hunter\n2", "f holds more than one line"),
-        (b"hunter2\0", "f holds a control character"),
-        (b"hunter2\x7f", "f holds a control character"),
+        (b"hunter2\n\n", "f contains more than one line"),
+        (b"hunter2\r", "f contains more than one line"),
+        (b"hunter\n2", "f contains more than one line"),
+        (b"hunter2\0", "f contains a control character"),
+        (b"hunter2\x7f", "f contains a control character"),
         (b"hunter2\xff", "f is not UTF-8"),
     ],
 )

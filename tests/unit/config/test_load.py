@@ -8,20 +8,22 @@ from support.builders import NOW
 
 from exporter.config.document import parse_yaml
 from exporter.config.errors import ConfigError
-from exporter.config.load import Settings, settle
+from exporter.config.load import load_document
 from exporter.config.schema import StaticUser
 from exporter.config.user_files import joined
 from exporter.model.user import Owner, User
-from exporter.policies.definitions import Policy
+from exporter.policies.builtin import MaxAge, MaxLifetime, NeverExpires
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from exporter.config.settings import Settings
 
 ENVIRON = {"TOKEN": "pt-abc_def"}
 
 
 def settled(text: str, environ: Mapping[str, str] = ENVIRON) -> Settings:
-    return settle(parse_yaml(text, "c.yaml"), Path("/nowhere"), environ)
+    return load_document(parse_yaml(text, "c.yaml"), Path("/nowhere"), environ)
 
 
 def faults(text: str, environ: Mapping[str, str] = ENVIRON) -> list[str]:
@@ -72,8 +74,8 @@ organizations:
         'write "90s" if seconds are meant',
         "c.yaml:1: poll.sperad: unknown key; did you mean spread?",
         "c.yaml:2: metrics: must be a section with keys, not the number 5",
-        "c.yaml:5: organizations[0].endpoint: is no URL that can be used; "
-        "write http:// or https://, a host and, if need be, a port",
+        "c.yaml:5: organizations[0].endpoint: is not a valid HTTP URL; "
+        "write http:// or https://, a host and optionally a port",
         "c.yaml:6: organizations[0].token_env: the environment variable NOT_SET is not set; set it to the token",
         "c.yaml:8: organizations[0].limits.concurrency: must be greater than or equal to 1",
         "c.yaml:11: organizations[0].users.static[0].id: id 0123456 is not quoted, YAML reads it as 42798; "
@@ -112,13 +114,13 @@ def test_ids_that_are_text_are_taken_as_written(written: str) -> None:
     ("line", "fault"),
     [
         ("tokn_file: x", "organizations[0].tokn_file: unknown key; did you mean token_file?"),
-        ("timezone: Mars/Olympus", "organizations[0].timezone: is no time zone known here; write a name"),
-        ("timezone: ../etc/passwd", "organizations[0].timezone: is no time zone"),
-        ("proxy_url: socks5://h:1", "organizations[0].proxy_url: is no URL that can be used"),
-        ("host_header: 'a b'", "organizations[0].host_header: is no host name"),
-        ('host_header: "a\\r\\nX: y"', "organizations[0].host_header: is no host name"),
+        ("timezone: Mars/Olympus", "organizations[0].timezone: is not a known time zone; write a name"),
+        ("timezone: ../etc/passwd", "organizations[0].timezone: is not a valid time zone"),
+        ("proxy_url: socks5://h:1", "organizations[0].proxy_url: is not a valid HTTP URL"),
+        ("host_header: 'a b'", "organizations[0].host_header: is not a valid host name"),
+        ('host_header: "a\\r\\nX: y"', "organizations[0].host_header: is not a valid host name"),
         ("limits: {requests_per_second: fast}", "limits.requests_per_second: must be a number, not text"),
-        ("limits: {max_retry_after: -1s}", "limits.max_retry_after: '-1s' is no duration"),
+        ("limits: {max_retry_after: -1s}", "limits.max_retry_after: '-1s' is not a valid duration"),
         ("tls: {ca_file: ca.pem}", "organizations[0].tls.ca_file: /nowhere/ca.pem cannot be read: No such file"),
         ("tls: {insecure_skip_verify: yes please}", "tls.insecure_skip_verify: must be true or false, not text"),
         ("token_file: /run/secret", "organizations[0]: needs exactly one of token_file, token_files and token_env"),
@@ -131,12 +133,12 @@ def test_faults_name_the_key_and_what_to_do(line: str, fault: str) -> None:
 @pytest.mark.parametrize(
     ("endpoint", "words"),
     [
-        ("https://user:hunter2@h", "must not hold a user or password"),
+        ("https://user:hunter2@h", "must not contain a user or password"),
         ("https://h?x=hunter2", "must not have a query"),
         ("https://h/oapi/v1/", "must not end in /oapi/v1"),
-        ("https://h:hunter2", "is no URL"),
-        ("//h", "is no URL"),
-        ("https://", "is no URL"),
+        ("https://h:hunter2", "is not a valid"),
+        ("//h", "is not a valid"),
+        ("https://", "is not a valid"),
     ],
 )
 def test_endpoints_that_are_refused_and_not_repeated(endpoint: str, words: str) -> None:
@@ -154,7 +156,7 @@ def test_trailing_slashes_of_the_endpoint_are_dropped() -> None:
 def test_a_token_in_the_wrong_place_is_not_repeated(key: str) -> None:
     text = with_organization("").replace("token_env: TOKEN", f"{key}: pt-0123_abcdef")
     (found,) = faults(text)
-    assert "holds what looks like a token itself" in found
+    assert "contains what looks like a token" in found
     assert "abcdef" not in found
 
 
@@ -163,7 +165,7 @@ def test_names_and_ids_may_not_come_twice() -> None:
     text += text.partition("\n")[2]
     assert faults(text) == [
         "c.yaml:6: organizations[0].users.static[1].id: user 3001 is listed twice, first on line 6; keep one",
-        "c.yaml:7: organizations[1].name: organization acme is given twice; give each a name of its own",
+        "c.yaml:7: organizations[1].name: organization acme is listed twice; give each a different name",
         "c.yaml:11: organizations[1].users.static[1].id: user 3001 is listed twice, first on line 11; keep one",
     ]
 
@@ -173,9 +175,9 @@ def test_names_and_ids_may_not_come_twice() -> None:
     [
         ("", "is empty"),
         ("[]", "must be a section with keys, not a list"),
-        ("organizations: []", "is an empty list; name at least one"),
+        ("organizations: []", "is an empty list; add at least one entry"),
         ("poll: {}", "organizations: is missing; add it"),
-        (with_organization("").replace("static", "files").replace('{id: "3001", name: li.wei}', ""), "watches nobody"),
+        (with_organization("").replace("static", "files").replace('{id: "3001", name: li.wei}', ""), "has no users"),
         ("poll: {interval: 2h}\n" + with_organization(""), "stale_after (1h) is shorter than interval (2h)"),
         ("poll: {interval: 0s}\n" + with_organization(""), "poll.interval: must be greater than or equal to 1"),
     ],
@@ -213,7 +215,7 @@ def test_of_two_lists_the_first_wins() -> None:
 @pytest.mark.parametrize("label", ["inf", "nan", "NaN", "Inf"])
 def test_a_label_that_rules_would_read_as_a_number_is_refused(label: str) -> None:
     text = with_organization("").replace("name: li.wei", f"labels: {{{label}: x}}")
-    assert any("is a number to Prometheus' rules" in fault for fault in faults(text))
+    assert any("is a number in Prometheus rules" in fault for fault in faults(text))
 
 
 def test_an_ignore_entry_may_last_to_the_last_day_there_is() -> None:
@@ -221,14 +223,14 @@ def test_an_ignore_entry_may_last_to_the_last_day_there_is() -> None:
     (entry,) = settled(text).config.alerting.ignore
     # 2,932,896 days lie between 1970-01-01 and 9999-12-31; the entry mutes to the end of that day
     assert entry.ends_at == 2_932_897 * 86400
-    assert settled(text).notes(1.8e9) == ()
+    assert settled(text).warnings(1.8e9) == ()
 
 
 @pytest.mark.parametrize("regex", ["(?=x)y", r"(x)\1", "(", "x{2000}"])
 def test_a_regex_that_rules_could_not_use_is_refused(regex: str) -> None:
     text = f"alerting: {{ignore: [{{name: '{regex}', reason: y, until: 2027-01-01}}]}}\n" + with_organization("")
     (fault,) = faults(text)
-    assert "is no regular expression of RE2" in fault
+    assert "is not a valid RE2 regular expression" in fault
 
 
 def test_thresholds_of_an_entry_are_checked_together_with_the_general_ones() -> None:
@@ -236,7 +238,8 @@ def test_thresholds_of_an_entry_are_checked_together_with_the_general_ones() -> 
     (fault,) = faults(text)
     assert fault == (
         "c.yaml:6: organizations[0].users.static[0].thresholds: user 3001: the critical threshold (3d) must be "
-        "shorter than the warning threshold (2d); give both here; what is left out is as in alerting.thresholds"
+        "shorter than the warning threshold (2d); set both here; a threshold that is not set is that of "
+        "alerting.thresholds"
     )
 
 
@@ -252,18 +255,20 @@ POLICIES = """policies:
 def test_policies_are_off_unless_given() -> None:
     assert settled(with_organization("")).config.policies.configured == ()
     policies = settled(POLICIES + with_organization("")).config.policies
-    assert policies.configured == (Policy.MAX_LIFETIME, Policy.NEVER_EXPIRES, Policy.MAX_AGE)
-    assert [section.severity for _, section in policies.sections] == ["critical", "warning", "warning"]
-    (entry,) = policies.max_age.exceptions if policies.max_age else ()
-    assert (policies.max_age and policies.max_age.limit, entry.user) == (365 * 86400, "3001")
+    assert policies.configured == (MaxLifetime, NeverExpires, MaxAge)
+    assert [policy.severity for policy in policies.enabled] == ["critical", "warning", "warning"]
+    max_age = policies.enabled[2]
+    assert isinstance(max_age, MaxAge)
+    (entry,) = max_age.exceptions
+    assert (max_age.limit, entry.user) == (365 * 86400, "3001")
 
 
 def test_an_exception_that_ran_out_yesterday_is_noted() -> None:
     settings = settled(POLICIES + with_organization(""))
-    assert settings.notes(NOW - 1) == ()
-    assert settings.notes(NOW) == (
-        "policies.max_age.exceptions[0] (migrating) ran out on 2026-05-31 and excuses no more; remove it or give it "
-        "another day",
+    assert settings.warnings(NOW - 1) == ()
+    assert settings.warnings(NOW) == (
+        "policies.max_age.exceptions[0] (migrating) ended on 2026-05-31 and no longer exempts tokens; remove it or "
+        "set a later date",
     )
 
 
@@ -274,14 +279,14 @@ def test_an_exception_that_ran_out_yesterday_is_noted() -> None:
         ("max_lifetime: {limit: 90}", "policies.max_lifetime.limit: must be a duration"),
         ("max_age: {limit: 0s}", "policies.max_age.limit: must be greater than 0"),
         ("never_expires: allow", "policies.never_expires: must be forbid or a section with keys"),
-        ("name_pattern: {pattern: '('}", "policies.name_pattern.pattern: is no regular expression of RE2"),
+        ("name_pattern: {pattern: '('}", "policies.name_pattern.pattern: is not a valid RE2 regular expression"),
         ("forbidden_permissions: {permissions: []}", "policies.forbidden_permissions.permissions: is an empty list"),
         ("max_tokens_per_user: {limit: -1}", "policies.max_tokens_per_user.limit: must be greater than or equal to 0"),
         ("max_age: {limit: 1d, severity: bad}", "policies.max_age.severity: must be 'critical', 'warning' or 'info'"),
         ("max_lifespan: {limit: 1d}", "policies.max_lifespan: unknown key; did you mean max_lifetime?"),
         (
             "max_age: {limit: 1d, exceptions: [{reason: x, until: 2026-01-01}]}",
-            "policies.max_age.exceptions[0]: names nothing; give user, token_id or name",
+            "policies.max_age.exceptions[0]: matches nothing; set user, token_id or name",
         ),
     ],
 )
@@ -292,8 +297,8 @@ def test_faults_of_policies(line: str, fault: str) -> None:
 
 def test_rules_without_token_series_are_noted() -> None:
     text = "metrics: {per_token: false}\n" + with_organization("")
-    (note,) = settled(text).notes(0)
-    assert note.startswith("metrics.per_token is false, so Prometheus' rules have no token to alert on")
+    (note,) = settled(text).warnings(0)
+    assert note.startswith("metrics.per_token is false, so Prometheus rules have no token series to alert on")
 
 
 @pytest.mark.parametrize("most", [0, 20_001, 1.5])
@@ -333,8 +338,8 @@ def test_discovery_alone_is_enough_to_watch_somebody() -> None:
     [
         ("source: groups", "users.discover.source: must be 'users' or 'members'"),
         ("interval: 1h", "users.discover.source: is missing"),
-        ("source: users, organization_id: x", "users.discover: organization_id goes with source: members"),
-        ("source: users, include: ['(']", "is no regular expression of RE2"),
+        ("source: users, organization_id: x", "users.discover: organization_id requires source: members"),
+        ("source: users, include: ['(']", "is not a valid RE2 regular expression"),
         ("source: users, owner_labels: [phone]", "owner_labels[0]: must be 'email', 'department' or 'username'"),
         ("source: users, interval: 90", "must be a duration with its unit"),
         ("source: users, intervall: 1h", "did you mean interval?"),
@@ -349,21 +354,21 @@ def test_faults_of_discovery_are_said(text: str, words: str) -> None:
     [
         ("redis://h:6379/0", ""),
         ("rediss://h", ""),
-        ("redis://h:99999", "is no URL"),
-        ("http://h:6379", "is not a valid URL of a Redis"),
-        ("redis://me:secret@h/0", "must not hold a user or password"),
-        ("redis://h/x", "must end in the number of a database"),
-        ("redis://", "is not a valid URL of a Redis"),
+        ("redis://h:99999", "is not a valid"),
+        ("http://h:6379", "is not a valid Redis URL"),
+        ("redis://me:secret@h/0", "must not contain a user or password"),
+        ("redis://h/x", "must end in a database number"),
+        ("redis://", "is not a valid Redis URL"),
         ("redis+sentinel://a:26379,b,[::1]:1/main/0", ""),
         ("rediss+sentinel://a/main/12", ""),
-        ("redis+sentinel://a/main", "is not a valid URL of Sentinels"),
-        ("redis+sentinel://a/main/x", "is not a valid URL of Sentinels"),
-        ("redis+sentinel://a//0", "is not a valid URL of Sentinels"),
-        ("redis+sentinel://a/main/0?x=1", "is not a valid URL of Sentinels"),
+        ("redis+sentinel://a/main", "is not a valid Redis Sentinel URL"),
+        ("redis+sentinel://a/main/x", "is not a valid Redis Sentinel URL"),
+        ("redis+sentinel://a//0", "is not a valid Redis Sentinel URL"),
+        ("redis+sentinel://a/main/0?x=1", "is not a valid Redis Sentinel URL"),
         ("redis+sentinel://a,/main/0", "name a host for each Sentinel"),
-        ("redis+sentinel://a:99999/main/0", "is no URL"),
-        ("redis+sentinel://:secret@a/main/0", "must not hold a user or password"),
-        ("+sentinel://a/main/0", "is no"),
+        ("redis+sentinel://a:99999/main/0", "is not a valid"),
+        ("redis+sentinel://:secret@a/main/0", "must not contain a user or password"),
+        ("+sentinel://a/main/0", "is not"),
     ],
 )
 def test_addresses_of_redis(url: str, words: str) -> None:
@@ -384,7 +389,7 @@ def test_an_empty_policy_is_not_taken_for_one_that_is_on() -> None:
 def test_a_whole_token_does_not_belong_into_an_exception() -> None:
     text = "alerting: {ignore: [{token_id: pt-0a1b2c_5ecre7, reason: y, until: 2027-01-01}]}\n" + with_organization("")
     (fault,) = faults(text)
-    assert "write the part before the _ only" in fault
+    assert "write only the part before the _" in fault
     assert "5ecre7" not in fault
 
 
@@ -394,4 +399,4 @@ def test_a_status_that_fits_nobody_is_refused(source: str, status: str) -> None:
         'users: {static: [{id: "3001", name: li.wei}]}', f"users: {{discover: {{source: {source}, status: {status}}}}}"
     )
     (fault,) = faults(text)
-    assert f"status {status} fits nobody" in fault
+    assert f"status {status} does not exist" in fault
