@@ -46,7 +46,7 @@ def test_control_characters_are_replaced() -> None:
 
 
 @pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x"])
-def test_cells_are_no_formulas(text: str) -> None:
+def test_cells_are_not_formulas(text: str) -> None:
     assert cell(text) == f"'{text}"
     assert cell("a" + text) == "a" + text
 

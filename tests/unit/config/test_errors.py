@@ -10,7 +10,7 @@ from exporter.config.errors import ConfigError, Fault, KeyPath, path_text
     ("path", "text"),
     [((), ""), (("a",), "a"), (("a", 0, "b"), "a[0].b"), ((0, "a"), "[0].a")],
 )
-def test_key_paths_read_as_in_other_tools(path: KeyPath, text: str) -> None:
+def test_key_paths_as_text(path: KeyPath, text: str) -> None:
     assert path_text(path) == text
 
 

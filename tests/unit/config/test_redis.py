@@ -26,7 +26,7 @@ from support.configuration import faults, settled, with_organization
         ("+sentinel://a/main/0", "is not"),
     ],
 )
-def test_addresses_of_redis(url: str, words: str) -> None:
+def test_urls_of_redis(url: str, words: str) -> None:
     text = f"redis: {{url: '{url}'}}\n" + with_organization("")
     if not words:
         assert settled(text).config.redis is not None

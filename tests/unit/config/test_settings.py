@@ -14,7 +14,7 @@ POLICIES = """policies:
 """
 
 
-def test_policies_are_off_unless_given() -> None:
+def test_policies_are_off_by_default() -> None:
     assert settled(with_organization("")).config.policies.configured == ()
     policies = settled(POLICIES + with_organization("")).config.policies
     assert policies.configured == (MaxLifetime, NeverExpires, MaxAge)
