@@ -51,9 +51,9 @@ class Coalesced(Generic[T]):
                 self._changed.wait()
             self._begun += 1
             self._running = True
-        return self._lead()
+        return self._run_now()
 
-    def _lead(self) -> T:
+    def _run_now(self) -> T:
         result: tuple[T] | None = None
         try:
             result = (self._run(),)

@@ -33,9 +33,7 @@ def _duration(value: Any) -> float:
 
 def _no_token(value: str) -> str:
     if _LOOKS_LIKE_A_TOKEN.search(value):
-        raise ValueError(
-            "contains what looks like a token; put the token into a file and set this key to the file's path"
-        )
+        raise ValueError("contains what looks like a token; put the token into a file and set this key to its path")
     return value
 
 

@@ -65,12 +65,12 @@ class Document:
 
 
 def read_yaml(file: Path, name: str) -> Document:
-    """Read a YAML file as UTF-8, whatever the locale says, with or without a byte order mark.
+    """Read a YAML file as UTF-8, with or without a byte order mark.
 
     Raises:
-        ConfigError: the file cannot be read, is not UTF-8 or not YAML, contains more than one document, or more values,
-            levels or copies by aliases than `yamltree` allows. A duplicate key, a key that is not text and a value that
-            YAML cannot make sense of stand in the document's faults instead.
+        ConfigError: the file cannot be read, is not UTF-8 or not YAML, has several documents, or exceeds the limits of
+            `exporter.config.tree`. Duplicate keys, keys that are not strings and values that do not match their type
+            are faults of the document instead.
     """
     return parse_yaml(read_text(file, name), name)
 
