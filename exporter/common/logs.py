@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from exporter.common.redaction import Redactor
-from exporter.common.text import uncontrolled
+from exporter.common.text import without_control_characters
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor
@@ -115,7 +115,7 @@ class _Formatter(structlog.stdlib.ProcessorFormatter):
         self._redactor = redactor
 
     def format(self, record: logging.LogRecord) -> str:
-        return uncontrolled(self._redactor.clean(super().format(record)))
+        return without_control_characters(self._redactor.clean(super().format(record)))
 
 
 class _Handler(logging.StreamHandler[Any]):

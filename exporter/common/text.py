@@ -29,7 +29,7 @@ def problem_and_hint(error: Exception) -> tuple[str, str]:
     return problem, hint
 
 
-def rough(seconds: float) -> str:
+def rough_duration(seconds: float) -> str:
     """A duration in its largest whole unit, rounded down: ``55d``, ``23h``, ``55m``, ``0s``."""
     for size, unit in _STEPS:
         if seconds >= size:
@@ -44,8 +44,8 @@ def expiry_words(expires_at: float | None, now: float) -> str:
     if expires_at == math.inf:
         return "never expires"
     if expires_at <= now:
-        return f"expired {rough(now - expires_at)} ago"
-    return f"expires in {rough(expires_at - now)}"
+        return f"expired {rough_duration(now - expires_at)} ago"
+    return f"expires in {rough_duration(expires_at - now)}"
 
 
 def printable(text: str) -> str:
@@ -61,12 +61,12 @@ def printable(text: str) -> str:
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def uncontrolled(text: str) -> str:
+def without_control_characters(text: str) -> str:
     """Text that may have several lines, without characters that control a terminal or the direction of text."""
     return _CONTROL.sub("\ufffd", text)
 
 
-def json_text(text: str) -> str:
+def escaped_json(text: str) -> str:
     """A piece of JSON with such characters escaped, which does not change its meaning."""
     return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
@@ -74,9 +74,9 @@ def json_text(text: str) -> str:
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
-def cell(text: str) -> str:
+def csv_cell(text: str) -> str:
     """Text for a CSV cell that a spreadsheet does not read as a formula, nor a terminal as a command."""
-    text = uncontrolled(text)
+    text = without_control_characters(text)
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 

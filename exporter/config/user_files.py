@@ -13,7 +13,7 @@ from exporter.common.durations import format_duration
 from exporter.config.document import Document, read_yaml
 from exporter.config.errors import ConfigError, Fault
 from exporter.config.schema import StaticUser
-from exporter.config.validation import checked, in_order, keys_of
+from exporter.config.validation import keys_of, sorted_faults, validated
 from exporter.model.user import Owner, OwnThresholds, User
 
 if TYPE_CHECKING:
@@ -105,14 +105,16 @@ def _read_entries(file: Path, name: str, alerting: Alerting | None) -> tuple[Sta
     document = read_yaml(file, name)
     if document.data is None and not document.faults:
         raise ConfigError((Fault(name, None, "", "is empty", "write [] for no users"),))
-    entries = checked(_ENTRIES, document, lambda path: keys_of(StaticUser, path[1:]))
-    faults = (*repeated_ids(document, entries, ()), *threshold_faults(document, entries, (), alerting))
+    entries = validated(_ENTRIES, document, lambda path: keys_of(StaticUser, path[1:]))
+    faults = (*duplicate_id_faults(document, entries, ()), *threshold_faults(document, entries, (), alerting))
     if faults:
-        raise ConfigError(in_order(faults))
+        raise ConfigError(sorted_faults(faults))
     return entries
 
 
-def repeated_ids(document: Document, entries: tuple[StaticUser, ...], path: tuple[str | int, ...]) -> tuple[Fault, ...]:
+def duplicate_id_faults(
+    document: Document, entries: tuple[StaticUser, ...], path: tuple[str | int, ...]
+) -> tuple[Fault, ...]:
     """A fault for each entry whose id appears earlier in the same list."""
     first: dict[str, int] = {}
     faults = []

@@ -31,7 +31,7 @@ _EXPECTED = {
 }
 
 
-def checked(adapter: TypeAdapter[T], document: Document, known_keys: Callable[[KeyPath], list[str]]) -> T:
+def validated(adapter: TypeAdapter[T], document: Document, known_keys: Callable[[KeyPath], list[str]]) -> T:
     """The data of a document as frozen values of the schema.
 
     Args:
@@ -59,7 +59,7 @@ def checked(adapter: TypeAdapter[T], document: Document, known_keys: Callable[[K
     for fault in (*document.faults.values(), *found):
         faults.setdefault(fault.path, fault)
     if faults:
-        raise ConfigError(in_order(faults.values()))
+        raise ConfigError(sorted_faults(faults.values()))
     return result
 
 
@@ -67,7 +67,7 @@ def _below(loc: tuple[int | str, ...], above: tuple[int | str, ...]) -> bool:
     return len(loc) > len(above) and loc[: len(above)] == above
 
 
-def in_order(faults: Iterable[Fault]) -> tuple[Fault, ...]:
+def sorted_faults(faults: Iterable[Fault]) -> tuple[Fault, ...]:
     """Faults in the order of their lines, without duplicates."""
     return tuple(sorted(dict.fromkeys(faults), key=lambda fault: (fault.line is None, fault.line or 0)))
 

@@ -4,7 +4,16 @@ import math
 
 import pytest
 
-from exporter.common.text import cell, expiry_words, explained, printable, problem_and_hint, rough, utc, utc_exact
+from exporter.common.text import (
+    csv_cell,
+    expiry_words,
+    explained,
+    printable,
+    problem_and_hint,
+    rough_duration,
+    utc,
+    utc_exact,
+)
 
 
 @pytest.mark.parametrize(
@@ -29,8 +38,8 @@ def test_problem_and_hint_are_the_parts_of_an_explanation() -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"), [(-1, "0s"), (59.9, "59s"), (60, "1m"), (86399, "23h"), (86400 * 55, "55d")]
 )
-def test_spans_are_rounded_down_to_the_largest_unit(seconds: float, text: str) -> None:
-    assert rough(seconds) == text
+def test_durations_are_rounded_down_to_the_largest_unit(seconds: float, text: str) -> None:
+    assert rough_duration(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -47,8 +56,8 @@ def test_control_characters_are_replaced() -> None:
 
 @pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x"])
 def test_cells_are_not_formulas(text: str) -> None:
-    assert cell(text) == f"'{text}"
-    assert cell("a" + text) == "a" + text
+    assert csv_cell(text) == f"'{text}"
+    assert csv_cell("a" + text) == "a" + text
 
 
 def test_times_are_rfc_3339_in_utc() -> None:
