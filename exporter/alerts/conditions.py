@@ -30,7 +30,7 @@ from exporter.alerts.thresholds import (
     stalled_after,
     undiscovered_after,
 )
-from exporter.common.text import expiry_words, rough
+from exporter.common.text import expiry_words, rough_duration
 from exporter.model.event import GRANTS_MORE
 from exporter.model.token import NEVER, token_series
 from exporter.model.user import Owner
@@ -254,7 +254,7 @@ def _about_user(organization: str, state: UserState, config: Config, maker: _Mak
     if state.last_success is not None:
         since = state.last_success + stale_after(config.poll)
         if since <= maker.now:
-            age = rough(maker.now - state.last_success)
+            age = rough_duration(maker.now - state.last_success)
             yield maker.make(USER_DATA_STALE, who, since, state.user, age=age)
 
 
@@ -264,7 +264,7 @@ def _about_organization(
     last = view.since if view.sweep is None else view.sweep.completed_at
     since = last + stalled_after(config.poll)
     if since <= maker.now:
-        yield maker.make(SWEEP_STALLED, {"organization": view.name}, since, age=rough(maker.now - last))
+        yield maker.make(SWEEP_STALLED, {"organization": view.name}, since, age=rough_duration(maker.now - last))
     if view.discovery is not None and view.discovery.up is False:
         since = (view.discovery.last_success or view.since) + undiscovered_after(config.discover_intervals)
         if since <= maker.now:

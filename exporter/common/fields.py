@@ -1,4 +1,4 @@
-"""The kinds of values that configuration keys hold, and how each is checked."""
+"""The types of configuration values, and how each is validated."""
 
 from __future__ import annotations
 
@@ -33,9 +33,7 @@ def _duration(value: Any) -> float:
 
 def _no_token(value: str) -> str:
     if _LOOKS_LIKE_A_TOKEN.search(value):
-        raise ValueError(
-            "contains what looks like a token; put the token into a file and set this key to the file's path"
-        )
+        raise ValueError("contains what looks like a token; put the token into a file and set this key to its path")
     return value
 
 
@@ -84,7 +82,7 @@ def _http_url(value: str) -> SplitResult:
 
 
 def _bare_address(value: str, whose: str, instead: str) -> str:
-    """An address without credentials, query, fragment and trailing slash; the messages say what to write instead."""
+    """A URL without credentials, query, fragment and trailing slash."""
     parts = _http_url(value)
     if parts.username is not None or parts.password is not None:
         raise ValueError(f"must not contain a user or password; {instead}")
@@ -174,7 +172,7 @@ def _label_name(value: str) -> str:
     if not _LABEL_NAME.fullmatch(value) or value.startswith("__"):
         raise ValueError(f"{value!r} is not a valid label name; use letters, digits and _, such as cost_center")
     if value.lower() in _NUMBERS:
-        # PromQL reads it as a number where a rule groups by it.
+        # PromQL parses it as a number if a rule groups by it.
         raise ValueError(f"the label {value} is a number in Prometheus rules; choose another name")
     if value in _RESERVED_LABELS:
         raise ValueError(f"the label {value} is set by the exporter or by Prometheus; choose another name")
@@ -187,7 +185,7 @@ def _regex(value: str) -> str:
 
 
 Duration = Annotated[float, BeforeValidator(_duration), Field(json_schema_extra={"shown_as": "duration"})]
-"""Seconds, written in the file as Prometheus writes durations."""
+"""Seconds, written in the file as a Prometheus duration."""
 _Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256)]
 Text = Annotated[_Words, AfterValidator(_shown)]
 LabelValue = Annotated[str, AfterValidator(_shown)]
@@ -204,11 +202,11 @@ PageUrl = Annotated[str, AfterValidator(_page)]
 Day = Annotated[date, BeforeValidator(_day), Field(json_schema_extra={"shown_as": "date"})]
 LabelName = Annotated[str, AfterValidator(_label_name)]
 OwnerLabel = Literal["email", "department", "username"]
-"""What may be known of whoever owns a token, and made a label."""
+"""What may be known about the owner of a token, and may become a label."""
 Regex = Annotated[str, StringConstraints(min_length=1), AfterValidator(_regex)]
 
 
 class Section(BaseModel):
-    """What all parts of the file share: no unknown keys, no conversions, no change once read."""
+    """The base of all sections: unknown keys are refused, values are not converted, instances are immutable."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)

@@ -145,7 +145,7 @@ class Worker:
 
     def _report_crash(self) -> None:
         try:
-            _log.exception("thread crashed, it goes on", thread=self.name)
+            _log.exception("a step of the thread failed, the thread continues", thread=self.name)
             self._supervisor.crashed(self.name)
         except Exception:  # noqa: BLE001, S110 - a full disk under the log must not end the thread either
             pass

@@ -13,8 +13,8 @@ from exporter.config.errors import ConfigError, Fault
 from exporter.config.resolve import Resolver
 from exporter.config.schema import Config
 from exporter.config.settings import Settings
-from exporter.config.user_files import repeated_ids, threshold_faults
-from exporter.config.validation import checked, in_order, keys_of
+from exporter.config.user_files import duplicate_id_faults, threshold_faults
+from exporter.config.validation import keys_of, sorted_faults, validated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,15 +50,15 @@ def load_document(
     redactor = Redactor() if redactor is None else redactor
     resolver = Resolver(document, folder, environ, redactor)
     try:
-        config = checked(_CONFIG, document, lambda path: keys_of(Config, path))
+        config = validated(_CONFIG, document, lambda path: keys_of(Config, path))
     except ConfigError as error:
         resolver.faulty_document()
-        raise ConfigError(in_order((*error.faults, *resolver.faults))) from None
+        raise ConfigError(sorted_faults((*error.faults, *resolver.faults))) from None
     organizations = [resolver.organization(index, config) for index in range(len(config.organizations))]
     alertmanagers = resolver.alertmanagers(config.alerting.alertmanagers)
     redis = None if config.redis is None else resolver.redis(config.redis)
     if faults := (*_faults_between_sections(document, config), *resolver.faults):
-        raise ConfigError(in_order(faults))
+        raise ConfigError(sorted_faults(faults))
     return Settings(
         config=config,
         organizations=tuple(one for one in organizations if one is not None),
@@ -79,5 +79,5 @@ def _faults_between_sections(document: Document, config: Config) -> Iterator[Fau
             yield document.fault((*path, "name"), message, "give each a different name")
         names.add(organization.name)
         static = (*path, "users", "static")
-        yield from repeated_ids(document, organization.users.static, static)
+        yield from duplicate_id_faults(document, organization.users.static, static)
         yield from threshold_faults(document, organization.users.static, static, config.alerting)

@@ -51,7 +51,7 @@ class Policy(Section):
 
     @property
     def enabled(self) -> bool:
-        """Whether the policy is in effect although its section is there."""
+        """Whether the policy is in effect. A section can turn its policy off."""
         return True
 
     def exempts(self, user: User, token: Token, now: float) -> bool:
@@ -72,7 +72,7 @@ class UserPolicy(Policy):
 
     @abstractmethod
     def violated_by(self, unexpired: int) -> bool:
-        """Whether a user with so many unexpired tokens violates the policy; exempted tokens are not counted."""
+        """Whether a user with this number of unexpired tokens, exempted ones excluded, violates the policy."""
 
 
 def expiry(token: Token) -> float:

@@ -26,8 +26,8 @@ class MaxLifetime(TokenPolicy):
     name: ClassVar[str] = "max_lifetime"
     words: ClassVar[str] = "it lives longer than is allowed"
     meaning: ClassVar[str] = (
-        "from its creation to its expiry the token lives longer than the limit; replace it by a shorter-lived one. "
-        "A token that never expires breaks `never_expires` instead"
+        "the token's lifetime, from creation to expiry, exceeds the limit; replace it with one that expires sooner. "
+        "A token that never expires violates `never_expires` instead"
     )
 
     limit: Duration = Field(gt=0, description="Longest lifetime allowed; exactly this long is still allowed.")
@@ -45,7 +45,7 @@ class NeverExpires(TokenPolicy):
 
     name: ClassVar[str] = "never_expires"
     words: ClassVar[str] = "it never expires"
-    meaning: ClassVar[str] = "the token has no expiry, so a leak of it never ends; replace it by one that expires"
+    meaning: ClassVar[str] = "the token has no expiry, so it stays valid if it leaks; replace it with one that expires"
 
     forbid: bool = Field(True, description="false turns the policy off and keeps its exceptions.")
 
@@ -73,7 +73,7 @@ class ForbiddenPermissions(TokenPolicy):
 
     name: ClassVar[str] = "forbidden_permissions"
     words: ClassVar[str] = "it grants a forbidden permission"
-    meaning: ClassVar[str] = "the token grants what no token may grant; replace it by one that does not"
+    meaning: ClassVar[str] = "the token grants a forbidden permission; replace it with one that does not"
 
     severity: Annotated[Severity, Field(strict=False)] = Field(
         Severity.CRITICAL, description="Label `severity` of the policy's series and alerts."
@@ -104,9 +104,7 @@ class MaxTokensPerUser(UserPolicy):
 
     name: ClassVar[str] = "max_tokens_per_user"
     words: ClassVar[str] = "there are more tokens than are allowed"
-    meaning: ClassVar[str] = (
-        "the user has more tokens that have not expired than the limit; delete those that nothing uses"
-    )
+    meaning: ClassVar[str] = "the user has more unexpired tokens than the limit; delete those that are not used"
 
     limit: int = Field(ge=0, description="Highest number of unexpired tokens allowed.")
 
@@ -120,7 +118,7 @@ class MaxAge(TokenPolicy):
 
     name: ClassVar[str] = "max_age"
     words: ClassVar[str] = "it is older than is allowed"
-    meaning: ClassVar[str] = "the token was created longer ago than the limit, however long it still lives; replace it"
+    meaning: ClassVar[str] = "the token is older than the limit, whether or not it expires soon; replace it"
 
     limit: Duration = Field(gt=0, description="Age, counted from its creation, at which a token violates the policy.")
 
@@ -134,7 +132,7 @@ class NamePattern(TokenPolicy):
 
     name: ClassVar[str] = "name_pattern"
     words: ClassVar[str] = "it is not named as it must be"
-    meaning: ClassVar[str] = "the name does not say what it must, such as what uses the token; replace or rename it"
+    meaning: ClassVar[str] = "the name does not match the required pattern; rename or replace the token"
 
     pattern: Regex = Field(description="Regular expression (RE2) that must match the entire name.")
 
@@ -148,7 +146,7 @@ class ExpiredNotRemoved(TokenPolicy):
 
     name: ClassVar[str] = "expired_not_removed"
     words: ClassVar[str] = "it has expired and is still there"
-    meaning: ClassVar[str] = "the token has been dead for longer than the limit and hides others; delete it"
+    meaning: ClassVar[str] = "the token expired longer ago than the limit and clutters the list; delete it"
 
     after: Duration = Field(ge=0, description="Time since its expiry at which a token violates the policy.")
 

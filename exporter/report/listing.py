@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from exporter.common.text import cell, expiry_words, json_text, printable, utc
+from exporter.common.text import csv_cell, escaped_json, expiry_words, printable, utc
 from exporter.model.token import NEVER, Token, TokenState
 from exporter.policies.evaluate import counted, violations
 from exporter.report.formats import Output
@@ -130,7 +130,7 @@ def write(listed: Sequence[Row], form: Output, now: float, stream: TextIO, *, au
             _write_table(listed, now, stream, audit=audit)
         case Output.JSON:
             pieces = json.JSONEncoder(ensure_ascii=False, indent=2).iterencode(records(listed, now))
-            stream.writelines(map(json_text, pieces))
+            stream.writelines(map(escaped_json, pieces))
             stream.write("\n")
         case Output.CSV:
             writer = csv.writer(stream)
@@ -143,8 +143,8 @@ def write(listed: Sequence[Row], form: Output, now: float, stream: TextIO, *, au
 
 def _cell(value: object) -> object:
     if isinstance(value, list):
-        return cell(" ".join(value))
-    return cell(value) if isinstance(value, str) else value
+        return csv_cell(" ".join(value))
+    return csv_cell(value) if isinstance(value, str) else value
 
 
 def records(listed: Iterable[Row], now: float) -> list[dict[str, object]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from exporter import __version__
-from exporter.common.text import cell, expiry_words, json_text, printable, rough, utc
+from exporter.common.text import csv_cell, escaped_json, expiry_words, printable, rough_duration, utc
 from exporter.model.token import TokenState
 from exporter.report.charts import policies_chart, states_chart, weeks_chart
 from exporter.report.formats import Form
@@ -53,7 +53,7 @@ def render(summary: Summary, form: Form) -> str:
         case Form.CSV:
             return _csv(summary)
         case Form.JSON:
-            return json_text(json.dumps(as_json(summary), ensure_ascii=False, indent=2)) + "\n"
+            return escaped_json(json.dumps(as_json(summary), ensure_ascii=False, indent=2)) + "\n"
 
 
 def _page(template: str, summary: Summary) -> str:
@@ -61,7 +61,7 @@ def _page(template: str, summary: Summary) -> str:
         return expiry_words(token.expires_at, summary.at)
 
     def age(token: Token) -> str:
-        return "-" if token.created_at is None else rough(max(0.0, summary.at - token.created_at))
+        return "-" if token.created_at is None else rough_duration(max(0.0, summary.at - token.created_at))
 
     return _PAGES.get_template(template).render(
         version=__version__,
@@ -155,7 +155,7 @@ def _csv(summary: Summary) -> str:
 
 def _cell(value: object) -> object:
     """A cell that a spreadsheet does not take for a formula."""
-    return cell(value) if isinstance(value, str) else value
+    return csv_cell(value) if isinstance(value, str) else value
 
 
 def _lines(summary: Summary) -> Iterator[tuple[object, ...]]:

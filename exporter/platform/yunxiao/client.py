@@ -247,7 +247,7 @@ class YunxiaoClient:
             except ApiError as error:
                 if error.reason is not Reason.UNAUTHORIZED:
                     if refused and error.reason in _TAKEN:
-                        self._token.settle(token)
+                        self._token.use(token)
                     raise
                 refused.append(token)
                 # Another file's, or the same file's that has been replaced between reading it and the refusal.
@@ -259,7 +259,7 @@ class YunxiaoClient:
                 token = following
             else:
                 if refused:
-                    self._token.settle(token)
+                    self._token.use(token)
                 return answer
 
     def _attempt(self, operation: str, path: str, query: Mapping[str, str], token: Secret, stop: Stop) -> Answer:
