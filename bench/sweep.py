@@ -24,7 +24,7 @@ from exporter.config.load import load
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from exporter.config.load import Settings
+    from exporter.config.settings import Settings
 
 LATENCY = 0.05
 WORKERS = 64

@@ -21,7 +21,7 @@ from exporter.metrics.families import ALL_FAMILIES, ConfigFamily, Family, Organi
 from exporter.model.event import Change
 from exporter.model.state import Reason
 from exporter.model.token import TokenState
-from exporter.policies.definitions import Policy
+from exporter.policies.builtin import POLICIES
 
 if typing.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -60,7 +60,7 @@ def metrics() -> str:
         *(f"- `{reason}`: {reason.meaning}" for reason in Reason),
         "",
         "### Values of `policy`\n",
-        *(f"- `{policy}`: {policy.meaning}." for policy in Policy),
+        *(f"- `{policy.name}`: {policy.meaning}." for policy in POLICIES),
         "",
         *_group("Organizations and configuration", [one for one in ALL_FAMILIES if type(one) in _ORGANIZATION]),
         *_group("The exporter itself", [one for one in ALL_FAMILIES if isinstance(one, OwnFamily)]),

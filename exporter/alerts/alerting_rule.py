@@ -16,7 +16,8 @@ from exporter.alerts.definitions import (
 )
 from exporter.alerts.escaping import template_text
 from exporter.common.durations import format_duration
-from exporter.policies.definitions import Policy
+from exporter.policies.base import UserPolicy
+from exporter.policies.builtin import POLICIES
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -30,7 +31,8 @@ _LONGEST_FOR = 100 * 365 * 86400.0
 
 
 def _policy_details(*, of_user: bool) -> str:
-    cases = (f'if eq $labels.policy "{one}" }}}}{one.words}{{{{ ' for one in Policy if one.of_user is of_user)
+    chosen = (one for one in POLICIES if issubclass(one, UserPolicy) is of_user)
+    cases = (f'if eq $labels.policy "{one.name}" }}}}{one.words}{{{{ ' for one in chosen)
     return f"{{{{ {'else '.join(cases)}end }}}}"
 
 

@@ -30,7 +30,7 @@ from exporter.alerts.thresholds import (
     stalled_after,
     undiscovered_after,
 )
-from exporter.common.text import expiry_words, rough
+from exporter.common.text import expiry_words, rough_duration
 from exporter.model.event import GRANTS_MORE
 from exporter.model.token import NEVER, token_series
 from exporter.model.user import Owner
@@ -39,7 +39,7 @@ from exporter.policies.evaluate import token_violations, user_violations
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from exporter.config.alerting import Alerting, Ignore
+    from exporter.config.alerting import Alerting, Silence
     from exporter.config.schema import Config
     from exporter.model.snapshot import OrganizationView, View
     from exporter.model.state import UserState
@@ -137,7 +137,7 @@ def _by_subject(
 ) -> Iterator[tuple[Subject, Iterable[Alert]]]:
     """The alerts by subject, evaluated lazily."""
     maker = _Maker(config.alerting, now)
-    silences = [entry for entry in config.alerting.ignore if entry.holds(now)]
+    silences = [entry for entry in config.alerting.ignore if entry.active(now)]
     widened = _widened(last_events or {}, now) if config.alerting.permissions_widened else {}
     for organization in view.organizations:
         name = organization.name
@@ -197,11 +197,11 @@ class _Maker:
 
 
 def _about_state(
-    organization: str, state: UserState, config: Config, silences: list[Ignore], maker: _Maker
+    organization: str, state: UserState, config: Config, silences: list[Silence], maker: _Maker
 ) -> Iterator[Alert]:
     yield from _about_user(organization, state, config, maker)
     for token in token_series(state.tokens):
-        if not any(entry.fits(state.user, token) for entry in silences):
+        if not any(entry.matches(state.user, token) for entry in silences):
             yield from _about_token(organization, state.user, token, config.alerting, maker)
     yield from _about_policies(organization, state, config.policies, silences, maker)
 
@@ -215,7 +215,7 @@ def _about_token(organization: str, user: User, token: Token, alerting: Alerting
             return
         definition, since = TOKEN_NEVER_EXPIRES, token.created_at or maker.now
     else:
-        warning, critical = thresholds_of(token, *alerting.in_force(user.thresholds))
+        warning, critical = thresholds_of(token, *alerting.effective(user.thresholds))
         left = expires_at - maker.now
         if left <= 0:
             definition, since = TOKEN_EXPIRED, expires_at
@@ -230,12 +230,12 @@ def _about_token(organization: str, user: User, token: Token, alerting: Alerting
 
 
 def _about_policies(
-    organization: str, state: UserState, policies: Policies, silences: list[Ignore], maker: _Maker
+    organization: str, state: UserState, policies: Policies, silences: list[Silence], maker: _Maker
 ) -> Iterator[Alert]:
     user = state.user
     of_user = _user_labels(organization, user)
     for one in token_violations(user, state.tokens, policies, maker.now):
-        if (token := one.token) is None or any(entry.fits(user, token) for entry in silences):
+        if (token := one.token) is None or any(entry.matches(user, token) for entry in silences):
             continue
         labels = of_user | _token_labels(token) | _policy_labels(one)
         since = maker.now if one.since is None else one.since
@@ -254,7 +254,7 @@ def _about_user(organization: str, state: UserState, config: Config, maker: _Mak
     if state.last_success is not None:
         since = state.last_success + stale_after(config.poll)
         if since <= maker.now:
-            age = rough(maker.now - state.last_success)
+            age = rough_duration(maker.now - state.last_success)
             yield maker.make(USER_DATA_STALE, labels, since, state.user, age=age)
 
 
@@ -264,7 +264,7 @@ def _about_organization(
     last = view.since if view.sweep is None else view.sweep.completed_at
     since = last + stalled_after(config.poll)
     if since <= maker.now:
-        yield maker.make(SWEEP_STALLED, {"organization": view.name}, since, age=rough(maker.now - last))
+        yield maker.make(SWEEP_STALLED, {"organization": view.name}, since, age=rough_duration(maker.now - last))
     if view.discovery is not None and view.discovery.up is False:
         since = (view.discovery.last_success or view.since) + undiscovered_after(config.discover_intervals)
         if since <= maker.now:
@@ -296,4 +296,4 @@ def _token_labels(token: Token) -> dict[str, str]:
 
 
 def _policy_labels(violation: Violation) -> dict[str, str]:
-    return {"policy": violation.policy.value, "severity": violation.severity.value}
+    return {"policy": violation.policy.name, "severity": violation.severity.value}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from exporter.alerts.notifier import Notifier
     from exporter.alerts.sender import NotificationObserver
     from exporter.alerts.senders import Senders
-    from exporter.config.load import Settings
+    from exporter.config.settings import Settings
     from exporter.model.kept_alert import KeptAlert
 
 ALERT_NAMES = tuple(definition.name for definition in ALL_DEFINITIONS)

@@ -9,7 +9,7 @@ from exporter.alerts.escaping import promql_regex, promql_string
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from exporter.config.alerting import Ignore
+    from exporter.config.alerting import Silence
 
 USER = "organization, user_id, user"
 TOKEN = f"{USER}, token_id, token"
@@ -49,7 +49,7 @@ def latest(labels: str, family: str, selector: str = "", present: str = "") -> s
     return f"(\n  {now}\n  or\n  ({before} unless on (organization, user_id) {present})\n)"
 
 
-def unless_silenced(expression: str, silences: Iterable[Ignore], series: str = EXPIRY) -> str:
+def unless_silenced(expression: str, silences: Iterable[Silence], series: str = EXPIRY) -> str:
     """The expression without the tokens that `alerting.ignore` silences, each until the end of its last day."""
     for entry in silences:
         for matchers in _matchers(entry):
@@ -57,7 +57,7 @@ def unless_silenced(expression: str, silences: Iterable[Ignore], series: str = E
     return expression
 
 
-def _matchers(entry: Ignore) -> Iterable[str]:
+def _matchers(entry: Silence) -> Iterable[str]:
     """The label matchers of the tokens that an entry silences: its user may be an id or a name."""
     matchers = []
     if entry.token_id is not None:

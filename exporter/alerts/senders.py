@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from exporter.common.redaction import Redactor
     from exporter.common.worker import Supervisor
     from exporter.config.alerting import ReceiverSection
-    from exporter.config.load import AlertmanagerSettings, Settings
+    from exporter.config.settings import AlertmanagerSettings, Settings
     from exporter.http.session import Watchdog
 
 _STOP_TIMEOUT = 1.0

@@ -9,7 +9,7 @@ import structlog
 if TYPE_CHECKING:
     from exporter.app.in_force import Current
     from exporter.common.clock import Clock
-    from exporter.config.load import Settings
+    from exporter.config.settings import Settings
 
 _log = structlog.get_logger(__name__)
 
@@ -39,7 +39,7 @@ class ConfigWarnings:
 
     def check(self) -> None:
         """Warn of what has come up meanwhile, such as a silence that has ended."""
-        warnings = frozenset(self._current.value.settings.notes(self._clock.now()))
+        warnings = frozenset(self._current.value.settings.warnings(self._clock.now()))
         for warning in sorted(warnings - self._logged):
             _log.warning("configuration warning", note=warning)
         self._logged = warnings

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from exporter.common.clock import Clock
-    from exporter.config.load import Settings
+    from exporter.config.settings import Settings
     from exporter.web.security import WebSecurity
 
 _log = structlog.get_logger(__name__)

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from exporter.app.changes import Listener
     from exporter.cluster.shard import Shard
     from exporter.common.clock import Clock
-    from exporter.config.load import OrganizationSettings, Settings
+    from exporter.config.settings import OrganizationSettings, Settings
     from exporter.model.snapshot import OrganizationView
     from exporter.web.security import WebSecurity
 

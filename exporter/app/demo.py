@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exporter.config.document import Document
-from exporter.config.load import Settings, settle
+from exporter.config.load import load_document
 from exporter.platform.yunxiao.simulator.enterprise import Enterprise
 from exporter.platform.yunxiao.simulator.server import Simulator
 
 if TYPE_CHECKING:
     from exporter.common.clock import Clock
     from exporter.common.redaction import Redactor
+    from exporter.config.settings import Settings
 
 ORGANIZATION = "demo"
 _TOKEN_VARIABLE = "YUNXIAO_DEMO_TOKEN"  # noqa: S105 - the name of a variable
@@ -46,4 +47,4 @@ def demo_settings(simulator: Simulator, redactor: Redactor) -> Settings:
             "expired_not_removed": {"after": "30d"},
         },
     }
-    return settle(Document("demo", data), Path(), {_TOKEN_VARIABLE: simulator.token}, redactor)
+    return load_document(Document("demo", data), Path(), {_TOKEN_VARIABLE: simulator.token}, redactor)

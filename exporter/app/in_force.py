@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from exporter.config.load import Settings
     from exporter.config.schema import Config
+    from exporter.config.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from exporter.app.organization import Organization
 from exporter.app.organization_parts import Shared
 from exporter.common.cancellation import Stop
+from exporter.common.text import explained
 from exporter.common.worker import Supervisor
 from exporter.http.session import Watchdog
 from exporter.metrics.telemetry import Telemetry
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from exporter.common.clock import Clock
-    from exporter.config.load import Settings
+    from exporter.config.settings import Settings
     from exporter.model.user import User
 
 
@@ -89,10 +90,8 @@ def _undiscovered(organizations: Iterable[Organization]) -> Iterator[str]:
     for organization in organizations:
         failure = None if organization.refresher is None else organization.refresher.failure
         if failure is not None:
-            yield (
-                f"{organization.ledger.name}: users cannot be discovered: "
-                f"{failure.reason.value}: {failure.message}; {failure.reason.meaning}"
-            )
+            reason = f"{organization.ledger.name}: users cannot be discovered: {failure.reason}"
+            yield explained(failure.message, failure.reason.meaning, reason=reason)
 
 
 def _failures(view: View) -> Iterator[str]:
@@ -101,7 +100,7 @@ def _failures(view: View) -> Iterator[str]:
         affected: dict[str, list[str]] = {}
         for state in organization.users:
             if state.failure is not None:
-                why = f"{state.failure.reason.value}: {state.failure.message}; {state.failure.reason.meaning}"
+                why = explained(state.failure.message, state.failure.reason.meaning, reason=state.failure.reason)
             elif not state.polled:
                 why = "not polled"
             else:

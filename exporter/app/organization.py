@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from exporter.app.organization_parts import Shared
-    from exporter.config.load import OrganizationSettings
     from exporter.config.schema import Config, Poll
+    from exporter.config.settings import OrganizationSettings
     from exporter.metrics.telemetry import OrganizationTelemetry
     from exporter.model.snapshot import OrganizationView
     from exporter.model.user import User

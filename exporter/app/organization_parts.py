@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from exporter.common.clock import Clock
-    from exporter.config.load import OrganizationSettings
     from exporter.config.schema import Poll
+    from exporter.config.settings import OrganizationSettings
     from exporter.http.session import Watchdog
     from exporter.metrics.telemetry import OrganizationTelemetry
     from exporter.model.user import User

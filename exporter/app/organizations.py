@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from exporter.app.organization import Organization
-    from exporter.config.load import OrganizationSettings, Settings
+    from exporter.config.settings import OrganizationSettings, Settings
     from exporter.model.snapshot import OrganizationView
     from exporter.polling.scheduler import Scheduler
     from exporter.state.store import Store

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from exporter.app.organization import Organization
 from exporter.app.organization_parts import Shared
 from exporter.common.cancellation import Stop
-from exporter.common.text import printable
+from exporter.common.text import explained, printable
 from exporter.common.worker import Supervisor
 from exporter.http.session import Watchdog
 from exporter.metrics.telemetry import Telemetry
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from exporter.common.clock import Clock
-    from exporter.config.load import Settings
+    from exporter.config.settings import Settings
     from exporter.model.state import Failure
     from exporter.model.user import User
 
@@ -96,4 +96,4 @@ def _named(users: Sequence[User]) -> str:
 
 
 def _words(failure: Failure) -> str:
-    return f"failed: {failure.reason.value}: {failure.message}; {failure.reason.meaning}"
+    return explained(failure.message, failure.reason.meaning, reason=f"failed: {failure.reason}")

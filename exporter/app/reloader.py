@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from exporter.common.cancellation import Stop
     from exporter.common.clock import Clock
     from exporter.common.worker import Supervisor
-    from exporter.config.load import Settings
+    from exporter.config.settings import Settings
     from exporter.metrics.notifications import NotificationTelemetry
     from exporter.metrics.telemetry import Telemetry
     from exporter.model.snapshot import OrganizationView

@@ -34,7 +34,7 @@ def check_config(
     found = sum(one.config.users.discover is not None for one in settings.organizations)
     more = f", more to be discovered in {found}" if found else ""
     terminal.out(f"{config_file}: valid; {len(settings.organizations)} organization(s), {users} user(s){more}")
-    for warning in settings.notes(SystemClock().now()):
+    for warning in settings.warnings(SystemClock().now()):
         terminal.err(f"{config_file}: warning: {warning}")
     if not probes:
         return

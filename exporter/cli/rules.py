@@ -30,7 +30,7 @@ def rules(
         terminal.document(lambda stream: stream.write(text))
         return
     settings = load_settings(terminal, config_file)
-    for warning in settings.rule_notes:
+    for warning in settings.rule_warnings:
         terminal.err(f"{config_file}: warning: {warning}")
     config = settings.config
     text = rules_text(config.alerting, config.poll, settings.label_names, config.policies, config.discover_intervals)

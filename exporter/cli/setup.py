@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from exporter.cli.terminal import Terminal
     from exporter.common.log_options import Format, Level
-    from exporter.config.load import Settings
+    from exporter.config.settings import Settings
 
 
 def set_up_logs(terminal: Terminal, level: Level, form: Format) -> None:

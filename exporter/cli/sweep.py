@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from exporter.app.once import Outcome
     from exporter.cli.terminal import Terminal
     from exporter.common.clock import Clock
-    from exporter.config.load import Settings
+    from exporter.config.settings import Settings
 
 
 def sweep_with_progress(terminal: Terminal, settings: Settings, clock: Clock) -> Outcome:

@@ -1,7 +1,6 @@
 """tokens: one sweep, and the list of tokens."""
 
-from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,8 +11,21 @@ from exporter.cli.sweep import report_failures, sweep_with_progress
 from exporter.cli.terminal import OutputError, Terminal
 from exporter.common.durations import parse_duration
 from exporter.common.log_options import Format, Level
-from exporter.policies.definitions import Policy
 from exporter.report.formats import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exporter.policies.base import Policy
+
+
+def _policy(name: str) -> "type[Policy]":
+    from exporter.policies.builtin import POLICIES
+
+    found = next((one for one in POLICIES if one.name == name), None)
+    if found is None:
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(repr(one.name) for one in POLICIES)}.")
+    return found
 
 
 def _window(text: str) -> float:
@@ -27,8 +39,13 @@ def tokens(
     context: typer.Context,
     config_file: ConfigFile,
     policies: Annotated[
-        list[Policy] | None,
-        typer.Argument(metavar="[POLICY]...", help="With --policy: only these policies.", show_default=False),
+        list[Any] | None,
+        typer.Argument(
+            metavar="[POLICY]...",
+            help="With --policy: only these policies.",
+            show_default=False,
+            parser=_policy,
+        ),
     ] = None,
     expires_within: Annotated[
         float | None,
@@ -89,11 +106,14 @@ def tokens(
         raise typer.Exit(FOUND)
 
 
-def _check_policies(terminal: Terminal, names: Sequence[Policy], configured: Sequence[Policy], *, wanted: bool) -> None:
+def _check_policies(
+    terminal: Terminal, names: "Sequence[type[Policy]]", configured: "Sequence[type[Policy]]", *, wanted: bool
+) -> None:
     """Refuse a check that could find nothing, before any request is sent."""
     if names and not wanted:
         raise typer.BadParameter("names of policies go with --policy", param_hint="POLICY")
     if wanted and not configured:
         refuse(terminal, "--policy: the configuration has no policies; give it a section policies", SWEEP_FAILED)
     if missing := [name for name in names if name not in configured]:
-        refuse(terminal, f"--policy: not in the section policies: {', '.join(missing)}", SWEEP_FAILED)
+        names_missing = ", ".join(one.name for one in missing)
+        refuse(terminal, f"--policy: not in the section policies: {names_missing}", SWEEP_FAILED)

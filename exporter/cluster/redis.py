@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from exporter.common.redaction import Redactor
     from exporter.common.secrets import SecretSource
-    from exporter.config.load import RedisSettings
+    from exporter.config.settings import RedisSettings
 
 T = TypeVar("T")
 _TIMEOUT = 2.0

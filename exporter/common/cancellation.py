@@ -1,4 +1,4 @@
-"""Requests to stop that end every wait made through them at once."""
+"""Stop requests that end all waits made through them immediately."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import threading
 
 
 class StoppedError(Exception):
-    """The work was called off: by shutdown, by a reload, or because its sweep has ended."""
+    """The work was cancelled: by shutdown, by a reload, or because its sweep has ended."""
 
 
 class Stop:
-    """A request to stop that ends every wait made through it at once.
+    """A stop request that ends all waits made through it immediately.
 
-    A stop may have a parent: stopping the parent stops the child too, stopping the child leaves the parent alone. The
-    daemon has one, each organization one below it, and each sweep one below that.
+    A stop may have a parent: stopping the parent also stops the child, but not the other way round. The daemon has one,
+    each organization has a child of it, and each sweep has a child of that.
     """
 
     def __init__(self, parent: Stop | None = None) -> None:
         self._event = threading.Event()
-        # Guards _children and the order "set, then tell the children", so that no child is born unstopped.
+        # Guards _children, and that a child added while the event is set is stopped too.
         self._lock = threading.Lock()
         self._children: list[Stop] = []
         self._parent = parent
@@ -32,7 +32,7 @@ class Stop:
                 child.set()
 
     def set(self) -> None:
-        """Ask for the stop. Asking twice is harmless."""
+        """Request the stop. May be called repeatedly."""
         with self._lock:
             self._event.set()
             children = list(self._children)
@@ -40,21 +40,21 @@ class Stop:
             child.set()
 
     def release(self) -> None:
-        """Let the parent forget this stop, once nothing waits on it any more."""
+        """Remove this stop from its parent, once nothing waits on it."""
         if self._parent is not None:
             with self._parent._lock:  # noqa: SLF001
                 if self in self._parent._children:  # noqa: SLF001
                     self._parent._children.remove(self)  # noqa: SLF001
 
     def is_set(self) -> bool:
-        """Whether the stop has been asked for."""
+        """Whether the stop was requested."""
         return self._event.is_set()
 
     def wait(self, seconds: float | None) -> bool:
-        """Wait so many seconds (None: as long as it takes) or until the stop. True if it came to the stop."""
+        """Wait until the stop, at most for this number of seconds; None for no limit. True if it was requested."""
         return self._event.wait(None if seconds is None else max(0.0, seconds))
 
     def check(self) -> None:
-        """Raise `StoppedError` if the stop has been asked for."""
+        """Raise `StoppedError` if the stop was requested."""
         if self._event.is_set():
             raise StoppedError

@@ -1,4 +1,4 @@
-"""The one place where time comes from, so that tests can set it."""
+"""The only source of time, so that tests can set it."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Where the product reads the time."""
+    """A source of time."""
 
     def now(self) -> float:
         """Seconds since the Unix epoch, UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds on a clock that never jumps, for measuring how long something took."""
+        """Seconds on a clock that never jumps, for measuring durations."""
         ...
 
 
 class SystemClock:
-    """The machine's own clocks."""
+    """The clocks of the operating system."""
 
     def now(self) -> float:
         """Seconds since the Unix epoch, UTC."""

@@ -1,4 +1,4 @@
-"""Runs something for many callers at once, as seldom as each of them can accept."""
+"""Shares the runs of a function among concurrent callers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ T = TypeVar("T")
 
 
 class Coalesced(Generic[T]):
-    """A function of which one run is under way at a time, and whose waiting callers share the next one.
+    """A function that runs once at a time, and whose waiting callers share the next run.
 
-    Each caller gets the result of a run that began after the call: so a hundred callers who come during one run make
-    for one more, not for a hundred.
+    Each caller gets the result of a run that began after the call. So a hundred callers during one run cause one more
+    run, not a hundred.
 
     Args:
-        run: what to run. If it raises, its caller gets the exception, and a waiting one runs it again.
+        run: the function. If it raises, its caller gets the exception, and a waiting caller runs it again.
     """
 
     def __init__(self, run: Callable[[], T]) -> None:
@@ -34,10 +34,10 @@ class Coalesced(Generic[T]):
         self._result: tuple[T] | None = None
 
     def __call__(self) -> T:
-        """The result of a run that begins from now on.
+        """The result of a run that begins after this call.
 
         Raises:
-            StoppedError: `stop` was called before there was one.
+            StoppedError: `stop` was called before the result was available.
         """
         with self._changed:
             mine = self._begun + 1
@@ -51,9 +51,9 @@ class Coalesced(Generic[T]):
                 self._changed.wait()
             self._begun += 1
             self._running = True
-        return self._lead()
+        return self._run_now()
 
-    def _lead(self) -> T:
+    def _run_now(self) -> T:
         result: tuple[T] | None = None
         try:
             result = (self._run(),)
@@ -66,7 +66,7 @@ class Coalesced(Generic[T]):
         return result[0]
 
     def stop(self) -> None:
-        """Begin no more runs, and let all waiting callers go."""
+        """Start no more runs, and wake all waiting callers, which raise `StoppedError`."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""Durations as Prometheus writes them: ``90s``, ``1h30m``, ``14d``.
+"""Durations in the format of Prometheus: ``90s``, ``1h30m``, ``14d``.
 
 The grammar is that of Prometheus' configuration file (``<duration>``): units from years to milliseconds, each at most
 once, largest first. https://prometheus.io/docs/prometheus/latest/configuration/configuration/
@@ -22,16 +22,16 @@ _LONGEST_MS = 100 * 365 * 86_400_000
 
 
 def parse_duration(text: str) -> float:
-    """Read a duration; the result is in seconds.
+    """Parse a duration into seconds.
 
     Raises:
-        ValueError: the text is no duration, or one of more than 100 years. The message says how one looks.
+        ValueError: the text is not a valid duration, or longer than 100 years.
     """
     match = _PATTERN.fullmatch(text)
     if text == "0":
         return 0.0
     if not text or match is None:
-        raise ValueError(f"{text!r} is no duration; write it as Prometheus does, such as 90s, 1h30m or 14d")
+        raise ValueError(f"{text!r} is not a valid duration; write it as in Prometheus, such as 90s, 1h30m or 14d")
     total = sum(int(number) * size for number, (_, size) in zip(match.groups(), _UNITS, strict=True) if number)
     if total > _LONGEST_MS:
         raise ValueError(f"{text!r} is longer than 100 years")
@@ -39,12 +39,12 @@ def parse_duration(text: str) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """Write seconds as a duration that `parse_duration` reads back, exact to the millisecond."""
+    """Format seconds as a duration that `parse_duration` can parse, rounded to milliseconds."""
     rest = round(seconds * 1000)
     if rest == 0:
         return "0s"
     parts = []
-    # Years and weeks are left out: "365d" and "14d" are what people write in expiry rules.
+    # Without years and weeks, because expiry rules usually have 365d and 14d.
     for unit, size in _UNITS[2:]:
         number, rest = divmod(rest, size)
         if number:

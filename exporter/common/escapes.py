@@ -1,4 +1,4 @@
-"""Undoes the escapes of URLs, JSON, Python and HTML in a text, and remembers where each character came from."""
+"""Undoes the escapes of URLs, JSON, Python and HTML in a text, and maps the result to the original."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Unescaped:
 
     Attributes:
         text: the result.
-        at: the positions in it that come from an escape, ascending; each escape gives one character.
-        spans: for each of these, where its escape starts and ends in the original.
+        at: the positions in it that come from an escape, ascending; each escape yields one character.
+        spans: for each of these, start and end of its escape in the original.
     """
 
     text: str
@@ -43,7 +43,7 @@ class Unescaped:
     spans: tuple[tuple[int, int], ...]
 
     def origin(self, start: int, end: int) -> tuple[int, int]:
-        """Where the characters from ``start`` to ``end`` stood in the original; ``end`` is after ``start``."""
+        """The span in the original of the characters from ``start`` to ``end``, which must not be empty."""
         return self._place(start)[0], self._place(end - 1)[1]
 
     def _place(self, position: int) -> tuple[int, int]:
@@ -56,7 +56,7 @@ class Unescaped:
         return place, place + 1
 
     def whole(self, start: int, end: int) -> tuple[int, int]:
-        """A span of the original, widened so that it cuts no escape in two."""
+        """A span of the original, extended so that it does not split an escape."""
         first = bisect.bisect_right(self.spans, (start, start)) - 1
         if first >= 0 and self.spans[first][0] < start < self.spans[first][1]:
             start = self.spans[first][0]
@@ -67,7 +67,7 @@ class Unescaped:
 
 
 def unescape(text: str) -> Unescaped | None:
-    """The text with one level of escapes undone; None where there is none."""
+    """The text with one level of escapes undone; None if it has no escapes."""
     if not any(mark in text for mark in _MARKS):
         return None
     pieces: list[str] = []
@@ -90,7 +90,7 @@ def unescape(text: str) -> Unescaped | None:
 
 
 def _characters(match: re.Match[str]) -> Iterator[tuple[str, int, int]]:
-    """The characters that an escape, or a row of escapes, stands for, with their spans."""
+    """The characters that an escape, or a sequence of escapes, encodes, with their spans."""
     escape, place = match[0], match.start()
     match match.lastgroup:
         case "percent":
@@ -109,12 +109,12 @@ def _characters(match: re.Match[str]) -> Iterator[tuple[str, int, int]]:
         case "quoted":
             yield _CONTROLS.get(escape[1], escape[1]), place, match.end()
         case _:
-            # Numbers that stand for no character are left out by the library.
+            # The library drops numbers that are not characters.
             yield html.unescape(escape)[:1] or "\ufffd", place, match.end()
 
 
 def _utf8(raw: bytes, place: int, size: int) -> Iterator[tuple[str, int, int]]:
-    """Escaped bytes as UTF-8; a byte that is none stands for the character of that number, as Python's repr has it."""
+    """Decodes escaped bytes as UTF-8; a byte that is not valid is the character of that number, as in Python's repr."""
     for char in raw.decode("utf-8", "surrogateescape"):
         count = len(char.encode("utf-8", "surrogateescape"))
         number = ord(char)

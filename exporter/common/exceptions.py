@@ -1,4 +1,4 @@
-"""Exceptions of libraries: everything that one came from, and how to let go of it without leaving cycles."""
+"""Exceptions of libraries: their causes, and how to release them without reference cycles."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import traceback
 
 
 def causes(error: BaseException) -> list[BaseException]:
-    """An exception and all exceptions that it came from, in whichever way the libraries recorded them."""
+    """An exception and all its causes, however the libraries recorded them."""
     seen: list[BaseException] = []
     todo: list[object] = [error]
     while todo:
         cause = todo.pop()
-        # By identity: an exception class may define its own idea of equality.
+        # By identity, because an exception class may define its own equality.
         if not isinstance(cause, BaseException) or any(cause is one for one in seen):
             continue
         seen.append(cause)
@@ -20,13 +20,13 @@ def causes(error: BaseException) -> list[BaseException]:
 
 
 def clear_chain(error: BaseException) -> None:
-    """Cut a caught exception and all that it came from loose from their frames and from each other.
+    """Remove the references of a caught exception and its causes to their frames and to each other.
 
     Libraries keep exceptions in local variables, so that exception, traceback and frame refer to each other. Such a
-    cycle stays in memory until the garbage collector finds it, and during an outage there is one with each request.
+    cycle stays in memory until the garbage collector finds it, and during an outage each request creates one.
 
-    Call it in the ``except`` clause that turns a library's exception into one of ours, after its text has been read.
-    Frames that still run, those of the caller included, are left alone.
+    Call it in the ``except`` clause that replaces a library's exception by one of ours, after its text has been read.
+    Running frames, including that of the caller, are not changed.
     """
     for one in causes(error):
         traceback.clear_frames(one.__traceback__)

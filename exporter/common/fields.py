@@ -1,19 +1,18 @@
-"""The kinds of values that configuration keys hold, and how each is checked."""
+"""The types of configuration values, and how each is validated."""
 
 from __future__ import annotations
 
-import functools
 import re
 from datetime import date
 from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
-import re2
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from exporter.common.durations import parse_duration
 from exporter.common.plain_secrets import looks_like_a_token
+from exporter.common.regex import compiled_regex
 
 _LOOKS_LIKE_A_TOKEN = re.compile(r"pt-[0-9A-Za-z*]+_", re.IGNORECASE)
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -34,33 +33,35 @@ def _duration(value: Any) -> float:
 
 def _no_token(value: str) -> str:
     if _LOOKS_LIKE_A_TOKEN.search(value):
-        raise ValueError("holds what looks like a token itself; put the token into a file and name the file here")
+        raise ValueError("contains what looks like a token; put the token into a file and set this key to its path")
     return value
 
 
 def _shown(value: str) -> str:
     if looks_like_a_token(value):
-        raise ValueError("holds what looks like a token, and everybody can see it here; write a name")
+        raise ValueError("contains what looks like a token, but this value is public; set it to a name")
     return value
 
 
 def _token_id(value: str) -> str:
     if _LOOKS_LIKE_A_TOKEN.search(value):
-        raise ValueError("holds what looks like a whole token; write the part before the _ only")
+        raise ValueError("contains what looks like a whole token; write only the part before the _")
     return value
 
 
 def _path(value: str) -> str:
     _no_token(value)
     if "\0" in value:
-        raise ValueError("holds a NUL character; write a path")
+        raise ValueError("contains a NUL character; remove it")
     return value
 
 
 def _variable(value: str) -> str:
     _no_token(value)
     if not _VARIABLE_NAME.fullmatch(value):
-        raise ValueError("is no name of an environment variable; give the name, not the token")
+        raise ValueError(
+            "is not a valid name of an environment variable; set it to the variable's name, not to the token"
+        )
     return value
 
 
@@ -69,31 +70,31 @@ def _url(value: str, instead: str) -> SplitResult:
         parts = urlsplit(value)
         parts.port  # noqa: B018 - reading it is what checks it
     except ValueError:
-        raise ValueError(f"is no URL; write {instead}") from None
+        raise ValueError(f"is not a valid URL; write {instead}") from None
     return parts
 
 
 def _http_url(value: str) -> SplitResult:
     parts = _url(value, "https://host or https://host:port")
     if parts.scheme not in {"http", "https"} or not parts.hostname or any(char.isspace() for char in value):
-        raise ValueError("is no URL that can be used; write http:// or https://, a host and, if need be, a port")
+        raise ValueError("is not a valid HTTP URL; write http:// or https://, a host and optionally a port")
     return parts
 
 
 def _bare_address(value: str, whose: str, instead: str) -> str:
-    """An address without credentials, query, fragment and trailing slash; the messages say what to write instead."""
+    """A URL without credentials, query, fragment and trailing slash."""
     parts = _http_url(value)
     if parts.username is not None or parts.password is not None:
-        raise ValueError(f"must not hold a user or password; {instead}")
+        raise ValueError(f"must not contain a user or password; {instead}")
     if parts.query or parts.fragment:
-        raise ValueError(f"must not have a query or fragment; write {whose} address alone")
+        raise ValueError(f"must not have a query or fragment; write only the address of {whose}")
     return value.rstrip("/")
 
 
 def _endpoint(value: str) -> str:
-    address = _bare_address(value, "the platform's", "the API knows its token only")
+    address = _bare_address(value, "the platform", "the platform's API accepts only its token")
     if address.endswith("/oapi/v1"):
-        raise ValueError("must not end in /oapi/v1, which is added by itself; write the part before it")
+        raise ValueError("must not end in /oapi/v1, which the exporter adds; write only the part before it")
     return address
 
 
@@ -106,20 +107,20 @@ def _timezone(value: str) -> str:
     try:
         ZoneInfo(value)
     except (ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
-        raise ValueError("is no time zone; write a name such as Asia/Shanghai or UTC") from None
+        raise ValueError("is not a valid time zone; write a name such as Asia/Shanghai or UTC") from None
     except KeyError:
-        raise ValueError("is no time zone known here; write a name such as Asia/Shanghai or UTC") from None
+        raise ValueError("is not a known time zone; write a name such as Asia/Shanghai or UTC") from None
     return value
 
 
 def _host(value: str) -> str:
     if not _HOST_HEADER.fullmatch(value):
-        raise ValueError("is no host name; write it as it should stand in the Host header, such as acme.example.com")
+        raise ValueError("is not a valid host name; write it as in a Host header, such as acme.example.com")
     return value
 
 
 def _alertmanager(value: str) -> str:
-    address = _bare_address(value, "Alertmanager's", "use basic_auth with a password_file")
+    address = _bare_address(value, "Alertmanager", "use basic_auth with a password_file")
     return address.removesuffix("/api/v2/alerts")
 
 
@@ -129,12 +130,12 @@ def _redis(value: str) -> str:
         return _sentinel(value, rest)
     parts = _url(value, "redis://host:6379/0")
     if parts.username is not None or parts.password is not None:
-        raise ValueError("must not hold a user or password; use username and password_file")
+        raise ValueError("must not contain a user or password; use username and password_file")
     database = parts.path.removeprefix("/")
     if parts.scheme not in {"redis", "rediss"} or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("is not a valid URL of a Redis; write redis://host:6379/0, or rediss:// for TLS")
+        raise ValueError("is not a valid Redis URL; write redis://host:6379/0, or rediss:// for TLS")
     if database and not database.isdecimal():
-        raise ValueError("must end in the number of a database, such as /0")
+        raise ValueError("must end in a database number, such as /0")
     return value
 
 
@@ -142,9 +143,9 @@ def _sentinel(value: str, rest: str) -> str:
     addresses, _, path = rest.partition("/")
     service, _, database = path.partition("/")
     if "@" in rest:
-        raise ValueError("must not hold a user or password; use username and password_file")
+        raise ValueError("must not contain a user or password; use username and password_file")
     if not service or not database.isdecimal() or any(one in value for one in "?#"):
-        raise ValueError("is not a valid URL of Sentinels; write redis+sentinel://host:26379,other:26379/service/0")
+        raise ValueError("is not a valid Redis Sentinel URL; write redis+sentinel://host:26379,other:26379/service/0")
     for one in addresses.split(","):
         if not _url(f"redis://{one}", "redis://host:26379").hostname:
             raise ValueError("must name a host for each Sentinel, such as redis+sentinel://a:26379,b:26379/service/0")
@@ -169,12 +170,12 @@ def _day(value: Any) -> date:
 
 def _label_name(value: str) -> str:
     if not _LABEL_NAME.fullmatch(value) or value.startswith("__"):
-        raise ValueError(f"{value!r} is no label name; use letters, digits and _, such as cost_center")
+        raise ValueError(f"{value!r} is not a valid label name; use letters, digits and _, such as cost_center")
     if value.lower() in _NUMBERS:
-        # PromQL reads it as a number where a rule groups by it.
-        raise ValueError(f"the label {value} is a number to Prometheus' rules; choose another name")
+        # PromQL parses it as a number if a rule groups by it.
+        raise ValueError(f"the label {value} is a number in Prometheus rules; choose another name")
     if value in _RESERVED_LABELS:
-        raise ValueError(f"the label {value} is set by the exporter or by Prometheus itself; choose another name")
+        raise ValueError(f"the label {value} is set by the exporter or by Prometheus; choose another name")
     return value
 
 
@@ -183,28 +184,8 @@ def _regex(value: str) -> str:
     return value
 
 
-@functools.lru_cache(maxsize=1024)
-def compiled_regex(pattern: str) -> Any:
-    """A regular expression in the syntax and with the linear time of RE2, which Prometheus' rules use too.
-
-    Raises:
-        ValueError: it is none; RE2 knows neither look-around nor back-references.
-    """
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        return re2.compile(pattern, options)
-    except re2.error as error:
-        why = error.args[0]
-        detail = why.decode("utf-8", "replace") if isinstance(why, bytes) else str(why)
-        raise ValueError(
-            f"is no regular expression of RE2: {detail}; check brackets and backslashes, and write it without "
-            "look-around and back-references, which Prometheus' rules cannot express"
-        ) from None
-
-
 Duration = Annotated[float, BeforeValidator(_duration), Field(json_schema_extra={"shown_as": "duration"})]
-"""Seconds, written in the file as Prometheus writes durations."""
+"""Seconds, written in the file as a Prometheus duration."""
 _Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256)]
 Text = Annotated[_Words, AfterValidator(_shown)]
 LabelValue = Annotated[str, AfterValidator(_shown)]
@@ -221,11 +202,11 @@ PageUrl = Annotated[str, AfterValidator(_page)]
 Day = Annotated[date, BeforeValidator(_day), Field(json_schema_extra={"shown_as": "date"})]
 LabelName = Annotated[str, AfterValidator(_label_name)]
 OwnerLabel = Literal["email", "department", "username"]
-"""What may be known of whoever owns a token, and made a label."""
+"""What may be known about the owner of a token, and may become a label."""
 Regex = Annotated[str, StringConstraints(min_length=1), AfterValidator(_regex)]
 
 
 class Section(BaseModel):
-    """What all parts of the file share: no unknown keys, no conversions, no change once read."""
+    """The base of all sections: unknown keys are refused, values are not converted, instances are immutable."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)

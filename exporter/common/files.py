@@ -1,4 +1,4 @@
-"""Reads what a configuration points at, and never waits for it: regular files only, and no more than a limit."""
+"""Reads files that a configuration names, without blocking: regular files only, up to a size limit."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 import stat
 from pathlib import Path
 
+from exporter.common.text import explained
+
 _DIRECT = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
@@ -14,12 +16,12 @@ class FileError(Exception):
     """A file cannot be read.
 
     Attributes:
-        problem: what is wrong, to follow the file's name.
+        problem: what is wrong; it reads well after the name of the file.
         hint: what to do about it.
     """
 
     def __init__(self, problem: str, hint: str) -> None:
-        super().__init__(f"{problem}; {hint}")
+        super().__init__(explained(problem, hint))
         self.problem = problem
         self.hint = hint
 
@@ -27,29 +29,28 @@ class FileError(Exception):
 def read_regular_file(path: Path, limit: int) -> bytes:
     """The content of a regular file.
 
-    A pipe, a socket or a device may hold its reader for ever and cannot be read again at a reload, so only regular
-    files are opened.
+    Only regular files are opened, because a pipe, a socket or a device may block for ever and cannot be re-read.
 
     Args:
         path: the file; symbolic links are followed.
-        limit: bytes that it may hold.
+        limit: maximum size in bytes.
 
     Raises:
-        FileError: it does not exist, is not a regular file, may not be read, or is larger than the limit.
+        FileError: it does not exist, is not a regular file, is not readable, or is larger than the limit.
     """
     try:
-        # Before opening: that alone changes the state of some devices.
+        # Before opening, which alone changes the state of some devices.
         check_regular(path.stat())
         number = os.open(path, _DIRECT)
         with os.fdopen(number, "rb") as stream:
-            # Another file may have taken the place meanwhile.
+            # Again, because another file may have replaced it meanwhile.
             check_regular(os.fstat(number))
             content = stream.read(limit + 1)
     except OSError as error:
         raise unreadable(error) from None
     except ValueError:
         raise FileError("is not a valid path", "write it without control characters") from None
-    # None is what a file gives that has nothing to read yet, such as /proc/kmsg.
+    # read() returns None for a file without data, such as /proc/kmsg.
     if content is None:
         raise FileError("has nothing to read", "name a regular file")
     if len(content) > limit:
@@ -58,7 +59,7 @@ def read_regular_file(path: Path, limit: int) -> bytes:
 
 
 def check_regular(status: os.stat_result) -> None:
-    """Refuse what is not a regular file.
+    """Raise an error unless it is a regular file.
 
     Raises:
         FileError: it is a folder, a pipe, a socket or a device.
@@ -68,7 +69,7 @@ def check_regular(status: os.stat_result) -> None:
 
 
 def unreadable(error: OSError) -> FileError:
-    """An error of the operating system as what is wrong with the file."""
+    """The FileError for an error of the operating system."""
     if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP}:
         hint = "check the path"
     else:

@@ -1,4 +1,4 @@
-"""Limits how often the same message is logged, for messages that clients or a broken system can cause at will."""
+"""Limits how often a message is logged, if clients or a broken system can cause it at any rate."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAX_KEYS = 256
 
 @dataclass(slots=True)
 class _Window:
-    """What happened to one message since the period began."""
+    """The lines of one message since the period began."""
 
     began: float
     written: int
@@ -27,7 +27,7 @@ class _Window:
 
 
 class LogLimit:
-    """Allows so many lines a period for each message. Any thread may ask.
+    """Allows a number of lines per period for each message. Thread-safe.
 
     Use it like this::
 
@@ -36,8 +36,8 @@ class LogLimit:
 
     Args:
         clock: monotonic time.
-        suppressed: called for each line that is not written; counts it.
-        lines: lines of one message that are written in a period.
+        suppressed: called for each suppressed line, to count it.
+        lines: maximum lines of one message per period.
         period: seconds.
     """
 
@@ -48,7 +48,7 @@ class LogLimit:
         self._suppressed = suppressed
         self._lines = lines
         self._period = period
-        # Guards _windows, oldest message first: it holds at most _MAX_KEYS of them.
+        # Guards _windows, oldest message first, at most _MAX_KEYS of them.
         self._lock = threading.Lock()
         self._windows: OrderedDict[str, _Window] = OrderedDict()
 
@@ -56,11 +56,10 @@ class LogLimit:
         """Whether a line may be written now.
 
         Args:
-            key: stands for the message, without the parts that change from line to line.
+            key: identifies the message, without the parts that change from line to line.
 
         Returns:
-            How many lines of this message were suppressed since the last one that was written; None to suppress this
-            one too.
+            The number of lines suppressed since the last one was written; None to suppress this line too.
         """
         now = self._clock.monotonic()
         with self._lock:

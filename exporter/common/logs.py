@@ -1,4 +1,4 @@
-"""Log lines on stderr, as logfmt or JSON, for the exporter's own parts and the libraries alike."""
+"""Logging to stderr, as logfmt or JSON, for the exporter and for libraries."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from exporter.common.clock import SystemClock
 from exporter.common.log_limit import LogLimit
 from exporter.common.log_options import Format, Level
 from exporter.common.redaction import Redactor
-from exporter.common.text import uncontrolled
+from exporter.common.text import without_control_characters
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor
@@ -34,16 +34,16 @@ _NUMBERS = {
 
 
 def configure(level: Level, form: Format, redactor: Redactor | None = None) -> None:
-    """Send everything that is logged to stderr.
+    """Configure logging to stderr.
 
-    The libraries' own lines pass from warnings on: their debug lines tell of addresses and headers, which is where
-    secrets travel. What a server can cause with each answer, such as urllib3's warnings about headers and certificates,
-    is limited in number and length.
+    Libraries log only warnings and errors, because their debug lines contain addresses and headers, and so secrets.
+    What a server can cause with each answer, such as urllib3's warnings about headers and certificates, is limited in
+    number and length.
 
     Args:
-        level: how much is logged.
-        form: how a line looks.
-        redactor: takes the secrets in use out of each finished line, the libraries' lines and tracebacks included.
+        level: lowest level to log.
+        form: format of the lines.
+        redactor: removes the secrets in use from each formatted line, including lines of libraries and tracebacks.
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -83,7 +83,7 @@ def configure(level: Level, form: Format, redactor: Redactor | None = None) -> N
 
 
 def log_uncaught() -> None:
-    """Log what ends a thread or a finalizer unexpectedly, instead of printing it past the redactor."""
+    """Log uncaught exceptions of threads and finalizers. Python would print them without redaction."""
 
     def thread_ended(args: threading.ExceptHookArgs) -> None:
         if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
@@ -99,7 +99,7 @@ def log_uncaught() -> None:
 
 
 class _Formatter(structlog.stdlib.ProcessorFormatter):
-    """Renders a line, then takes out secrets and what a terminal obeys: the last thing before it is written."""
+    """Formats a line, then removes secrets and control characters."""
 
     def __init__(self, renderer: Processor, shared: list[Processor], redactor: Redactor) -> None:
         super().__init__(
@@ -108,7 +108,7 @@ class _Formatter(structlog.stdlib.ProcessorFormatter):
         self._redactor = redactor
 
     def format(self, record: logging.LogRecord) -> str:
-        return uncontrolled(self._redactor.clean(super().format(record)))
+        return without_control_characters(self._redactor.clean(super().format(record)))
 
 
 class _ServersLimit(logging.Filter):
@@ -139,7 +139,7 @@ class _ServersLimit(logging.Filter):
 
 
 class _Handler(logging.StreamHandler[Any]):
-    """Writes lines; of one that cannot be made it says so and where, without the values that it was to hold."""
+    """Writes lines. If a line cannot be formatted, it reports the logger, without the values of the line."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - as in logging
         error = type(sys.exc_info()[1]).__name__
@@ -149,7 +149,7 @@ class _Handler(logging.StreamHandler[Any]):
 
 
 def _tidy(_: Any, __: str, event: EventDict) -> EventDict:
-    """The event under the name that Prometheus' tools use, absent values left out."""
+    """The event with the key names of Prometheus tools, without values that are None."""
     message = event.pop("event", "")
     tidy: EventDict = {"ts": event.pop("ts", ""), "level": event.pop("level", ""), "msg": message}
     tidy.update((key, value) for key, value in event.items() if value is not None)

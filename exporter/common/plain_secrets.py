@@ -1,4 +1,4 @@
-"""Secrets that are written in plain where they should not be, or in the address of a proxy: known, so not repeated."""
+"""Finds secrets in plain text, such as passwords in proxy URLs, and registers them for redaction."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _TOKEN = re.compile(r"pt-[0-9A-Za-z]+_[0-9A-Za-z]{16,}", re.IGNORECASE)
 
 
 def looks_like_a_token(text: str) -> bool:
-    """Whether a text holds what is a whole token in all likelihood, with its secret part."""
+    """Whether a text very likely contains a whole token, including its secret part."""
     return _TOKEN.search(text) is not None
 
 
 def learn_written(redactor: Redactor, text: str, source: str) -> None:
-    """Learn the passwords in URLs and the tokens of a text, such as a configuration file, before any of it is shown."""
+    """Register the passwords in URLs and the tokens of a text, such as a configuration file."""
     for number, match in enumerate(_TOKEN.finditer(text)):
         redactor.add(match[0], f"{source}: token {number}")
     for number, match in enumerate(_CREDENTIALS.finditer(text)):
@@ -29,7 +29,7 @@ def learn_written(redactor: Redactor, text: str, source: str) -> None:
 
 
 def learn_proxies(redactor: Redactor, proxies: Mapping[str, str], source: str) -> None:
-    """Learn the passwords of proxies by scheme."""
+    """Register the passwords of proxies by scheme."""
     for scheme, url in proxies.items():
         for match in _CREDENTIALS.finditer(url):
             _learn_pair(redactor, match["user"], match["password"], f"{source}: {scheme}")
@@ -42,5 +42,5 @@ def _learn_pair(redactor: Redactor, user: str, password: str, source: str) -> No
 
 
 def learn_basic_auth(redactor: Redactor, user: str, password: str, source: str) -> None:
-    """Learn a user name with its password, as the header of basic auth holds them in base64."""
+    """Register a user name with its password, which the header of basic auth contains in base64."""
     redactor.add(f"{user}:{password}", f"{source}: pair")

@@ -1,4 +1,4 @@
-"""Removes the secrets in use from text that comes from outside, before it is logged, shown or stored."""
+"""Removes the secrets in use from text before it is logged, shown or stored."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 REDACTED = "[redacted]"
 _SHORTEST = 4
-"""Characters below which a secret is not looked for: it would match ordinary words, and each gap would give it away."""
+"""Minimum length of a secret to search for. A shorter one would match ordinary words, and each gap would reveal it."""
 _SHORTEST_BASE64 = 8
 _SHORTEST_CUT = 6
-"""Characters from which the beginning of a secret at the end of a cut text is removed."""
+"""Minimum length of the beginning of a secret to remove at the end of a truncated text."""
 _LAYERS = 3
-"""How many levels of escapes are undone, such as a URL in a JSON text in a log line."""
+"""Levels of escapes that are undone, such as a URL in JSON in a log line."""
 _KEPT = 8
-"""Secrets remembered of one source: an answer to a request with a former token may still arrive after a rotation."""
+"""Secrets kept per source: a response to a request with a previous token may arrive after a rotation."""
 _SOURCES = 4096
-"""Sources remembered; a configuration has a few, and reloads may rename them for years."""
+"""Sources kept. A configuration has a few, but reloads may rename them for years."""
 _TOKEN = re.compile(r"pt-[^_]*_(.+)", re.IGNORECASE | re.DOTALL)
 _PATTERN_MEMORY = 64 * 1024 * 1024
 _MARKER = re.compile(re.escape(REDACTED))
@@ -34,48 +34,49 @@ _Span = tuple[int, int]
 
 
 class Redactor:
-    """Knows the secrets in use and takes them out of text. Any thread may use it.
+    """Removes the secrets in use from text. Thread-safe.
 
-    A secret is found whole, and a token of the platform by the part after ``_`` alone, too: in plain, base64 (standard
-    and URL-safe, between any other bytes) and hexadecimal form, in upper and lower case, and with any of its characters
-    escaped as in URLs, JSON, Python or HTML. A secret of less than four characters is not found in plain text.
+    A secret is found as a whole, and a token of the platform also by the part after ``_`` alone: in plain, base64
+    (standard and URL-safe, between any other bytes) and hexadecimal form, in upper and lower case, and with any of its
+    characters escaped as in URLs, JSON, Python or HTML. A secret of less than four characters is not found in plain
+    text.
     """
 
     def __init__(self) -> None:
-        # Guards _kept and replacing _known, which readers take whole.
+        # Guards _kept and the replacement of _known, which readers use without the lock.
         self._lock = threading.Lock()
         self._kept: dict[str, tuple[str, ...]] = {}
         self._known: _Known | None = _NOTHING
 
     def add(self, secret: str, source: str | None = None) -> None:
-        """Remember a secret: a token, a password, or ``user:password``. Adding one again costs nothing.
+        """Add a secret: a token, a password, or ``user:password``. Adding one repeatedly is cheap.
 
         Args:
             secret: the text to remove from now on.
-            source: where it comes from, such as a file. Of one source the last eight secrets are remembered, so that
-                years of rotation take no memory. None for a secret that has no successor.
+            source: where it comes from, such as a file. The last eight secrets per source are kept, so that years of
+                rotation need no more memory. None for a secret that is never replaced.
         """
         if not secret:
             return
         key = f"\0{secret}" if source is None else source
         with self._lock:
             before = self._kept.pop(key, ())
-            # At the end of the order, for it is in use.
+            # Moved to the end, because it is in use.
             self._kept[key] = (*(one for one in before if one != secret), secret)[-_KEPT:]
             while len(self._kept) > _SOURCES:
                 del self._kept[next(iter(self._kept))]
             if secret not in before:
-                # Made when it is next needed: a configuration adds many secrets one after the other.
+                # Rebuilt on demand, because a configuration adds many secrets one after the other.
                 self._known = None
 
     def clean(self, text: str, *, cut: bool = False) -> str:
-        """The text with each secret, in every form that is known, replaced.
+        """The text with all forms of each secret replaced.
 
         Args:
             text: the text.
-            cut: whether the text may have been cut off, so that only the beginning of a secret stands at its end.
+            cut: whether the text may be truncated, so that it may end with the beginning of a secret.
         """
-        known = self._known or self._renewed()
+        known = self._known or self._rebuilt()
         layers = [text]
         escapes: list[Unescaped] = []
         while len(layers) <= _LAYERS and (unescaped := unescape(layers[-1])) is not None:
@@ -87,11 +88,11 @@ class Redactor:
                 place = start, end
                 for unescaped in reversed(escapes[:level]):
                     place = unescaped.origin(*place)
-                # A gap that began within an escape would spoil the JSON around it.
+                # A gap that begins within an escape would break the JSON around it.
                 found.append(escapes[0].whole(*place) if escapes else place)
         return _without(text, found) if found else text
 
-    def _renewed(self) -> _Known:
+    def _rebuilt(self) -> _Known:
         with self._lock:
             known = self._known or _Known({one for kept in self._kept.values() for one in kept})
             self._known = known
@@ -99,7 +100,7 @@ class Redactor:
 
 
 class _Known:
-    """All forms of a set of secrets, and a pattern that says quickly that a text holds none of them."""
+    """All forms of a set of secrets, and a pattern that quickly excludes texts without any."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         forms = {_folded(form) for secret in secrets for form in _forms(secret)}
@@ -113,7 +114,7 @@ class _Known:
             self._pattern = re2.compile(_bytes(pattern), options)
 
     def spans(self, text: str, *, cut: bool) -> Iterator[_Span]:
-        """Where forms stand in the text; they may overlap."""
+        """The spans of forms in the text; they may overlap."""
         if self._pattern is None:
             return
         folded = _folded(text)
@@ -136,7 +137,7 @@ _NOTHING = _Known(())
 
 def _without(text: str, found: list[_Span]) -> str:
     markers = [match.span() for match in _MARKER.finditer(text)]
-    # A password such as "redacted" must not make the marker grow each time that a text passes.
+    # A password such as "redacted" must not make the marker grow each time that a text is cleaned.
     found = [one for one in found if not any(first <= one[0] and one[1] <= last for first, last in markers)]
     pieces: list[str] = []
     done = 0
@@ -156,12 +157,12 @@ def _folded(text: str) -> str:
     lower = text.lower()
     if lower.isascii():
         return lower
-    # Some letters become two, and a final sigma depends on its neighbours.
+    # lower() turns some letters into two, and a final sigma depends on its neighbours.
     return "".join(one if len(one := char.lower()) == 1 else char for char in text)
 
 
 def _forms(secret: str) -> set[str]:
-    """The ways in which a secret can appear.
+    """The forms in which a secret can appear.
 
     The part of a token before ``_`` is its public id and stays readable.
     """
@@ -171,7 +172,7 @@ def _forms(secret: str) -> set[str]:
     return {
         *plain,
         *(form for one in plain for form in _unescaped(one)),
-        *(one.replace(" ", "+") for one in plain),  # as forms write a blank
+        *(one.replace(" ", "+") for one in plain),  # as forms encode a space
         *(one.decode("latin-1") for one in raw),  # as header fields are read
         *(one.hex() for one in raw),
         *(form for one in raw for form in _base64_forms(one)),
@@ -179,7 +180,7 @@ def _forms(secret: str) -> set[str]:
 
 
 def _unescaped(secret: str) -> Iterator[str]:
-    """A secret that holds what might be escapes, as it is found where those of a text around it are undone."""
+    """Forms of a secret that itself contains escapes, as it appears after the escapes of a text were undone."""
     for _ in range(_LAYERS):
         unescaped = unescape(secret)
         if unescaped is None:
@@ -190,11 +191,11 @@ def _unescaped(secret: str) -> Iterator[str]:
 
 
 def _base64_forms(raw: bytes) -> set[str]:
-    """The part of base64 output that depends on the bytes alone: three alignments, two alphabets."""
+    """The part of base64 output that depends only on the bytes: three alignments, two alphabets."""
     forms = set()
     for offset in range(3):
         encoded = base64.b64encode(b"\0" * offset + raw).decode().rstrip("=")
-        # Characters that also hold bits of what stands before or after.
+        # Without characters that also encode bits of the bytes before or after.
         start = (0, 2, 3)[offset]
         end = len(encoded) - (1 if (offset + len(raw)) % 3 else 0)
         if end - start >= _SHORTEST_BASE64:

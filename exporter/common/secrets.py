@@ -1,4 +1,4 @@
-"""Secrets from files and environment: read anew when the file changes, shown nowhere."""
+"""Secrets from files and the environment. Files are re-read when they change; secrets are never shown."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
     Parse: TypeAlias = Callable[[bytes, str], "Secret"]
-    """Makes a secret of the content of a file or variable, whose name is given for the error."""
+    """Makes a secret from the content of a file or variable; the second argument is its name, for errors."""
     Learn: TypeAlias = Callable[[str, str], None]
-    """Is given each secret that is read and where it comes from, before anything uses it."""
+    """Called with each secret that is read and its source, before the secret is used."""
 
 _BYTE_LIMIT = 64 * 1024
 
 
 class SecretError(Exception):
-    """A secret cannot be had. The message names the source and never holds any of its content."""
+    """A secret cannot be read. The message names the source and contains nothing of its content."""
 
 
 class Secret:
-    """A secret text. Only `reveal` gives it away: neither str, repr, format nor a traceback does."""
+    """A secret text. Only `reveal` returns it; str, repr, format and tracebacks do not show it."""
 
     __slots__ = ("_text",)
 
@@ -33,7 +33,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """The text itself, for the one place that sends it."""
+        """The text. Call it only where the secret is sent."""
         return self._text
 
     def __repr__(self) -> str:
@@ -46,56 +46,56 @@ class Secret:
         return hash(self._text)
 
     def __reduce__(self) -> str:
-        raise TypeError("a Secret is not to be pickled or copied")
+        raise TypeError("a Secret cannot be pickled or copied")
 
 
 class SecretSource(Protocol):
-    """Where a secret comes from, and may come from anew."""
+    """Where a secret comes from. The secret may change."""
 
     def current(self) -> Secret:
         """The secret as it is now.
 
         Raises:
-            SecretError: it cannot be had.
+            SecretError: it cannot be read, and never could be.
         """
         ...
 
     @property
     def problem(self) -> str | None:
-        """Why the source no longer gives a newer secret; None if all is well."""
+        """Why the latest content of the source is not in use; None if it is."""
         ...
 
     @property
     def origin(self) -> str:
-        """Where the secret comes from now, for people."""
+        """The name of the source in use, for messages."""
         ...
 
     def successor(self, refused: Collection[Secret]) -> Secret | None:
-        """A secret to try after these have been refused; None if there is no other."""
+        """A secret to try after these were rejected; None if there is no other."""
         ...
 
-    def settle(self, secret: Secret) -> None:
-        """Go on with this one, which has been taken."""
+    def use(self, secret: Secret) -> None:
+        """Keep using this secret, which was accepted."""
         ...
 
 
 def clean_secret(raw: bytes, source: str) -> Secret:
-    """The secret in the content of a file or variable.
+    """The token in the content of a file or variable.
 
-    A byte order mark and white space at the ends (the newline that editors leave, with or without a carriage return)
-    are dropped. What is left must be one word of printable ASCII, for it goes into an HTTP header.
+    A byte order mark and white space at both ends are dropped. The rest must be one word of printable ASCII, because it
+    is sent in an HTTP header.
 
     Raises:
-        SecretError: nothing is left, or what is left cannot be a token.
+        SecretError: the rest is empty or not valid in a token.
     """
     text = raw.removeprefix(b"\xef\xbb\xbf").strip()
     if not text:
-        raise SecretError(f"{source} is empty; put the token into it")
+        raise SecretError(f"{source} is empty; write the token into it")
     if b"\n" in text or b"\r" in text:
-        raise SecretError(f"{source} holds more than one line; keep the token alone on one line")
+        raise SecretError(f"{source} contains more than one line; write only the token, on one line")
     if not all(0x21 <= byte <= 0x7E for byte in text):  # noqa: PLR2004 - the printable part of ASCII
         raise SecretError(
-            f"{source} holds a character that no token has (a blank, a control character or one outside ASCII); "
+            f"{source} contains a character that is not valid in a token (space, control or non-ASCII); "
             "paste the token again"
         )
     return Secret(text.decode("ascii"))
@@ -104,30 +104,30 @@ def clean_secret(raw: bytes, source: str) -> Secret:
 def clean_password(raw: bytes, source: str) -> Secret:
     """The password in the content of a file.
 
-    It may hold blanks at any place and characters of any language, in UTF-8. One newline at its end is dropped, with or
-    without a carriage return: editors leave it.
+    It may contain spaces and any characters, in UTF-8. One newline at its end, with or without a carriage return, is
+    dropped, because editors add it.
 
     Raises:
-        SecretError: nothing is left, or what is left is not UTF-8 or holds a control character.
+        SecretError: the rest is empty, is not UTF-8 or contains a control character.
     """
     line = raw.removesuffix(b"\n")
     if line != raw:
         line = line.removesuffix(b"\r")
     if not line:
-        raise SecretError(f"{source} is empty; put the password into it")
+        raise SecretError(f"{source} is empty; write the password into it")
     try:
         text = line.decode()
     except UnicodeDecodeError:
         raise SecretError(f"{source} is not UTF-8; save the password as UTF-8") from None
     if "\n" in text or "\r" in text:
-        raise SecretError(f"{source} holds more than one line; keep the password alone on one line")
+        raise SecretError(f"{source} contains more than one line; write only the password, on one line")
     if any(ord(char) < 0x20 or ord(char) == 0x7F for char in text):  # noqa: PLR2004 - the control characters of ASCII
-        raise SecretError(f"{source} holds a control character; write the password again")
+        raise SecretError(f"{source} contains a control character; write the password again")
     return Secret(text)
 
 
 class SecretValue:
-    """A secret that does not change as long as the process lives, such as one from the environment."""
+    """A secret that does not change while the process runs, such as one from the environment."""
 
     def __init__(self, secret: Secret) -> None:
         self._secret = secret
@@ -138,48 +138,48 @@ class SecretValue:
 
     @property
     def problem(self) -> str | None:
-        """None: what does not change does not go bad."""
+        """None, because the secret does not change."""
         return None
 
     @property
     def origin(self) -> str:
-        """The environment: nothing else is read once only."""
+        """The environment, the only source that is read once."""
         return "the environment"
 
     def successor(self, refused: Collection[Secret]) -> Secret | None:
         """The secret, if it is not among these."""
         return None if self._secret in refused else self._secret
 
-    def settle(self, secret: Secret) -> None:
-        """There is nothing to choose from."""
+    def use(self, secret: Secret) -> None:
+        """Do nothing: there is only one secret."""
 
 
 class SecretFile:
-    """A secret in a file, read again whenever the file is another one or has changed.
+    """A secret in a file, re-read whenever the file is replaced or changed.
 
-    Kubernetes swaps a mounted secret by pointing a symbolic link elsewhere: then the path leads to another inode, which
-    is seen like any other change. Once a secret has been had, a file that has gone bad leaves it in force and is told
-    of by `problem`.
+    Kubernetes replaces a mounted secret by changing a symbolic link: the path then leads to a different inode, which
+    counts as a change. After the first successful read, a file that cannot be read leaves the previous secret in use,
+    and `problem` reports it.
 
     Args:
         path: the file.
-        parse: makes a secret of its content; by default as a token.
-        learn: is given each secret that is read.
+        parse: makes a secret from its content; the default expects a token.
+        learn: called with each secret that is read.
     """
 
     def __init__(self, path: Path, parse: Parse = clean_secret, learn: Learn | None = None) -> None:
         self._path = path
         self._parse = parse
         self._learn = learn
-        # Every request of every worker asks, so there is no lock: both fields are only ever replaced whole.
+        # Each request of each worker reads them, so there is no lock: both fields are only replaced as a whole.
         self._kept: _Kept | None = None
         self._problem: str | None = None
 
     def current(self) -> Secret:
-        """The secret as the file has it now, or as it last had it in good shape.
+        """The secret in the file now, or the last valid one.
 
         Raises:
-            SecretError: the file cannot be read, is empty, or holds what cannot be a token, and never was better.
+            SecretError: the file cannot be read or is not valid, and never was valid.
         """
         try:
             stamp = self._stamp()
@@ -212,12 +212,12 @@ class SecretFile:
             raise SecretError(f"{self._path} {unreadable(error)}") from None
         except FileError as error:
             raise SecretError(f"{self._path} {error}") from None
-        # The change time too: making a file readable changes nothing else.
+        # Includes the change time, because making a file readable changes nothing else.
         return (stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size)
 
     @property
     def problem(self) -> str | None:
-        """Why the file's present content is not in force; None if it is."""
+        """Why the file's present content is not in use; None if it is."""
         return self._problem
 
     @property
@@ -226,41 +226,41 @@ class SecretFile:
         return str(self._path)
 
     def successor(self, refused: Collection[Secret]) -> Secret | None:
-        """What the file holds now, if it is not among these: it may have been replaced meanwhile."""
+        """The file's present secret if it is not one of these, because the file was replaced meanwhile."""
         secret = self.current()
         return None if secret in refused else secret
 
-    def settle(self, secret: Secret) -> None:
-        """There is nothing to choose from."""
+    def use(self, secret: Secret) -> None:
+        """Do nothing: there is only one secret."""
 
 
 class SecretFiles:
-    """Several files of which one is in use until its secret is refused; then the next that is taken stays in use.
+    """Several files. One is in use until its secret is rejected; then the next one that is accepted is used.
 
     Args:
         paths: the files, in the order in which they are tried.
-        learn: is given each secret that is read.
+        learn: called with each secret that is read.
     """
 
     def __init__(self, paths: Sequence[Path], learn: Learn | None = None) -> None:
         self._files = [SecretFile(path, learn=learn) for path in paths]
-        # Every worker asks and may move on, so there is no lock: it is only ever replaced whole.
+        # Each worker reads and may change it, so there is no lock: it is only replaced as a whole.
         self._in_use = 0
 
     @property
     def files(self) -> tuple[SecretFile, ...]:
-        """The files, each by itself."""
+        """The files, in the order in which they are tried."""
         return tuple(self._files)
 
     def current(self) -> Secret:
-        """The secret of the file in use; as `SecretFile.current`."""
+        """The secret of the file in use; see `SecretFile.current`."""
         return self._files[self._in_use].current()
 
     @property
     def problem(self) -> str | None:
-        """Why the present content of one of the files is not in force; None if all are.
+        """Why the present content of one of the files is not in use; None if all are valid.
 
-        All are looked at, so that a successor that cannot be read is told of before it is needed.
+        All files are checked, so that a successor that cannot be read is reported before it is needed.
         """
         for file in self._files:
             with contextlib.suppress(SecretError):
@@ -273,15 +273,15 @@ class SecretFiles:
         return self._files[self._in_use].origin
 
     def successor(self, refused: Collection[Secret]) -> Secret | None:
-        """The first secret that is not among these, from the file in use on; files that give none are passed over."""
-        return next((secret for _, secret in self._had() if secret not in refused), None)
+        """The first secret that is not one of these, starting at the file in use; skips files that are not valid."""
+        return next((secret for _, secret in self._readable() if secret not in refused), None)
 
-    def settle(self, secret: Secret) -> None:
-        """Go on with the file that holds this secret."""
-        self._in_use = next((number for number, one in self._had() if one == secret), self._in_use)
+    def use(self, secret: Secret) -> None:
+        """Use the file that contains this secret from now on."""
+        self._in_use = next((number for number, one in self._readable() if one == secret), self._in_use)
 
-    def _had(self) -> Iterator[tuple[int, Secret]]:
-        """Numbers of files with their secrets, from the file in use on."""
+    def _readable(self) -> Iterator[tuple[int, Secret]]:
+        """Numbers and secrets of the files that are valid, starting at the file in use."""
         first, count = self._in_use, len(self._files)
         for number in (*range(first, count), *range(first)):
             with contextlib.suppress(SecretError):
@@ -290,7 +290,7 @@ class SecretFiles:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """The content of a file, and what the file looked like from outside just before it was read."""
+    """The content of a file, and its status just before it was read."""
 
     stamp: tuple[int, int, int, int]
     secret: Secret

@@ -1,4 +1,4 @@
-"""How remaining time reads to a person: the past and the future have words of their own."""
+"""Text for people: remaining time, points in time, errors with their hints, printable text, safe CSV cells."""
 
 from __future__ import annotations
 
@@ -11,8 +11,26 @@ _STEPS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 _LAST_DAY_OF_DATETIME = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
-def rough(seconds: float) -> str:
-    """A span in its largest whole unit, rounded down: ``55d``, ``23h``, ``55m``, ``0s``."""
+def explained(problem: str, hint: str = "", *, reason: str = "") -> str:
+    """A sentence for an operator: ``reason: problem; hint``. Empty parts are left out.
+
+    Args:
+        problem: what is wrong.
+        hint: what to do about it.
+        reason: the kind of problem, or where it is.
+    """
+    text = f"{reason}: {problem}" if reason else problem
+    return f"{text}; {hint}" if hint else text
+
+
+def problem_and_hint(error: Exception) -> tuple[str, str]:
+    """The parts of an error whose text is that of `explained` without a reason; the hint may be empty."""
+    problem, _, hint = str(error).partition("; ")
+    return problem, hint
+
+
+def rough_duration(seconds: float) -> str:
+    """A duration in its largest whole unit, rounded down: ``55d``, ``23h``, ``55m``, ``0s``."""
     for size, unit in _STEPS:
         if seconds >= size:
             return f"{int(seconds // size)}{unit}"
@@ -20,20 +38,20 @@ def rough(seconds: float) -> str:
 
 
 def expiry_words(expires_at: float | None, now: float) -> str:
-    """When a token dies, as a sentence's end: ``expires in 55m``, ``expired 55d ago``, ``never expires``."""
+    """When a token expires, as the end of a sentence: ``expires in 55m``, ``expired 55d ago``, ``never expires``."""
     if expires_at is None:
         return "expiry unknown"
     if expires_at == math.inf:
         return "never expires"
     if expires_at <= now:
-        return f"expired {rough(now - expires_at)} ago"
-    return f"expires in {rough(expires_at - now)}"
+        return f"expired {rough_duration(now - expires_at)} ago"
+    return f"expires in {rough_duration(expires_at - now)}"
 
 
 def printable(text: str) -> str:
-    """Text on one line without anything that a terminal or a page would obey: names come from other people.
+    """Text on one line, without control characters: names are untrusted input.
 
-    Spaces of every width stay, such as the ideographic one of Chinese names.
+    Spaces of any width stay, such as the ideographic space in Chinese names.
     """
     if text.isprintable():
         return text
@@ -43,27 +61,27 @@ def printable(text: str) -> str:
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def uncontrolled(text: str) -> str:
-    """Text that may have several lines, without the characters that a terminal obeys or that turn text around."""
+def without_control_characters(text: str) -> str:
+    """Text that may have several lines, without characters that control a terminal or the direction of text."""
     return _CONTROL.sub("\ufffd", text)
 
 
-def json_text(text: str) -> str:
-    """A piece of JSON with such characters escaped, which changes nothing about what it says."""
+def escaped_json(text: str) -> str:
+    """A piece of JSON with such characters escaped, which does not change its meaning."""
     return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
-def cell(text: str) -> str:
-    """Text that a spreadsheet does not take for a formula, nor a terminal for a command."""
-    text = uncontrolled(text)
+def csv_cell(text: str) -> str:
+    """Text for a CSV cell that a spreadsheet does not read as a formula, nor a terminal as a command."""
+    text = without_control_characters(text)
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def utc(epoch: float | None) -> str | None:
-    """An epoch time as RFC 3339 in UTC, to the second; None for none, never and what no calendar holds."""
+    """An epoch time as RFC 3339 in UTC, to the second; None for None, never and times that a date cannot hold."""
     if epoch is None or not 0 <= epoch < _LAST_DAY_OF_DATETIME:
         return None
     return datetime.fromtimestamp(epoch, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

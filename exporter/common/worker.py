@@ -1,4 +1,4 @@
-"""A supervised loop in a thread: it runs a step again and again, counts defects, goes on, and can be joined."""
+"""A supervised loop in a thread: it repeats a step, counts exceptions and continues, and can be joined."""
 
 from __future__ import annotations
 
@@ -39,25 +39,23 @@ class _WorkerStop(Stop):
 
 
 class Worker:
-    """One thread that calls a step until it is stopped. No exception ends it early.
+    """One thread that repeats a step until it is stopped. Exceptions do not end it.
 
     Args:
         name: names the thread in logs, in the counter of internal errors and in `/-/healthy`.
         step: one round of work. Returns the seconds to wait before the next round; None waits until `wake`.
-        crashed: called with the name after a step raised; must count it.
-        clock: monotonic time, to see how long a step has been running.
+        supervisor: counts the exceptions of steps and has the clock.
         parent: stops the worker when it is set; None if only `stop` does.
-        finish: called once in the thread after the last step, for what must be flushed.
+        finish: called once in the thread after the last step, to flush what is pending.
         stuck_after: seconds that one step may run before the worker counts as stuck; None for steps without a limit.
-        pause: seconds to wait after a step that raised.
+        pause: seconds to wait after a step that raised an exception.
     """
 
     def __init__(
         self,
         name: str,
         step: Callable[[], float | None],
-        crashed: Callable[[str], None],
-        clock: MonotonicClock,
+        supervisor: Supervisor,
         *,
         parent: Stop | None = None,
         finish: Callable[[], None] | None = None,
@@ -66,8 +64,7 @@ class Worker:
     ) -> None:
         self.name = name
         self._step = step
-        self._crashed = crashed
-        self._clock = clock
+        self._supervisor = supervisor
         self._finish = finish
         self._stuck_after = stuck_after
         self._pause = pause
@@ -83,7 +80,7 @@ class Worker:
 
     @property
     def stopping(self) -> Stop:
-        """Set once the worker has been asked to stop; waits inside a step use it."""
+        """The stop of this worker; waits inside a step must use it."""
         return self._stop
 
     def start(self) -> None:
@@ -102,7 +99,7 @@ class Worker:
         self._woken.set()
 
     def stop(self, timeout: float = _STOP_TIMEOUT) -> bool:
-        """Ask the thread to end and wait for it. Fine before `start` and more than once.
+        """Stop the thread and wait until it has ended. May be called before `start` and repeatedly.
 
         Returns:
             True if the thread has ended; False if a step still runs after ``timeout`` seconds, which is logged.
@@ -122,19 +119,19 @@ class Worker:
         return True
 
     def problem(self) -> str | None:
-        """Why the worker does not work, such as ``lease is dead``; None if it does, or if it was asked to stop."""
+        """What is wrong, such as ``lease is dead``; None if the worker runs, was not started or was stopped."""
         if not self._started or self._stop.is_set():
             return None
         if not self._thread.is_alive():
             return f"{self.name} is dead"
         since, limit = self._step_since, self._stuck_after
-        if since is not None and limit is not None and (running := self._clock.monotonic() - since) > limit:
+        if since is not None and limit is not None and (running := self._supervisor.clock.monotonic() - since) > limit:
             return f"{self.name} has been stuck for {running:.0f} s"
         return None
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            # Before the step: a wake during the step must not get lost.
+            # Cleared before the step, so that a wake during the step is not lost.
             self._woken.clear()
             if self._stop.is_set():
                 break
@@ -144,12 +141,12 @@ class Worker:
             self._guarded(self._finish)
 
     def _guarded(self, work: Callable[[], float | None]) -> float | None:
-        self._step_since = self._clock.monotonic()
+        self._step_since = self._supervisor.clock.monotonic()
         try:
             return work()
         except StoppedError:
             return self._pause
-        except Exception:  # noqa: BLE001 - a defect in one step must not end the thread; it is counted
+        except Exception:  # noqa: BLE001 - a bug in one step must not end the thread; it is counted
             self._report_crash()
             return self._pause
         finally:
@@ -157,24 +154,24 @@ class Worker:
 
     def _report_crash(self) -> None:
         try:
-            _log.exception("thread crashed, it goes on", thread=self.name)
-            self._crashed(self.name)
+            _log.exception("a step of the thread failed, the thread continues", thread=self.name)
+            self._supervisor.crashed(self.name)
         except Exception:  # noqa: BLE001, S110 - a full disk under the log must not end the thread either
             pass
 
 
 class Supervisor:
-    """Makes the essential threads and knows which of them do not work.
+    """Creates the essential threads and reports which of them are dead or stuck.
 
     Args:
-        crashed: called with a worker's name after one of its steps raised; must count it.
+        crashed: called with a worker's name after one of its steps raised an exception; must count it.
         clock: monotonic time.
     """
 
     def __init__(self, crashed: Callable[[str], None], clock: MonotonicClock) -> None:
-        self._crashed = crashed
-        self._clock = clock
-        # Guards _workers: reloads add and remove workers while probes read.
+        self.crashed = crashed
+        self.clock = clock
+        # Guards _workers: reloads add and remove workers while health checks read.
         self._lock = threading.Lock()
         self._workers: list[Worker] = []
 
@@ -188,25 +185,16 @@ class Supervisor:
         stuck_after: float | None = _STUCK_AFTER,
         pause: float = _PAUSE_AFTER_ERROR,
     ) -> Worker:
-        """A new worker, watched from its start until it is stopped; the arguments are those of `Worker`."""
-        made = Worker(
-            name,
-            step,
-            self._crashed,
-            self._clock,
-            parent=parent,
-            finish=finish,
-            stuck_after=stuck_after,
-            pause=pause,
-        )
+        """A new worker, supervised from its start until it is stopped; the arguments are those of `Worker`."""
+        made = Worker(name, step, self, parent=parent, finish=finish, stuck_after=stuck_after, pause=pause)
         with self._lock:
-            # Stopped workers are dropped here, so that reloads do not make the list grow.
+            # Stopped workers are dropped here, so that the list does not grow with each reload.
             self._workers = [one for one in self._workers if not one.stopping.is_set()]
             self._workers.append(made)
         return made
 
     def problems(self) -> tuple[str, ...]:
-        """What is wrong with which thread; empty if all is well."""
+        """The problems of all workers; empty if there are none."""
         with self._lock:
             workers = tuple(self._workers)
         return tuple(found for one in workers if (found := one.problem()) is not None)

@@ -1,4 +1,4 @@
-"""The shape of the section `alerting`: when a token is worth an alert, whose alerts are muted, and who is told."""
+"""The section `alerting`: thresholds, labels and silences of alerts, and the Alertmanagers that receive them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,14 @@ from exporter.common.durations import format_duration
 from exporter.common.fields import (
     AlertmanagerUrl,
     Duration,
-    FilePath,
-    HostName,
     LabelName,
     LabelValue,
     OwnerLabel,
     PageUrl,
     Section,
-    Text,
 )
-from exporter.policies.waivers import Waiver
+from exporter.config.client import Authorization, BasicAuth, Tls
+from exporter.policies.token_matcher import TokenMatcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,18 +29,20 @@ _DAY = 86400.0
 
 
 class Thresholds(Section):
-    """How long before its expiry a token is worth an alert.
+    """How long before a token expires alerts fire.
 
-    A short-lived token is given less: a third of its whole life for the warning, a tenth for the critical alert.
+    For short-lived tokens the thresholds are at most a third (warning) and a tenth (critical) of the lifetime.
     """
 
-    warning: Duration = Field(14 * _DAY, gt=0, description="Time left below which `YunxiaoTokenExpiringWarning` fires.")
+    warning: Duration = Field(
+        14 * _DAY, gt=0, description="Remaining time below which `YunxiaoTokenExpiringWarning` fires."
+    )
     critical: Duration = Field(
-        3 * _DAY, gt=0, description="Time left below which `YunxiaoTokenExpiringCritical` fires."
+        3 * _DAY, gt=0, description="Remaining time below which `YunxiaoTokenExpiringCritical` fires."
     )
 
     @model_validator(mode="after")
-    def _critical_comes_later(self) -> Self:
+    def _critical_is_shorter(self) -> Self:
         if self.critical >= self.warning:
             raise ValueError(
                 f"critical ({format_duration(self.critical)}) must be shorter than warning "
@@ -52,50 +52,20 @@ class Thresholds(Section):
 
 
 class UserThresholds(Section):
-    """Thresholds of one user; what is left out is as in `alerting.thresholds`."""
+    """Thresholds of one user. A threshold that is not set is that of `alerting.thresholds`."""
 
-    warning: Annotated[Duration, Field(gt=0)] | None = Field(None, description="As `alerting.thresholds.warning`.")
-    critical: Annotated[Duration, Field(gt=0)] | None = Field(None, description="As `alerting.thresholds.critical`.")
+    warning: Annotated[Duration, Field(gt=0)] | None = Field(None, description="See `alerting.thresholds.warning`.")
+    critical: Annotated[Duration, Field(gt=0)] | None = Field(None, description="See `alerting.thresholds.critical`.")
 
     @model_validator(mode="after")
-    def _critical_comes_later(self) -> Self:
+    def _critical_is_shorter(self) -> Self:
         if self.warning is not None and self.critical is not None and self.critical >= self.warning:
             raise ValueError("critical must be shorter than warning")
         return self
 
 
-class Ignore(Waiver):
-    """Tokens that are not worth an alert, until a day. All that an entry names must fit."""
-
-
-class BasicAuth(Section):
-    """HTTP basic auth."""
-
-    username: Text = Field(description="User name.")
-    password_file: FilePath = Field(
-        description=(
-            "File that holds the password alone, in UTF-8; one newline at its end is dropped. Re-read when it changes."
-        )
-    )
-
-
-class Authorization(Section):
-    """A bearer token."""
-
-    credentials_file: FilePath = Field(description="File that holds the token alone; re-read when it changes.")
-
-
-class AlertmanagerTls(Section):
-    """How Alertmanager's certificate is checked."""
-
-    ca_file: FilePath | None = Field(
-        None, description="PEM file of the authorities to trust instead of the public ones."
-    )
-    server_name: HostName | None = Field(None, description="Name to expect in the certificate and to send as SNI.")
-    insecure_skip_verify: bool = Field(
-        False,
-        description="Do not check the certificate at all.",
-    )
+class Silence(TokenMatcher):
+    """Silences the alerts of tokens until a day. A token must match every key that is set."""
 
 
 class ReceiverSection(Section):
@@ -106,14 +76,14 @@ class ReceiverSection(Section):
 
     kind: ClassVar[str]
 
-    url: AlertmanagerUrl = Field(description="Its address, with its route prefix if it has one.")
+    url: AlertmanagerUrl = Field(description="Its URL, including its route prefix if it has one.")
     basic_auth: BasicAuth | None = Field(None, description=BasicAuth.__doc__)
     authorization: Authorization | None = Field(None, description=Authorization.__doc__)
-    tls: AlertmanagerTls = Field(default_factory=AlertmanagerTls, description=AlertmanagerTls.__doc__)
+    tls: Tls = Field(default_factory=Tls, description=Tls.__doc__)
     timeout: Duration = Field(10.0, ge=0.1, le=300, description="Total time for one request.")
 
     @model_validator(mode="after")
-    def _one_way_in(self) -> Self:
+    def _at_most_one_credential(self) -> Self:
         if self.basic_auth is not None and self.authorization is not None:
             raise ValueError("has both basic_auth and authorization; keep one")
         return self
@@ -126,38 +96,39 @@ class Alertmanager(ReceiverSection):
 
 
 class Alerting(Section):
-    """When to alert, and whom to tell.
+    """When to alert, and where to send alerts.
 
-    The thresholds serve both ways: the rules that `yunxiao-token-exporter rules` prints for Prometheus, and the alerts
-    that the exporter itself sends to `alertmanagers`. Use one of the two ways, or the same alert comes twice.
+    The thresholds apply both to the Prometheus rules that `yunxiao-token-exporter rules` prints and to the alerts that
+    the exporter itself sends to `alertmanagers`. Use one of the two, otherwise each alert is sent twice.
     """
 
     thresholds: Thresholds = Field(default_factory=Thresholds, description=Thresholds.__doc__)
     never_expires: bool = Field(False, description="Alert on tokens that never expire.")
     permissions_widened: bool = Field(
-        False, description="Alert, for an hour, on tokens that have been granted more permissions than before."
+        False, description="Alert for one hour on tokens that were granted additional permissions."
     )
     labels: dict[LabelName, LabelValue] = Field(
-        default_factory=dict, description="Labels for every alert. A user's own labels win."
+        default_factory=dict, description="Labels of every alert. Labels of a user override them."
     )
     owner_labels: tuple[OwnerLabel, ...] = Field(
         (),
         description=(
-            "What of `email`, `department` and `username`, if known, becomes a label of the alerts that the exporter "
-            "sends itself. The first two come along as annotations in any case. Labels of the same name in a "
-            "user's entry win."
+            "Which of `email`, `department` and `username`, if known, become labels of the alerts that the exporter "
+            "sends itself. The first two are always annotations. Labels of the same name in a user's entry override "
+            "them."
         ),
     )
-    ignore: tuple[Ignore, ...] = Field((), description=Ignore.__doc__)
+    ignore: tuple[Silence, ...] = Field((), description=Silence.__doc__)
     runbook_base_url: PageUrl = Field(
-        RUNBOOKS, description="Address of the folder with the runbooks; an alert's page is its name and `.md`."
+        RUNBOOKS,
+        description="URL of the folder that contains the runbooks; the runbook of an alert is its name with `.md`.",
     )
     alertmanagers: tuple[Alertmanager, ...] = Field((), description=Alertmanager.__doc__)
     resend_interval: Duration = Field(
         60.0,
         ge=1,
         le=3600,
-        description="How often firing alerts are sent again. They end by themselves after four times this.",
+        description="How often firing alerts are sent again. They resolve after four intervals without one.",
     )
 
     @property
@@ -169,7 +140,7 @@ class Alerting(Section):
                 if isinstance(one, ReceiverSection):
                     yield key, index, one
 
-    def in_force(self, own: OwnThresholds | None) -> tuple[float, float]:
+    def effective(self, own: OwnThresholds | None) -> tuple[float, float]:
         """The seconds for warning and critical that hold for a user with such thresholds of their own."""
         general = self.thresholds
         if own is None:

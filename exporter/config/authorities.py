@@ -15,10 +15,10 @@ _BYTE_LIMIT = 16 * 1024 * 1024
 
 
 def check_authorities(file: Path) -> str:
-    """A digest of the content of a file of authorities.
+    """Check a file of certificate authorities, and return the SHA-256 of its content, in hexadecimal.
 
     Raises:
-        ValueError: it cannot be read or holds no certificate.
+        ValueError: it cannot be read or contains no certificate.
     """
     try:
         content = read_regular_file(file, _BYTE_LIMIT)
@@ -31,5 +31,5 @@ def check_authorities(file: Path) -> str:
     except (ssl.SSLError, OSError, ValueError):
         found = []
     if not found:
-        raise ValueError(f"{file} holds no certificate in PEM form; export the authority's certificate as PEM")
+        raise ValueError(f"{file} contains no certificate in PEM format; export the authority's certificate as PEM")
     return hashlib.sha256(content).hexdigest()

@@ -1,4 +1,4 @@
-"""The shape of the section `users.discover`: where the platform is asked whom to watch, and who of them is meant."""
+"""The section `users.discover`: which users of the platform to watch."""
 
 from __future__ import annotations
 
@@ -15,62 +15,66 @@ _STATUSES = {
 
 
 class Discover(Section):
-    """Find the users on the platform, and look again now and then.
+    """Discover the users on the platform, and refresh the list periodically.
 
-    Entries of `static` and `files` come first: what they say of an id wins. A list that cannot be had leaves the last
-    one in force.
+    If a user is also in `static` or `files`, that entry wins. If the list cannot be fetched, the previous one stays in
+    effect.
     """
 
     source: Literal["users", "members"] = Field(
-        description="`users`: those of the enterprise. `members`: those of one organization, or of all."
+        description="`users`: the users of the enterprise. `members`: the members of one organization, or of all."
     )
     organization_id: Text | None = Field(
-        None, description="The organization whose `members` are meant; null for all organizations."
+        None, description="Organization whose `members` to watch; null for all organizations."
     )
     organization_in_path: bool = Field(
         True,
         description=(
-            "Whether the platform's path for `members` names the organization. Editions with one organization have "
-            "`/platform/members` without it: false."
+            "Whether the platform's path for `members` contains the organization. Set to false for editions with a "
+            "single organization, whose path is `/platform/members`."
         ),
     )
     status: Text | None = Field(
-        None, description="Only users of this status, such as `enabled`; null for all but the deleted."
+        None, description="Only users with this status, such as `enabled`; null for all but deleted users."
     )
     departments: tuple[Text, ...] = Field(
-        (), description="Ids of departments; only who is in one of them, or in one below, is watched. All if empty."
+        (),
+        description=(
+            "Ids of departments. Only users in one of them, or in a department below, are watched. All users if empty."
+        ),
     )
     include: tuple[Regex, ...] = Field(
         (),
         description=(
-            "Regular expressions (RE2), one of which must fit the whole name, user name or e-mail. All fit if empty."
+            "Regular expressions (RE2), one of which must match the entire name, user name or e-mail. All users if "
+            "empty."
         ),
     )
     exclude: tuple[Regex, ...] = Field(
-        (), description="Regular expressions of which none may fit the whole name, user name or e-mail."
+        (), description="Regular expressions (RE2), none of which may match the entire name, user name or e-mail."
     )
-    interval: Duration = Field(3600.0, ge=1, description="Time from one look at the platform's list to the next.")
+    interval: Duration = Field(3600.0, ge=1, description="Time between two refreshes of the list.")
     allow_empty: bool = Field(
         False,
-        description="Believe an empty list that comes after one with users. Otherwise the last list stays in force.",
+        description="Accept an empty list after one with users. Otherwise the previous list stays in effect.",
     )
     owner_labels: tuple[OwnerLabel, ...] = Field(
         (),
         description=(
-            "What becomes a label of users' alerts and of `yunxiao_user_labels`: `email`, `department`, `username`. "
-            "None by default: labels cost series and spread personal data."
+            "Which of `email`, `department` and `username` become labels of users' alerts and of "
+            "`yunxiao_user_labels`. None by default, because labels add series and expose personal data."
         ),
     )
 
     @model_validator(mode="after")
-    def _organization_only_of_members(self) -> Self:
+    def _organization_id_requires_members(self) -> Self:
         if self.source == "users" and self.organization_id is not None:
-            raise ValueError("organization_id goes with source: members; leave it out, or ask for the members")
+            raise ValueError("organization_id requires source: members; remove it, or change source")
         return self
 
     @model_validator(mode="after")
-    def _status_that_exists(self) -> Self:
+    def _status_exists(self) -> Self:
         known = _STATUSES[self.source]
         if self.status is not None and self.status.lower() not in known:
-            raise ValueError(f"status {self.status} fits nobody; the platform has {', '.join(known)}")
+            raise ValueError(f"status {self.status} does not exist; use one of {', '.join(known)}")
         return self

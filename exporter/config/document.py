@@ -1,7 +1,7 @@
-"""YAML that remembers where each value stood and how it was written.
+"""Reads YAML together with the line and the original text of each value.
 
-PyYAML alone lets duplicate keys pass (the last one wins) and forgets lines. Here a document becomes plain data plus,
-for every key path, its line and, for scalars, the text as written, so that a later complaint can name both.
+PyYAML accepts duplicate keys (the last one wins) and drops line numbers. Here a document has plain data and, for each
+key path, its line and the text of a scalar as written, so that faults can name both.
 """
 
 from __future__ import annotations
@@ -14,31 +14,32 @@ from typing import Any
 import yaml
 
 from exporter.common.files import FileError, read_regular_file
+from exporter.common.text import problem_and_hint
 from exporter.config.errors import ConfigError, Fault, KeyPath, path_text
 from exporter.config.tree import MAP, SEQ, STR, LimitError, Loader, Node, compose
 
 _BYTE_LIMIT = 64 * 1024 * 1024
 _MOST_FAULTS = 100
 _LONGEST = 100
-"""Characters of a number, a date or a truth value; longer ones take PyYAML quadratic time."""
+"""Maximum characters of a number, date or boolean; PyYAML needs quadratic time for longer ones."""
 _MOST_BITS = 64
 _VALUES = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "bool", "null", "timestamp"))
 _NOT_A_VALUE = (ValueError, OverflowError, LookupError, AttributeError, TypeError, yaml.YAMLError)
-"""What PyYAML raises for a value that is not what its tag says."""
+"""Exceptions of PyYAML for a value that does not match its tag."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MERGE = "tag:yaml.org,2002:merge"
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One YAML file as read.
+    """A parsed YAML file.
 
     Attributes:
-        file: the name to use in messages.
+        file: the name for messages.
         data: plain Python data.
-        lines: the line, from 1, at which the value of a key path starts.
-        written: the text of each scalar that was written without quotes.
-        faults: what is wrong with single keys and values; the rest of the data is good to be checked further.
+        lines: the line, from 1, at which the value of each key path starts.
+        written: the text of each scalar without quotes.
+        faults: faults of single keys and values; the rest of the data can be validated.
     """
 
     file: str
@@ -48,7 +49,7 @@ class Document:
     faults: dict[KeyPath, Fault] = field(default_factory=dict)
 
     def line(self, path: KeyPath) -> int | None:
-        """The line of the value at the path, or of the nearest thing above it that has one."""
+        """The line of the value at the path, or of its nearest parent with a line."""
         for length in range(len(path), -1, -1):
             if (line := self.lines.get(path[:length])) is not None:
                 return line
@@ -58,20 +59,24 @@ class Document:
         """A fault at the path, with its file and line."""
         return Fault(self.file, self.line(path), path_text(path), message, hint)
 
+    def fault_of(self, path: KeyPath, error: Exception) -> Fault:
+        """A fault at the path, from an error whose text is "what is wrong; what to do"."""
+        return self.fault(path, *problem_and_hint(error))
+
 
 def read_yaml(file: Path, name: str) -> Document:
-    """Read a YAML file as UTF-8, whatever the locale says, with or without a byte order mark.
+    """Read a YAML file as UTF-8, with or without a byte order mark.
 
     Raises:
-        ConfigError: the file cannot be read, is not UTF-8 or not YAML, holds more than one document, or more values,
-            levels or copies by aliases than `yamltree` allows. A duplicate key, a key that is not text and a value that
-            YAML cannot make sense of stand in the document's faults instead.
+        ConfigError: the file cannot be read, is not UTF-8 or not YAML, has several documents, or exceeds the limits of
+            `exporter.config.tree`. Duplicate keys, keys that are not strings and values that do not match their type
+            are faults of the document instead.
     """
     return parse_yaml(read_text(file, name), name)
 
 
 def read_text(file: Path, name: str) -> str:
-    """The text of a file; `read_yaml` says the rest."""
+    """The text of a file; see `read_yaml`."""
     try:
         raw = read_regular_file(file, _BYTE_LIMIT)
     except FileError as error:
@@ -84,7 +89,7 @@ def read_text(file: Path, name: str) -> str:
 
 
 def parse_yaml(text: str, name: str) -> Document:
-    """Parse the text of a YAML file; `read_yaml` says which errors it raises."""
+    """Parse the text of a YAML file; see `read_yaml` for the errors."""
     loader = None
     try:
         loader = Loader(text)
@@ -103,7 +108,7 @@ def parse_yaml(text: str, name: str) -> Document:
         raise ConfigError((Fault(name, line, "", f"is not valid YAML: {what}", _yaml_hint(str(what))),)) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        message = f"holds the character U+{error.character:04X}, which YAML does not allow"
+        message = f"contains the character U+{error.character:04X}, which YAML does not allow"
         raise ConfigError((Fault(name, line, "", message, "remove it"),)) from None
     finally:
         if loader is not None:
@@ -117,7 +122,7 @@ def _yaml_hint(problem: str) -> str:
 
 
 class _Builder:
-    """Turns a tree of nodes into plain data and fills in the document's tables."""
+    """Converts a tree of nodes to plain data, and fills the lines, texts and faults of the document."""
 
     def __init__(self, loader: yaml.SafeLoader, document: Document) -> None:
         self._loader = loader
@@ -130,10 +135,10 @@ class _Builder:
         if node.text is not None:
             return self._scalar(node, node.text, path)
         if id(node) in self._open:
-            self._complain(path, node, "an alias that contains itself", "write the value out")
+            self._add_fault(path, node, "is an alias that contains itself", "write the value out")
             return None
         if node.tag != (MAP if node.mapping else SEQ):
-            self._complain(path, node, f"the tag {node.tag} is not understood", "use plain values only")
+            self._add_fault(path, node, f"the tag {node.tag} is not supported", "use plain values")
             return None
         self._open.add(id(node))
         try:
@@ -151,7 +156,7 @@ class _Builder:
         return result
 
     def _entries(self, node: Node, path: KeyPath) -> dict[str, tuple[Node, Node]]:
-        """Keys and values of a mapping, those of ``<<: *anchor`` included; keys written out win over merged ones."""
+        """Keys and values of a mapping, including those of ``<<: *anchor``. Keys of the mapping itself win."""
         merged: dict[str, tuple[Node, Node]] = {}
         own: dict[str, tuple[Node, Node]] = {}
         for key_node, value_node in node.pairs():
@@ -162,19 +167,21 @@ class _Builder:
             if key is None:
                 continue
             if (first := own.get(key)) is not None:
-                message = f"key given twice, first on line {first[0].line}"
-                self._complain((*path, key), key_node, message, "keep one")
+                message = f"duplicate key, first on line {first[0].line}"
+                self._add_fault((*path, key), key_node, message, "keep one")
             own[key] = key_node, value_node
         return merged | own
 
     def _sources(self, node: Node, path: KeyPath) -> dict[str, tuple[Node, Node]]:
-        """What ``<<`` brings along: of several mappings the first wins."""
+        """The keys and values that ``<<`` merges; the first of several mappings wins."""
         found: dict[str, tuple[Node, Node]] = {}
         for source in reversed(node.children) if node.tag == SEQ else [node]:
             if not source.mapping:
-                self._complain((*path, "<<"), source, "<< takes mappings only", "write the keys out")
+                self._add_fault(
+                    (*path, "<<"), source, "<< must be a mapping or a list of mappings", "write the keys out"
+                )
             elif id(source) in self._open:
-                self._complain((*path, "<<"), source, "an alias that contains itself", "write the keys out")
+                self._add_fault((*path, "<<"), source, "is an alias that contains itself", "write the keys out")
             else:
                 if id(source) not in self._merged:
                     self._merged[id(source)] = self._entries(source, path)
@@ -183,10 +190,10 @@ class _Builder:
 
     def _key(self, node: Node, path: KeyPath) -> str | None:
         if node.text is None:
-            self._complain(path, node, "a key must be plain text", "write it as text")
+            self._add_fault(path, node, "a key must be a string", "write it as a string")
             return None
         if node.tag != STR:
-            self._complain(
+            self._add_fault(
                 (*path, node.text),
                 node,
                 f"key {node.text} is not quoted, YAML reads it as another value",
@@ -199,17 +206,17 @@ class _Builder:
         if node.tag == STR:
             return self._text(node, text, path)
         if node.tag not in _VALUES and not node.plain:
-            self._complain(path, node, f"the tag {node.tag} is not understood", "use plain values only")
+            self._add_fault(path, node, f"the tag {node.tag} is not supported", "use plain values")
             return None
         try:
             value = self._value(node.tag, text)
         except _NOT_A_VALUE:
-            # PyYAML takes 2026-13-45 for a date and 0b for a number, then fails to make one.
+            # PyYAML takes 2026-13-45 for a date and 0b for a number, then fails to convert them.
             shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
             if node.plain:
-                self._complain(path, node, f"{shown} is not quoted and not a valid value", f'write "{shown}"')
+                self._add_fault(path, node, f"{shown} is not quoted and not valid", f'write "{shown}"')
             else:
-                self._complain(path, node, f"the tag {node.tag} does not fit {shown}", "use plain values only")
+                self._add_fault(path, node, f"the tag {node.tag} does not match {shown}", "use plain values")
             return None
         if node.plain:
             self._document.written[path] = text
@@ -226,10 +233,10 @@ class _Builder:
     def _text(self, node: Node, text: str, path: KeyPath) -> str | None:
         if text.isascii() or not _SURROGATE.search(text):
             return text
-        self._complain(path, node, "half of a surrogate pair, which is not a character", "remove it")
+        self._add_fault(path, node, "contains half of a surrogate pair, which is not a character", "remove it")
         return None
 
-    def _complain(self, path: KeyPath, node: Node, message: str, hint: str) -> None:
+    def _add_fault(self, path: KeyPath, node: Node, message: str, hint: str) -> None:
         if len(self._document.faults) < _MOST_FAULTS:
             fault = Fault(self._document.file, node.line, path_text(path), message, hint)
             self._document.faults.setdefault(path, fault)

@@ -1,29 +1,29 @@
-"""What is wrong with a configuration, as sentences for the one who has to mend it."""
+"""Errors of a configuration, with their place and a hint for the operator."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from exporter.common.text import printable
+from exporter.common.text import explained, printable
 
 if TYPE_CHECKING:
     from exporter.common.redaction import Redactor
 
 _LONGEST = 500
-"""Characters of each part of a sentence: keys and values of the file may be of any length."""
+"""Maximum characters of each part of a message, because keys and values may have any length."""
 _MOST_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong, and where.
+    """One error in a file.
 
     Attributes:
         file: the file as the operator named it.
-        line: counted from 1; None where no line is to blame.
+        line: counted from 1; None if the fault has no line.
         path: the key path, such as ``organizations[0].users.static[2].id``; empty for the whole file.
-        message: what is wrong; never holds a secret.
+        message: what is wrong; never contains a secret.
         hint: what to do about it; may be empty.
     """
 
@@ -36,9 +36,9 @@ class Fault:
     def __str__(self) -> str:
         where = self.file if self.line is None else f"{self.file}:{self.line}"
         path, message, hint = map(_shortened, (self.path, self.message, self.hint))
-        text = ": ".join([where, path, message] if path else [where, message])
-        # On one line, whatever keys and values hold, so that a sentence cannot pass for two.
-        return printable(f"{text}; {hint}" if hint else text)
+        reason = f"{where}: {path}" if path else where
+        # On one line, so that a key or value cannot forge another message.
+        return printable(explained(message, hint, reason=reason))
 
 
 def _shortened(text: str) -> str:
@@ -46,7 +46,7 @@ def _shortened(text: str) -> str:
 
 
 class ConfigError(Exception):
-    """The configuration is not sound. Carries every fault found, not just the first."""
+    """The configuration is not valid. Contains all faults, not only the first."""
 
     def __init__(self, faults: tuple[Fault, ...]) -> None:
         more = len(faults) - _MOST_SHOWN
@@ -55,7 +55,7 @@ class ConfigError(Exception):
         self.faults = faults
 
     def cleaned(self, redactor: Redactor) -> ConfigError:
-        """The same without the secrets that are known by now, which a key or value may hold."""
+        """The same error without the known secrets, which keys or values may contain."""
         return ConfigError(
             tuple(
                 replace(
@@ -71,15 +71,15 @@ class ConfigError(Exception):
 
 
 class ReloadError(Exception):
-    """A reload was refused; the message says why, and the old configuration stays in force."""
+    """A reload failed. The message says why; the previous configuration stays in effect."""
 
 
 KeyPath = tuple[str | int, ...]
-"""The keys and list positions that lead from the top of a document to a value."""
+"""The keys and list positions from the top of a document to a value."""
 
 
 def path_text(path: KeyPath) -> str:
-    """A key path as people write it: ``organizations[0].users``."""
+    """A key path as text: ``organizations[0].users``."""
     text = ""
     for part in path:
         if isinstance(part, int):

@@ -1,4 +1,4 @@
-"""The shape of the section `redis`: what shards and replicas share."""
+"""The section `redis`: the server that shards and replicas share."""
 
 from __future__ import annotations
 
@@ -7,57 +7,55 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from exporter.common.fields import Duration, FilePath, RedisUrl, Section, Text
-
-
-class RedisTls(Section):
-    """How the certificate of a `rediss://` server is checked."""
-
-    ca_file: FilePath | None = Field(
-        None, description="PEM file of the authorities to trust instead of the public ones. Relative to this file."
-    )
+from exporter.config.client import TlsAuthorities
 
 
 class Redis(Section):
     """A Redis or Valkey that shards and replicas of the exporter share.
 
-    With it the rate limit of an organization holds for all of them together, and of several replicas of a shard one
-    polls while the others serve what it learns and take over when it is gone. Read at the start: a change needs a
-    restart.
+    With it all processes together keep to an organization's rate limit. One replica of each shard polls; the others
+    serve its state, and one of them takes over when it fails. Read once at startup: a change needs a restart.
     """
 
     url: RedisUrl = Field(
         description=(
-            "Its address, such as `redis://redis:6379/0`; `rediss://` for TLS. With Sentinels "
-            "`redis+sentinel://sentinel-0:26379,sentinel-1:26379/mymaster/0`, or `rediss+sentinel://`: their "
-            "addresses, the service, the database."
+            "URL, such as `redis://redis:6379/0`; `rediss://` for TLS. For Redis Sentinel, "
+            "`redis+sentinel://sentinel-0:26379,sentinel-1:26379/mymaster/0` or `rediss+sentinel://`: the addresses of "
+            "the Sentinels, the service name, the database."
         )
     )
-    username: Text | None = Field(None, description="User name, where the server has several.")
+    username: Text | None = Field(None, description="User name, if the server has several users.")
     password_file: FilePath | None = Field(
-        None, description="File that holds the password alone, in UTF-8; one newline at its end is dropped."
+        None, description="File that contains only the password, in UTF-8; one newline at its end is dropped."
     )
-    tls: RedisTls = Field(default_factory=RedisTls, description=RedisTls.__doc__)
+    tls: TlsAuthorities = Field(
+        default_factory=TlsAuthorities, description="How the certificate of a `rediss://` server is verified."
+    )
     key_prefix: Text = Field(
         "yunxiao-token-exporter",
         description=(
-            "Beginning of every key. Exporters with the same prefix work together, so different enterprises on one "
-            "Redis need different prefixes."
+            "Prefix of every key. Exporters with the same prefix work together, so different enterprises that share "
+            "one Redis need different prefixes."
         ),
     )
     lease: Duration = Field(
-        15.0, ge=1, le=300, description="Time after which a replica that is silent counts as gone; another takes over."
+        15.0,
+        ge=1,
+        le=300,
+        description="Time after which another replica takes over from one that no longer renews its lease.",
     )
     replicas: int = Field(
         1,
         ge=1,
         le=16,
         description=(
-            "Replicas of each shard. While Redis is away each process keeps to the rate divided by shards and replicas."
+            "Replicas of each shard. While Redis is unavailable, each process uses the rate divided by the number of "
+            "shards and replicas."
         ),
     )
 
     @model_validator(mode="after")
-    def _authorities_only_with_tls(self) -> Self:
+    def _ca_file_requires_tls(self) -> Self:
         if self.tls.ca_file is not None and not self.url.startswith("rediss"):
-            raise ValueError("tls.ca_file goes with a rediss:// url; this one is not encrypted")
+            raise ValueError("tls.ca_file requires a rediss:// URL; change url, or remove tls.ca_file")
         return self

@@ -1,6 +1,6 @@
-"""The shape of the configuration file: every key, its type, its default and its meaning.
+"""The configuration file: every key, its type, its default and its meaning.
 
-`docs/configuration.md` is made from these models, so a description here is written for the operator.
+`docs/configuration.md` is generated from these models, so descriptions are written for operators.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from exporter.common.fields import (
     VariableName,
 )
 from exporter.config.alerting import Alerting, UserThresholds
+from exporter.config.client import Tls
 from exporter.config.discovery import Discover
 from exporter.config.redis import Redis
 from exporter.model.token import MOST_LISTED, MOST_TOKENS
@@ -31,29 +32,30 @@ from exporter.policies.schema import Policies
 
 
 class Poll(Section):
-    """How often the platform is asked, and for how long."""
+    """How often the platform is polled."""
 
     interval: Duration = Field(900.0, ge=1, description="Time from the start of one sweep over all users to the next.")
     timeout: Duration = Field(
-        10.0, ge=0.1, le=600, description="Total time for one request, from connecting to the last byte of the answer."
+        10.0,
+        ge=0.1,
+        le=600,
+        description="Total time for one request, from connecting to the last byte of the response.",
     )
-    stale_after: Duration = Field(
-        3600.0, gt=0, description="Age of a user's data from which it counts as stale. At least `interval`."
-    )
+    stale_after: Duration = Field(3600.0, gt=0, description="Age at which a user's data is stale. At least `interval`.")
     spread: bool = Field(
         True,
         description=(
-            "Spread each sweep over the interval, every user at a fixed offset, instead of asking as fast as the "
-            "limits allow. The first sweep after a start is never spread."
+            "Spread each sweep over the interval, each user at a fixed offset, instead of polling as fast as the "
+            "limits allow. The first sweep after startup is never spread."
         ),
     )
 
     @model_validator(mode="after")
-    def _stale_after_an_interval(self) -> Self:
+    def _stale_after_is_at_least_the_interval(self) -> Self:
         if self.stale_after < self.interval:
             raise ValueError(
                 f"stale_after ({format_duration(self.stale_after)}) is shorter than interval "
-                f"({format_duration(self.interval)}), so all data would be stale; make it two intervals or more"
+                f"({format_duration(self.interval)}), so all data would be stale; set it to at least two intervals"
             )
         return self
 
@@ -64,32 +66,31 @@ class Metrics(Section):
     per_token: bool = Field(
         True,
         description=(
-            "The `yunxiao_token_*` series, one set a token. Without them Prometheus' rules cannot alert on tokens."
+            "The `yunxiao_token_*` series, one set per token. Without them Prometheus rules cannot alert on tokens."
         ),
     )
     per_permission: bool = Field(
         True,
-        description="The `yunxiao_user_permission_*` series, one set a user and permission.",
+        description="The `yunxiao_user_permission_*` series, one set per user and permission.",
     )
     relative: bool = Field(
         True,
-        description="The `*_expires_in_seconds` series beside the `*_expiry_timestamp_seconds` ones.",
+        description="The `*_expires_in_seconds` series in addition to the `*_expiry_timestamp_seconds` ones.",
     )
     expiring_within: Annotated[Duration, Field(gt=0)] | None = Field(
         None,
         description=(
-            "Series of their own only for tokens and permissions that expire within this time or have expired, such as "
-            "`90d`; the counts cover all. null for all."
+            "Expose series per token and permission only if it expires within this time, such as `90d`, or has "
+            "expired; counts always cover all. null for no restriction."
         ),
     )
     max_series: int = Field(
         1_000_000,
         ge=1000,
         description=(
-            "Most series in a scrape. Where there would be more, those a token or permission are left out: of the "
-            "largest users first, if they are what is too much, else whole families. "
-            "`yunxiao_exporter_users_left_out` and `yunxiao_exporter_family_left_out` say what; docs/scaling.md has "
-            "the rules."
+            "Maximum number of series in a scrape. If there would be more, series per token and permission are left "
+            "out: those of the largest users, or whole families. `yunxiao_exporter_users_left_out` and "
+            "`yunxiao_exporter_family_left_out` report them; see docs/scaling.md for the rules."
         ),
     )
     max_tokens_per_user: int = Field(
@@ -97,47 +98,31 @@ class Metrics(Section):
         ge=1,
         le=MOST_LISTED,
         description=(
-            "Most tokens of one user that are watched one by one, those that expire next first; the rest is counted, "
-            "and `yunxiao_user_tokens_left_out` says how many that are."
+            "Maximum number of tokens of one user that are watched individually, those that expire next first. The "
+            "others are only counted; `yunxiao_user_tokens_left_out` reports how many."
         ),
-    )
-
-
-class Tls(Section):
-    """How the endpoint's certificate is checked."""
-
-    ca_file: FilePath | None = Field(
-        None,
-        description=(
-            "PEM file of the certificate authorities to trust, instead of the public ones. Relative to this file."
-        ),
-    )
-    server_name: HostName | None = Field(
-        None, description="Name to expect in the certificate and to send as SNI, where it is not the endpoint's host."
-    )
-    insecure_skip_verify: bool = Field(
-        False,
-        description="Do not check the certificate at all. Whoever sits in between can then read the token.",
     )
 
 
 class Limits(Section):
-    """How much of the platform's capacity is used."""
+    """Limits for requests to the platform."""
 
     requests_per_second: Annotated[float, Field(gt=0, le=10_000)] | None = Field(
-        5.0, description="Highest rate of requests, retries included; null for no limit."
+        5.0, description="Maximum request rate, including retries; null for no limit."
     )
-    concurrency: int = Field(8, ge=1, le=256, description="Requests under way at once, and connections kept open.")
+    concurrency: int = Field(
+        8, ge=1, le=256, description="Maximum number of concurrent requests, and of open connections."
+    )
     max_retry_after: Duration = Field(
-        300.0, ge=0, le=86400, description="Longest pause taken when the platform sends `Retry-After`."
+        300.0, ge=0, le=86400, description="Longest pause when the platform sends `Retry-After`."
     )
 
 
 class StaticUser(Section):
-    """A user to watch. The same form in `users.static` and in the files of `users.files`."""
+    """A user to watch. Entries in `users.static` and in the files of `users.files` have the same format."""
 
-    id: Text = Field(description="User id as the platform knows it. Quote it: YAML reads 0123456 as another number.")
-    name: Text | None = Field(None, description="Name to show, label `user`; the id where none is given.")
+    id: Text = Field(description="User id on the platform. Quote it: YAML reads 0123456 as a different number.")
+    name: Text | None = Field(None, description="Display name, label `user`. Default: the id.")
     labels: dict[LabelName, LabelValue] = Field(
         default_factory=dict,
         description="Labels for the user's alerts, such as `team` or `email`, for Alertmanager to route by.",
@@ -146,76 +131,81 @@ class StaticUser(Section):
 
 
 class Users(Section):
-    """Whom to watch."""
+    """The users to watch: at least one of static, files, discover.
 
-    static: tuple[StaticUser, ...] = Field((), description="Users listed right here.")
+    If a user appears in several, the first one listed here wins.
+    """
+
+    static: tuple[StaticUser, ...] = Field((), description="Users listed in this file.")
     files: tuple[FilePath, ...] = Field(
         (),
         description=(
             "Files with lists of users, as globs relative to this file; re-read when they change. "
-            "An id that `static` has too keeps what `static` says."
+            "If a user is also in `static`, that entry wins."
         ),
     )
     discover: Discover | None = Field(None, description=Discover.__doc__)
 
 
 class Organization(Section):
-    """One enterprise on one endpoint, with a token of its own."""
+    """One enterprise on one endpoint, with its own token."""
 
-    name: Text = Field(description="Label `organization`; each name once.")
+    name: Text = Field(description="Label `organization`; must be unique.")
     endpoint: Endpoint = Field(
-        description="Address of the platform, without `/oapi/v1`, such as `https://acme.rdc.aliyuncs.com`."
+        description="URL of the platform, without `/oapi/v1`, such as `https://acme.rdc.aliyuncs.com`."
     )
     host_header: HostName | None = Field(
-        None, description="`Host` header to send, where `endpoint` is an internal address of a shared gateway."
+        None, description="`Host` header to send, if `endpoint` is an internal address of a shared gateway."
     )
     token_file: FilePath | None = Field(
         None,
         description=(
-            "File that holds the administrator's token alone; re-read when it changes. Relative to this file. "
-            "One of this, `token_files` and `token_env`."
+            "File that contains only the administrator's token; re-read when it changes. Relative to this file. "
+            "Set exactly one of this, `token_files` and `token_env`."
         ),
     )
     token_files: tuple[FilePath, ...] = Field(
         (),
         max_length=8,
         description=(
-            "Such files, the token in use and its successors: when the platform refuses one, the next is tried at once "
-            "and stays in use if it is taken."
+            "Such files, with the current token and its successors. When the platform rejects one, the next is tried "
+            "immediately and stays in use if it is accepted."
         ),
     )
-    token_env: VariableName | None = Field(None, description="Name of the environment variable that holds the token.")
+    token_env: VariableName | None = Field(
+        None, description="Name of the environment variable that contains the token."
+    )
     tls: Tls = Field(default_factory=Tls, description=Tls.__doc__)
     proxy_url: ProxyUrl | None = Field(
         None,
         repr=False,
-        description="HTTP proxy to use; otherwise `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are honoured.",
+        description="HTTP proxy to use. Default: `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.",
     )
-    timezone: TimeZone = Field("Asia/Shanghai", description="Time zone in which dates without a zone are read.")
+    timezone: TimeZone = Field("Asia/Shanghai", description="Time zone of dates without a zone.")
     limits: Limits = Field(default_factory=Limits, description=Limits.__doc__)
     users: Users = Field(description=Users.__doc__)
 
     @model_validator(mode="after")
-    def _one_token_source(self) -> Self:
+    def _exactly_one_token_source(self) -> Self:
         if (self.token_file is not None) + bool(self.token_files) + (self.token_env is not None) != 1:
             raise ValueError("needs exactly one of token_file, token_files and token_env")
         return self
 
     @model_validator(mode="after")
-    def _somebody_to_watch(self) -> Self:
+    def _has_users(self) -> Self:
         if not self.users.static and not self.users.files and self.users.discover is None:
-            raise ValueError("watches nobody; name users in users.static or users.files, or have users.discover")
+            raise ValueError("has no users; set users.static, users.files or users.discover")
         return self
 
 
 class StorageSection(Section):
-    """Where state is kept over a restart, so that no series has a gap and no alert is resolved by it."""
+    """Where state is stored, so that a restart causes no gaps in series and resolves no alerts."""
 
     path: FilePath | None = Field(
         None,
         description=(
             "SQLite file, relative to this file; its folder must be writable. null keeps state in memory. "
-            "Read at the start: a change needs a restart."
+            "Read once at startup: a change needs a restart."
         ),
     )
 
@@ -233,5 +223,5 @@ class Config(Section):
 
     @property
     def discover_intervals(self) -> tuple[float, ...]:
-        """Seconds between two looks at the list of users, of each organization that is discovered."""
+        """Seconds between two refreshes of the list of users, for each organization with discovery."""
         return tuple(one.users.discover.interval for one in self.organizations if one.users.discover is not None)

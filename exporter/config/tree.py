@@ -1,7 +1,7 @@
-"""YAML as a tree of small nodes, composed from the parser's events within limits.
+"""Composes YAML into a tree of small nodes, within limits.
 
-PyYAML's own composer takes as much memory and time as a file asks for, and anchors and aliases let a file of a
-kilobyte ask for 10^9 values. Here values, nesting and what aliases add are counted while the file is read.
+PyYAML's own composer has no limits, and with anchors and aliases a file of one kilobyte can have 10^9 values. Here
+values, nesting and the values that aliases add are counted while the file is read.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import yaml
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# libyaml's parser is ten times faster, which a list of 100,000 users feels; wheels have it, some builds do not.
+# libyaml's parser is ten times faster, which matters for a list of 100,000 users. Wheels have it, some builds do not.
 Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 STR = "tag:yaml.org,2002:str"
@@ -22,18 +22,18 @@ MAP = "tag:yaml.org,2002:map"
 SEQ = "tag:yaml.org,2002:seq"
 
 MOST_VALUES = 2_000_000
-"""Values and keys in a file; a list of 100,000 users has a million."""
+"""Maximum values and keys in a file; a list of 100,000 users has a million."""
 MOST_COPIED = 500_000
-"""Values that aliases may add to those that are written out."""
+"""Maximum values that aliases may add."""
 DEEPEST = 50
-"""Levels of nesting; a configuration has less than ten."""
+"""Maximum levels of nesting; a configuration has less than ten."""
 
 
 class LimitError(Exception):
-    """A file asks for more than is reasonable, or its anchors and aliases do not fit together.
+    """A file exceeds a limit, or its anchors and aliases are not valid.
 
     Attributes:
-        line: where, counted from 1.
+        line: the line, counted from 1.
         problem: what is wrong.
         hint: what to do about it.
     """
@@ -50,12 +50,13 @@ class Node:
     """A value or key.
 
     Attributes:
-        tag: its type, as written or as YAML takes it.
+        tag: its type, as written or as resolved by YAML.
         line: where it starts, counted from 1.
         text: the text of a scalar; None for a list or mapping.
-        plain: whether it is a scalar written without quotes and tag.
-        children: the entries of a list; the keys and values of a mapping, in turn.
-        size: nodes in it with all aliases followed, itself included.
+        plain: whether it is a scalar without quotes and tag.
+        children: the entries of a list, or the alternating keys and values of a mapping.
+        size: number of nodes in it, including itself, with all aliases expanded.
+        mapping: whether it is a mapping.
     """
 
     tag: str
@@ -72,10 +73,10 @@ class Node:
 
 
 def compose(loader: Any) -> Node | None:
-    """The tree of the only document; None for an empty one.
+    """The tree of the only document; None for an empty document.
 
     Args:
-        loader: PyYAML's loader, with the text.
+        loader: PyYAML's loader of the text.
 
     Raises:
         LimitError: there are too many values, too many levels, or more than one document.
@@ -88,7 +89,7 @@ def compose(loader: Any) -> Node | None:
 
 
 class _Tree:
-    """Grows by one event after the other."""
+    """A tree that is built event by event."""
 
     def __init__(self, loader: Any) -> None:
         self.root: Node | None = None
@@ -104,14 +105,14 @@ class _Tree:
             node = self._collection(event)
             if len(self._open) == DEEPEST:
                 raise LimitError(node.line, f"is nested more than {DEEPEST} levels deep", "simplify it")
-            self._note_anchor(node, event)
+            self._record_anchor(node, event)
             self._open.append(node)
         elif isinstance(event, yaml.CollectionEndEvent):
             self._add(self._open.pop(), None)
         elif isinstance(event, yaml.AliasEvent):
             self._alias(event)
         elif isinstance(event, yaml.DocumentStartEvent) and self.root is not None:
-            raise LimitError(_line(event), "holds more than one document", "keep one document a file")
+            raise LimitError(_line(event), "contains more than one document", "keep one document per file")
 
     def _scalar(self, event: yaml.ScalarEvent) -> Node:
         tag, plain = event.tag, not event.style and event.tag is None
@@ -126,12 +127,12 @@ class _Tree:
         tag = event.tag if event.tag not in {None, "!"} else MAP if mapping else SEQ
         return Node(tag, _line(event), mapping=mapping)
 
-    def _note_anchor(self, node: Node, event: yaml.NodeEvent) -> None:
+    def _record_anchor(self, node: Node, event: yaml.NodeEvent) -> None:
         if event.anchor is None:
             return
         if (first := self._anchors.get(event.anchor)) is not None:
-            problem = f"the anchor &{event.anchor} is given twice, first on line {first.line}"
-            raise LimitError(node.line, problem, "give each a name of its own")
+            problem = f"the anchor &{event.anchor} is defined twice, first on line {first.line}"
+            raise LimitError(node.line, problem, "give each a different name")
         self._anchors[event.anchor] = node
 
     def _alias(self, event: yaml.AliasEvent) -> None:
@@ -142,10 +143,10 @@ class _Tree:
 
     def _add(self, node: Node, event: yaml.ScalarEvent | None) -> None:
         if event is not None:
-            self._note_anchor(node, event)
+            self._record_anchor(node, event)
         self._count += 1
         if self._count > MOST_VALUES:
-            raise LimitError(node.line, f"holds more than {MOST_VALUES:,} values", "split it")
+            raise LimitError(node.line, f"contains more than {MOST_VALUES:,} values", "split it")
         self._into_parent(node, node.line)
 
     def _into_parent(self, node: Node, line: int) -> None:
@@ -155,9 +156,11 @@ class _Tree:
         parent = self._open[-1]
         parent.children.append(node)
         parent.size += node.size
-        # What has been counted is written out; the rest of the size comes from aliases.
+        # _count is the number of values written out; the rest of the size comes from aliases.
         if parent.size > self._count + len(self._open) + MOST_COPIED:
-            raise LimitError(line, f"holds aliases that add more than {MOST_COPIED:,} values", "write the values out")
+            raise LimitError(
+                line, f"contains aliases that add more than {MOST_COPIED:,} values", "write the values out"
+            )
 
 
 def _line(event: yaml.Event) -> int:

@@ -1,4 +1,4 @@
-"""Whom to watch: the users of the configuration joined with those of the user files, read anew when a file changes."""
+"""Lists of users in files, and how they are joined with those of the configuration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from exporter.common.durations import format_duration
 from exporter.config.document import Document, read_yaml
 from exporter.config.errors import ConfigError, Fault
 from exporter.config.schema import StaticUser
-from exporter.config.validation import checked, in_order, keys_of
+from exporter.config.validation import keys_of, sorted_faults, validated
 from exporter.model.user import Owner, OwnThresholds, User
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from exporter.config.alerting import Alerting
 
 Stamp = tuple[tuple[str, int, int, int, int], ...]
-"""What tells that a set of files is another one: name, inode, two times of change and size of each."""
+"""The state of a set of files, to detect changes: name, inode, modification and change time, size of each."""
 
 _ENTRIES: TypeAdapter[tuple[StaticUser, ...]] = TypeAdapter(tuple[StaticUser, ...])
 _WILDCARDS = frozenset("*?[")
@@ -35,7 +35,7 @@ class UserFiles:
     Attributes:
         folder: what the patterns are relative to.
         patterns: names and globs of the files.
-        alerting: what an entry's own thresholds are joined with to be checked; None checks each entry by itself.
+        alerting: general thresholds to check those of entries against; None skips this check.
     """
 
     folder: Path
@@ -43,7 +43,7 @@ class UserFiles:
     alerting: Alerting | None = None
 
     def stamp(self) -> Stamp:
-        """The present state of the files, cheap enough to ask for every few seconds."""
+        """The present state of the files. Cheap enough to call every few seconds."""
         found = []
         for name in self._names():
             try:
@@ -58,15 +58,15 @@ class UserFiles:
         """The entries of all files, in the order of the patterns, then of the names.
 
         Raises:
-            ConfigError: with every fault of every file. A pattern that matches nothing is one: an unmounted folder
-                must not look like an organization without users.
+            ConfigError: with all faults of all files. A pattern without a match is a fault, so that an unmounted folder
+                does not look like an organization without users.
         """
         entries: list[StaticUser] = []
         faults: list[Fault] = []
         names = self._names()
         for pattern in self.patterns:
             if not self._matches(pattern):
-                hint = "check the pattern and the folder; a file that holds [] stands for nobody"
+                hint = "check the pattern and the folder; for no users, use a file that contains []"
                 faults.append(Fault(pattern, None, "", "matches no file", hint))
         for name in names:
             try:
@@ -81,7 +81,7 @@ class UserFiles:
         names: dict[str, None] = {}
         for pattern in self.patterns:
             if not _WILDCARDS.intersection(pattern):
-                names[pattern] = None  # a file named outright must be there
+                names[pattern] = None  # a file without wildcards must exist
                 continue
             names.update(dict.fromkeys(self._matches(pattern)))
         return list(names)
@@ -94,7 +94,7 @@ class UserFiles:
 
 
 def _may_be_a_list(file: Path) -> bool:
-    """Whether a file that a pattern matches is read: folders and pipes are not, and one that is hidden is a fault."""
+    """Whether to read a file that matches a pattern: not folders and pipes; one without access is a fault later."""
     try:
         return file.is_file()
     except OSError:
@@ -104,16 +104,18 @@ def _may_be_a_list(file: Path) -> bool:
 def _read_entries(file: Path, name: str, alerting: Alerting | None) -> tuple[StaticUser, ...]:
     document = read_yaml(file, name)
     if document.data is None and not document.faults:
-        raise ConfigError((Fault(name, None, "", "is empty", "write [] if nobody is meant"),))
-    entries = checked(_ENTRIES, document, lambda path: keys_of(StaticUser, path[1:]))
-    faults = (*repeated_ids(document, entries, ()), *threshold_faults(document, entries, (), alerting))
+        raise ConfigError((Fault(name, None, "", "is empty", "write [] for no users"),))
+    entries = validated(_ENTRIES, document, lambda path: keys_of(StaticUser, path[1:]))
+    faults = (*duplicate_id_faults(document, entries, ()), *threshold_faults(document, entries, (), alerting))
     if faults:
-        raise ConfigError(in_order(faults))
+        raise ConfigError(sorted_faults(faults))
     return entries
 
 
-def repeated_ids(document: Document, entries: tuple[StaticUser, ...], path: tuple[str | int, ...]) -> tuple[Fault, ...]:
-    """A fault for each entry whose id the same list has already had."""
+def duplicate_id_faults(
+    document: Document, entries: tuple[StaticUser, ...], path: tuple[str | int, ...]
+) -> tuple[Fault, ...]:
+    """A fault for each entry whose id appears earlier in the same list."""
     first: dict[str, int] = {}
     faults = []
     for index, entry in enumerate(entries):
@@ -128,24 +130,24 @@ def repeated_ids(document: Document, entries: tuple[StaticUser, ...], path: tupl
 def threshold_faults(
     document: Document, entries: tuple[StaticUser, ...], path: tuple[str | int, ...], alerting: Alerting | None
 ) -> tuple[Fault, ...]:
-    """A fault for each entry whose thresholds, joined with the general ones, are in the wrong order."""
+    """A fault for each entry whose critical threshold, with the general ones as defaults, is not the shorter one."""
     if alerting is None:
         return ()
     faults = []
     for index, entry in enumerate(entries):
-        warning, critical = alerting.in_force(_own_thresholds(entry))
+        warning, critical = alerting.effective(_own_thresholds(entry))
         if critical >= warning:
             message = (
                 f"user {entry.id}: the critical threshold ({format_duration(critical)}) must be shorter than the "
                 f"warning threshold ({format_duration(warning)})"
             )
-            hint = "give both here; what is left out is as in alerting.thresholds"
+            hint = "set both here; a threshold that is not set is that of alerting.thresholds"
             faults.append(document.fault((*path, index, "thresholds"), message, hint))
     return tuple(faults)
 
 
 def joined(*lists: Iterable[StaticUser]) -> tuple[User, ...]:
-    """The users of several lists, each id once; what an earlier list says of it wins."""
+    """The users of several lists, each id once; entries of earlier lists win."""
     users: dict[str, User] = {}
     for entries in lists:
         for entry in entries:
@@ -155,7 +157,7 @@ def joined(*lists: Iterable[StaticUser]) -> tuple[User, ...]:
 
 
 def first_wins(*lists: Iterable[User]) -> tuple[User, ...]:
-    """The users of several lists, each id once; what an earlier list leaves open a later one fills."""
+    """The users of several lists, each id once; later lists add only what earlier ones leave out."""
     users: dict[str, User] = {}
     for one in lists:
         for user in one:
@@ -167,7 +169,7 @@ def first_wins(*lists: Iterable[User]) -> tuple[User, ...]:
 def _filled(first: User, later: User) -> User:
     return User(
         first.user_id,
-        # Where no name was given the id stands for it.
+        # Without a name in the configuration, the name is the id.
         later.name if first.name == first.user_id else first.name,
         tuple(sorted((dict(later.labels) | dict(first.labels)).items())),
         first.thresholds or later.thresholds,
@@ -176,7 +178,7 @@ def _filled(first: User, later: User) -> User:
 
 
 def _user(entry: StaticUser) -> User:
-    # An empty label is no label, to Prometheus as to Alertmanager.
+    # Prometheus and Alertmanager treat an empty label as missing.
     labels = {name: value for name, value in entry.labels.items() if value}
     owner = Owner(labels.get("email"), labels.get("department"), labels.get("username"))
     return User(

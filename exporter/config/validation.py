@@ -1,4 +1,4 @@
-"""Data against a schema: pydantic's findings as faults with file, line and a hint."""
+"""Validates data against a schema, and converts pydantic's errors to faults with file, line and hint."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ _EXPECTED = {
 }
 
 
-def checked(adapter: TypeAdapter[T], document: Document, known_keys: Callable[[KeyPath], list[str]]) -> T:
-    """The document's data as the schema's frozen values.
+def validated(adapter: TypeAdapter[T], document: Document, known_keys: Callable[[KeyPath], list[str]]) -> T:
+    """The data of a document as frozen values of the schema.
 
     Args:
         adapter: the schema.
-        document: what was read.
-        known_keys: the keys that the schema knows at a path, for "did you mean".
+        document: the document.
+        known_keys: returns the keys of the schema at a path, for "did you mean".
 
     Raises:
-        ConfigError: with every fault found.
+        ConfigError: with all faults.
     """
     try:
         result = adapter.validate_python(_tuples(document.data))
     except ValidationError as error:
         details = error.errors(include_url=False)
-        # Pydantic calls a list too short when its entries are at fault, which they say themselves.
+        # Pydantic also reports a list as too short if its entries are not valid; those have their own errors.
         found = [
             _fault(document, one, known_keys)
             for one in details
@@ -54,12 +54,12 @@ def checked(adapter: TypeAdapter[T], document: Document, known_keys: Callable[[K
         ]
     else:
         found = []
-    # One sentence a place: YAML's own complaint comes before what follows from it.
+    # One fault per path: a fault of the YAML causes those of the schema, so it comes first.
     faults: dict[str, Fault] = {}
     for fault in (*document.faults.values(), *found):
         faults.setdefault(fault.path, fault)
     if faults:
-        raise ConfigError(in_order(faults.values()))
+        raise ConfigError(sorted_faults(faults.values()))
     return result
 
 
@@ -67,13 +67,13 @@ def _below(loc: tuple[int | str, ...], above: tuple[int | str, ...]) -> bool:
     return len(loc) > len(above) and loc[: len(above)] == above
 
 
-def in_order(faults: Iterable[Fault]) -> tuple[Fault, ...]:
-    """Faults in the order in which they stand in their files, each once."""
+def sorted_faults(faults: Iterable[Fault]) -> tuple[Fault, ...]:
+    """Faults in the order of their lines, without duplicates."""
     return tuple(sorted(dict.fromkeys(faults), key=lambda fault: (fault.line is None, fault.line or 0)))
 
 
 def _tuples(data: Any) -> Any:
-    """Lists as tuples, which the strict frozen schema asks for."""
+    """Lists as tuples, which the strict frozen schema requires."""
     if isinstance(data, list):
         return tuple(_tuples(item) for item in data)
     if isinstance(data, dict):
@@ -88,7 +88,7 @@ def _fault(document: Document, details: ErrorDetails, known_keys: Callable[[KeyP
     if kind == "extra_forbidden":
         close = difflib.get_close_matches(key, known_keys(path[:-1]), n=1, cutoff=0.5)
         known = ", ".join(known_keys(path[:-1]))
-        return document.fault(path, "unknown key", f"did you mean {close[0]}?" if close else f"known here: {known}")
+        return document.fault(path, "unknown key", f"did you mean {close[0]}?" if close else f"known keys: {known}")
     if kind == "missing":
         return document.fault(path, "is missing", "add it")
     if kind == "string_type" and (written := document.written.get(path)):
@@ -99,18 +99,17 @@ def _fault(document: Document, details: ErrorDetails, known_keys: Callable[[KeyP
     if kind in _EXPECTED:
         found = _kind_of(details["input"])
         if not path and details["input"] is None:
-            return document.fault(path, "is empty", "config.example.yaml shows what it may hold")
+            return document.fault(path, "is empty", "see config.example.yaml for its keys")
         return document.fault(path, f"must be {_EXPECTED[kind]}, not {found}")
     if kind == "value_error":
-        message, _, hint = str(details["ctx"]["error"]).partition("; ")
-        return document.fault(path, message, hint)
+        return document.fault_of(path, details["ctx"]["error"])
     if kind == "too_short":
-        return document.fault(path, "is an empty list", "name at least one")
+        return document.fault(path, "is an empty list", "add at least one entry")
     return document.fault(path, details["msg"].replace("Input should be", "must be").replace("String should", "must"))
 
 
 def _real_path(data: Any, loc: tuple[int | str, ...]) -> KeyPath:
-    """Pydantic's location without the names of union branches and validators, which stand nowhere in the file."""
+    """Pydantic's location without the names of union branches and validators, which are not keys of the file."""
     path: list[str | int] = []
     for index, part in enumerate(loc):
         if isinstance(data, dict) and isinstance(part, str):
@@ -156,7 +155,7 @@ def _kind_of(value: Any) -> str:
 
 
 def keys_of(model: type[BaseModel], path: KeyPath) -> list[str]:
-    """The keys that a model knows at a path below it."""
+    """The keys of a model at a path below it."""
     current: type[BaseModel] | None = model
     for part in path:
         if isinstance(part, int):
@@ -167,7 +166,7 @@ def keys_of(model: type[BaseModel], path: KeyPath) -> list[str]:
 
 
 def section_of(annotation: Any) -> type[BaseModel] | None:
-    """The model inside a field's annotation: itself, in a tuple, or beside None."""
+    """The model in the annotation of a field: the annotation itself, in a tuple, or in a union with None."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for argument in getattr(annotation, "__args__", ()):

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from exporter.metrics.series_limit import UserKey
     from exporter.model.snapshot import OrganizationView
     from exporter.model.state import UserState
-    from exporter.policies.definitions import Policy
+    from exporter.policies.base import Policy
     from exporter.policies.schema import Policies
     from exporter.state.store import Store
 
@@ -123,7 +123,7 @@ class _Prepared:
     good_until: float
     pieces: tuple[_Piece, ...]
     organization: str
-    broken: tuple[Policy, ...]
+    broken: tuple[type[Policy], ...]
     failed: bool = False
 
     @property

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from exporter.common.text import explained
 from exporter.model.state import Failure, Reason
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ class ApiError(Exception):
     def __init__(
         self, reason: Reason, detail: str, *, status: int | None = None, retry_after: float | None = None
     ) -> None:
-        super().__init__(f"{reason}: {detail}")
+        super().__init__(explained(detail, reason=reason))
         self.status = status
         self.reason = reason
         self.detail = detail

@@ -1,1 +1,1 @@
-"""What tokens must be like, and which are not."""
+"""Policies: the requirements for tokens, and which tokens and users violate them."""

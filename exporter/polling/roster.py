@@ -13,7 +13,7 @@ from exporter.config.user_files import first_wins, joined
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from exporter.config.load import OrganizationSettings
+    from exporter.config.settings import OrganizationSettings
     from exporter.model.user import User
 
 _log = structlog.get_logger(__name__)

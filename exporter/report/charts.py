@@ -76,9 +76,9 @@ def policies_chart(policies: tuple[PolicyCount, ...]) -> Chart:
             _round(room * one.count / top) if top else 0,
             row - 8,
             one.severity.value,
-            one.policy.value,
+            one.policy.name,
             one.count,
-            f"{one.policy.value} ({one.severity.value}): {one.count}",
+            f"{one.policy.name} ({one.severity.value}): {one.count}",
         )
         for place, one in enumerate(policies)
     )

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from exporter.common.text import cell, expiry_words, json_text, printable, utc
+from exporter.common.text import csv_cell, escaped_json, expiry_words, printable, utc
 from exporter.model.token import NEVER, Token, TokenState
 from exporter.policies.evaluate import counted, violations
 from exporter.report.formats import Output
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from exporter.model.snapshot import View
     from exporter.model.state import UserState
     from exporter.model.user import User
-    from exporter.policies.definitions import Policy
+    from exporter.policies.base import Policy
     from exporter.policies.schema import Policies
 
 
@@ -38,7 +38,7 @@ class Row:
     user: User
     token: Token
     state: TokenState
-    policies: tuple[Policy, ...] | None = None
+    policies: tuple[type[Policy], ...] | None = None
 
 
 _COLUMNS = (
@@ -80,7 +80,7 @@ def rows(view: View, now: float, *, within: float | None, expired: bool) -> list
 
 
 def violating_rows(
-    listed: Iterable[Row], view: View, policies: Policies, names: Collection[Policy], now: float
+    listed: Iterable[Row], view: View, policies: Policies, names: Collection[type[Policy]], now: float
 ) -> list[Row]:
     """The rows of a list whose tokens violate a policy, with the policies that they violate.
 
@@ -106,10 +106,10 @@ def violating_rows(
 
 
 def _violated(
-    state: UserState, policies: Policies, names: Collection[Policy], now: float
-) -> dict[tuple[str, str], tuple[Policy, ...]]:
+    state: UserState, policies: Policies, names: Collection[type[Policy]], now: float
+) -> dict[tuple[str, str], tuple[type[Policy], ...]]:
     """The policies that each token of a user violates, by token id and name, in the order of the configuration."""
-    found: dict[tuple[str, str], set[Policy]] = {}
+    found: dict[tuple[str, str], set[type[Policy]]] = {}
     for one in violations(state.user, state.tokens, policies, now, state.unexpired_left_out):
         if one.policy in names:
             for token in counted(state.user, state.tokens, policies, now) if one.token is None else [one.token]:
@@ -132,7 +132,7 @@ def write(listed: Sequence[Row], form: Output, now: float, stream: TextIO, *, au
             _write_table(listed, now, stream, audit=audit)
         case Output.JSON:
             pieces = json.JSONEncoder(ensure_ascii=False, indent=2).iterencode(records(listed, now))
-            stream.writelines(map(json_text, pieces))
+            stream.writelines(map(escaped_json, pieces))
             stream.write("\n")
         case Output.CSV:
             writer = csv.writer(stream)
@@ -145,8 +145,8 @@ def write(listed: Sequence[Row], form: Output, now: float, stream: TextIO, *, au
 
 def _cell(value: object) -> object:
     if isinstance(value, list):
-        return cell(" ".join(value))
-    return cell(value) if isinstance(value, str) else value
+        return csv_cell(" ".join(value))
+    return csv_cell(value) if isinstance(value, str) else value
 
 
 def records(listed: Iterable[Row], now: float) -> list[dict[str, object]]:
@@ -171,7 +171,7 @@ def _records(listed: Iterable[Row], now: float) -> Iterator[dict[str, object]]:
             "permissions": list(row.token.permissions),
         }
         if row.policies is not None:
-            record["policies"] = [policy.value for policy in row.policies]
+            record["policies"] = [policy.name for policy in row.policies]
         yield record
 
 
@@ -192,7 +192,7 @@ def _write_table(listed: Sequence[Row], now: float, stream: TextIO, *, audit: bo
             Text(words, style=_STYLES.get(row.state, "")),
             utc(row.token.expires_at) or "-",
             _plain(" ".join(row.token.permissions)),
-            *([" ".join(row.policies or ())] if audit else []),
+            *([" ".join(policy.name for policy in row.policies or ())] if audit else []),
         )
     console.print(table if listed else Text("No tokens to list."))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from exporter import __version__
-from exporter.common.text import cell, expiry_words, json_text, printable, rough, utc
+from exporter.common.text import csv_cell, escaped_json, expiry_words, printable, rough_duration, utc
 from exporter.model.token import TokenState
 from exporter.report.charts import policies_chart, states_chart, weeks_chart
 from exporter.report.formats import Form
@@ -53,7 +53,7 @@ def render(summary: Summary, form: Form) -> str:
         case Form.CSV:
             return _csv(summary)
         case Form.JSON:
-            return json_text(json.dumps(as_json(summary), ensure_ascii=False, indent=2)) + "\n"
+            return escaped_json(json.dumps(as_json(summary), ensure_ascii=False, indent=2)) + "\n"
 
 
 def _page(template: str, summary: Summary) -> str:
@@ -61,7 +61,7 @@ def _page(template: str, summary: Summary) -> str:
         return expiry_words(token.expires_at, summary.at)
 
     def age(token: Token) -> str:
-        return "-" if token.created_at is None else rough(max(0.0, summary.at - token.created_at))
+        return "-" if token.created_at is None else rough_duration(max(0.0, summary.at - token.created_at))
 
     return _PAGES.get_template(template).render(
         version=__version__,
@@ -109,7 +109,7 @@ def as_json(summary: Summary) -> dict[str, object]:
             for one in summary.organizations
         ],
         "violations_by_policy": [
-            {"policy": one.policy.value, "severity": one.severity.value, "count": one.count} for one in summary.policies
+            {"policy": one.policy.name, "severity": one.severity.value, "count": one.count} for one in summary.policies
         ],
         "expiring_by_week": list(summary.weeks),
         "expiring_later": summary.later,
@@ -118,7 +118,7 @@ def as_json(summary: Summary) -> dict[str, object]:
                 **_who(one.organization, one.user.user_id, one.user.name),
                 "token_id": None if one.token is None else one.token.token_id,
                 "token": None if one.token is None else one.token.name,
-                "policy": one.policy.value,
+                "policy": one.policy.name,
                 "severity": one.severity.value,
             }
             for one in summary.violations
@@ -155,7 +155,7 @@ def _csv(summary: Summary) -> str:
 
 def _cell(value: object) -> object:
     """A cell that a spreadsheet does not interpret as a formula."""
-    return cell(value) if isinstance(value, str) else value
+    return csv_cell(value) if isinstance(value, str) else value
 
 
 def _lines(summary: Summary) -> Iterator[tuple[object, ...]]:
@@ -169,14 +169,14 @@ def _lines(summary: Summary) -> Iterator[tuple[object, ...]]:
         for state, count in total.states.items():
             yield "tokens_by_state", *where, state.value, count
     for policy in summary.policies:
-        yield "violations_by_policy", *no_token, policy.policy.value, policy.count
+        yield "violations_by_policy", *no_token, policy.policy.name, policy.count
     for week, count in enumerate(summary.weeks):
         yield "expiring_by_week", *no_token, week, count
     yield "expiring_by_week", *no_token, "later", summary.later
     for one in summary.violations:
         token = ("", "") if one.token is None else (one.token.token_id, one.token.name)
         who = (one.organization, one.user.user_id, one.user.name)
-        yield "violation", *who, *token, one.policy.value, one.severity.value
+        yield "violation", *who, *token, one.policy.name, one.severity.value
     facts: tuple[tuple[str, tuple[Held, ...], str, Callable[[Token], object]], ...] = (
         ("oldest", summary.oldest, "created_at", lambda token: utc(token.created_at)),
         ("most_powerful", summary.most_permissions, "permissions", lambda token: len(token.permissions)),

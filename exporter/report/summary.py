@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from exporter.model.snapshot import OrganizationView, View
     from exporter.model.user import User
-    from exporter.policies.definitions import Policy
+    from exporter.policies.base import Policy
     from exporter.policies.schema import Policies
 
 WEEKS = 26
@@ -74,7 +74,7 @@ class ReportedViolation:
     organization: str
     user: User
     token: Token | None
-    policy: Policy
+    policy: type[Policy]
     severity: Severity
 
 
@@ -82,7 +82,7 @@ class ReportedViolation:
 class PolicyCount:
     """The number of violations of a configured policy."""
 
-    policy: Policy
+    policy: type[Policy]
     severity: Severity
     count: int
 
@@ -146,7 +146,7 @@ def summarize(view: View, policies: Policies, now: float, failures: tuple[str, .
         at=now,
         total=_sum(organizations),
         organizations=organizations,
-        policies=tuple(PolicyCount(policy, section.severity, counts[policy]) for policy, section in policies.sections),
+        policies=tuple(PolicyCount(type(one), one.severity, counts[type(one)]) for one in policies.enabled),
         violations=found,
         weeks=tuple(left[week] for week in range(WEEKS)),
         later=sum(count for week, count in left.items() if week >= WEEKS),
@@ -179,7 +179,7 @@ def _violations(view: View, policies: Policies, now: float) -> tuple[ReportedVio
         for state in organization.users
         for one in violations(state.user, state.tokens, policies, now, state.unexpired_left_out)
     ]
-    return tuple(sorted(found, key=lambda one: (_RANK[one.severity], one.policy, one.organization, one.user.name)))
+    return tuple(sorted(found, key=lambda one: (_RANK[one.severity], one.policy.name, one.organization, one.user.name)))
 
 
 def _owners(view: View, now: float) -> tuple[Owner, ...]:

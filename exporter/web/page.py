@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from exporter import __version__
-from exporter.common.text import expiry_words, rough, utc
+from exporter.common.text import expiry_words, rough_duration, utc
 from exporter.model.token import TokenState
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def landing_page(view: View, now: float, stale_after: float) -> bytes:
         failing=failing[:_FAILING_SHOWN],
         more_failing=max(0, len(failing) - _FAILING_SHOWN),
         cut=sum(bool(state.left_out) for one in view.organizations for state in one.users),
-        since=lambda at: "" if at is None else rough(now - at),
+        since=lambda at: "" if at is None else rough_duration(now - at),
     )
     return html.encode()
 
@@ -80,7 +80,9 @@ def _row(organization: OrganizationView, now: float, stale_after: float) -> _Row
             user.last_success is not None and now - user.last_success > stale_after for user in organization.users
         ),
         states=states,
-        swept="none yet" if organization.sweep is None else f"{rough(now - organization.sweep.completed_at)} ago",
+        swept="none yet"
+        if organization.sweep is None
+        else f"{rough_duration(now - organization.sweep.completed_at)} ago",
     )
 
 

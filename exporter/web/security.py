@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, model_
 from exporter.common.fields import FilePath, Section
 from exporter.config.document import read_yaml
 from exporter.config.errors import ConfigError
-from exporter.config.validation import checked, keys_of
+from exporter.config.validation import keys_of, validated
 from exporter.web.basic_auth import BasicAuth
 from exporter.web.certificates import TlsError, check_ciphers, check_file, no_passphrase
 
@@ -126,7 +126,7 @@ class WebSecurity:
         document = read_yaml(file, str(file))
         if document.data is None:
             return cls.none()
-        config = checked(_WEB, document, lambda path: keys_of(WebConfig, path))
+        config = validated(_WEB, document, lambda path: keys_of(WebConfig, path))
         server = config.tls_server_config
         if server is None:
             return cls(config, None)

@@ -34,7 +34,7 @@ from exporter.common.redaction import Redactor
 from exporter.common.secrets import Secret, SecretFile, SecretValue
 from exporter.common.worker import Supervisor
 from exporter.config.document import read_yaml
-from exporter.config.load import Settings, settle
+from exporter.config.load import load_document
 from exporter.model.user import User
 from exporter.state.ledger import Ledger
 from exporter.state.store import Store
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from exporter.config.schema import Config
+    from exporter.config.settings import Settings
     from exporter.http.session import Watchdog
     from exporter.model.kept_alert import KeptAlert
 
@@ -109,7 +110,7 @@ class Bench:
         section = {"alertmanagers": list(alertmanagers), "resend_interval": resend} | alerting
         file = self.folder / "config.yaml"
         file.write_text(json.dumps({"organizations": [organization], "alerting": section}))
-        return settle(read_yaml(file, "config.yaml"), self.folder, {}, REDACTOR)
+        return load_document(read_yaml(file, "config.yaml"), self.folder, {}, REDACTOR)
 
     def tokens(self, *expired: str) -> None:
         now = time.time()

@@ -142,7 +142,10 @@ def test_tokens_that_break_a_policy_exit_with_1(platform: Simulator, tmp_path: P
     assert (record["token_id"], record["policies"]) == ("pt-late", "max_lifetime")
     config.write_text(config.read_text().replace("10d", "60d"))
     assert command("tokens", "--config.file", str(config), "--policy", "max_lifetime").returncode == 0
-    assert "ran out on 2026-01-01 and excuses no more" in command("check-config", "--config.file", str(config)).stderr
+    assert (
+        "ended on 2026-01-01 and no longer exempts tokens"
+        in command("check-config", "--config.file", str(config)).stderr
+    )
 
 
 def test_a_check_of_policies_that_could_find_nothing_is_refused(platform: Simulator, tmp_path: Path) -> None:
@@ -223,8 +226,8 @@ def test_check_config(platform: Simulator, tmp_path: Path) -> None:
     result = command("check-config", "--config.file", str(config))
     assert result.returncode == 1
     assert "organizations[0].token_file" in result.stderr
-    assert "holds more than one line" in result.stderr
-    assert "poll.interval: 'fast' is no duration" in result.stderr
+    assert "contains more than one line" in result.stderr
+    assert "poll.interval: 'fast' is not a valid duration" in result.stderr
     assert platform.requests() == 0
 
 

@@ -29,8 +29,8 @@ from exporter.common.cancellation import Stop
 from exporter.common.clock import SystemClock
 from exporter.common.redaction import Redactor
 from exporter.common.worker import Supervisor
-from exporter.config.load import RedisSettings
 from exporter.config.redis import Redis as RedisSection
+from exporter.config.settings import RedisSettings
 from exporter.model.snapshot import Discovery, Sweep, SweepResult
 from exporter.model.user import User
 from exporter.state.ledger import Ledger

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from exporter.config.load import Settings
+    from exporter.config.settings import Settings
     from exporter.platform.yunxiao.simulator.server import Simulator
 
 

@@ -18,8 +18,8 @@ from exporter.cluster.records import Records
 from exporter.cluster.redis import RedisCallError, RedisClient
 from exporter.common.redaction import Redactor
 from exporter.common.secrets import SecretFile
-from exporter.config.load import RedisSettings
 from exporter.config.redis import Redis as RedisSection
+from exporter.config.settings import RedisSettings
 
 if TYPE_CHECKING:
     import socket

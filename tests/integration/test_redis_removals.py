@@ -16,8 +16,8 @@ from exporter.cluster.redis import RedisClient
 from exporter.cluster.replication import Replicator
 from exporter.common.redaction import Redactor
 from exporter.common.worker import Supervisor
-from exporter.config.load import RedisSettings
 from exporter.config.redis import Redis as RedisSection
+from exporter.config.settings import RedisSettings
 from exporter.model.snapshot import Discovery, Sweep, SweepResult
 from exporter.model.state import UserState
 from exporter.model.user import Owner, User

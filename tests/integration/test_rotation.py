@@ -97,7 +97,7 @@ TOKENS = [Secret("pt-a_1"), Secret("pt-b_2"), Secret("pt-c_3")]
 @given(st.sampled_from(TOKENS), st.lists(st.sampled_from(TOKENS)))
 def test_a_successor_is_never_one_that_was_refused(three: list[Path], in_use: Secret, refused: list[Secret]) -> None:
     source = SecretFiles(three)
-    source.settle(in_use)
+    source.use(in_use)
     assert source.current() == in_use
     successor = source.successor(refused)
     assert successor not in refused

@@ -21,7 +21,7 @@ from exporter.alerts.definitions import (
 from exporter.alerts.prometheus_rules import rules, rules_text
 from exporter.config.alerting import RUNBOOKS, Alerting
 from exporter.config.document import read_yaml
-from exporter.config.load import settle
+from exporter.config.load import load_document
 from exporter.config.schema import Poll
 from exporter.metrics.families import ALL_FAMILIES
 from exporter.policies.schema import Policies
@@ -43,7 +43,7 @@ def test_the_shipped_rules_are_what_the_command_prints() -> None:
 
 def test_the_rules_of_the_promtool_tests_are_what_the_command_prints() -> None:
     file = ROOT / "prometheus/tests/custom.config.yaml"
-    settings = settle(read_yaml(file, "x"), file.parent, {"TOKEN": "pt-x_y"})
+    settings = load_document(read_yaml(file, "x"), file.parent, {"TOKEN": "pt-x_y"})
     config = settings.config
     text = rules_text(config.alerting, config.poll, settings.label_names, config.policies, config.discover_intervals)
     assert (file.parent / "custom.rules.yaml").read_text() == text

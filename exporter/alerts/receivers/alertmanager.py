@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from exporter.alerts.tracker import Notification
     from exporter.common.clock import Clock
     from exporter.common.redaction import Redactor
-    from exporter.config.load import AlertmanagerSettings
+    from exporter.config.settings import AlertmanagerSettings
     from exporter.http.session import Watchdog
 
 _PATH = "/api/v2/alerts"

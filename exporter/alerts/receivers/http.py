@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from exporter.common.redaction import Redactor
     from exporter.common.secrets import SecretSource
-    from exporter.config.load import AlertmanagerSettings
+    from exporter.config.settings import AlertmanagerSettings
 
 _DETAIL_LIMIT = 200
 _SUCCESS = range(200, 300)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from exporter.config.schema import Config
     from exporter.model.snapshot import Discovery, OrganizationView
-    from exporter.policies.definitions import Policy
+    from exporter.policies.base import Policy
     from exporter.policies.schema import Policies
 
 
@@ -27,11 +27,11 @@ POLICY_VIOLATIONS = Family(
 
 
 def policy_violations(
-    organizations: Sequence[OrganizationView], policies: Policies, counts: Mapping[tuple[str, Policy], int]
+    organizations: Sequence[OrganizationView], policies: Policies, counts: Mapping[tuple[str, type[Policy]], int]
 ) -> tuple[list[Sample], tuple[str, ...]]:
     """As `organization_samples`, for `yunxiao_policy_violations`, from the counts by organization and policy."""
     return _by_shard(
-        (one, ((one.name, policy.value), counts.get((one.name, policy), 0)))
+        (one, ((one.name, policy.name), counts.get((one.name, policy), 0)))
         for one in organizations
         for policy in policies.configured
     )
@@ -188,7 +188,7 @@ def _intervals(config: Config, now: float) -> Iterable[Sample]:  # noqa: ARG001 
 
 
 def _ignores(config: Config, now: float) -> Iterable[Sample]:
-    active = sum(entry.holds(now) for entry in config.alerting.ignore)
+    active = sum(entry.active(now) for entry in config.alerting.ignore)
     yield ("active",), active
     yield ("expired",), len(config.alerting.ignore) - active
 

@@ -95,13 +95,13 @@ def _token_policies(organization: str, state: UserState, scope: Scope) -> Iterab
     who = _who(organization, state)
     for one in token_violations(state.user, state.tokens, scope.policies, scope.now):
         if (token := one.token) is not None:
-            yield (*who, token.token_id, token.name, one.policy.value, one.severity.value), 1
+            yield (*who, token.token_id, token.name, one.policy.name, one.severity.value), 1
 
 
 def _user_policies(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
     if scope.policies is not None:
         for one in user_violations(state.user, state.tokens, scope.policies, scope.now, state.unexpired_left_out):
-            yield (*_who(organization, state), one.policy.value, one.severity.value), 1
+            yield (*_who(organization, state), one.policy.name, one.severity.value), 1
 
 
 def _remaining(expiry: UserSamples) -> UserSamples:

@@ -217,7 +217,7 @@ class YunxiaoClient:
             except ApiError as error:
                 if error.reason is not Reason.UNAUTHORIZED:
                     if refused and error.reason in _TOKEN_ACCEPTED:
-                        self._token.settle(token)
+                        self._token.use(token)
                     raise
                 refused.append(token)
                 # From another file, or from the same one if it was replaced between reading it and the refusal.
@@ -229,7 +229,7 @@ class YunxiaoClient:
                 token = following
             else:
                 if refused:
-                    self._token.settle(token)
+                    self._token.use(token)
                 return answer
 
     def _attempt(self, operation: Operation, path: str, query: Mapping[str, str], token: Secret, stop: Stop) -> Answer:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from exporter.common.cancellation import Stop
     from exporter.common.clock import Clock
     from exporter.common.secrets import Secret
-    from exporter.config.load import OrganizationSettings
+    from exporter.config.settings import OrganizationSettings
     from exporter.http.session import Watchdog
     from exporter.model.token import Token
     from exporter.model.user import User

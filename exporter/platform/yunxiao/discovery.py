@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import structlog
 
-from exporter.common.fields import compiled_regex
+from exporter.common.regex import compiled_regex
 from exporter.model.state import Reason
 from exporter.model.user import Owner, User
 from exporter.platform.base import ApiError, Operation

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from exporter.alerts.pipeline import ALERT_NAMES, AlertPipeline
 
 if TYPE_CHECKING:
-    from exporter.config.load import Settings
+    from exporter.config.settings import Settings
 
 RESEND = 60.0
 

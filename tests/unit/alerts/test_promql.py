@@ -8,7 +8,7 @@ import promql_parser
 import pytest
 
 from exporter.alerts.promql import latest, seconds, unless_silenced, with_user_labels
-from exporter.config.alerting import Ignore
+from exporter.config.alerting import Silence
 
 UNTIL = dt.date(1970, 1, 1)
 
@@ -33,13 +33,13 @@ def test_users_that_are_exposed_have_no_series_from_the_past() -> None:
 
 
 def test_a_silence_ends_with_its_day_and_its_user_may_be_an_id_or_a_name() -> None:
-    by_name = Ignore(user="li.wei", name="sandbox-.*", reason="x", until=UNTIL)
+    by_name = Silence(user="li.wei", name="sandbox-.*", reason="x", until=UNTIL)
     # 1970-01-01 ends 86,400 s after the epoch
     assert unless_silenced("e", [by_name], "s") == (
         'e\nunless (s{user_id="li.wei", token=~"sandbox-.*"} and on () vector(time()) < 86400)'
         '\nunless (s{user="li.wei", token=~"sandbox-.*"} and on () vector(time()) < 86400)'
     )
-    by_id = Ignore(token_id="pt-1", reason="x", until=UNTIL)
+    by_id = Silence(token_id="pt-1", reason="x", until=UNTIL)
     assert unless_silenced("e", [by_id], "s") == 'e\nunless (s{token_id="pt-1"} and on () vector(time()) < 86400)'
 
 

@@ -13,13 +13,13 @@ from exporter.common.cancellation import Stop
 from exporter.common.redaction import Redactor
 from exporter.common.worker import Supervisor
 from exporter.config.alerting import Alerting, Alertmanager
-from exporter.config.load import AlertmanagerSettings
+from exporter.config.settings import AlertmanagerSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.alerts.sender import NotificationObserver, Sender
-    from exporter.config.load import Settings
+    from exporter.config.settings import Settings
 
 
 class Ignored:

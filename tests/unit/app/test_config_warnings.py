@@ -11,14 +11,14 @@ from exporter.app.config_warnings import ConfigWarnings
 from exporter.app.in_force import Current, InForce
 
 if TYPE_CHECKING:
-    from exporter.config.load import Settings
+    from exporter.config.settings import Settings
 
 
 def settings(*notes: str, storage: str | None = None, redis: str | None = None) -> Settings:
     made = SimpleNamespace(
         storage=None if storage is None else Path(storage),
         redis=None if redis is None else SimpleNamespace(config=redis),
-        notes=lambda _: notes,
+        warnings=lambda _: notes,
     )
     return cast("Settings", made)
 

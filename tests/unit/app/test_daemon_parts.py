@@ -8,7 +8,7 @@ from support.builders import ManualClock
 from exporter.app.daemon_parts import Parts, build_parts
 from exporter.cluster.shard import WHOLE, Shard
 from exporter.config.document import Document
-from exporter.config.load import settle
+from exporter.config.load import load_document
 from exporter.web.security import WebSecurity
 
 
@@ -19,7 +19,9 @@ def built(shard: Shard = WHOLE, **sections: Any) -> Parts:
         "token_env": "TOKEN",
         "users": {"static": [{"id": "a"}]},
     }
-    settings = settle(Document("test", {"organizations": [organization], **sections}), Path("/x"), {"TOKEN": "pt-a_1"})
+    settings = load_document(
+        Document("test", {"organizations": [organization], **sections}), Path("/x"), {"TOKEN": "pt-a_1"}
+    )
     security = WebSecurity.none()
     return build_parts(settings, lambda: settings, [], security, ManualClock(), lifecycle=False, shard=shard)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 from exporter.app.in_force import Current, InForce
 
 if TYPE_CHECKING:
-    from exporter.config.load import Settings
+    from exporter.config.settings import Settings
 
 
 def settings(*names: str, stale_after: float = 600.0) -> Settings:

@@ -12,11 +12,12 @@ from exporter.app.organization_parts import Shared
 from exporter.cluster.shard import WHOLE, Shard
 from exporter.common.cancellation import Stop
 from exporter.config.document import Document
-from exporter.config.load import Settings, settle
+from exporter.config.load import load_document
 from exporter.model.snapshot import Discovery, OrganizationView
 from exporter.platform.pacing import Pacer
 
 if TYPE_CHECKING:
+    from exporter.config.settings import Settings
     from exporter.metrics.telemetry import OrganizationTelemetry
 
 TOKEN = "pt-a_1"
@@ -28,7 +29,7 @@ def settings(*ids: str, discover: bool = False, **changes: Any) -> Settings:
         users["discover"] = {"source": "users", "interval": "1m"}
     organization = {"name": "acme", "endpoint": "http://127.0.0.1:1", "token_env": "TOKEN", "users": users}
     data = {"poll": {"interval": "2s", "timeout": "1s"}, "organizations": [organization | changes]}
-    return settle(Document("test", data), Path(), {"TOKEN": TOKEN})
+    return load_document(Document("test", data), Path(), {"TOKEN": TOKEN})
 
 
 class Telemetry(Counts):

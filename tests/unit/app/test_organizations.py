@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from exporter.app.organization import Organization
-    from exporter.config.load import OrganizationSettings, Settings
+    from exporter.config.settings import OrganizationSettings, Settings
     from exporter.model.snapshot import OrganizationView
 
 

@@ -17,7 +17,7 @@ from exporter.config.errors import ConfigError, Fault, ReloadError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.config.load import Settings
+    from exporter.config.settings import Settings
 
 
 def settings(name: str) -> Settings:

@@ -16,7 +16,7 @@ from exporter.model.snapshot import View
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.config.load import Settings
+    from exporter.config.settings import Settings
 
 SETTINGS = cast("Settings", None)
 

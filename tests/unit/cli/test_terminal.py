@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from exporter.cli import app
 from exporter.cli.terminal import OutputError, Terminal
 from exporter.common.redaction import REDACTED, Redactor
-from exporter.common.text import cell, json_text, printable, uncontrolled
+from exporter.common.text import csv_cell, escaped_json, printable, without_control_characters
 
 TOKEN = "pt-0a1b2c3d4e5f_" + "5ecre7" + "0badcafe"
 EVIL = "\x1b]0;x\x07acme: \x9b31m\u202e\r\nforged\u2028line"
@@ -93,8 +93,8 @@ def test_cleaned_text_contains_no_terminal_controls(text: str) -> None:
     assert all(char.isprintable() or char.isspace() for char in printable(text))
     assert len(printable(text).splitlines()) <= 1
     assert len(printable(text)) == len(text)
-    for tame in (uncontrolled(text), cell(text)):
+    for tame in (without_control_characters(text), csv_cell(text)):
         assert not any(ord(char) < 32 and char not in "\n\t" for char in tame)
         assert not any(0x7F <= ord(char) < 0xA0 for char in tame)
-    assert json.loads(json_text(json.dumps(text, ensure_ascii=False))) == text
-    assert "\x9b" not in json_text(json.dumps(text, ensure_ascii=False))
+    assert json.loads(escaped_json(json.dumps(text, ensure_ascii=False))) == text
+    assert "\x9b" not in escaped_json(json.dumps(text, ensure_ascii=False))

@@ -11,8 +11,8 @@ from exporter.cluster.shard import WHOLE
 from exporter.common.clock import SystemClock
 from exporter.common.redaction import Redactor
 from exporter.common.worker import Supervisor
-from exporter.config.load import RedisSettings
 from exporter.config.redis import Redis
+from exporter.config.settings import RedisSettings
 from exporter.state.store import Store
 
 

@@ -26,13 +26,13 @@ class Work:
 
 
 def waiting(coalesced: Coalesced[int], count: int) -> None:
-    """Return once so many callers wait."""
+    """Return once this number of callers wait."""
     for _ in range(1000):
         with coalesced._changed:
             if len(coalesced._changed._waiters) == count:  # type: ignore[attr-defined]
                 return
         threading.Event().wait(0.01)
-    raise AssertionError("not so many waiters")
+    raise AssertionError("too few waiting callers")
 
 
 def test_callers_during_one_run_share_the_next_one() -> None:
@@ -56,7 +56,7 @@ def test_a_caller_never_gets_the_result_of_a_run_that_began_before_the_call() ->
     assert [coalesced() for _ in range(3)] == [1, 2, 3]
 
 
-def test_a_run_that_raises_is_run_again_for_one_that_waits() -> None:
+def test_a_run_that_raises_is_repeated_for_a_waiting_caller() -> None:
     began, go = threading.Event(), threading.Event()
     runs: list[int] = []
 
@@ -87,7 +87,7 @@ def test_a_run_that_raises_is_run_again_for_one_that_waits() -> None:
     assert len(runs) == 3
 
 
-def test_a_stop_lets_waiting_callers_go_and_begins_nothing_more() -> None:
+def test_stop_wakes_waiting_callers_and_starts_no_run() -> None:
     work = Work()
     coalesced = Coalesced(work)
     with ThreadPoolExecutor(3) as pool:

@@ -21,20 +21,20 @@ from exporter.common.durations import format_duration, parse_duration
         ("0s", 0),
     ],
 )
-def test_reads_durations_as_prometheus_writes_them(text: str, seconds: float) -> None:
+def test_durations_of_prometheus_are_parsed(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "90", "1.5h", "30m1h", "1h1h", "-5s", "5 s", "5S", "1h ", "٣s", "101y"])
-def test_refuses_what_prometheus_refuses(text: str) -> None:
+def test_durations_that_prometheus_refuses_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"duration|longer"):
         parse_duration(text)
 
 
 @given(st.integers(min_value=0, max_value=100 * 365 * 86_400_000))
-def test_what_is_written_reads_back(milliseconds: int) -> None:
+def test_formatted_durations_can_be_parsed(milliseconds: int) -> None:
     assert parse_duration(format_duration(milliseconds / 1000)) == milliseconds / 1000
 
 
-def test_weeks_are_written_as_days() -> None:
+def test_weeks_are_formatted_as_days() -> None:
     assert format_duration(1_209_600) == "14d"

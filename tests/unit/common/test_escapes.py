@@ -37,7 +37,7 @@ def test_text_without_escapes_gives_none(text: str) -> None:
     assert unescape(text) is None
 
 
-def test_each_character_knows_where_it_came_from() -> None:
+def test_each_character_maps_to_its_origin() -> None:
     unescaped = unescape(r"x%2F\u5f20y")
     assert unescaped is not None
     assert unescaped.text == "x/张y"
@@ -46,7 +46,7 @@ def test_each_character_knows_where_it_came_from() -> None:
     assert unescaped.origin(1, 3) == (1, 10)
 
 
-def test_a_span_that_begins_or_ends_in_an_escape_takes_it_whole() -> None:
+def test_a_span_that_splits_an_escape_is_extended() -> None:
     unescaped = unescape(r"ab\u5f20cd")
     assert unescaped is not None
     assert unescaped.whole(4, 9) == (2, 9)
@@ -56,14 +56,14 @@ def test_a_span_that_begins_or_ends_in_an_escape_takes_it_whole() -> None:
 
 
 @given(st.text(max_size=40))
-def test_what_json_and_urls_escape_comes_back(text: str) -> None:
+def test_escapes_of_json_and_urls_round_trip(text: str) -> None:
     for escaped in (json.dumps(text)[1:-1], urllib.parse.quote(text, safe="")):
         unescaped = unescape(escaped)
         assert (escaped if unescaped is None else unescaped.text) == text
 
 
 @given(st.text(alphabet=st.sampled_from("%\\ux0aF&#;lt/\"'dD8U1"), max_size=60))
-def test_positions_rise_and_stay_inside(text: str) -> None:
+def test_positions_ascend_within_the_text(text: str) -> None:
     unescaped = unescape(text)
     if unescaped is None:
         return

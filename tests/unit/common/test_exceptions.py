@@ -57,7 +57,7 @@ def test_causes_are_found_by_cause_context_reason_and_arguments() -> None:
     assert set(causes(outer)) == {outer, inner, reason, argument, context}
 
 
-def test_exceptions_that_came_from_each_other_are_found_once() -> None:
+def test_exceptions_that_cause_each_other_are_found_once() -> None:
     first, second = OSError("first"), OSError("second")
     first.__context__ = second
     second.__cause__ = first

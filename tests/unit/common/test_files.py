@@ -22,7 +22,7 @@ def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
         read_regular_file(file, 4)
 
 
-def test_what_could_hold_its_reader_is_refused_at_once(tmp_path: Path) -> None:
+def test_files_that_could_block_are_refused_immediately(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to("pipe")
     (tmp_path / "folder").mkdir()
@@ -46,12 +46,12 @@ def test_what_could_hold_its_reader_is_refused_at_once(tmp_path: Path) -> None:
         ("\ud800", "is not a valid path"),
     ],
 )
-def test_errors_say_what_to_do(path: str, words: str) -> None:
+def test_errors_have_a_hint(path: str, words: str) -> None:
     with pytest.raises(FileError, match=words):
         read_regular_file(Path(path), 100)
 
 
-def test_a_link_that_leads_to_itself_is_an_error_like_others(tmp_path: Path) -> None:
+def test_a_symbolic_link_to_itself_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(FileError, match="Too many levels of symbolic links; check the path"):
         read_regular_file(tmp_path / "loop", 100)

@@ -9,7 +9,7 @@ def a_limit(clock: ManualClock, suppressed: list[int], **options: float) -> LogL
     return LogLimit(clock, lambda: suppressed.append(1), **options)  # type: ignore[arg-type]
 
 
-def test_one_line_a_minute_and_the_next_one_says_how_many_were_suppressed() -> None:
+def test_one_line_per_minute_and_the_next_one_counts_the_suppressed_ones() -> None:
     clock, suppressed = ManualClock(), list[int]()
     limit = a_limit(clock, suppressed)
     assert [limit.allow("refused") for _ in range(4)] == [0, None, None, None]
@@ -23,19 +23,19 @@ def test_one_line_a_minute_and_the_next_one_says_how_many_were_suppressed() -> N
     assert limit.allow("refused") == 0
 
 
-def test_messages_are_limited_each_on_its_own() -> None:
+def test_each_message_has_its_own_limit() -> None:
     limit = a_limit(ManualClock(), [])
     assert limit.allow("one") == 0
     assert limit.allow("other") == 0
     assert limit.allow("one") is None
 
 
-def test_more_lines_a_period_where_asked_for() -> None:
+def test_more_lines_per_period_are_possible() -> None:
     limit = a_limit(ManualClock(), [], lines=3)
     assert [limit.allow("x") for _ in range(4)] == [0, 0, 0, None]
 
 
-def test_the_number_of_messages_remembered_is_bounded() -> None:
+def test_the_number_of_messages_is_bounded() -> None:
     limit = a_limit(ManualClock(), [])
     for number in range(10 * _MAX_KEYS):
         assert limit.allow(str(number)) == 0

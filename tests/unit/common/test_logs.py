@@ -50,7 +50,7 @@ def lines(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     logs.configure(Level.DEBUG, Format.LOGFMT)
 
 
-def test_no_part_of_a_line_holds_a_secret(lines: Callable[[], list[str]]) -> None:
+def test_no_part_of_a_line_contains_a_secret(lines: Callable[[], list[str]]) -> None:
     log = structlog.get_logger("exporter.test")
     message = f"message {TOKEN}"
     log.warning(message, value=TOKEN, number=1, nested={"a": [TOKEN, ENCODED]}, raw=TOKEN.encode())
@@ -60,7 +60,7 @@ def test_no_part_of_a_line_holds_a_secret(lines: Callable[[], list[str]]) -> Non
     assert line.count("[redacted]") == 5
 
 
-def test_tracebacks_and_libraries_and_threads_too(lines: Callable[[], list[str]]) -> None:
+def test_tracebacks_libraries_and_threads_log_no_secret(lines: Callable[[], list[str]]) -> None:
     log = structlog.get_logger("exporter.test")
     try:
         int(TOKEN)
@@ -78,14 +78,14 @@ def test_tracebacks_and_libraries_and_threads_too(lines: Callable[[], list[str]]
     assert "[redacted]" in found[0]
 
 
-def test_no_part_of_a_line_moves_the_cursor(lines: Callable[[], list[str]]) -> None:
+def test_no_part_of_a_line_contains_control_characters(lines: Callable[[], list[str]]) -> None:
     evil = "\x1b]0;x\x07\x9b31m\u202e\r\nts=forged\u2028"
     structlog.get_logger("exporter.test").warning(evil, value=evil, many=[evil])
     (line,) = lines()
     assert line.isprintable()
 
 
-def test_a_line_that_cannot_be_made_shows_none_of_its_values(lines: Callable[[], list[str]]) -> None:
+def test_a_line_that_cannot_be_formatted_shows_none_of_its_values(lines: Callable[[], list[str]]) -> None:
     record = logging.LogRecord("library", logging.WARNING, "x.py", 1, "%d tokens", (TOKEN,), None)
     (handler,) = (one for one in logging.getLogger().handlers if isinstance(one, logs._Handler))
     handler.handle(record)

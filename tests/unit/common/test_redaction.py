@@ -29,7 +29,7 @@ def a_redactor(*secrets: str) -> Redactor:
     return redactor
 
 
-def test_the_token_and_its_private_part_go_and_its_public_id_stays() -> None:
+def test_a_token_and_its_secret_part_are_removed_and_its_public_id_stays() -> None:
     redactor = a_redactor(TOKEN)
     assert redactor.clean(f"<{TOKEN}>") == "<[redacted]>"
     assert redactor.clean(f"x{PRIVATE}y") == "x[redacted]y"
@@ -37,7 +37,7 @@ def test_the_token_and_its_private_part_go_and_its_public_id_stays() -> None:
 
 
 @given(st.binary(max_size=9), st.binary(max_size=9))
-def test_base64_of_a_secret_between_other_bytes_goes(before: bytes, after: bytes) -> None:
+def test_base64_of_a_secret_between_other_bytes_is_removed(before: bytes, after: bytes) -> None:
     text = base64.b64encode(before + TOKEN.encode() + after).decode()
     cleaned = a_redactor(TOKEN).clean(text)
     assert "[redacted]" in cleaned
@@ -54,12 +54,12 @@ def test_basic_auth_is_found_by_the_password() -> None:
     assert header not in cleaned
 
 
-def test_text_without_a_secret_is_left_as_it_is() -> None:
+def test_text_without_a_secret_is_unchanged() -> None:
     assert a_redactor(TOKEN).clean("HTTP 403 Forbidden") == "HTTP 403 Forbidden"
     assert Redactor().clean("anything") == "anything"
 
 
-def test_an_empty_secret_is_not_looked_for() -> None:
+def test_an_empty_secret_is_ignored() -> None:
     assert a_redactor("").clean("anything") == "anything"
 
 
@@ -83,7 +83,7 @@ PRINTABLE = st.characters(min_codepoint=0x20, max_codepoint=0x2FFF, exclude_cate
     st.lists(st.sampled_from(sorted(ESCAPES)), min_size=1, max_size=30),
     st.text(alphabet=st.sampled_from(" \n\t\u3000"), max_size=5),
 )
-def test_a_secret_goes_with_any_of_its_characters_escaped(secret: str, ways: list[str], around: str) -> None:
+def test_a_secret_is_removed_with_any_of_its_characters_escaped(secret: str, ways: list[str], around: str) -> None:
     # A letter after "&" or "\" may happen to make an escape of another character out of the text around.
     assume(not set("&\\%") & set(secret))
     # "\\xc2\\xa1" stands for two letters in Python's notation and for one letter in UTF-8; it is read as the latter.
@@ -112,7 +112,7 @@ def test_a_secret_goes_with_any_of_its_characters_escaped(secret: str, ways: lis
         lambda text: urllib.parse.quote(base64.b64encode(text.encode() + b"?>").decode(), safe=""),
     ],
 )
-def test_forms_that_libraries_write(secret: str, escape: Callable[[str], str]) -> None:
+def test_forms_in_messages_of_libraries_are_removed(secret: str, escape: Callable[[str], str]) -> None:
     cleaned = a_redactor(secret).clean(f"<{escape(secret)}>")
     assert REDACTED in cleaned
     # At most the characters of base64 that hold bits of the neighbours are left.
@@ -133,7 +133,7 @@ def test_overlapping_secrets_leave_no_rest() -> None:
     assert a_redactor("abab").clean("1ababab2") == "1[redacted]2"
 
 
-def test_short_secrets_go_only_together_with_the_user() -> None:
+def test_short_secrets_are_removed_only_together_with_the_user() -> None:
     redactor = a_redactor("abc", "me:abc")
     header = base64.b64encode(b"me:abc").decode()
     assert redactor.clean(f"the abc of me:abc {header}") == "the abc of [redacted] [redacted]"
@@ -154,7 +154,7 @@ def test_json_around_a_secret_stays_json() -> None:
 
 
 @pytest.mark.parametrize("kept", range(6, len(TOKEN)))
-def test_the_beginning_of_a_secret_at_the_end_of_a_cut_text_goes(kept: int) -> None:
+def test_the_beginning_of_a_secret_at_the_end_of_a_truncated_text_is_removed(kept: int) -> None:
     redactor = a_redactor(TOKEN)
     assert redactor.clean(f"sent {TOKEN[:kept]}", cut=True) == "sent [redacted]"
     header = base64.b64encode(TOKEN.encode()).decode()[:kept]
@@ -174,7 +174,7 @@ def test_years_of_rotation_are_bounded_and_secrets_in_use_stay() -> None:
     )
 
 
-def test_a_clean_line_costs_microseconds() -> None:
+def test_cleaning_a_line_takes_microseconds() -> None:
     redactor = a_redactor(*(f"pt-{number:012x}_{number:012x}5ecre7" for number in range(6)))
     text = ("HTTP 403 Forbidden: the platform refuses the call of this token " * 4)[:200]
     redactor.clean(text)

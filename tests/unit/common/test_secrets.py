@@ -11,7 +11,7 @@ from exporter.common.secrets import Secret, SecretError, clean_password, clean_s
 
 
 @pytest.mark.parametrize("raw", [b"tok-123", b"tok-123\n", b"tok-123\r\n", b"\xef\xbb\xbftok-123", b"  tok-123 \n\n"])
-def test_what_editors_leave_around_a_token_is_dropped(raw: bytes) -> None:
+def test_white_space_around_a_token_is_dropped(raw: bytes) -> None:
     assert clean_secret(raw, "f").reveal() == "tok-123"
 
 
@@ -22,19 +22,19 @@ def test_what_editors_leave_around_a_token_is_dropped(raw: bytes) -> None:
         (b"\n \r\n", "f is empty"),
         (b"tok\n123", "more than one line"),
         (b"tok\r123", "more than one line"),
-        (b"tok 123", "a character that no token has"),
-        (b"tok\x00123", "a character that no token has"),
-        ("tok\u2013123".encode(), "a character that no token has"),
-        (b"\xff\xfet\x00", "a character that no token has"),
+        (b"tok 123", "a character that is not valid in a token"),
+        (b"tok\x00123", "a character that is not valid in a token"),
+        ("tok\u2013123".encode(), "a character that is not valid in a token"),
+        (b"\xff\xfet\x00", "a character that is not valid in a token"),
     ],
 )
-def test_what_cannot_be_a_token_is_refused_without_showing_it(raw: bytes, words: str) -> None:
+def test_an_invalid_token_is_refused_and_not_shown(raw: bytes, words: str) -> None:
     with pytest.raises(SecretError, match=words) as caught:
         clean_secret(raw, "f")
     assert "tok" not in str(caught.value).replace("token", "")
 
 
-def test_a_secret_does_not_show() -> None:
+def test_a_secret_is_not_shown() -> None:
     secret = Secret("hunter2")
     assert "hunter2" not in f"{secret} {secret!r} {[secret]} {vars(type(secret))}"
     for leak in (pickle.dumps, copy.copy, copy.deepcopy):
@@ -43,7 +43,7 @@ def test_a_secret_does_not_show() -> None:
 
 
 @given(st.binary(max_size=50))
-def test_what_passes_can_stand_in_a_header(raw: bytes) -> None:
+def test_a_valid_token_is_a_valid_header_value(raw: bytes) -> None:
     try:
         text = clean_secret(raw, "f").reveal()
     except SecretError:
@@ -62,25 +62,25 @@ def test_what_passes_can_stand_in_a_header(raw: bytes) -> None:
         ("密码 é\n".encode(), "密码 é"),
     ],
 )
-def test_a_password_keeps_its_blanks_and_loses_one_newline(raw: bytes, expected: str) -> None:
+def test_a_password_keeps_its_spaces_and_loses_one_newline(raw: bytes, expected: str) -> None:
     assert clean_password(raw, "f").reveal() == expected
 
 
 @pytest.mark.parametrize(
     ("raw", "words"),
     [
-        (b"", "f is empty; put the password into it"),
+        (b"", "f is empty; write the password into it"),
         (b"\n", "f is empty"),
         (b"\r\n", "f is empty"),
-        (b"hunter2\n\n", "f holds more than one line"),
-        (b"hunter2\r", "f holds more than one line"),
-        (b"hunter\n2", "f holds more than one line"),
-        (b"hunter2\0", "f holds a control character"),
-        (b"hunter2\x7f", "f holds a control character"),
+        (b"hunter2\n\n", "f contains more than one line"),
+        (b"hunter2\r", "f contains more than one line"),
+        (b"hunter\n2", "f contains more than one line"),
+        (b"hunter2\0", "f contains a control character"),
+        (b"hunter2\x7f", "f contains a control character"),
         (b"hunter2\xff", "f is not UTF-8"),
     ],
 )
-def test_what_cannot_be_a_password_is_refused_without_showing_it(raw: bytes, words: str) -> None:
+def test_an_invalid_password_is_refused_and_not_shown(raw: bytes, words: str) -> None:
     with pytest.raises(SecretError, match=words) as caught:
         clean_password(raw, "f")
     assert "hunter" not in str(caught.value)

@@ -16,7 +16,7 @@ class SetClock:
         return self.time
 
 
-def test_a_step_that_raises_is_counted_and_the_loop_goes_on() -> None:
+def test_an_exception_in_a_step_is_counted_and_the_loop_continues() -> None:
     crashes: list[str] = []
     done = threading.Event()
     rounds = []
@@ -28,14 +28,14 @@ def test_a_step_that_raises_is_counted_and_the_loop_goes_on() -> None:
         done.set()
         return 0.0
 
-    worker = Worker("lease", step, crashes.append, SetClock(), pause=0.0)
+    worker = Worker("lease", step, Supervisor(crashes.append, SetClock()), pause=0.0)
     worker.start()
     assert done.wait(5)
     assert worker.stop()
     assert crashes == ["lease", "lease"]
 
 
-def test_not_even_a_counter_that_raises_ends_the_thread() -> None:
+def test_an_exception_in_the_counter_does_not_end_the_thread() -> None:
     done = threading.Event()
     rounds = []
 
@@ -49,7 +49,7 @@ def test_not_even_a_counter_that_raises_ends_the_thread() -> None:
         done.set()
         return 0.0
 
-    worker = Worker("lease", step, crashed, SetClock(), pause=0.0)
+    worker = Worker("lease", step, Supervisor(crashed, SetClock()), pause=0.0)
     worker.start()
     assert done.wait(5)
     assert worker.stop()
@@ -62,7 +62,7 @@ def test_stop_wakes_a_waiting_loop_joins_it_and_finishes_once() -> None:
     def step() -> None:
         waiting.set()
 
-    worker = Worker("storage", step, lambda _: None, SetClock(), finish=lambda: finished.append(1))
+    worker = Worker("storage", step, Supervisor(lambda _: None, SetClock()), finish=lambda: finished.append(1))
     worker.start()
     assert waiting.wait(5)
     assert worker.stop(5)
@@ -71,19 +71,19 @@ def test_stop_wakes_a_waiting_loop_joins_it_and_finishes_once() -> None:
     assert not worker._thread.is_alive()
 
 
-def test_the_parents_stop_ends_the_loop() -> None:
+def test_stopping_the_parent_ends_the_loop() -> None:
     parent = Stop()
     finished = threading.Event()
-    worker = Worker("storage", lambda: None, lambda _: None, SetClock(), parent=parent, finish=finished.set)
+    worker = Worker("storage", lambda: None, Supervisor(lambda _: None, SetClock()), parent=parent, finish=finished.set)
     worker.start()
     parent.set()
     assert finished.wait(5)
     assert worker.stop(5)
 
 
-def test_stop_before_start_is_fine_and_the_thread_never_runs() -> None:
+def test_a_worker_stopped_before_its_start_never_runs() -> None:
     rounds = []
-    worker = Worker("lease", lambda: rounds.append(1), lambda _: None, SetClock())
+    worker = Worker("lease", lambda: rounds.append(1), Supervisor(lambda _: None, SetClock()))
     assert worker.stop()
     worker.start()
     assert worker.problem() is None
@@ -101,7 +101,7 @@ def test_wake_during_a_step_is_not_lost() -> None:
         else:
             second.set()
 
-    worker = Worker("sender", step, lambda _: None, SetClock())
+    worker = Worker("sender", step, Supervisor(lambda _: None, SetClock()))
     worker.start()
     assert second.wait(5)
     assert worker.stop()
@@ -134,14 +134,14 @@ def test_a_thread_that_died_is_a_problem() -> None:
         def _run(self) -> None:
             return
 
-    worker = Dying("lease", lambda: None, lambda _: None, SetClock())
+    worker = Dying("lease", lambda: None, Supervisor(lambda _: None, SetClock()))
     worker.start()
     worker._thread.join(5)
     assert worker.problem() == "lease is dead"
 
 
 def test_a_thread_that_is_being_started_is_not_dead() -> None:
-    worker = Worker("lease", lambda: None, lambda _: None, SetClock())
+    worker = Worker("lease", lambda: None, Supervisor(lambda _: None, SetClock()))
     found: list[str | None] = []
     real = worker._thread.start
 
@@ -158,7 +158,7 @@ def test_a_thread_that_is_being_started_is_not_dead() -> None:
 
 def test_a_stop_waits_for_a_thread_that_is_just_being_started() -> None:
     finished: list[int] = []
-    worker = Worker("storage", lambda: None, lambda _: None, SetClock(), finish=lambda: finished.append(1))
+    worker = Worker("storage", lambda: None, Supervisor(lambda _: None, SetClock()), finish=lambda: finished.append(1))
     real, starting, go = worker._thread.start, threading.Event(), threading.Event()
 
     def start() -> None:
@@ -183,7 +183,7 @@ def test_a_stop_waits_for_a_thread_that_is_just_being_started() -> None:
 
 
 def test_a_stop_is_fine_after_a_start_for_which_there_was_no_thread() -> None:
-    worker = Worker("storage", lambda: None, lambda _: None, SetClock())
+    worker = Worker("storage", lambda: None, Supervisor(lambda _: None, SetClock()))
 
     def start() -> None:
         raise RuntimeError("can't start new thread")
@@ -195,14 +195,14 @@ def test_a_stop_is_fine_after_a_start_for_which_there_was_no_thread() -> None:
     assert worker.stop()
 
 
-def test_stop_says_when_a_step_does_not_end() -> None:
+def test_stop_returns_false_if_a_step_does_not_end() -> None:
     running, release = threading.Event(), threading.Event()
 
     def step() -> None:
         running.set()
         release.wait(10)
 
-    worker = Worker("lease", step, lambda _: None, SetClock())
+    worker = Worker("lease", step, Supervisor(lambda _: None, SetClock()))
     worker.start()
     assert running.wait(5)
     assert not worker.stop(0.01)
@@ -210,7 +210,7 @@ def test_stop_says_when_a_step_does_not_end() -> None:
     worker._thread.join(5)
 
 
-def test_stopped_workers_are_forgotten() -> None:
+def test_the_supervisor_drops_stopped_workers() -> None:
     supervisor = Supervisor(lambda _: None, SetClock())
     for _ in range(5):
         supervisor.worker("sender", lambda: None).stop()

@@ -18,7 +18,7 @@ def faults(text: str) -> list[str]:
     return [str(fault) for fault in document.faults.values()]
 
 
-def test_values_keep_their_lines_and_their_spelling() -> None:
+def test_values_keep_their_lines_and_their_text() -> None:
     document = parse_yaml("a:\n  - 0123456\n  - 'x'\n", "c.yaml")
     assert document.data == {"a": [42798, "x"]}
     assert document.line(("a", 1)) == 3
@@ -27,8 +27,8 @@ def test_values_keep_their_lines_and_their_spelling() -> None:
 
 def test_duplicate_keys_name_both_lines() -> None:
     assert faults("a: 1\nb: {c: 1,\n  c: 2}\na: 3\n") == [
-        "c.yaml:4: a: key given twice, first on line 1; keep one",
-        "c.yaml:3: b.c: key given twice, first on line 2; keep one",
+        "c.yaml:4: a: duplicate key, first on line 1; keep one",
+        "c.yaml:3: b.c: duplicate key, first on line 2; keep one",
     ]
 
 
@@ -42,9 +42,9 @@ def test_a_merged_key_may_be_overridden() -> None:
     ("text", "expected"),
     [
         ("on: 1", 'c.yaml:1: on: key on is not quoted, YAML reads it as another value; write "on"'),
-        ("a: 2026-13-45", 'c.yaml:1: a: 2026-13-45 is not quoted and not a valid value; write "2026-13-45"'),
-        ("a: &x [*x]", "c.yaml:1: a[0]: an alias that contains itself; write the value out"),
-        ("? [a]\n: 1", "c.yaml:1: a key must be plain text; write it as text"),
+        ("a: 2026-13-45", 'c.yaml:1: a: 2026-13-45 is not quoted and not valid; write "2026-13-45"'),
+        ("a: &x [*x]", "c.yaml:1: a[0]: is an alias that contains itself; write the value out"),
+        ("? [a]\n: 1", "c.yaml:1: a key must be a string; write it as a string"),
     ],
 )
 def test_faults_of_single_values(text: str, expected: str) -> None:
@@ -54,7 +54,7 @@ def test_faults_of_single_values(text: str, expected: str) -> None:
 @pytest.mark.parametrize(
     "text", ["a: [", "a:\n\tb: 1", "a: b: c", "---\na: 1\n---\nb: 2", "a: \x07", "a: 'x", "%YAML 9", "[" * 5000]
 )
-def test_what_is_no_yaml_is_one_fault_with_a_place(text: str) -> None:
+def test_invalid_yaml_is_one_fault_with_a_line(text: str) -> None:
     (fault,) = faults(text)
     assert fault.startswith("c.yaml")
 
@@ -63,13 +63,13 @@ def test_an_empty_document_is_none() -> None:
     assert parse_yaml("# nothing\n", "c.yaml").data is None
 
 
-def test_python_tags_are_not_obeyed() -> None:
+def test_python_tags_are_refused() -> None:
     (fault,) = faults("a: !!python/object/apply:os.system [ls]")
-    assert "use plain values only" in fault
+    assert "use plain values" in fault
 
 
 @given(st.text(alphabet=st.sampled_from("ab:-[]{}&*<!'\"\n \t#0123456789_.~|>?%@`"), max_size=60))
-def test_no_text_does_more_than_a_config_error(text: str) -> None:
+def test_any_text_is_parsed_or_a_config_error(text: str) -> None:
     faults(text)
 
 
@@ -81,23 +81,23 @@ def bomb(levels: int, entry: str = "*a{}") -> str:
 
 @pytest.mark.parametrize("levels", [6, 9, 30])
 @pytest.mark.parametrize("entry", ["*a{}", "{{k: *a{}}}", "[[*a{}]]"])
-def test_alias_bombs_are_refused_at_once(levels: int, entry: str) -> None:
+def test_alias_bombs_are_refused_immediately(levels: int, entry: str) -> None:
     start = time.monotonic()
     (fault,) = faults(bomb(levels, entry))
-    assert "holds aliases that add more than 500,000 values; write the values out" in fault
+    assert "contains aliases that add more than 500,000 values; write the values out" in fault
     assert time.monotonic() - start < 1
 
 
-def test_merge_bombs_are_refused_at_once() -> None:
+def test_merge_bombs_are_refused_immediately() -> None:
     lines = ["a0: &a0 {" + ", ".join(f"k{key}: 1" for key in range(10)) + "}"]
     lines += [f"a{level}: &a{level} {{<<: [" + ", ".join([f"*a{level - 1}"] * 10) + "]}" for level in range(1, 9)]
     start = time.monotonic()
     (fault,) = faults("\n".join(lines))
-    assert "holds aliases that add more than" in fault
+    assert "contains aliases that add more than" in fault
     assert time.monotonic() - start < 1
 
 
-def test_aliases_within_reason_are_followed() -> None:
+def test_aliases_within_the_limit_are_expanded() -> None:
     data = parse_yaml("base: &b {x: [1, 2]}\nusers:\n" + "- *b\n" * 1000, "c.yaml").data
     assert data["users"] == [{"x": [1, 2]}] * 1000
 
@@ -105,36 +105,36 @@ def test_aliases_within_reason_are_followed() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a: !!timestamp x", "c.yaml:1: a: the tag tag:yaml.org,2002:timestamp does not fit x; use plain values only"),
-        ("a: !!int x", "c.yaml:1: a: the tag tag:yaml.org,2002:int does not fit x; use plain values only"),
-        ("a: !!bool x", "c.yaml:1: a: the tag tag:yaml.org,2002:bool does not fit x; use plain values only"),
-        ("a: !!binary eA==", "c.yaml:1: a: the tag tag:yaml.org,2002:binary is not understood; use plain values only"),
-        ("a: !!set {x}", "c.yaml:1: a: the tag tag:yaml.org,2002:set is not understood; use plain values only"),
-        ("a: !!omap [x: 1]", "c.yaml:1: a: the tag tag:yaml.org,2002:omap is not understood; use plain values only"),
-        ("a: !!map x", "c.yaml:1: a: the tag tag:yaml.org,2002:map is not understood; use plain values only"),
-        ("a: !!seq {x: 1}", "c.yaml:1: a: the tag tag:yaml.org,2002:seq is not understood; use plain values only"),
-        ("a: !x 1", "c.yaml:1: a: the tag !x is not understood; use plain values only"),
-        ("a: =", 'c.yaml:1: a: = is not quoted and not a valid value; write "="'),
-        ("a: 0x1ffffffffffffffff", "c.yaml:1: a: 0x1ffffffffffffffff is not quoted and not a valid value"),
-        ("a: &x 1\nb: &x 2", "c.yaml:2: the anchor &x is given twice, first on line 1; give each a name of its own"),
+        ("a: !!timestamp x", "c.yaml:1: a: the tag tag:yaml.org,2002:timestamp does not match x; use plain values"),
+        ("a: !!int x", "c.yaml:1: a: the tag tag:yaml.org,2002:int does not match x; use plain values"),
+        ("a: !!bool x", "c.yaml:1: a: the tag tag:yaml.org,2002:bool does not match x; use plain values"),
+        ("a: !!binary eA==", "c.yaml:1: a: the tag tag:yaml.org,2002:binary is not supported; use plain values"),
+        ("a: !!set {x}", "c.yaml:1: a: the tag tag:yaml.org,2002:set is not supported; use plain values"),
+        ("a: !!omap [x: 1]", "c.yaml:1: a: the tag tag:yaml.org,2002:omap is not supported; use plain values"),
+        ("a: !!map x", "c.yaml:1: a: the tag tag:yaml.org,2002:map is not supported; use plain values"),
+        ("a: !!seq {x: 1}", "c.yaml:1: a: the tag tag:yaml.org,2002:seq is not supported; use plain values"),
+        ("a: !x 1", "c.yaml:1: a: the tag !x is not supported; use plain values"),
+        ("a: =", 'c.yaml:1: a: = is not quoted and not valid; write "="'),
+        ("a: 0x1ffffffffffffffff", "c.yaml:1: a: 0x1ffffffffffffffff is not quoted and not valid"),
+        ("a: &x 1\nb: &x 2", "c.yaml:2: the anchor &x is defined twice, first on line 1; give each a different name"),
         ("a: *x", "c.yaml:1: the alias *x has no anchor before it; write the value out"),
-        ("a: &x {<<: *x}", "c.yaml:1: a.<<: an alias that contains itself; write the keys out"),
-        ("a: {<<: 1}", "c.yaml:1: a.<<: << takes mappings only; write the keys out"),
-        ("a: {<<: [1]}", "c.yaml:1: a.<<: << takes mappings only; write the keys out"),
-        ("a: 1\n---\nb: 2", "c.yaml:2: holds more than one document; keep one document a file"),
+        ("a: &x {<<: *x}", "c.yaml:1: a.<<: is an alias that contains itself; write the keys out"),
+        ("a: {<<: 1}", "c.yaml:1: a.<<: << must be a mapping or a list of mappings; write the keys out"),
+        ("a: {<<: [1]}", "c.yaml:1: a.<<: << must be a mapping or a list of mappings; write the keys out"),
+        ("a: 1\n---\nb: 2", "c.yaml:2: contains more than one document; keep one document per file"),
         ("[" * 51 + "]" * 51, "c.yaml:1: is nested more than 50 levels deep; simplify it"),
     ],
 )
-def test_values_that_python_would_stumble_over_are_faults(text: str, expected: str) -> None:
+def test_values_that_python_cannot_represent_are_faults(text: str, expected: str) -> None:
     (fault,) = faults(text)
     assert fault.startswith(expected)
 
 
 @pytest.mark.parametrize("value", ["9" * 5000, "1" + ":59" * 100_000, "0b" + "1" * 100_000, "1." + "0" * 100_000])
-def test_endless_numbers_are_refused_at_once(value: str) -> None:
+def test_long_numbers_are_refused_immediately(value: str) -> None:
     start = time.monotonic()
     (fault,) = faults(f"a: {value}")
-    assert "is not quoted and not a valid value" in fault
+    assert "is not quoted and not valid" in fault
     assert len(fault) < 2000
     assert time.monotonic() - start < 1
 
@@ -148,19 +148,19 @@ def test_of_several_merged_mappings_the_first_wins() -> None:
 def test_a_file_of_too_many_values_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("exporter.config.tree.MOST_VALUES", 100)
     assert faults("[" + "x," * 99 + "]") == []
-    assert faults("[" + "x,\n" * 150 + "]") == ["c.yaml:101: holds more than 100 values; split it"]
+    assert faults("[" + "x,\n" * 150 + "]") == ["c.yaml:101: contains more than 100 values; split it"]
 
 
-def test_faults_hold_no_control_characters_and_stay_short() -> None:
+def test_faults_contain_no_control_characters_and_stay_short() -> None:
     text = (
         '"bad\\e]0;T\\a\\nc.yaml:9: forged": &a\n"bad\\e]0;T\\a\\nc.yaml:9: forged": 1\n? "' + "k" * 5000 + '"\n: !x 1'
     )
     first, second = faults(text)
-    assert first == ("c.yaml:2: bad\ufffd]0;T\ufffd\ufffdc.yaml:9: forged: key given twice, first on line 1; keep one")
-    assert second == "c.yaml:4: " + "k" * 500 + "...: the tag !x is not understood; use plain values only"
+    assert first == ("c.yaml:2: bad\ufffd]0;T\ufffd\ufffdc.yaml:9: forged: duplicate key, first on line 1; keep one")
+    assert second == "c.yaml:4: " + "k" * 500 + "...: the tag !x is not supported; use plain values"
 
 
-def test_many_faults_are_not_all_shown() -> None:
+def test_the_number_of_shown_faults_is_limited() -> None:
     with pytest.raises(ConfigError) as caught:
         raise ConfigError(tuple(Fault("c.yaml", line, "", "bad") for line in range(1, 251)))
     assert str(caught.value).splitlines()[99:] == ["c.yaml:100: bad", "and 150 more"]
@@ -174,5 +174,5 @@ TOKENS = [
 
 
 @given(st.lists(st.sampled_from(TOKENS), max_size=40))
-def test_no_words_of_yaml_do_more_than_a_config_error(words: list[str]) -> None:
+def test_any_yaml_syntax_is_parsed_or_a_config_error(words: list[str]) -> None:
     faults("".join(words))

@@ -29,7 +29,7 @@ class Scene:
     def successor(self, refused: Collection[Secret]) -> Secret | None:
         return None if self.current() in refused else self.current()
 
-    def settle(self, secret: Secret) -> None:
+    def use(self, secret: Secret) -> None:
         raise AssertionError(secret)
 
     def retry(self) -> None:

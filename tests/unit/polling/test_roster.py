@@ -13,7 +13,7 @@ from exporter.polling.roster import Roster, watched_users
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from exporter.config.load import OrganizationSettings
+    from exporter.config.settings import OrganizationSettings
 
 
 class FakeFiles:

@@ -11,7 +11,7 @@ from exporter.model.severity import Severity
 from exporter.model.snapshot import View
 from exporter.model.token import NEVER, TokenState
 from exporter.model.user import User
-from exporter.policies.definitions import Policy
+from exporter.policies.builtin import ForbiddenPermissions, MaxAge, MaxTokensPerUser, NeverExpires
 from exporter.policies.schema import Policies
 from exporter.report.summary import PolicyCount, summarize
 from exporter.state.ledger import Ledger
@@ -38,10 +38,10 @@ def test_weeks_count_the_whole_weeks_left() -> None:
 def test_every_configured_policy_is_counted_and_severe_violations_come_first() -> None:
     summary = a_summary()
     assert summary.policies == (
-        PolicyCount(Policy.NEVER_EXPIRES, Severity.INFO, 1),
-        PolicyCount(Policy.FORBIDDEN_PERMISSIONS, Severity.CRITICAL, 1),
-        PolicyCount(Policy.MAX_TOKENS_PER_USER, Severity.WARNING, 1),
-        PolicyCount(Policy.MAX_AGE, Severity.WARNING, 0),
+        PolicyCount(NeverExpires, Severity.INFO, 1),
+        PolicyCount(ForbiddenPermissions, Severity.CRITICAL, 1),
+        PolicyCount(MaxTokensPerUser, Severity.WARNING, 1),
+        PolicyCount(MaxAge, Severity.WARNING, 0),
     )
     assert [(one.severity.value, None if one.token is None else one.token.token_id) for one in summary.violations] == [
         ("critical", "pt-d"),

@@ -12,7 +12,7 @@ from exporter.alerts.receivers import make_receiver
 from exporter.alerts.receivers.alertmanager import AlertmanagerReceiver
 from exporter.common.redaction import Redactor
 from exporter.config.alerting import Alerting, Alertmanager, ReceiverSection
-from exporter.config.load import AlertmanagerSettings
+from exporter.config.settings import AlertmanagerSettings
 
 
 def test_a_section_gets_the_receiver_of_its_kind() -> None:

@@ -1,0 +1,152 @@
+"""A checked configuration with the values of everything that it refers to: users, secrets, files, proxies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from exporter.common.secrets import SecretFile, SecretFiles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from exporter.common.redaction import Redactor
+    from exporter.common.secrets import SecretSource
+    from exporter.config.alerting import ReceiverSection
+    from exporter.config.redis import Redis
+    from exporter.config.schema import Config, Organization
+    from exporter.config.user_files import Stamp, UserFiles
+    from exporter.model.user import User
+
+
+class Proxies(dict[str, str]):
+    """Proxies by scheme. Its repr shows no password."""
+
+    def __repr__(self) -> str:
+        return f"<proxies for {', '.join(self)}>" if self else "<no proxies>"
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationSettings:
+    """One organization, with everything that its configuration refers to.
+
+    Attributes:
+        config: the section of the file.
+        token: the source of the administrator's token.
+        users: the users of `static` and `files`, as the files were when they were read.
+        user_files: the files to check for changes.
+        users_stamp: the state of those files before they were read.
+        ca_file: absolute path of the file of certificate authorities; None for the public ones.
+        ca_digest: digest of that file's content, so that a reload notices a change.
+        proxies: proxy URLs by scheme, from the configuration or the environment; may contain passwords.
+    """
+
+    config: Organization
+    token: SecretSource
+    users: tuple[User, ...]
+    user_files: UserFiles
+    users_stamp: Stamp
+    ca_file: Path | None
+    ca_digest: str
+    proxies: Proxies
+
+    def same_client(self, other: OrganizationSettings) -> bool:
+        """Whether requests would be made in the same way. The lists of users may differ."""
+        return (
+            self.config.model_copy(update={"users": other.config.users}) == other.config
+            and self.ca_digest == other.ca_digest
+            and self.proxies == other.proxies
+            and (isinstance(self.token, (SecretFile, SecretFiles)) or self.token.current() == other.token.current())
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AlertmanagerSettings:
+    """One Alertmanager, with everything that its configuration refers to.
+
+    Attributes:
+        config: the section of the file.
+        secret: its password or bearer token; None for neither.
+        ca_file: absolute path of the file of certificate authorities; None for the public ones.
+    """
+
+    config: ReceiverSection
+    secret: SecretSource | None
+    ca_file: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class RedisSettings:
+    """The Redis that processes share, with everything that its configuration refers to.
+
+    Attributes:
+        config: the section of the file.
+        password: None for none.
+        ca_file: absolute path of the file of certificate authorities; None for the public ones.
+    """
+
+    config: Redis
+    password: SecretSource | None
+    ca_file: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A configuration without faults.
+
+    Attributes:
+        config: the file.
+        organizations: in the order of the file.
+        alertmanagers: in the order of the file.
+        storage: path of the SQLite file; None to keep state in memory.
+        redis: None if the process shares nothing with others.
+        redactor: removes the secrets of this configuration, and of earlier ones, from text.
+    """
+
+    config: Config
+    organizations: tuple[OrganizationSettings, ...]
+    alertmanagers: tuple[AlertmanagerSettings, ...]
+    storage: Path | None
+    redis: RedisSettings | None
+    redactor: Redactor
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """The names of all labels that users have, or may have once they have been discovered."""
+        users = (user for one in self.organizations for user in one.users)
+        sections = (one.config.users.discover for one in self.organizations)
+        discovered: set[str] = {name for one in sections if one is not None for name in one.owner_labels}
+        return tuple(sorted(discovered | {name for user in users for name, _ in user.labels}))
+
+    def warnings(self, now: float) -> tuple[str, ...]:
+        """What is valid but probably not intended at the time ``now``, as sentences."""
+        return (*self.rule_warnings, *self._ended_silences(now), *self._ended_exemptions(now))
+
+    @property
+    def rule_warnings(self) -> tuple[str, ...]:
+        """What the printed Prometheus rules cannot do with this configuration, as sentences."""
+        if self.config.metrics.per_token:
+            return ()
+        warning = (
+            "metrics.per_token is false, so Prometheus rules have no token series to alert on; let the exporter send "
+            "alerts itself to alerting.alertmanagers, or set metrics.per_token to true"
+        )
+        return (warning,)
+
+    def _ended_silences(self, now: float) -> Iterator[str]:
+        for index, entry in enumerate(self.config.alerting.ignore):
+            if not entry.active(now):
+                yield (
+                    f"alerting.ignore[{index}] ({entry.reason}) ended on {entry.until} and no longer silences alerts; "
+                    "remove it or set a later date"
+                )
+
+    def _ended_exemptions(self, now: float) -> Iterator[str]:
+        for policy in self.config.policies.enabled:
+            for index, entry in enumerate(policy.exceptions):
+                if not entry.active(now):
+                    yield (
+                        f"policies.{policy.name}.exceptions[{index}] ({entry.reason}) ended on {entry.until} and no "
+                        "longer exempts tokens; remove it or set a later date"
+                    )

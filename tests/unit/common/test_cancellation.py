@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+
+from exporter.common.cancellation import Stop, StoppedError
+
+
+def test_stopping_a_parent_stops_its_children() -> None:
+    parent = Stop()
+    child = Stop(parent)
+    parent.set()
+    assert child.is_set()
+    assert child.wait(None)
+
+
+def test_stopping_a_child_leaves_the_parent_running() -> None:
+    parent = Stop()
+    Stop(parent).set()
+    assert not parent.is_set()
+
+
+def test_a_child_of_a_stopped_parent_is_stopped() -> None:
+    parent = Stop()
+    parent.set()
+    assert Stop(parent).is_set()
+
+
+def test_a_released_child_is_no_longer_stopped() -> None:
+    parent = Stop()
+    child = Stop(parent)
+    child.release()
+    parent.set()
+    assert not child.is_set()
+
+
+def test_check_raises_after_the_stop() -> None:
+    stop = Stop()
+    stop.check()
+    assert not stop.wait(0)
+    stop.set()
+    with pytest.raises(StoppedError):
+        stop.check()

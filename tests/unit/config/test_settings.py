@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from support.builders import NOW
+from support.configuration import settled, with_organization
+
+from exporter.policies.builtin import MaxAge, MaxLifetime, NeverExpires
+
+POLICIES = """policies:
+  never_expires: forbid
+  max_lifetime: {limit: 90d, severity: critical}
+  max_age:
+    limit: 1y
+    exceptions: [{user: "3001", reason: migrating, until: 2026-05-31}]
+"""
+
+
+def test_policies_are_off_by_default() -> None:
+    assert settled(with_organization("")).config.policies.configured == ()
+    policies = settled(POLICIES + with_organization("")).config.policies
+    assert policies.configured == (MaxLifetime, NeverExpires, MaxAge)
+    assert [policy.severity for policy in policies.enabled] == ["critical", "warning", "warning"]
+    max_age = policies.enabled[2]
+    assert isinstance(max_age, MaxAge)
+    (entry,) = max_age.exceptions
+    assert (max_age.limit, entry.user) == (365 * 86400, "3001")
+
+
+def test_an_exemption_that_ended_yesterday_gives_a_warning() -> None:
+    settings = settled(POLICIES + with_organization(""))
+    assert settings.warnings(NOW - 1) == ()
+    assert settings.warnings(NOW) == (
+        "policies.max_age.exceptions[0] (migrating) ended on 2026-05-31 and no longer exempts tokens; remove it or "
+        "set a later date",
+    )
+
+
+def test_rules_without_token_series_give_a_warning() -> None:
+    text = "metrics: {per_token: false}\n" + with_organization("")
+    (warning,) = settled(text).warnings(0)
+    assert warning.startswith("metrics.per_token is false, so Prometheus rules have no token series to alert on")
+
+
+def test_the_repr_of_settings_contains_no_secret() -> None:
+    settings = settled(with_organization("proxy_url: http://me:hunter2@proxy:3128"))
+    for text in (repr(settings), str(settings), f"{settings.organizations}"):
+        assert "hunter2" not in text
+        assert "pt-abc_def" not in text
+    assert settings.organizations[0].proxies["https"] == "http://me:hunter2@proxy:3128"
