@@ -47,7 +47,7 @@ class NeverExpires(TokenPolicy):
     words: ClassVar[str] = "it never expires"
     meaning: ClassVar[str] = "the token has no expiry, so it stays valid if it leaks; replace it with one that expires"
 
-    forbid: bool = Field(True, description="false turns the policy off and keeps its exceptions.")
+    forbid: bool = Field(True, description="false turns the policy off but keeps its `exceptions`.")
 
     @model_validator(mode="before")
     @classmethod
@@ -98,7 +98,7 @@ def _matches(pattern: str, permission: str) -> bool:
 class MaxTokensPerUser(UserPolicy):
     """A user must not have too many unexpired tokens.
 
-    An exception that names a token or a token's name removes such tokens from the count; one that names only a user
+    An exemption that names a token or a token's name removes such tokens from the count; one that names only a user
     exempts that user.
     """
 

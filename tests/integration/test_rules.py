@@ -126,7 +126,12 @@ def test_label_values_that_look_like_templates_are_escaped() -> None:
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("cost-center", "cost_center"), ("a.b", "no label name"), ("__x", "no label name"), ("token", "set by")],
+    [
+        ("cost-center", "cost_center"),
+        ("a.b", "not a valid label name"),
+        ("__x", "not a valid label name"),
+        ("token", "set by"),
+    ],
 )
 def test_label_names_are_checked_when_the_configuration_is_loaded(name: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):

@@ -40,10 +40,10 @@ FILES = ("token", "password", "bearer", "ca.pem", "users.yaml", "config.yaml")
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return sound(tmp_path)
+    return valid(tmp_path)
 
 
-def sound(folder: Path) -> Path:
+def valid(folder: Path) -> Path:
     import trustme  # noqa: PLC0415 - takes a while, and only these tests need it
 
     authority = trustme.CA()
@@ -87,7 +87,7 @@ def in_place_of(file: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "device", "huge", "binary"])
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_that_is_none_is_refused_at_once_and_a_reload_works_afterwards(
+def test_files_that_are_not_regular_are_refused_immediately_and_a_reload_works_afterwards(
     folder: Path, name: str, kind: str
 ) -> None:
     config = folder / "config.yaml"
@@ -107,7 +107,9 @@ def test_a_file_that_is_none_is_refused_at_once_and_a_reload_works_afterwards(
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "device", "huge", "binary"])
 @pytest.mark.parametrize("name", ["web.yaml", "cert.pem", "key.pem", "ca.pem"])
-def test_the_web_configuration_and_its_certificates_too(folder: Path, name: str, kind: str) -> None:
+def test_web_configuration_files_that_are_not_regular_are_refused_immediately(
+    folder: Path, name: str, kind: str
+) -> None:
     WebSecurity.load(folder / "web.yaml")
     in_place_of(folder / name, kind)
     sentence = refused(lambda: WebSecurity.load(folder / "web.yaml"))
@@ -117,7 +119,7 @@ def test_the_web_configuration_and_its_certificates_too(folder: Path, name: str,
         assert "is larger than" in sentence
 
 
-def test_an_encrypted_key_is_refused_and_asks_nobody_for_a_passphrase(folder: Path) -> None:
+def test_an_encrypted_key_is_refused_without_a_prompt(folder: Path) -> None:
     from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - comes with trustme
 
     key = serialization.load_pem_private_key((folder / "key.pem").read_bytes(), None)
@@ -142,7 +144,7 @@ def test_ciphers_that_openssl_does_not_know_are_named(folder: Path, name: str) -
     assert f"tls_server_config.cipher_suites[1]: the cipher {shown} is not known to OpenSSL" in sentence
 
 
-def test_ciphers_of_openssl_are_taken(folder: Path) -> None:
+def test_ciphers_of_openssl_are_accepted(folder: Path) -> None:
     data = yaml.safe_load((folder / "web.yaml").read_text())
     data["tls_server_config"]["cipher_suites"] = ["ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256"]
     (folder / "web.yaml").write_text(yaml.safe_dump(data))
@@ -153,7 +155,7 @@ def test_ciphers_of_openssl_are_taken(folder: Path) -> None:
     assert "ECDHE-RSA-AES256-GCM-SHA384" not in names
 
 
-def test_a_hash_that_would_take_days_is_refused_at_once(folder: Path) -> None:
+def test_a_hash_that_would_take_days_is_refused_immediately(folder: Path) -> None:
     cheap = bcrypt.hashpw(b"x", bcrypt.gensalt(4)).decode()
     (folder / "web.yaml").write_text(f"basic_auth_users: {{prom: {cheap}}}\n")
     WebSecurity.load(folder / "web.yaml")
@@ -163,7 +165,7 @@ def test_a_hash_that_would_take_days_is_refused_at_once(folder: Path) -> None:
     )
 
 
-def test_every_secret_that_is_read_is_learned(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_secret_that_is_read_is_redacted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "next").write_text("pt-next_5ecre7next")
     text = GOOD.replace("token_file: token", "token_files: [token, next]\n    proxy_url: http://u:pr0xy%20pw@proxy:1")
     text += """  # http://commented:0ut5ecre7@host
@@ -201,14 +203,14 @@ def test_every_secret_that_is_read_is_learned(folder: Path, monkeypatch: pytest.
         GOOD.replace("alerting:", "alerting:\n  labels: {team: pt-0123_0123456789abcdef0123}"),
     ],
 )
-def test_a_secret_written_into_the_file_is_refused_and_not_repeated(folder: Path, text: str) -> None:
+def test_a_secret_in_the_configuration_does_not_appear_in_the_error(folder: Path, text: str) -> None:
     (folder / "config.yaml").write_text(text)
     sentence = refused(lambda: load(folder / "config.yaml", {}))
     assert "hunter2" not in sentence
     assert "0123456789abcdef" not in sentence
 
 
-def test_a_user_file_that_may_not_be_seen_is_a_fault(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_file_without_access_is_a_fault(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "config.yaml").write_text(GOOD.replace("users.yaml", "use*.yaml"))
 
     def denied(_: Path, **__: object) -> NoReturn:
@@ -279,4 +281,4 @@ def test_any_bytes_give_settings_or_a_config_error(hostile: Path, content: bytes
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return sound(tmp_path_factory.mktemp("hostile"))
+    return valid(tmp_path_factory.mktemp("hostile"))
