@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+UserKey = tuple[str, str]
+"""The name of an organization and the id of a user in it."""
+
 
 @dataclass(frozen=True, slots=True)
 class OwnThresholds:

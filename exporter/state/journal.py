@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from exporter.model.kept_alert import KeptAlert
     from exporter.model.snapshot import OrganizationView, Sweep
     from exporter.model.state import UserState
-    from exporter.state.pending import UserKey
+    from exporter.model.user import UserKey
 
 _log = structlog.get_logger(__name__)
 _FLUSH_EVERY = 1.0

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from exporter.model.kept_alert import KeptAlert
     from exporter.model.snapshot import Sweep
     from exporter.model.state import UserState
-
-UserKey = tuple[str, str]
-"""An organization's name and a user's id."""
+    from exporter.model.user import UserKey
 
 
 @dataclass(slots=True)

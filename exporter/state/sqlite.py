@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from exporter.model.token import Token
-    from exporter.state.pending import Pending, UserKey
+    from exporter.model.user import UserKey
+    from exporter.state.pending import Pending
 
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)

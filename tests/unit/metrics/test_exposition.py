@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from support.builders import NOW, ManualClock, a_token
 
 from exporter.config.schema import Config
-from exporter.metrics import exposition as module
+from exporter.metrics import rendering
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.telemetry import Telemetry
 from exporter.model.user import User
@@ -37,24 +37,24 @@ def test_text_that_a_change_makes_during_a_scrape_is_neither_used_nor_lost(monke
     )
     exposition.open()
     exposition.scrape("", "")
-    rendered: list[str] = []
-    real = module._prepare
+    users: list[str] = []
+    real = rendering.render_user
 
     def prepare(organization: str, state: Any, plan: Any, now: float) -> Any:
-        rendered.append(state.user.user_id)
-        if rendered == ["1"]:
+        users.append(state.user.user_id)
+        if users == ["1"]:
             # While the scrape renders the first user, a poll of the second one ends.
             ledger.succeeded("2", (a_token("pt-new-2"),), NOW)
             exposition.prepare("acme", ledger.view().users[1])
         return real(organization, state, plan, now)
 
-    monkeypatch.setattr(module, "_prepare", prepare)
+    monkeypatch.setattr(rendering, "render_user", prepare)
     ledger.succeeded("1", (a_token("pt-new-1"),), NOW)
     during = exposition.scrape("", "").content
     assert b"pt-new-1" in during
     assert b"pt-old-2" in during
     assert b"pt-new-2" not in during
-    assert rendered == ["1", "2"]
+    assert users == ["1", "2"]
     after = exposition.scrape("", "").content
     assert b"pt-new-2" in after
-    assert rendered == ["1", "2"]
+    assert users == ["1", "2"]

@@ -603,7 +603,7 @@ def test_users_who_left_are_forgotten() -> None:
     ledger.watch([LI])
     clock.advance(1)
     assert b'user_id="2"' not in exposition.scrape("", "").content
-    assert len(exposition._prepared) == 1
+    assert len(exposition._users) == 1
 
 
 def test_known_series_start_at_zero_and_go_with_their_organization() -> None:

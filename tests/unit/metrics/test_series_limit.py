@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.metrics.families import USER_FAMILIES
-from exporter.metrics.series_limit import KEPT, NOTHING, LeftOut, UserKey, left_out
+from exporter.metrics.series_limit import KEPT, NOTHING, LeftOut, left_out
+
+if TYPE_CHECKING:
+    from exporter.model.user import UserKey
 
 DETAILS = [family for family in USER_FAMILIES if family.detail is not None]
 NAMES = {family.name: family for family in DETAILS}
