@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -32,7 +33,8 @@ from exporter.common.log_limit import LogLimit
 from exporter.common.worker import Supervisor
 from exporter.http.session import Watchdog
 from exporter.metrics.exposition import Exposition
-from exporter.metrics.http import HttpTelemetry
+from exporter.metrics.families.exporter import STORAGE_ERRORS, STORAGE_EVENTS_DROPPED
+from exporter.metrics.families.http import HTTP_REFUSED, LOG_SUPPRESSED
 from exporter.metrics.notifications import NotificationTelemetry
 from exporter.metrics.telemetry import Telemetry
 from exporter.polling.scheduler import Scheduler
@@ -93,7 +95,7 @@ class Daemon:
         self._watchdog = Watchdog(clock, self._supervisor)
         self._scheduler = Scheduler(clock, self._supervisor)
         self._notifications = NotificationTelemetry(
-            self._telemetry.registry, self._telemetry.internal_error, QUEUE_CAPACITY
+            self._telemetry.instruments, self._telemetry.internal_error, QUEUE_CAPACITY
         )
         self._shard = shard
         self._redis = settings.redis
@@ -117,7 +119,12 @@ class Daemon:
         self._storage = (
             None
             if path is None
-            else Storage(path, self._telemetry.storage_error, self._telemetry.storage_events_dropped, self._supervisor)
+            else Storage(
+                path,
+                partial(self._telemetry.instruments.inc, STORAGE_ERRORS),
+                lambda count: self._telemetry.instruments.inc(STORAGE_EVENTS_DROPPED, amount=count),
+                self._supervisor,
+            )
         )
         self._storage_setting = settings.storage
         self._audit = AuditTrail(self._telemetry.token_event)
@@ -168,8 +175,9 @@ class Daemon:
             clock=clock,
             problems=self._supervisor.problems,
         )
-        http = HttpTelemetry(self._telemetry.registry)
-        refusals = Refusals(http.refused, LogLimit(clock, http.log_suppressed), self._telemetry.internal_error)
+        inc = self._telemetry.instruments.inc
+        log_limit = LogLimit(clock, partial(inc, LOG_SUPPRESSED))
+        refusals = Refusals(partial(inc, HTTP_REFUSED), log_limit, self._telemetry.internal_error)
         app = security.guard(create_app(served, refusals), clock, refusals)
         self._web = WebServer(app, sockets, security.tls, self._supervisor, clock, refusals)
         # One start or stop after the other; a stop does not wait for a start for ever.

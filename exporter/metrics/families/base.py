@@ -129,9 +129,12 @@ class OwnFamily(Family):
     """A family that the exporter fills about itself.
 
     Attributes:
-        known: for each label but `organization`, the values it can take, so that all series start at 0.
+        known: the values that each label can take, so that all series start at 0; without the label whose values come
+            and go, such as `organization`. Empty if they are not known in advance.
         buckets: upper bounds of a histogram, in seconds.
+        optional: whether the family appears with its first value only.
     """
 
     known: tuple[tuple[str, ...], ...] = ()
     buckets: tuple[float, ...] = ()
+    optional: bool = False

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.metrics.families import USER_FAMILIES
+from exporter.metrics.families.users import USER_FAMILIES
 from exporter.metrics.series_limit import KEPT, NOTHING, LeftOut, left_out
 
 if TYPE_CHECKING:
