@@ -32,6 +32,7 @@ from exporter.alerts.thresholds import (
 )
 from exporter.common.text import expiry_words, rough
 from exporter.model.event import GRANTS_MORE
+from exporter.model.labels import organization_labels, token_labels, user_labels
 from exporter.model.token import NEVER, token_series
 from exporter.model.user import Owner
 from exporter.policies.evaluate import token_violations, user_violations
@@ -224,7 +225,7 @@ def _about_token(organization: str, user: User, token: Token, alerting: Alerting
             definition, since = TOKEN_EXPIRING_WARNING, expires_at - warning
         else:
             return
-    labels = {**_who(organization, user), "token_id": token.token_id, "token": token.name}
+    labels = token_labels(organization, user, token)
     yield maker.make(definition, labels, since, user, words=expiry_words(expires_at, maker.now))
 
 
@@ -232,30 +233,31 @@ def _about_policies(
     organization: str, state: UserState, policies: Policies, ignored: list[Ignore], maker: _Maker
 ) -> Iterator[Alert]:
     user = state.user
-    who = _who(organization, user)
     for one in token_violations(user, state.tokens, policies, maker.now):
         if (token := one.token) is None or any(entry.fits(user, token) for entry in ignored):
             continue
-        labels = {**who, "token_id": token.token_id, "token": token.name}
+        labels = token_labels(organization, user, token)
         broken = {"policy": one.policy.value, "severity": one.severity.value}
         since = maker.now if one.since is None else one.since
         yield maker.make(TOKEN_POLICY_VIOLATION, labels | broken, since, user, words=one.policy.words)
     for one in user_violations(user, state.tokens, policies, maker.now, state.unexpired_left_out):
         broken = {"policy": one.policy.value, "severity": one.severity.value}
-        yield maker.make(USER_POLICY_VIOLATION, who | broken, maker.now, user, words=one.policy.words)
+        yield maker.make(
+            USER_POLICY_VIOLATION, user_labels(organization, user) | broken, maker.now, user, words=one.policy.words
+        )
 
 
 def _about_user(organization: str, state: UserState, config: Config, maker: _Maker) -> Iterator[Alert]:
-    who = _who(organization, state.user)
+    labels = user_labels(organization, state.user)
     if state.failing_since is not None:
         since = state.failing_since + failing_after(config.poll)
         if since <= maker.now:
-            yield maker.make(USER_POLL_FAILING, who, since, state.user)
+            yield maker.make(USER_POLL_FAILING, labels, since, state.user)
     if state.last_success is not None:
         since = state.last_success + stale_after(config.poll)
         if since <= maker.now:
             age = rough(maker.now - state.last_success)
-            yield maker.make(USER_DATA_STALE, who, since, state.user, age=age)
+            yield maker.make(USER_DATA_STALE, labels, since, state.user, age=age)
 
 
 def _about_organization(
@@ -264,18 +266,18 @@ def _about_organization(
     last = view.since if view.sweep is None else view.sweep.completed_at
     since = last + stalled_after(config.poll)
     if since <= maker.now:
-        yield maker.make(SWEEP_STALLED, {"organization": view.name}, since, age=rough(maker.now - last))
+        yield maker.make(SWEEP_STALLED, organization_labels(view.name), since, age=rough(maker.now - last))
     if view.discovery is not None and view.discovery.up is False:
         since = (view.discovery.last_success or view.since) + undiscovered_after(config.discover_intervals)
         if since <= maker.now:
-            yield maker.make(DISCOVERY_FAILING, {"organization": view.name}, since)
+            yield maker.make(DISCOVERY_FAILING, organization_labels(view.name), since)
     if view.own_expiry is not None:
         since = view.own_expiry - config.alerting.thresholds.warning
         if since < maker.now:
             words = expiry_words(view.own_expiry, maker.now)
-            yield maker.make(EXPORTER_TOKEN_EXPIRING, {"organization": view.name}, since, words=words)
+            yield maker.make(EXPORTER_TOKEN_EXPIRING, organization_labels(view.name), since, words=words)
     if widened is not None:
-        yield maker.make(TOKEN_PERMISSIONS_WIDENED, {"organization": view.name}, widened)
+        yield maker.make(TOKEN_PERMISSIONS_WIDENED, organization_labels(view.name), widened)
 
 
 def _widened(last_events: LastEvents, now: float) -> dict[str, float]:
@@ -285,7 +287,3 @@ def _widened(last_events: LastEvents, now: float) -> dict[str, float]:
         if change in GRANTS_MORE and now < at + WIDENED_FOR:
             since[organization] = min(since.get(organization, at), at)
     return since
-
-
-def _who(organization: str, user: User) -> dict[str, str]:
-    return {"organization": organization, "user_id": user.user_id, "user": user.name}

@@ -41,6 +41,7 @@ from exporter.alerts.thresholds import (
 )
 from exporter.common.durations import format_duration
 from exporter.model.event import GRANTS_MORE
+from exporter.model.labels import ORGANIZATION, SHARD, TOKEN_LABEL_NAMES, USER_LABEL_NAMES
 from exporter.policies.definitions import Policy
 
 if TYPE_CHECKING:
@@ -50,11 +51,11 @@ if TYPE_CHECKING:
     from exporter.config.schema import Poll
     from exporter.policies.schema import Policies
 
-_USER = "organization, user_id, user"
-_PART = "organization, shard"
+_USER = ", ".join(USER_LABEL_NAMES)
+_PART = f"{ORGANIZATION}, {SHARD}"
 """Where users are divided among shards, each says of the organization what it knows of its part."""
 _POLLED = "yunxiao_user_last_success_timestamp_seconds"
-_TOKEN = f"{_USER}, token_id, token"
+_TOKEN = ", ".join(TOKEN_LABEL_NAMES)
 # Seconds as the daemon's words have them: the first unit of Prometheus' own writing, without the sign.
 _ROUGH = '{{ $value | humanizeDuration | reReplaceAll "^-|[.][0-9]+| .*" "" | reReplaceAll "^[0-9]+[mun]s$" "0s" }}'
 
@@ -240,7 +241,7 @@ def _policy_rules(alerting: Alerting, names: list[str]) -> Iterable[dict[str, An
 def _widened_rule(alerting: Alerting) -> dict[str, Any]:
     changes = "|".join(sorted(GRANTS_MORE))
     # Not the counter, which begins anew with each process: what its first sweep finds would be no increase.
-    last = _latest("organization", "yunxiao_token_last_event_timestamp_seconds", f'{{event=~"{changes}"}}')
+    last = _latest(ORGANIZATION, "yunxiao_token_last_event_timestamp_seconds", f'{{event=~"{changes}"}}')
     expression = f"time() - {last} < {_seconds(WIDENED_FOR)}"
     return _rule(TOKEN_PERMISSIONS_WIDENED, alerting, expression)
 
@@ -269,7 +270,7 @@ def _owned(expression: str, names: list[str]) -> str:
         return expression
     return (
         f"(\n  ({expression})\n  * on (organization, user_id) group_left ({', '.join(names)})"
-        f" yunxiao:user_labels\n)\nor on ({_USER}, token_id, token) ({expression})"
+        f" yunxiao:user_labels\n)\nor on ({_TOKEN}) ({expression})"
     )
 
 
@@ -348,7 +349,7 @@ def _seconds(value: float) -> str:
 
 
 def _description(definition: Definition) -> str:
-    labels = ("organization", "user", "token", "token_id", "policy")
+    labels = (*TOKEN_LABEL_NAMES, "policy")
     places = {label: f"{{{{ $labels.{label} }}}}" for label in labels} | {
         "words": _WORDS.get(definition, ""),
         "age": _ROUGH,

@@ -36,6 +36,7 @@ from exporter.metrics.families.platform import (
     TRUNCATED,
 )
 from exporter.metrics.instruments import Instruments
+from exporter.model.labels import ORGANIZATION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -160,7 +161,7 @@ class OrganizationTelemetry:
     def __init__(self, name: str, telemetry: Telemetry) -> None:
         self.name = name
         self._telemetry = telemetry
-        self._series = telemetry.instruments.labelled("organization", name)
+        self._series = telemetry.instruments.labelled(ORGANIZATION, name)
 
     def begin(self) -> None:
         """Start every known series at 0, unless the organization has its counters already."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from exporter.metrics.families.base import Kind, OwnFamily
+from exporter.model.labels import ORGANIZATION_LABEL_NAMES
 
 FILE_ERRORS = OwnFamily(
     "yunxiao_exporter_file_errors_total",
     Kind.COUNTER,
-    ("organization", "kind"),
+    (*ORGANIZATION_LABEL_NAMES, "kind"),
     "Times that a token file or user file became invalid at run time; its last valid content stays in effect.",
     "Always.",
     ("increase(yunxiao_exporter_file_errors_total[1h]) > 0", "a secret or list that was not replaced correctly"),
@@ -86,7 +87,7 @@ REDIS_UP = OwnFamily(
     "yunxiao_exporter_redis_up",
     Kind.GAUGE,
     (),
-    "1 if the last request to Redis succeeded, 0 if it failed.",
+    "1 if Redis gave a valid answer to the last request, 0 if not.",
     "Where `redis` is configured.",
     ("yunxiao_exporter_redis_up == 0", "processes that cannot exchange state"),
     optional=True,

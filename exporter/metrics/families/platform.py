@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from exporter.metrics.families.base import Kind, OwnFamily
 from exporter.model.event import Change
+from exporter.model.labels import ORGANIZATION_LABEL_NAMES
 from exporter.model.snapshot import SweepResult
 from exporter.model.state import Reason
 from exporter.platform.yunxiao.client import OPERATIONS
@@ -13,7 +14,7 @@ from exporter.platform.yunxiao.wire import PARSE_FIELDS
 SWEEPS = OwnFamily(
     "yunxiao_sweeps_total",
     Kind.COUNTER,
-    ("organization", "result"),
+    (*ORGANIZATION_LABEL_NAMES, "result"),
     "Sweeps that ended, by result: success (every poll worked), partial (some failed), failed (none worked, or the "
     "exporter's token was rejected), cancelled (by shutdown or reload).",
     "Always.",
@@ -23,7 +24,7 @@ SWEEPS = OwnFamily(
 SWEEPS_SKIPPED = OwnFamily(
     "yunxiao_sweeps_skipped_total",
     Kind.COUNTER,
-    ("organization",),
+    ORGANIZATION_LABEL_NAMES,
     "Sweeps that were skipped because the previous one was still running.",
     "Always.",
     ("increase(yunxiao_sweeps_skipped_total[1d])", "whether poll.interval is too short for the allowed rate"),
@@ -31,7 +32,7 @@ SWEEPS_SKIPPED = OwnFamily(
 SHORTEST_INTERVAL = OwnFamily(
     "yunxiao_sweep_shortest_interval_seconds",
     Kind.GAUGE,
-    ("organization",),
+    ORGANIZATION_LABEL_NAMES,
     "Shortest poll.interval, in seconds, in which limits.requests_per_second allows polling every user once.",
     "Always; 0 without a limit.",
     (
@@ -42,7 +43,7 @@ SHORTEST_INTERVAL = OwnFamily(
 API_REQUESTS = OwnFamily(
     "yunxiao_api_requests_total",
     Kind.COUNTER,
-    ("organization", "operation", "code"),
+    (*ORGANIZATION_LABEL_NAMES, "operation", "code"),
     'Requests to the platform, including retries, by HTTP status; code "error" if there was no complete response.',
     "Always for code 200; other codes from their first occurrence.",
     ("sum by (organization, code) (rate(yunxiao_api_requests_total[5m]))", "load on the platform, and its responses"),
@@ -51,7 +52,7 @@ API_REQUESTS = OwnFamily(
 API_DURATION = OwnFamily(
     "yunxiao_api_request_duration_seconds",
     Kind.HISTOGRAM,
-    ("organization", "operation"),
+    (*ORGANIZATION_LABEL_NAMES, "operation"),
     "Duration of requests to the platform, in seconds, from sending to the last byte or the failure.",
     "Always.",
     (
@@ -64,7 +65,7 @@ API_DURATION = OwnFamily(
 API_RETRIES = OwnFamily(
     "yunxiao_api_retries_total",
     Kind.COUNTER,
-    ("organization",),
+    ORGANIZATION_LABEL_NAMES,
     "Requests that were retried after a transient failure.",
     "Always.",
     ("rate(yunxiao_api_retries_total[5m])", "failures that retries still hide"),
@@ -72,7 +73,7 @@ API_RETRIES = OwnFamily(
 API_ERRORS = OwnFamily(
     "yunxiao_api_errors_total",
     Kind.COUNTER,
-    ("organization", "reason"),
+    (*ORGANIZATION_LABEL_NAMES, "reason"),
     "Requests to the platform that failed, by reason.",
     "Always; each reason starts at 0.",
     ("increase(yunxiao_api_errors_total[1h]) > 0", "which failures occurred"),
@@ -81,7 +82,7 @@ API_ERRORS = OwnFamily(
 PARSE_ERRORS = OwnFamily(
     "yunxiao_parse_errors_total",
     Kind.COUNTER,
-    ("organization", "field"),
+    (*ORGANIZATION_LABEL_NAMES, "field"),
     "Fields of listed tokens that could not be parsed. token and token_id: the entry was skipped; user: a listed user, "
     "organization or department without an id was skipped.",
     "Always; each field starts at 0.",
@@ -91,7 +92,7 @@ PARSE_ERRORS = OwnFamily(
 TRUNCATED = OwnFamily(
     "yunxiao_truncated_fields_total",
     Kind.COUNTER,
-    ("organization", "field"),
+    (*ORGANIZATION_LABEL_NAMES, "field"),
     "Fields of the platform's responses that were too long and were truncated, with a mark at the end: ids of tokens "
     "and permissions at 128 characters, names and other texts at 256. Permissions beyond the 256th of a token or the "
     "1,024th of a user count as well. user: any text about a user or a department. Counted at each poll.",
@@ -102,7 +103,7 @@ TRUNCATED = OwnFamily(
 TOKEN_EVENTS = OwnFamily(
     "yunxiao_token_events_total",
     Kind.COUNTER,
-    ("organization", "event"),
+    (*ORGANIZATION_LABEL_NAMES, "event"),
     "Changes of tokens that polls have found since the start of the exporter; /api/v1/events lists the latest. The "
     "tokens found by a user's first successful poll do not count.",
     "Always; each event starts at 0.",
@@ -115,7 +116,7 @@ TOKEN_EVENTS = OwnFamily(
 TOKEN_LAST_EVENT = OwnFamily(
     "yunxiao_token_last_event_timestamp_seconds",
     Kind.GAUGE,
-    ("organization", "event"),
+    (*ORGANIZATION_LABEL_NAMES, "event"),
     "When a poll last found such a change, in seconds since the epoch; kept over restarts with storage.path.",
     "From the first such event.",
     (
