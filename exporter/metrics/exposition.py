@@ -189,8 +189,9 @@ class Exposition:
         parts.extend(block(family, family.samples(config, now)) for family in CONFIG_FAMILIES)
         # First in the body, but encoded last: it includes which families have just been left out.
         own = syntax.encode(self._registry)
-        end = _EOF if own.endswith(_EOF) else b""
-        return [own.removesuffix(_EOF), *parts, end]
+        parts.insert(0, own.removesuffix(_EOF))
+        parts.append(_EOF if own.endswith(_EOF) else b"")
+        return parts
 
 
 def _user_parts(plan: Plan, users: Sequence[RenderedUser], left_out: LeftOut, now: float) -> list[bytes]:

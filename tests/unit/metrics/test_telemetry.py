@@ -70,3 +70,27 @@ def test_only_enabled_families_have_a_left_out_series() -> None:
     assert shown() == ['family="b"} 1.0']
     telemetry.families_left_out({})
     assert shown() == []
+
+
+def test_known_series_start_at_zero_and_end_with_their_organization() -> None:
+    telemetry = Telemetry()
+    mine = telemetry.organization("acme")
+    body = generate_latest(telemetry.registry).decode()
+    for line in (
+        'yunxiao_sweeps_total{organization="acme",result="success"} 0.0',
+        'yunxiao_api_errors_total{organization="acme",reason="timeout"} 0.0',
+        'yunxiao_api_requests_total{code="200",operation="list_tokens",organization="acme"} 0.0',
+        'yunxiao_parse_errors_total{field="expired_at",organization="acme"} 0.0',
+        'yunxiao_exporter_internal_errors_total{where="poll"} 0.0',
+    ):
+        assert line in body
+    mine.retire()
+    telemetry.forget("acme")
+    mine.request("list_tokens", "500", 0.1)
+    assert "acme" not in generate_latest(telemetry.registry).decode()
+
+
+def test_no_created_series() -> None:
+    telemetry = Telemetry()
+    telemetry.organization("acme")
+    assert "_created" not in generate_latest(telemetry.registry).decode()
