@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from exporter.model.event import Event
     from exporter.state.audit import AuditTrail
     from exporter.state.delivery import Update
-    from exporter.state.journal import Storage
+    from exporter.state.storage import Storage
 
 _log = structlog.get_logger(__name__)
 _TRACEBACK_EVERY = 60.0
@@ -132,7 +132,7 @@ class StorageListener:
         match update:
             case Changed():
                 # Together, or a crash in between would have the next run find the same changes once more.
-                self._storage.note(update.organization, update.after, update.events)
+                self._storage.record(update.organization, update.after, update.events)
             case Swept():
                 self._storage.swept(update.organization, update.sweep)
             case OwnExpiryChanged():
@@ -155,7 +155,7 @@ class AuditListener:
         """Record the events, or forget those of a removed organization."""
         match update:
             case Changed():
-                self._audit.note(update.events)
+                self._audit.record(update.events)
             case OrganizationRemoved():
                 self._audit.forget(update.organization)
             case _:

@@ -40,7 +40,7 @@ from exporter.metrics.telemetry import Telemetry
 from exporter.polling.scheduler import Scheduler
 from exporter.state.audit import AuditTrail
 from exporter.state.delivery import OrganizationRemoved
-from exporter.state.journal import Storage
+from exporter.state.storage import Storage
 from exporter.state.store import Store
 from exporter.web.app import Served, create_app
 from exporter.web.refusals import Refusals

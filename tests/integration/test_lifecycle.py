@@ -22,8 +22,8 @@ from exporter.common.clock import SystemClock
 from exporter.config.errors import ReloadError
 from exporter.config.load import load
 from exporter.platform.yunxiao.simulator.faults import Fault
-from exporter.state.journal import Storage
 from exporter.state.ledger import Ledger
+from exporter.state.storage import Storage
 from exporter.web.listen import ListenAddress, listen
 from exporter.web.security import WebSecurity
 

@@ -136,11 +136,11 @@ def test_the_trail_keeps_the_last_thousand_and_counts_each() -> None:
     before = a_state()
     earlier = Event(NOW, "acme", "u1", "li.wei", Change.RENAMED, "0", "ci")
     trail.restore([earlier], {("acme", Change.RENAMED): NOW})
-    trail.note(events("acme", before, before.succeeded((a_token("a"), a_token("b")), LATER)))
+    trail.record(events("acme", before, before.succeeded((a_token("a"), a_token("b")), LATER)))
     assert [event.token_id for event in trail.latest()] == ["b", "a", "0"]
     assert [(event.change, event.token_id) for event in counted] == [(Change.CREATED, "a"), (Change.CREATED, "b")]
     many = before.succeeded(tuple(a_token(f"{number}") for number in range(KEPT + 7)), LATER)
-    trail.note(events("acme", before, many))
+    trail.record(events("acme", before, many))
     assert len(trail.latest()) == KEPT
     assert trail.latest()[0].token_id == f"{KEPT + 6}"
     # however much happened since

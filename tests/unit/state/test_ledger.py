@@ -238,18 +238,18 @@ def test_a_poll_that_finds_nothing_new_keeps_the_very_same_tokens() -> None:
 
 
 def test_what_replicas_report_of_unwatched_users_is_bounded_and_can_be_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("exporter.state.ledger._MOST_ELSEWHERE", 3)
+    monkeypatch.setattr("exporter.state.ledger._MOST_UNWATCHED", 3)
     store, ledger = Store(), Ledger("acme", [LI])
     store.replace([ledger])
     for number in range(5):
         store.take_state("acme", UserState(User(f"x{number}", "x")))
-    assert list(ledger._elsewhere) == ["x2", "x3", "x4"]
+    assert list(ledger._unwatched) == ["x2", "x3", "x4"]
     store.forget_unwatched("acme", ["x3", "nobody"])
-    assert list(ledger._elsewhere) == ["x2", "x4"]
+    assert list(ledger._unwatched) == ["x2", "x4"]
     store.forget_unwatched("globex")
-    assert list(ledger._elsewhere) == ["x2", "x4"]
+    assert list(ledger._unwatched) == ["x2", "x4"]
     store.forget_unwatched()
-    assert list(ledger._elsewhere) == []
+    assert list(ledger._unwatched) == []
 
 
 def test_readers_do_not_wait_while_the_failure_of_all_users_is_published() -> None:
