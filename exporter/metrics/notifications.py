@@ -71,23 +71,23 @@ class NotificationTelemetry:
             return self._alertmanagers.get(alertmanager)
 
     def sent(self, alertmanager: str, count: int, seconds: float) -> None:
-        """A batch of so many notifications was accepted; ``seconds`` is how long the delivery took."""
+        """A batch of ``count`` notifications was accepted; the delivery took ``seconds``."""
         if (series := self._series(alertmanager)) is not None:
             series.inc(NOTIFICATIONS_SENT, amount=count)
             series.observe(NOTIFICATIONS_LATENCY, seconds)
 
     def failed(self, alertmanager: str, count: int) -> None:
-        """So many notifications could not be delivered."""
+        """``count`` notifications could not be delivered."""
         if (series := self._series(alertmanager)) is not None:
             series.inc(NOTIFICATIONS_ERRORS, amount=count)
 
     def dropped(self, alertmanager: str, count: int) -> None:
-        """So many notifications were dropped."""
+        """``count`` notifications were dropped."""
         if (series := self._series(alertmanager)) is not None:
             series.inc(NOTIFICATIONS_DROPPED, amount=count)
 
     def queued(self, alertmanager: str, length: int) -> None:
-        """So many notifications are queued."""
+        """``length`` notifications are queued."""
         if (series := self._series(alertmanager)) is not None:
             series.set(NOTIFICATIONS_QUEUE, length)
 

@@ -35,7 +35,7 @@ FAMILIES = (EXPIRY, CREATED, RELATIVE)
 
 
 def users(*sizes: int) -> dict[UserKey, tuple[int, ...]]:
-    """Users u0, u1 and so on, with so many series of each of the three families."""
+    """Users u0, u1 and so on, with this number of series in each of the three families."""
     return {("acme", f"u{number}"): (size, size, size) for number, size in enumerate(sizes)}
 
 
