@@ -9,6 +9,7 @@ import gzip
 import socket
 import sys
 import threading
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client import CollectorRegistry, start_http_server
@@ -19,7 +20,7 @@ from bench.fleet import CONFIG, a_store, an_exposition
 from exporter.common.clock import SystemClock
 from exporter.common.log_limit import LogLimit
 from exporter.common.worker import Supervisor
-from exporter.metrics.http import HttpTelemetry
+from exporter.metrics.families.http import HTTP_REFUSED, LOG_SUPPRESSED
 from exporter.metrics.telemetry import Telemetry
 from exporter.web.app import Served, create_app
 from exporter.web.refusals import Refusals
@@ -36,8 +37,9 @@ def main(kind: str, users: int, port: int) -> None:
             telemetry, clock = Telemetry(), SystemClock()
             exposition = an_exposition(store, telemetry)
             served = Served(exposition, store, lambda: 3600.0, tuple, None, clock)
-            http = HttpTelemetry(telemetry.registry)
-            refusals = Refusals(http.refused, LogLimit(clock, http.log_suppressed), telemetry.internal_error)
+            inc = telemetry.instruments.inc
+            log_limit = LogLimit(clock, partial(inc, LOG_SUPPRESSED))
+            refusals = Refusals(partial(inc, HTTP_REFUSED), log_limit, telemetry.internal_error)
             sockets = [socket.create_server(("127.0.0.1", port))]
             supervisor = Supervisor(telemetry.internal_error, clock)
             WebServer(create_app(served, refusals), sockets, None, supervisor, clock, refusals).start()

@@ -47,11 +47,11 @@ def metrics() -> str:
         "# Metrics",
         NOTE.format("`exporter/metrics/families/`"),
         "Points in time are seconds since the epoch and end in `_timestamp_seconds`: use these in rules, they compress "
-        "well and cannot go stale. The `*_expires_in_seconds` gauges are worked out at each scrape, for people and for "
+        "well and cannot go stale. The `*_expires_in_seconds` gauges are computed at each scrape, for people and for "
         "backends without clock arithmetic.\n",
         "Tokens are polled on the exporter's own clock, because a sweep over many users takes longer than a scrape may. "
         "`yunxiao_user_last_success_timestamp_seconds` says how old the data of a user is. A failed poll keeps the "
-        "tokens last seen; it never shows 0 for a time.\n",
+        "last known tokens; a time is never shown as 0.\n",
         *_group("Users and their tokens", [one for one in ALL_FAMILIES if type(one) not in _ELSEWHERE]),
         "### Values of `state`\n",
         *(f"- `{state}`: {words}" for state, words in STATES.items()),
@@ -67,7 +67,7 @@ def metrics() -> str:
         "### Values of `event`\n",
         *(f"- `{change}`: {change.meaning}." for change in Change),
         "",
-        "The usual `process_*` and `python_*` families are there too.\n",
+        "The usual `process_*` and `python_*` families are exposed as well.\n",
     ]
     return "\n".join(parts)
 
@@ -84,7 +84,7 @@ def _group(title: str, families: Iterable[Family]) -> Iterator[str]:
         yield f"- Labels: {', '.join(f'`{label}`' for label in family.labels) or 'none'}"
         yield f"- When: {family.present}"
         if switches:
-            yield f"- Turned off by: {', '.join(f'`{switch}: false`' for switch in switches)}"
+            yield f"- Disabled by: {', '.join(f'`{switch}: false`' for switch in switches)}"
         yield f"- Example, {purpose}:\n\n  ```promql\n  {query}\n  ```\n"
 
 

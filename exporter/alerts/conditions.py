@@ -32,6 +32,7 @@ from exporter.alerts.thresholds import (
 )
 from exporter.common.text import expiry_words, rough_duration
 from exporter.model.event import GRANTS_MORE
+from exporter.model.labels import organization_labels, token_labels, user_labels
 from exporter.model.token import NEVER, token_series
 from exporter.model.user import Owner
 from exporter.policies.evaluate import token_violations, user_violations
@@ -225,7 +226,7 @@ def _about_token(organization: str, user: User, token: Token, alerting: Alerting
             definition, since = TOKEN_EXPIRING_WARNING, expires_at - warning
         else:
             return
-    labels = _user_labels(organization, user) | _token_labels(token)
+    labels = token_labels(organization, user, token)
     yield maker.make(definition, labels, since, user, detail=expiry_words(expires_at, maker.now))
 
 
@@ -233,11 +234,11 @@ def _about_policies(
     organization: str, state: UserState, policies: Policies, silences: list[Silence], maker: _Maker
 ) -> Iterator[Alert]:
     user = state.user
-    of_user = _user_labels(organization, user)
+    of_user = user_labels(organization, user)
     for one in token_violations(user, state.tokens, policies, maker.now):
         if (token := one.token) is None or any(entry.matches(user, token) for entry in silences):
             continue
-        labels = of_user | _token_labels(token) | _policy_labels(one)
+        labels = token_labels(organization, user, token) | _policy_labels(one)
         since = maker.now if one.since is None else one.since
         yield maker.make(TOKEN_POLICY_VIOLATION, labels, since, user, detail=one.policy.words)
     for one in user_violations(user, state.tokens, policies, maker.now, state.unexpired_left_out):
@@ -246,7 +247,7 @@ def _about_policies(
 
 
 def _about_user(organization: str, state: UserState, config: Config, maker: _Maker) -> Iterator[Alert]:
-    labels = _user_labels(organization, state.user)
+    labels = user_labels(organization, state.user)
     if state.failing_since is not None:
         since = state.failing_since + failing_after(config.poll)
         if since <= maker.now:
@@ -264,18 +265,18 @@ def _about_organization(
     last = view.since if view.sweep is None else view.sweep.completed_at
     since = last + stalled_after(config.poll)
     if since <= maker.now:
-        yield maker.make(SWEEP_STALLED, {"organization": view.name}, since, age=rough_duration(maker.now - last))
+        yield maker.make(SWEEP_STALLED, organization_labels(view.name), since, age=rough_duration(maker.now - last))
     if view.discovery is not None and view.discovery.up is False:
         since = (view.discovery.last_success or view.since) + undiscovered_after(config.discover_intervals)
         if since <= maker.now:
-            yield maker.make(DISCOVERY_FAILING, {"organization": view.name}, since)
+            yield maker.make(DISCOVERY_FAILING, organization_labels(view.name), since)
     if view.own_expiry is not None:
         since = view.own_expiry - config.alerting.thresholds.warning
         if since < maker.now:
             detail = expiry_words(view.own_expiry, maker.now)
-            yield maker.make(EXPORTER_TOKEN_EXPIRING, {"organization": view.name}, since, detail=detail)
+            yield maker.make(EXPORTER_TOKEN_EXPIRING, organization_labels(view.name), since, detail=detail)
     if widened is not None:
-        yield maker.make(TOKEN_PERMISSIONS_WIDENED, {"organization": view.name}, widened)
+        yield maker.make(TOKEN_PERMISSIONS_WIDENED, organization_labels(view.name), widened)
 
 
 def _widened(last_events: LastEvents, now: float) -> dict[str, float]:
@@ -285,14 +286,6 @@ def _widened(last_events: LastEvents, now: float) -> dict[str, float]:
         if change in GRANTS_MORE and now < at + WIDENED_FOR:
             since[organization] = min(since.get(organization, at), at)
     return since
-
-
-def _user_labels(organization: str, user: User) -> dict[str, str]:
-    return {"organization": organization, "user_id": user.user_id, "user": user.name}
-
-
-def _token_labels(token: Token) -> dict[str, str]:
-    return {"token_id": token.token_id, "token": token.name}
 
 
 def _policy_labels(violation: Violation) -> dict[str, str]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from exporter.metrics.telemetry import Telemetry
     from exporter.state.audit import AuditTrail
     from exporter.state.delivery import Update
-    from exporter.state.journal import Storage
+    from exporter.state.storage import Storage
 
 _log = structlog.get_logger(__name__)
 _DIFF = "events"
@@ -122,7 +122,7 @@ class StorageListener:
         match update:
             case Changed():
                 # Together: after a crash in between, the next run would find the same changes again.
-                self._storage.note(update.organization, update.after, update.events)
+                self._storage.record(update.organization, update.after, update.events)
             case Swept():
                 self._storage.swept(update.organization, update.sweep)
             case OwnExpiryChanged():
@@ -145,7 +145,7 @@ class AuditListener:
         """Record the events; drop those of a removed organization."""
         match update:
             case Changed():
-                self._audit.note(update.events)
+                self._audit.record(update.events)
             case OrganizationRemoved():
                 self._audit.forget(update.organization)
             case _:

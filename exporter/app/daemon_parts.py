@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from exporter.alerts.evaluator import Evaluator
@@ -33,12 +34,13 @@ from exporter.common.log_limit import LogLimit
 from exporter.common.worker import Supervisor
 from exporter.http.session import Watchdog
 from exporter.metrics.exposition import Exposition
-from exporter.metrics.http import HttpTelemetry
+from exporter.metrics.families.exporter import STORAGE_ERRORS, STORAGE_EVENTS_DROPPED
+from exporter.metrics.families.http import HTTP_REFUSED, LOG_SUPPRESSED
 from exporter.metrics.notifications import NotificationTelemetry
 from exporter.metrics.telemetry import Telemetry
 from exporter.polling.scheduler import Scheduler
 from exporter.state.audit import AuditTrail
-from exporter.state.journal import Storage
+from exporter.state.storage import Storage
 from exporter.state.store import Store
 from exporter.web.app import Served, create_app
 from exporter.web.refusals import Refusals
@@ -150,7 +152,7 @@ def build_parts(
     storage = _storage(base, settings, shard)
     member = _member(base, settings, shard, lambda polls: reloader.poll(polls=polls))
     audit = AuditTrail(telemetry.token_event)
-    notifications = NotificationTelemetry(telemetry.registry, telemetry.internal_error, QUEUE_CAPACITY)
+    notifications = NotificationTelemetry(telemetry.instruments, telemetry.internal_error, QUEUE_CAPACITY)
     alerting = _alerting(base, notifications, audit, storage)
     exposition = Exposition(
         telemetry.registry,
@@ -209,7 +211,13 @@ def _storage(base: Base, settings: Settings, shard: Shard) -> Storage | None:
     if shard.label:
         # Each shard keeps its own users, even if shards share a configuration.
         path = path.with_name(f"{path.name}.{shard.number}-of-{shard.total}")
-    return Storage(path, base.telemetry.storage_error, base.telemetry.storage_events_dropped, base.supervisor)
+    inc = base.telemetry.instruments.inc
+    return Storage(
+        path,
+        partial(inc, STORAGE_ERRORS),
+        lambda count: inc(STORAGE_EVENTS_DROPPED, amount=count),
+        base.supervisor,
+    )
 
 
 def _member(base: Base, settings: Settings, shard: Shard, polls: Callable[[bool], None]) -> Member | None:
@@ -267,7 +275,8 @@ def _organizations(base: Base, shard: Shard, member: Member | None, changes: Cha
 
 
 def _web(base: Base, served: Served, sockets: Sequence[socket.socket], security: WebSecurity) -> WebServer:
-    http = HttpTelemetry(base.telemetry.registry)
-    refusals = Refusals(http.refused, LogLimit(base.clock, http.log_suppressed), base.telemetry.internal_error)
+    inc = base.telemetry.instruments.inc
+    log_limit = LogLimit(base.clock, partial(inc, LOG_SUPPRESSED))
+    refusals = Refusals(partial(inc, HTTP_REFUSED), log_limit, base.telemetry.internal_error)
     app = security.guard(create_app(served, refusals), base.clock, refusals)
     return WebServer(app, sockets, security.tls, base.supervisor, base.clock, refusals)

@@ -1,4 +1,4 @@
-"""The formats and encodings of `/metrics`, and which of them a scraper prefers."""
+"""The formats and encodings of `/metrics`, and the choice among them by the request's headers."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _openmetrics = functools.partial(generate_openmetrics, escaping=UNDERSCORES, ver
 
 
 class Format(Enum):
-    """The formats that exist. A closed list: what clients ask for must not make the exporter render more than these.
+    """The supported formats. A closed list: whatever clients accept, nothing else is rendered.
 
-    No name in the exporter needs escaping, so both versions of the text format have the same body.
+    No name of the exporter needs escaping, so both versions of the text format have the same body.
     """
 
     TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -45,11 +45,11 @@ class Format(Enum):
 
     @property
     def syntax(self) -> Format:
-        """The format under whose name the body is kept: one for all formats that look the same."""
+        """The format that the body is cached under: formats with the same body share one."""
         return Format.TEXT if self is Format.TEXT_1 else self
 
     def encode(self, registry: CollectorRegistry) -> bytes:
-        """The registry in this format."""
+        """Encode the registry in this format."""
         return (_openmetrics if self is Format.OPENMETRICS else generate_latest)(registry)
 
 
@@ -66,7 +66,7 @@ _FORMATS = {
 
 
 def preferred_format(accept: str) -> Format:
-    """The format that an `Accept` header prefers (RFC 9110, 12.5.1); the oldest text format if it allows none."""
+    """The format that an `Accept` header prefers (RFC 9110, 12.5.1); the oldest text format if none is accepted."""
     best, highest = Format.TEXT, 0.0
     for media_type, parameters, weight in _items(accept):
         found = _FORMATS.get((media_type, parameters.get("version", "")))
@@ -77,13 +77,13 @@ def preferred_format(accept: str) -> Format:
 
 
 def gzip_accepted(accept_encoding: str) -> bool:
-    """Whether an `Accept-Encoding` header allows gzip (RFC 9110, 12.5.3): named or by ``*``, and not with ``q=0``."""
+    """Whether an `Accept-Encoding` header accepts gzip (RFC 9110, 12.5.3): by name or ``*``, and not with ``q=0``."""
     weights = {coding: weight for coding, _, weight in _items(accept_encoding)}
     return weights.get("gzip", weights.get("*", 0.0)) > 0
 
 
 def _items(header: str) -> Iterator[tuple[str, dict[str, str], float]]:
-    """The items of a header with weights: value, parameters, weight; 0 for a weight that is not valid."""
+    """The items of a header: value, parameters, and weight, which is 0 if it is not valid."""
     for item in header.split(","):
         value, *rest = item.split(";")
         parameters = {}
@@ -103,7 +103,7 @@ def _weight(text: str) -> float:
 
 
 def gzipped(parts: Sequence[bytes]) -> bytes:
-    """The parts packed. Joined some at a time: one copy of a large body would hold the interpreter for too long."""
+    """Compress the parts, some at a time: joining a large body at once would hold the GIL for too long."""
     compressor = fast_zlib.compressobj(_FASTEST, fast_zlib.DEFLATED, _GZIP)
     packed = [
         compressor.compress(b"".join(parts[start : start + _PARTS_JOINED]))

@@ -6,7 +6,7 @@ import threading
 from collections import Counter as Tally
 from typing import TYPE_CHECKING, Protocol
 
-from exporter.metrics.families import (
+from exporter.metrics.families.notifications import (
     ALERTS_FIRING,
     NOTIFICATIONS_CAPACITY,
     NOTIFICATIONS_DROPPED,
@@ -14,15 +14,12 @@ from exporter.metrics.families import (
     NOTIFICATIONS_LATENCY,
     NOTIFICATIONS_QUEUE,
     NOTIFICATIONS_SENT,
-    OWN_FAMILIES,
 )
-from exporter.metrics.instruments import LabelledSeries, instruments
-from exporter.metrics.own import gauge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from prometheus_client import CollectorRegistry
+    from exporter.metrics.instruments import Instruments, LabelledSeries
 
 
 class FiringAlert(Protocol):
@@ -38,38 +35,35 @@ class NotificationTelemetry:
     """Counters by Alertmanager.
 
     Args:
-        registry: where the families go.
+        instruments: counts the families.
         internal_error: counts defects.
         capacity: how many alerts can wait for one Alertmanager.
     """
 
-    def __init__(self, registry: CollectorRegistry, internal_error: Callable[[str], None], capacity: int) -> None:
+    def __init__(self, instruments: Instruments, internal_error: Callable[[str], None], capacity: int) -> None:
         self.internal_error = internal_error
-        self._by_alertmanager = instruments(OWN_FAMILIES, "alertmanager", registry)
-        capacity_gauge = gauge(NOTIFICATIONS_CAPACITY, registry)
-        capacity_gauge.set(capacity)
-        self._firing = gauge(ALERTS_FIRING, registry)
-        # Guards the fields below, and is held while _firing changes: a reload swaps the Alertmanagers while notifiers
-        # and senders count.
+        self._instruments = instruments
+        instruments.set(NOTIFICATIONS_CAPACITY, capacity)
+        # Guards the fields below, and is held while ALERTS_FIRING is published: a reload replaces the Alertmanagers
+        # while notifiers and senders count.
         self._lock = threading.Lock()
         self._alertmanagers: dict[str, LabelledSeries] = {}
         self._alert_names: tuple[str, ...] = ()
 
     def watch(self, alertmanagers: Iterable[str], alert_names: Iterable[str]) -> None:
-        """Start the series of these Alertmanagers at 0 and drop those of others, whoever still counts for them."""
+        """Start the series of new Alertmanagers at 0 and drop those of Alertmanagers that are not in this list."""
         wanted = tuple(dict.fromkeys(alertmanagers))
         with self._lock:
-            gone = [series for url, series in self._alertmanagers.items() if url not in wanted]
-            new = {url: LabelledSeries("alertmanager", url, self._by_alertmanager) for url in wanted}
-            new |= {url: series for url, series in self._alertmanagers.items() if url in wanted}
-            begun = [series for url, series in new.items() if url not in self._alertmanagers]
-            self._alertmanagers = new
+            removed = [series for url, series in self._alertmanagers.items() if url not in wanted]
+            new = [url for url in wanted if url not in self._alertmanagers]
+            added = {url: self._instruments.labelled("alertmanager", url) for url in new}
+            kept = {url: series for url, series in self._alertmanagers.items() if url in wanted}
+            self._alertmanagers = added | kept
             self._alert_names = tuple(alert_names) if wanted else ()
-            self._firing.clear()
-            self._set_firing(Tally())
-        for series in gone:
+            self._publish_firing(Tally())
+        for series in removed:
             series.end()
-        for series in begun:
+        for series in added.values():
             series.begin()
 
     def _series(self, alertmanager: str) -> LabelledSeries | None:
@@ -77,32 +71,31 @@ class NotificationTelemetry:
             return self._alertmanagers.get(alertmanager)
 
     def sent(self, alertmanager: str, count: int, seconds: float) -> None:
-        """A batch was taken, after so many seconds."""
+        """A batch of ``count`` notifications was accepted; the delivery took ``seconds``."""
         if (series := self._series(alertmanager)) is not None:
             series.inc(NOTIFICATIONS_SENT, amount=count)
             series.observe(NOTIFICATIONS_LATENCY, seconds)
 
     def failed(self, alertmanager: str, count: int) -> None:
-        """So many notices could not be delivered."""
+        """``count`` notifications could not be delivered."""
         if (series := self._series(alertmanager)) is not None:
             series.inc(NOTIFICATIONS_ERRORS, amount=count)
 
     def dropped(self, alertmanager: str, count: int) -> None:
-        """So many notices were given up."""
+        """``count`` notifications were dropped."""
         if (series := self._series(alertmanager)) is not None:
             series.inc(NOTIFICATIONS_DROPPED, amount=count)
 
     def queued(self, alertmanager: str, length: int) -> None:
-        """So many notices are waiting."""
+        """``length`` notifications are queued."""
         if (series := self._series(alertmanager)) is not None:
             series.set(NOTIFICATIONS_QUEUE, length)
 
     def firing(self, alerts: Sequence[FiringAlert]) -> None:
-        """These alerts fire now."""
+        """Exactly these alerts are firing."""
         tally = Tally(dict(alert.labels)["alertname"] for alert in alerts)
         with self._lock:
-            self._set_firing(tally)
+            self._publish_firing(tally)
 
-    def _set_firing(self, tally: Tally[str]) -> None:
-        for name in self._alert_names:
-            self._firing.labels(name).set(tally[name])
+    def _publish_firing(self, tally: Tally[str]) -> None:
+        self._instruments.publish(ALERTS_FIRING, {(name,): tally[name] for name in self._alert_names})

@@ -1,6 +1,6 @@
-"""Which series are left out where there would be too many.
+"""Which series are left out if there would be more than `metrics.max_series`.
 
-Whoever has many tokens must not cost the others theirs, and what is known to expire must not vanish for everybody.
+One user with many tokens must not cost other users their series, and the expiry of tokens is the last to go.
 """
 
 from __future__ import annotations
@@ -9,13 +9,18 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import structlog
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from exporter.metrics.families import Family
+    from exporter.metrics.families.base import Family
+    from exporter.metrics.rendering import RenderedUser
+    from exporter.model.user import UserKey
 
-UserKey = tuple[str, str]
-"""The name of an organization and the id of a user in it."""
+_log = structlog.get_logger(__name__)
+_NAMED = 5
+"""Users named in a log line."""
 KEPT = ("yunxiao_token_expiry_timestamp_seconds", "yunxiao_user_permission_expiry_timestamp_seconds")
 """The first of these families that is enabled is never left out whole."""
 _LARGE = 10
@@ -27,8 +32,8 @@ class LeftOut:
     """What is left out.
 
     Attributes:
-        families: the names of those that are left out whole.
-        users: those whose series of all detail families are.
+        families: the names of families that are left out for all users.
+        users: users whose series of all detail families are left out.
     """
 
     families: frozenset[str] = frozenset()
@@ -39,19 +44,19 @@ NOTHING = LeftOut()
 
 
 def left_out(families: Sequence[Family], users: Mapping[UserKey, Sequence[int]], others: int, most: int) -> LeftOut:
-    """What to leave out so that no more than ``most`` series remain.
+    """What to leave out so that at most ``most`` series remain.
 
-    1. If large users alone are what is too much, with ten times the series of the median user or more, then their
-       series, the largest user's first.
-    2. Else families whole: relative ones first, since the times that they count down to say the same, then the largest
-       first. One of those that say when something expires always stays.
-    3. If that is not enough, the series of users as well, the largest user's first.
+    1. If leaving out large users is enough, their series, those of the largest user first. A user is large with at
+       least ten times the series of the median user.
+    2. Otherwise whole families: relative ones first, since they repeat the expiry timestamps, then the largest first.
+       One of the families with expiry timestamps always stays.
+    3. If that is not enough, the series of users as well, those of the largest user first.
 
     Args:
         families: the families that can be left out.
-        users: the number of series of each of these families, in their order, by user.
-        others: the number of all other series. They stay, even if they are more than ``most``.
-        most: the most series that may remain.
+        users: by user, the number of series in each of these families, in their order.
+        others: the number of all other series. They stay, even if there are more than ``most``.
+        most: the largest number of series that may remain.
     """
     sizes = {key: sum(counts) for key, counts in users.items()}
     excess = others + sum(sizes.values()) - most
@@ -75,7 +80,7 @@ def left_out(families: Sequence[Family], users: Mapping[UserKey, Sequence[int]],
 
 
 def _in_order(families: Sequence[Family], users: Iterable[Sequence[int]]) -> list[tuple[int, int]]:
-    """The families that can be left out whole, by their position and size, in the order in which to do so."""
+    """Position and size of the families that can be left out whole, in the order in which to leave them out."""
     totals = [sum(column) for column in zip(*users, strict=True)] or [0] * len(families)
     names = {family.name for family in families}
     kept = next((name for name in KEPT if name in names), None)
@@ -88,7 +93,7 @@ def _in_order(families: Sequence[Family], users: Iterable[Sequence[int]]) -> lis
 
 
 def _largest(sizes: Mapping[UserKey, int], excess: int) -> frozenset[UserKey]:
-    """As few users as have so many series together, the largest first."""
+    """As few users as together have ``excess`` series, the largest first."""
     chosen = set()
     for key, size in sorted(sizes.items(), key=lambda item: (-item[1], item[0])):
         if excess <= 0 or size == 0:
@@ -96,3 +101,55 @@ def _largest(sizes: Mapping[UserKey, int], excess: int) -> frozenset[UserKey]:
         chosen.add(key)
         excess -= size
     return frozenset(chosen)
+
+
+class SeriesLimiter:
+    """Applies the limit at each scrape, and logs when families or users begin to be left out or return.
+
+    Args:
+        publish: called with every detail family that is enabled, and whether it is left out.
+    """
+
+    def __init__(self, publish: Callable[[Mapping[str, bool]], None]) -> None:
+        self._publish = publish
+        self._left_out = NOTHING
+
+    def apply(self, enabled: Sequence[Family], users: Sequence[RenderedUser], most: int) -> LeftOut:
+        """What to leave out of a scrape.
+
+        Args:
+            enabled: the families about users, in the order of the users' lines.
+            users: the rendered users.
+            most: the largest number of series about users that may remain.
+        """
+        positions = [position for position, family in enumerate(enabled) if family.detail is not None]
+        families = [enabled[position] for position in positions]
+        counts = [sum([one.lines[position].series for one in users]) for position in range(len(enabled))]
+        series = sum(counts)
+        found = NOTHING
+        if series > most:
+            by_user = {one.key: [one.lines[position].series for position in positions] for one in users}
+            others = series - sum(counts[position] for position in positions)
+            found = left_out(families, by_user, others, most)
+        before, self._left_out = self._left_out, found
+        _report(before, found, series, most)
+        self._publish({family.name: family.name in found.families for family in families})
+        return found
+
+
+def _report(before: LeftOut, now: LeftOut, series: int, most: int) -> None:
+    """Log the difference. Which users are left out may change with every poll: only the beginning and end is logged."""
+    if new := sorted(now.families - before.families):
+        _log.error("too many series, families are left out", families=new, series=series, limit=most)
+    elif returned := sorted(before.families - now.families):
+        _log.info("fewer series, families are exposed again", families=returned)
+    if now.users and not before.users:
+        _log.error(
+            "too many series, the per-token and per-permission series of the largest users are left out",
+            users=len(now.users),
+            such_as=sorted(now.users)[:_NAMED],
+            series=series,
+            limit=most,
+        )
+    elif before.users and not now.users:
+        _log.info("fewer series, those of all users are exposed again")

@@ -1,4 +1,4 @@
-"""What has changed about a user's tokens between two polls. Pure: the tokens before and after in, events out."""
+"""The changes of a user's tokens between two polls. Pure: takes the states before and after, returns events."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Change(StrEnum):
-    """The closed list of what can happen to a token: metrics, log, API and docs share it."""
+    """The closed list of changes of a token, shared by metrics, log, API and docs."""
 
     CREATED = "created"
     DELETED = "deleted"
@@ -31,41 +31,41 @@ class Change(StrEnum):
 
     @property
     def meaning(self) -> str:
-        """What it means to an operator."""
+        """The meaning for an operator."""
         return _MEANINGS[self]
 
 
 _MEANINGS = {
-    Change.CREATED: "the user has a token more than at the last poll that worked",
-    Change.DELETED: "a token is listed no more",
-    Change.RENEWED: "the expiry is later than it was, or there is none any more",
-    Change.SHORTENED: "the expiry is earlier than it was",
-    Change.PERMISSIONS_WIDENED: "the token grants something more, and nothing less",
-    Change.PERMISSIONS_NARROWED: "the token grants something less, and nothing more",
-    Change.PERMISSIONS_CHANGED: "the token grants something more and something less",
-    Change.RENAMED: "the token has another name",
+    Change.CREATED: "a token is listed that was not listed at the last successful poll",
+    Change.DELETED: "a token is no longer listed",
+    Change.RENEWED: "the expiry is later than before, or the token no longer expires",
+    Change.SHORTENED: "the expiry is earlier than before",
+    Change.PERMISSIONS_WIDENED: "the token gained permissions and lost none",
+    Change.PERMISSIONS_NARROWED: "the token lost permissions and gained none",
+    Change.PERMISSIONS_CHANGED: "the token gained some permissions and lost others",
+    Change.RENAMED: "the name of the token changed",
 }
 GRANTS_MORE = frozenset({Change.PERMISSIONS_WIDENED, Change.PERMISSIONS_CHANGED})
-"""The changes after which a token may do what it could not do before."""
+"""The changes by which a token gains permissions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that has happened to a token.
+    """A change of a token.
 
     Attributes:
-        time: epoch seconds of the poll that saw it; it happened between that one and the one before.
+        time: epoch seconds of the poll that found it; it happened between the previous poll and this one.
         organization: the name.
-        user_id: whose token.
-        user: their name.
-        change: what happened.
-        token_id: the token, or the masked id that it shares with others.
-        token: its name, after the event.
-        old_name: the name before; "" unless it was renamed.
-        added: permissions gained; for a created token all that it grants.
-        removed: permissions lost; for a deleted token all that it granted.
-        old_expiry: epoch seconds before; None where there was none or it could not be read.
-        new_expiry: epoch seconds after; None likewise.
+        user_id: the owner of the token.
+        user: the owner's name.
+        change: the kind of change.
+        token_id: the token's id; if masked, other tokens may have the same one.
+        token: its name after the change.
+        old_name: its name before; "" unless it was renamed.
+        added: permissions gained; all permissions of a created token.
+        removed: permissions lost; all permissions of a deleted token.
+        old_expiry: the expiry before, in epoch seconds; None if not applicable or unreadable.
+        new_expiry: the expiry after, in epoch seconds; None likewise.
     """
 
     time: float
@@ -82,7 +82,7 @@ class Event:
     new_expiry: float | None = None
 
     def details(self) -> dict[str, object]:
-        """What is to be said beyond who and what, by name, for the log and the API; nothing empty."""
+        """The fields that belong to the kind of change, for the log and the API; empty ones are left out."""
         found: dict[str, object] = {
             "old_name": self.old_name,
             "added": list(self.added),
@@ -98,10 +98,9 @@ def _expiry(epoch: float | None) -> str | None:
 
 
 def events(organization: str, before: UserState, after: UserState) -> tuple[Event, ...]:
-    """What a poll found changed about a user.
+    """The changes that a poll found for a user.
 
-    Nothing for a poll that failed, and nothing for the first one that worked: whatever it lists was there before
-    anybody looked.
+    None after a failed poll, and none after the first successful one: its tokens may have existed before.
     """
     if after.failure is not None or before.last_success is None or after.last_success is None:
         return ()
@@ -112,7 +111,7 @@ def events(organization: str, before: UserState, after: UserState) -> tuple[Even
     return tuple(
         event
         for old, new in _pairs(before.tokens, after.tokens)
-        # A token that comes from, or goes to, those that are only counted is neither new nor deleted.
+        # A token that moves to or from the tokens that are only counted is neither created nor deleted.
         if not (old is None and before.left_out) and not (new is None and after.left_out)
         for event in _between(blank, old, new)
     )
@@ -130,11 +129,11 @@ def _between(blank: Event, old: Token | None, new: Token | None) -> Iterator[Eve
 
 
 def _differences(about: Event, old: Token, new: Token) -> Iterator[Event]:
-    # An expiry that could not be read says nothing about a renewal.
+    # An unreadable expiry is not a change.
     if old.expires_at is not None and new.expires_at is not None and old.expires_at != new.expires_at:
         change = Change.RENEWED if new.expires_at > old.expires_at else Change.SHORTENED
         yield replace(about, change=change, old_expiry=old.expires_at, new_expiry=new.expires_at)
-    # Nor do permissions that could not be read say anything about themselves.
+    # Neither are unreadable permissions.
     readable = old.permissions_read and new.permissions_read
     added = tuple(sorted({*new.permissions} - {*old.permissions}))
     removed = tuple(sorted({*old.permissions} - {*new.permissions}))
@@ -150,34 +149,34 @@ def _differences(about: Event, old: Token, new: Token) -> Iterator[Event]:
 
 
 def _pairs(before: Iterable[Token], after: Iterable[Token]) -> Iterator[tuple[Token | None, Token | None]]:
-    """Each token as it was and as it is, None where it was not or is not there.
+    """Pairs of each token before and after; None for a token that did not or does not exist.
 
-    Masked ids can coincide. Among tokens of one id those that are quite the same go together first, then those of the
-    same name, then what is left in its order; so of one id tokens are either created or deleted, never both.
+    Different tokens can have the same masked id. Tokens with the same id are paired if they are equal, then if they
+    have the same name, then in their order. So among tokens with one id, some are created or some deleted, never both.
     """
     by_id: dict[str, tuple[list[Token], list[Token]]] = {}
     for side, tokens in enumerate((before, after)):
         for token in tokens:
             by_id.setdefault(token.token_id, ([], []))[side].append(token)
     for old, new in by_id.values():
-        for alike in (_itself, _name, _nothing):
+        for key in (_token, _name, _any):
             waiting: dict[object, deque[Token]] = {}
             for token in new:
-                waiting.setdefault(alike(token), deque()).append(token)
+                waiting.setdefault(key(token), deque()).append(token)
             left = []
             for token in old:
-                if twins := waiting.get(alike(token)):
+                if twins := waiting.get(key(token)):
                     yield token, twins.popleft()
                 else:
                     left.append(token)
-            # In their order again.
+            # In the original order.
             unpaired = {id(token) for twins in waiting.values() for token in twins}
             old, new = left, [token for token in new if id(token) in unpaired]  # noqa: PLW2901 - what is left of them
         yield from ((token, None) for token in old)
         yield from ((None, token) for token in new)
 
 
-def _itself(token: Token) -> object:
+def _token(token: Token) -> object:
     return token
 
 
@@ -185,5 +184,5 @@ def _name(token: Token) -> object:
     return token.name
 
 
-def _nothing(_: Token) -> object:
+def _any(_: Token) -> object:
     return None

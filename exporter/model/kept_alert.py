@@ -1,4 +1,4 @@
-"""An alert as it is kept over a restart."""
+"""An alert as it is stored over a restart."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ Labels = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class KeptAlert:
-    """An alert that fires, or one that has been resolved and that Alertmanager may not know of yet.
+    """An alert that is firing, or a resolved one whose resolution may not have reached Alertmanager yet.
 
     Attributes:
-        labels: the identity: names and values in the order of the names.
-        annotations: the texts that were sent last.
+        labels: names and values sorted by name; they identify the alert.
+        annotations: the annotations that were sent last.
         starts_at: epoch seconds.
-        ends_at: epoch seconds of its end; None while it fires.
+        ends_at: epoch seconds; None while it is firing.
     """
 
     labels: Labels

@@ -1,4 +1,4 @@
-"""How soon somebody should act."""
+"""The severity of alerts and policies."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """How soon somebody should look at what is wrong."""
+    """How urgent a problem is."""
 
     CRITICAL = "critical"
     WARNING = "warning"

@@ -1,4 +1,4 @@
-"""What is known at one moment, as frozen values."""
+"""Snapshots of the state of organizations, as frozen values."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SweepResult(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """The last sweep of an organization that went over all its users.
+    """The last completed sweep of an organization.
 
     Attributes:
         result: how it ended.
@@ -44,12 +44,12 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """How the discovery of an organization's users stands.
+    """The state of discovery of an organization's users.
 
     Attributes:
-        up: whether the last refresh worked; None before the end of the first.
-        last_success: epoch seconds of the last one that worked; None before the first of this process.
-        users: how many the list in force has; None before there is a list.
+        up: whether the last refresh succeeded; None before the end of the first.
+        last_success: epoch seconds of the last successful refresh; None before the first of this process.
+        users: the number of users in the current list; None before there is a list.
     """
 
     up: bool | None = None
@@ -59,16 +59,17 @@ class Discovery:
 
 @dataclass(frozen=True, slots=True)
 class OrganizationView:
-    """One organization as it stands.
+    """A snapshot of one organization.
 
     Attributes:
+        name: its name.
         users: the states of its users.
-        sweep: its last sweep; None before the first has ended.
-        since: epoch seconds from which it has been watched by this process.
-        shard: which part of its users these are, as ``k/n``; "" for all.
-        discovery: how the discovery of its users stands; None where none is configured.
-        own_expiry: when the exporter's own token expires, in epoch seconds; `NEVER` if it has no expiry; None where
-            that is not known.
+        sweep: its last completed sweep; None before the first has ended.
+        since: epoch seconds since which this process has watched it.
+        shard: the shard that the users belong to, as ``k/n``; "" for all users.
+        discovery: the state of discovery; None if it is not configured.
+        own_expiry: when the exporter's own token expires, in epoch seconds; `NEVER` if it does not expire; None if it
+            is not known.
     """
 
     name: str
@@ -81,17 +82,17 @@ class OrganizationView:
 
     @property
     def ready(self) -> bool:
-        """Whether it is known whom to watch, and all of them have been asked for once."""
+        """Whether the list of users is known and a sweep over them has been completed."""
         return self.sweep is not None and (self.discovery is None or self.discovery.users is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """All organizations at one moment. Each user is wholly as before a poll or wholly as after it."""
+    """A snapshot of all organizations. The state of each user is consistent: entirely before or after a poll."""
 
     organizations: tuple[OrganizationView, ...]
 
     @property
     def ready(self) -> bool:
-        """Whether each organization is."""
+        """Whether there are organizations and all are ready."""
         return bool(self.organizations) and all(organization.ready for organization in self.organizations)

@@ -1,4 +1,4 @@
-"""What is known about a user after a poll, and why a poll fails."""
+"""The state of a user, and the reasons why a poll fails."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from exporter.model.user import User  # noqa: TC001 - msgspec reads the annotati
 
 
 class Reason(StrEnum):
-    """Why a poll failed: the closed list that errors, metrics, logs, the page and the docs share."""
+    """Why a poll failed: the closed list shared by errors, metrics, logs, the page and the docs."""
 
     UNAUTHORIZED = "unauthorized"
     FORBIDDEN = "forbidden"
@@ -35,32 +35,32 @@ class Reason(StrEnum):
 
     @property
     def meaning(self) -> str:
-        """What the reason means to an operator, and what to do about it."""
+        """The meaning for an operator, and what to do."""
         return _MEANINGS[self]
 
 
 _MEANINGS = {
     Reason.UNAUTHORIZED: "the exporter's own token is wrong, revoked or has expired; put a new one into its token file",
     Reason.FORBIDDEN: (
-        "the exporter's token lacks the permission base_user_read or its owner is no enterprise administrator, "
+        "the exporter's token lacks the permission base_user_read or its owner is not an enterprise administrator, "
         "or the user is outside the organization"
     ),
-    Reason.NOT_FOUND: "the platform knows no such user, or the endpoint has no such call; check the user id",
+    Reason.NOT_FOUND: "the platform does not know the user, or the endpoint does not have the call; check the user id",
     Reason.UNSUPPORTED: "this edition of the platform, or this kind of token, does not offer the call",
-    Reason.RATE_LIMITED: "the platform asked to slow down; lower limits.requests_per_second or raise poll.interval",
-    Reason.SERVER_ERROR: "the platform failed by itself (HTTP 5xx); it is asked again with the next sweep",
-    Reason.TIMEOUT: "no whole answer came within poll.timeout",
-    Reason.CONNECTION: "no connection, or it broke off; check address, DNS, firewall and proxy",
+    Reason.RATE_LIMITED: "the platform throttled requests; lower limits.requests_per_second or raise poll.interval",
+    Reason.SERVER_ERROR: "an error of the platform (HTTP 5xx); the next sweep tries again",
+    Reason.TIMEOUT: "no complete response within poll.timeout",
+    Reason.CONNECTION: "the connection failed or was interrupted; check address, DNS, firewall and proxy",
     Reason.TLS: "the TLS handshake failed; check the certificate, tls.ca_file and tls.server_name",
-    Reason.REDIRECT: "the endpoint redirects elsewhere; redirects are refused, for they would carry the token along",
-    Reason.INVALID_RESPONSE: "the answer is not the API's (a login page, a proxy's page, broken JSON); check endpoint",
-    Reason.INTERNAL: "a defect of the exporter; please report it with the log's traceback",
+    Reason.REDIRECT: "the endpoint redirects; redirects are not followed, since they would forward the token",
+    Reason.INVALID_RESPONSE: "the response is not the API's (a login or proxy page, invalid JSON); check endpoint",
+    Reason.INTERNAL: "a defect of the exporter; please report it with the traceback in the log",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a poll failed, in words that are safe to show: they never hold a secret or a body."""
+    """Why a poll failed. The message is safe to show: it never contains a secret or a response body."""
 
     reason: Reason
     message: str
@@ -68,16 +68,16 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class UserState:
-    """The latest knowledge about one user. A failed poll keeps the tokens last seen.
+    """The last known state of one user. A failed poll keeps the last known tokens.
 
     Attributes:
-        tokens: the tokens of the last successful poll; of more than are kept the most relevant ones.
+        tokens: the tokens of the last successful poll; the most relevant ones if there are more than are kept.
         last_success: epoch seconds of that poll; None before the first.
-        polled: whether a poll has ended, well or badly.
-        failure: why the last poll failed; None if it worked.
-        failing_since: epoch seconds of the first failure of the current run of failures.
-        failures: how many polls have failed since the last one that worked.
-        left_out: how many tokens more there are than are kept, by their state at that poll; nothing for none.
+        polled: whether a poll has ended, successful or not.
+        failure: why the last poll failed; None if it succeeded.
+        failing_since: epoch seconds of the first failed poll since the last successful one.
+        failures: the number of failed polls since the last successful one.
+        left_out: the number of tokens that are not kept, by their state at that poll; empty if all are kept.
     """
 
     user: User
@@ -90,33 +90,33 @@ class UserState:
     left_out: tuple[tuple[TokenState, int], ...] = ()
 
     def about(self, user: User) -> UserState:
-        """The same knowledge under the user's new name."""
+        """The same state for a user whose entry has changed."""
         return replace(self, user=user)
 
     def succeeded(self, tokens: tuple[Token, ...], at: float, most: int = MOST_TOKENS) -> UserState:
-        """The state after a poll that worked, with as many of the tokens as are kept at most."""
+        """The state after a successful poll; keeps at most ``most`` of the tokens."""
         kept, left_out = most_relevant(self._completed(tokens), most, at)
         return UserState(user=self.user, tokens=kept, last_success=at, polled=True, left_out=left_out)
 
     @property
     def tokens_left_out(self) -> int:
-        """How many tokens are only counted."""
+        """The number of tokens that are only counted."""
         return sum(count for _, count in self.left_out)
 
     @property
     def unexpired_left_out(self) -> int:
-        """How many of those had not expired at the last successful poll."""
+        """The number of these that had not expired at the last successful poll."""
         return sum(count for state, count in self.left_out if state is not TokenState.EXPIRED)
 
     def counts(self, now: float) -> dict[TokenState, int]:
-        """How many tokens are in each state, those that are only counted as they were at the last successful poll."""
+        """The number of tokens by state, including those only counted, in their state at the last successful poll."""
         counts = state_counts(self.tokens, now)
         for state, count in self.left_out:
             counts[state] += count
         return counts
 
     def _completed(self, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
-        """Tokens with the permissions known from before where they could not be read: that is no news about them."""
+        """The tokens, with the last known permissions where they could not be parsed."""
         if all(token.permissions_read for token in tokens):
             return tokens
         known = {(token.token_id, token.name): token.permissions for token in self.tokens}
@@ -128,7 +128,7 @@ class UserState:
         )
 
     def failed(self, failure: Failure, at: float) -> UserState:
-        """The state after a poll that did not."""
+        """The state after a failed poll."""
         since = at if self.failing_since is None else self.failing_since
         return replace(self, polled=True, failure=failure, failing_since=since, failures=self.failures + 1)
 

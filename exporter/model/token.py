@@ -1,4 +1,4 @@
-"""Tokens: their states, and what follows from several of them."""
+"""Tokens, their states, and what several tokens together mean for a user."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ NEVER = math.inf
 """The expiry of a token that never expires, in epoch seconds."""
 
 MOST_TOKENS = 1000
-"""Tokens of one user that are kept, unless the configuration says otherwise; the rest is counted."""
+"""Default for the number of tokens kept per user; further tokens are only counted."""
 
 MOST_LISTED = 20_000
-"""Entries of one answer that are accepted, so tokens of one user that can be kept at most."""
+"""Entries accepted in one response, and so the largest number of tokens kept per user."""
 
 
 class TokenState(StrEnum):
-    """The one state that a token is in at a given time."""
+    """The state of a token at a given time; each token is in exactly one."""
 
     ACTIVE = "active"
     EXPIRED = "expired"
@@ -29,16 +29,15 @@ class TokenState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A personal access token as the platform lists it; the secret itself is never known.
+    """A personal access token as the platform lists it, without the secret.
 
     Attributes:
-        token_id: the part of the secret before ``_``; may come masked with ``*``.
-        name: what its owner called it; not unique; the id where the platform gives none.
-        permissions: what it grants, sorted, each once.
-        created_at: epoch seconds; None where the platform gives no readable date.
-        expires_at: epoch seconds; `NEVER` if it never expires; None where the date cannot be read.
-        permissions_read: whether the platform gave a list of permissions that could be read; what is known from before
-            holds where it did not.
+        token_id: the part of the token before ``_``; may be masked with ``*``.
+        name: the name given by its owner, not unique; the id if there is none.
+        permissions: the permissions it grants, sorted, without duplicates.
+        created_at: epoch seconds; None if there is no readable date.
+        expires_at: epoch seconds; `NEVER` if it never expires; None if the date cannot be parsed.
+        permissions_read: whether the list of permissions could be parsed; if not, the last known ones apply.
     """
 
     token_id: str
@@ -49,7 +48,7 @@ class Token:
     permissions_read: bool = True
 
     def state(self, now: float) -> TokenState:
-        """The state at the time ``now``; the moment of expiry itself counts as expired."""
+        """The state at the time ``now``, in epoch seconds; at the moment of expiry the token has expired."""
         if self.expires_at is None:
             return TokenState.UNKNOWN
         if self.expires_at == NEVER:
@@ -58,10 +57,10 @@ class Token:
 
 
 def permission_expiry(tokens: tuple[Token, ...], now: float) -> dict[str, float]:
-    """When each permission runs out, in epoch seconds.
+    """When each permission expires, in epoch seconds.
 
-    The soonest expiry among the unexpired tokens that grant it; if all of them have expired, the latest; `NEVER` if
-    only never-expiring ones grant it. A token whose expiry could not be read has no say.
+    The earliest expiry of the unexpired tokens that grant it; the latest if all have expired; `NEVER` if only tokens
+    that never expire grant it. Tokens with an unreadable expiry are ignored.
     """
     soonest: dict[str, float] = {}
     latest: dict[str, float] = {}
@@ -76,9 +75,9 @@ def permission_expiry(tokens: tuple[Token, ...], now: float) -> dict[str, float]
 
 
 def permission_tokens(tokens: tuple[Token, ...], now: float) -> dict[str, int]:
-    """How many tokens that have not expired grant each permission; 0 where all that grant it have expired.
+    """The number of unexpired tokens that grant each permission; 0 if all that grant it have expired.
 
-    A never-expiring token counts, and so does one whose expiry could not be read: it may well be alive.
+    Tokens that never expire count, and so do tokens with an unreadable expiry: they may still be valid.
     """
     counts: dict[str, int] = {}
     for token in tokens:
@@ -89,7 +88,7 @@ def permission_tokens(tokens: tuple[Token, ...], now: float) -> dict[str, int]:
 
 
 def state_counts(tokens: tuple[Token, ...], now: float) -> dict[TokenState, int]:
-    """How many tokens are in each state; every state has a number."""
+    """The number of tokens in each state, including 0."""
     counts = dict.fromkeys(TokenState, 0)
     for token in tokens:
         counts[token.state(now)] += 1
@@ -97,9 +96,9 @@ def state_counts(tokens: tuple[Token, ...], now: float) -> dict[TokenState, int]
 
 
 def token_series(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
-    """The tokens that can be told apart by their id and name: what may become one series each.
+    """The tokens with distinct ids and names, which may get one series each.
 
-    Masked ids can coincide. Where two tokens share both, the one that expires first stands for them.
+    Different tokens can have the same masked id. Of tokens with the same id and name, the first to expire is kept.
     """
     by_label: dict[tuple[str, str], Token] = {}
     for token in tokens:
@@ -114,9 +113,9 @@ Order = tuple[bool, float, bool, float, bool, tuple[str, ...]]
 
 
 def precedence(token: Token) -> Order:
-    """The precedence among entries that stand for one token, lowest first: readable before not, sooner before later.
+    """The sort key among entries with the same labels: readable before unreadable, earlier before later.
 
-    It does not depend on the order in which they are listed.
+    It does not depend on the order in which the platform lists them.
     """
     expires_at, created_at = token.expires_at, token.created_at
     return (
@@ -138,10 +137,10 @@ _RELEVANCE = {
 def most_relevant(
     tokens: tuple[Token, ...], most: int, now: float
 ) -> tuple[tuple[Token, ...], tuple[tuple[TokenState, int], ...]]:
-    """Of more tokens than are kept those that matter most, and how many others there are in each state.
+    """At most ``most`` tokens, the most relevant ones, and the number of the others by state.
 
-    Those that expire next come first, then those that never expire, then those whose expiry cannot be read, then the
-    expired ones, the newest first. So whatever an alert will be about is kept.
+    Tokens that expire next come first, then those that never expire, then those with an unreadable expiry, then expired
+    ones, the latest first. So every token that may cause an alert is kept.
     """
     if len(tokens) <= most:
         return tokens, ()
@@ -155,6 +154,6 @@ def most_relevant(
 
     kept = set(heapq.nsmallest(most, range(len(tokens)), key=relevance))
     others = Counter(token.state(now) for position, token in enumerate(tokens) if position not in kept)
-    # In the order in which they were listed.
+    # In the order of the list.
     chosen = tuple(token for position, token in enumerate(tokens) if position in kept)
     return chosen, tuple((state, others[state]) for state in TokenState if others[state])

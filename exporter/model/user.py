@@ -1,13 +1,16 @@
-"""Users, and what belongs to them by configuration."""
+"""Users and their settings."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+UserKey = tuple[str, str]
+"""The name of an organization and the id of a user in it."""
+
 
 @dataclass(frozen=True, slots=True)
 class OwnThresholds:
-    """How long before expiry a user's tokens are worth an alert, in seconds; None as for everybody."""
+    """A user's own alert thresholds, in seconds before expiry; None for the general ones."""
 
     warning: float | None = None
     critical: float | None = None
@@ -15,10 +18,10 @@ class OwnThresholds:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whom to write to about a user's tokens; None for what is not known.
+    """The contact for a user's tokens; None for what is not known.
 
     Attributes:
-        department: the names of the user's departments, or their ids where no name is told.
+        department: the names of the user's departments, or their ids if they have no name.
     """
 
     email: str | None = None
@@ -28,12 +31,12 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user to watch: the id that the token call needs, the name to show, and what the user's alerts carry.
+    """A watched user: the id for API calls, the name to show, and what alerts about the user carry.
 
     Attributes:
-        labels: names and values in the order of the names.
-        thresholds: the user's own; None as for everybody.
-        owner: whom to write to; None where nothing is known.
+        labels: names and values sorted by name.
+        thresholds: the user's own thresholds; None for the general ones.
+        owner: the contact; None if nothing is known.
     """
 
     user_id: str

@@ -1,1 +1,1 @@
-"""What is known about users and tokens, in memory and on disk."""
+"""The state of users and tokens, in memory and on disk."""

@@ -1,4 +1,4 @@
-"""The audit trail: the last events in memory, each in the log, in a counter, and in the storage file."""
+"""The audit trail: logs and counts every event, and keeps the latest in memory."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 KEPT = 1000
-"""How many events are kept, the latest ones."""
+"""How many events are kept; older ones are dropped."""
 
 LastEvents = dict[tuple[str, "Change"], float]
-"""When each change was last seen in each organization, in epoch seconds: however much has happened since."""
+"""When each kind of change was last found in each organization, in epoch seconds, even if its event is dropped."""
 
 
 class AuditTrail:
-    """Notes what polls find changed. Pollers write, readers read; both from any thread.
+    """Records the events that polls find. Any thread may write and read.
 
     Args:
         count: called for each event.
@@ -30,19 +30,19 @@ class AuditTrail:
 
     def __init__(self, count: Callable[[Event], None]) -> None:
         self._count = count
-        # Guards the fields below, which readers copy while pollers add to them.
+        # Guards the fields below: readers copy them while pollers add to them.
         self._lock = threading.Lock()
         self._events: deque[Event] = deque(maxlen=KEPT)
         self._last: LastEvents = {}
 
     def restore(self, earlier: Iterable[Event], last: Mapping[tuple[str, Change], float]) -> None:
-        """Begin with the events of an earlier run, oldest first; they are neither counted nor logged again."""
+        """Start with the events of an earlier run, oldest first. They are not counted or logged again."""
         with self._lock:
             self._events.extend(earlier)
             self._last.update(last)
 
-    def note(self, found: Iterable[Event]) -> None:
-        """A poll has found these."""
+    def record(self, found: Iterable[Event]) -> None:
+        """Record the events that a poll has found."""
         for event in found:
             with self._lock:
                 self._events.append(event)
@@ -70,7 +70,7 @@ class AuditTrail:
             self._last = {key: at for key, at in self._last.items() if key[0] != organization}
 
     def last(self) -> LastEvents:
-        """When each change was last seen, by organization and change."""
+        """When each kind of change was last found, by organization and change."""
         with self._lock:
             return dict(self._last)
 

@@ -1,4 +1,4 @@
-"""What a ledger publishes, and the queue that keeps it in the ledger's order."""
+"""The updates that a ledger publishes, and the queue that keeps their order."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The state of a user has been replaced.
+    """The state of a user has changed.
 
     Attributes:
         organization: the name.
-        before: the previous state; the same object as `after` where another replica polled and published the events.
-        after: the state from now on.
-        events: what happened to the user's tokens in between; the fan-out fills it in.
+        before: the previous state; the same object as `after` if another replica polled and published the events.
+        after: the new state.
+        events: the changes of the user's tokens in between; empty until `Changes.publish` adds them.
     """
 
     organization: str
@@ -42,7 +42,7 @@ class Swept:
 
 @dataclass(frozen=True, slots=True)
 class OwnExpiryChanged:
-    """The expiry of the exporter's own token has changed, in epoch seconds; None if it is not known."""
+    """The expiry of the exporter's own token has changed, in epoch seconds; None if it is unknown."""
 
     organization: str
     expires_at: float | None
@@ -58,7 +58,7 @@ class UsersRemoved:
 
 @dataclass(frozen=True, slots=True)
 class OrganizationRemoved:
-    """The organization is no longer configured. Nothing else about it follows."""
+    """The organization is no longer configured. This is its last update."""
 
     organization: str
 
@@ -79,11 +79,11 @@ class Receipt:
 
 
 class Delivery:
-    """Publishes updates one after the other, in the order in which they were put.
+    """Publishes updates one at a time, in the order in which they were put.
 
-    `put` is called with the lock of whoever orders the updates, `deliver` without it: so publishing never holds up
-    readers of the state. A thread that delivers waits while another one does. That bounds the queue to what the waiting
-    threads have put, and means that an update has been published when `deliver` returns.
+    Call `put` with the lock that orders the updates, and `deliver` without it, so that publishing never blocks readers
+    of the state. A thread that delivers waits while another one does. This bounds the queue to what the waiting threads
+    have put, and ensures that an update has been published when `deliver` returns.
 
     Args:
         publish: called with each update, by one thread at a time; returns False if a part of the exporter could not

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
+from exporter.model.snapshot import Discovery, OrganizationView, Sweep
 from exporter.model.state import Failure, UserState
 from exporter.model.token import MOST_TOKENS, Token
 from exporter.state.delivery import Changed, Delivery, OrganizationRemoved, OwnExpiryChanged, Swept, UsersRemoved
@@ -17,19 +18,18 @@ if TYPE_CHECKING:
 
     from exporter.model.user import User
     from exporter.state.delivery import Receipt, Update
-from exporter.model.snapshot import Discovery, OrganizationView, Sweep
 
 _PORTION = 500
-"""Users whose state is replaced in one go when all of them change."""
+"""How many states are replaced while the lock is held when all users fail at once."""
 
-_MOST_ELSEWHERE = 200_000
-"""Users of another replica, not watched here yet, whose states are kept; beyond that the oldest are dropped."""
+_MOST_UNWATCHED = 200_000
+"""States of users that another replica watches and this one does not (yet); beyond that the oldest are dropped."""
 
 _log = structlog.get_logger(__name__)
 
 
 class Outcomes(Protocol):
-    """What a sweep reads and writes: a `Ledger`, or a `Recorder` of one."""
+    """Where a sweep records results: a `Ledger`, or a `Recorder` of one."""
 
     @property
     def name(self) -> str:
@@ -37,19 +37,19 @@ class Outcomes(Protocol):
         ...
 
     def state(self, user_id: str) -> UserState | None:
-        """What is known of one user; None if the user is not watched."""
+        """The state of one user; None if the user is not watched."""
         ...
 
     def view(self) -> OrganizationView:
-        """The organization at this moment."""
+        """A snapshot of the organization."""
         ...
 
     def succeeded(self, user_id: str, tokens: tuple[Token, ...], at: float) -> bool:
-        """Record a poll that worked; False if a part of the exporter could not take the result, which is counted."""
+        """Record a successful poll; False if a part of the exporter could not take the result, which is counted."""
         ...
 
     def failed(self, user_id: str, failure: Failure, at: float) -> None:
-        """Record a poll that did not work."""
+        """Record a failed poll."""
         ...
 
     def all_failed(self, failure: Failure, at: float) -> None:
@@ -57,21 +57,21 @@ class Outcomes(Protocol):
         ...
 
     def swept(self, sweep: Sweep) -> None:
-        """Record a sweep that went over all users."""
+        """Record a completed sweep."""
         ...
 
 
 class Ledger:
     """The states of one organization's users, for as long as the organization is configured.
 
-    Pollers write, readers take views; both from any thread. Updates are published in the order in which they were
-    recorded, by the thread that recorded them, and never while the lock is held that readers need. What is recorded
-    about a user who is not watched (any more) is dropped.
+    Pollers record and readers take snapshots, from any thread. Updates are published in the order in which they were
+    recorded, by the thread that recorded them, and never while the lock is held that readers need. Results for users
+    that are not watched (any more) are dropped.
 
     Args:
         name: the organization.
         users: the watched users.
-        known: what is known from before. Users in it that are not watched are published as removed, with the first
+        known: the state of an earlier run. Users in it that are not watched are published as removed, with the first
             update or by `publish_pending`.
         since: epoch seconds from which the organization is watched.
         shard: which part of its users these are, as ``k/n``; "" for all.
@@ -92,31 +92,29 @@ class Ledger:
     ) -> None:
         self.name = name
         self._most_tokens = most_tokens
-        self._shard = shard
-        self._since = since if known is None else known.since
         self._delivery = None if publish is None else Delivery(publish)
         # Guards the fields below, and orders what is put into _delivery.
         self._lock = threading.Lock()
         self._closed = False
         self._states: dict[str, UserState] = {}
-        self._elsewhere: dict[str, UserState] = {}
-        self._sweep: Sweep | None = None
-        self._discovery: Discovery | None = None
-        self._own_expiry: float | None = None
+        # From other replicas, until the users are watched here.
+        self._unwatched: dict[str, UserState] = {}
+        # Everything about the organization but the users' states.
+        self._about = OrganizationView(name, (), None, since, shard)
+        # None if something has changed since the last snapshot.
         self._view: OrganizationView | None = None
         if known is not None:
             self._states = {state.user.user_id: state for state in known.users}
-            self._sweep = known.sweep
-            self._own_expiry = known.own_expiry
+            self._about = replace(self._about, since=known.since, sweep=known.sweep, own_expiry=known.own_expiry)
         self._watch(users)
 
     def close(self) -> None:
-        """Record nothing any more."""
+        """Ignore everything from now on."""
         with self._lock:
             self._closed = True
 
     def remove(self) -> None:
-        """Record nothing any more, since the organization is gone; publishes that as the last update."""
+        """Ignore everything from now on and publish, as the last update, that the organization is removed."""
         with self._lock:
             if self._closed:
                 return
@@ -125,25 +123,25 @@ class Ledger:
         self.publish_pending()
 
     def publish_pending(self) -> None:
-        """Publish what has been recorded and not been published yet."""
+        """Publish the updates that have not been published yet."""
         if self._delivery is not None:
             self._delivery.deliver()
 
     def _put(self, update: Update) -> Receipt | None:
-        """Queue an update in the order of the ledger. With the lock."""
+        """Queue an update in the order of the ledger. Requires the lock."""
         return None if self._delivery is None else self._delivery.put(update)
 
     def _refuses(self, by: Recorder | None) -> bool:
-        """Whether nothing may be recorded any more, at all or by this recorder. With the lock."""
+        """Whether the ledger, or this recorder, is closed. Requires the lock."""
         return self._closed or (by is not None and by.closed)
 
     def dismiss(self, recorder: Recorder) -> None:
-        """Take nothing from a recorder any more."""
+        """Ignore a recorder from now on."""
         with self._lock:
             recorder.closed = True
 
     def watch(self, users: Iterable[User], *, by: Recorder | None = None) -> None:
-        """Set the watched users. Users that remain keep their state under the name given now; others are dropped."""
+        """Set the watched users. Users that remain keep their state under the new name; others are dropped."""
         with self._lock:
             if self._refuses(by):
                 return
@@ -153,7 +151,7 @@ class Ledger:
     def _watch(self, users: Iterable[User]) -> None:
         states = {}
         for user in users:
-            old = self._states.get(user.user_id) or self._elsewhere.pop(user.user_id, None)
+            old = self._states.get(user.user_id) or self._unwatched.pop(user.user_id, None)
             if old is None:
                 states[user.user_id] = UserState(user)
             else:
@@ -165,22 +163,22 @@ class Ledger:
             self._put(UsersRemoved(self.name, removed))
 
     def keep_tokens(self, most: int) -> None:
-        """Keep so many tokens of one user from the next poll on."""
+        """Set how many tokens of one user are kept, from the next poll on."""
         self._most_tokens = most
 
     def users(self) -> tuple[User, ...]:
-        """The watched users, in their order."""
+        """The watched users, in the order of the list."""
         with self._lock:
             return tuple(state.user for state in self._states.values())
 
     def succeeded(self, user_id: str, tokens: tuple[Token, ...], at: float, *, by: Recorder | None = None) -> bool:
-        """Record a poll that worked; False if a part of the exporter could not take the result, which is counted."""
+        """Record a successful poll; False if a part of the exporter could not take the result, which is counted."""
         with self._lock:
             if self._refuses(by) or (before := self._states.get(user_id)) is None:
                 return True
             state = before.succeeded(tokens, at, self._most_tokens)
             if state.tokens == before.tokens:
-                # The same objects: so polls that find nothing new leave no work to the garbage collector.
+                # Keep the same objects: polls without changes then leave no work for the garbage collector.
                 state = replace(state, tokens=before.tokens)
             receipt = self._replace(before, state)
         if state.left_out and not before.left_out:
@@ -196,7 +194,7 @@ class Ledger:
         return receipt is None or receipt.complete
 
     def failed(self, user_id: str, failure: Failure, at: float, *, by: Recorder | None = None) -> None:
-        """Record a poll that did not work; the tokens last seen stay."""
+        """Record a failed poll; the last known tokens stay."""
         with self._lock:
             if self._refuses(by) or (before := self._states.get(user_id)) is None:
                 return
@@ -204,16 +202,16 @@ class Ledger:
         self.publish_pending()
 
     def _replace(self, before: UserState, after: UserState) -> Receipt | None:
-        """Put a state in the place of another and queue the change. With the lock."""
+        """Replace a state and queue the change. Requires the lock."""
         self._states[after.user.user_id] = after
         self._view = None
         return self._put(Changed(self.name, before, after))
 
     def all_failed(self, failure: Failure, at: float, *, by: Recorder | None = None) -> None:
-        """Record that no user can be polled; that says nothing about any single user."""
+        """Record that no user can be polled. Does not count as a failure of the single users."""
         with self._lock:
             user_ids = tuple(self._states)
-        # In portions: with very many users readers would wait for seconds, and for text that is not made yet.
+        # In portions, or readers would wait for seconds with very many users.
         for start in range(0, len(user_ids), _PORTION):
             with self._lock:
                 if self._refuses(by):
@@ -224,11 +222,11 @@ class Ledger:
             self.publish_pending()
 
     def take(self, state: UserState, *, always: bool = False) -> None:
-        """Take over what another replica knows of a user.
+        """Adopt the state of a user from another replica.
 
         Args:
-            state: what it knows.
-            always: even if what is known here seems to be newer. Its clock may have been ahead then, or be behind now:
+            state: the state.
+            always: even if the state here seems newer. The other replica's clock may have been ahead, or be behind now,
                 so the order in which it publishes counts, not its times.
         """
         user_id = state.user.user_id
@@ -237,42 +235,43 @@ class Ledger:
                 return
             mine = self._states.get(user_id)
             if mine is None:
-                # The list of users may come later here than there.
-                self._elsewhere.pop(user_id, None)
-                self._elsewhere[user_id] = state
-                if len(self._elsewhere) > _MOST_ELSEWHERE:
-                    del self._elsewhere[next(iter(self._elsewhere))]
+                # The list of users may arrive later here than at the other replica.
+                self._unwatched.pop(user_id, None)
+                self._unwatched[user_id] = state
+                if len(self._unwatched) > _MOST_UNWATCHED:
+                    del self._unwatched[next(iter(self._unwatched))]
                 return
             if not always and (mine.last_success or 0.0) > (state.last_success or 0.0):
                 return
             state = state if state.user == mine.user else state.about(mine.user)
             if state == mine:
                 return
-            # Not as a change of tokens: the replica that polled has published that.
+            # The same object twice: the events have been published by the replica that polled.
             self._replace(state, state)
         self.publish_pending()
 
     def forget_unwatched(self, user_ids: Iterable[str] | None = None) -> None:
-        """Drop what was taken over about users who are not watched (yet): of these, or of all."""
+        """Drop adopted states of users that are not watched (yet): of these, or of all."""
         with self._lock:
             if user_ids is None:
-                self._elsewhere.clear()
+                self._unwatched.clear()
             else:
                 for user_id in user_ids:
-                    self._elsewhere.pop(user_id, None)
+                    self._unwatched.pop(user_id, None)
 
     def take_sweep(self, sweep: Sweep, *, always: bool = False) -> None:
-        """Take over another replica's sweep; as `take`, unless a later one is known here."""
+        """Adopt the last sweep of another replica; ``always`` as in `take`."""
         with self._lock:
-            if self._closed or self._sweep == sweep:
+            last = self._about.sweep
+            if self._closed or last == sweep:
                 return
-            if not always and self._sweep is not None and self._sweep.completed_at >= sweep.completed_at:
+            if not always and last is not None and last.completed_at >= sweep.completed_at:
                 return
             self._swept(sweep)
         self.publish_pending()
 
     def swept(self, sweep: Sweep, *, by: Recorder | None = None) -> None:
-        """Record a sweep that went over all users."""
+        """Record a completed sweep."""
         with self._lock:
             if self._refuses(by):
                 return
@@ -280,62 +279,57 @@ class Ledger:
         self.publish_pending()
 
     def _swept(self, sweep: Sweep) -> None:
-        self._sweep = sweep
-        self._view = None
+        self._set(replace(self._about, sweep=sweep))
         self._put(Swept(self.name, sweep))
 
+    def _set(self, about: OrganizationView) -> None:
+        """Replace what is recorded about the organization itself. Requires the lock."""
+        self._about = about
+        self._view = None
+
     def discovered(self, discovery: Discovery | None, *, by: Recorder | None = None) -> None:
-        """Record how discovery stands; None where none is configured."""
+        """Record the state of discovery; None if it is not configured."""
         with self._lock:
             if self._refuses(by):
                 return
-            self._discovery = discovery
-            self._view = None
+            self._set(replace(self._about, discovery=discovery))
 
     def own_token(self, expires_at: float | None, *, by: Recorder | None = None) -> None:
-        """Record when the exporter's own token expires, in epoch seconds; None if that cannot be known."""
+        """Record when the exporter's own token expires, in epoch seconds; None if it is unknown."""
         with self._lock:
-            if self._refuses(by) or expires_at == self._own_expiry:
+            if self._refuses(by) or expires_at == self._about.own_expiry:
                 return
-            self._own_expiry = expires_at
-            self._view = None
+            self._set(replace(self._about, own_expiry=expires_at))
             self._put(OwnExpiryChanged(self.name, expires_at))
         self.publish_pending()
 
     def state(self, user_id: str) -> UserState | None:
-        """What is known of one user; None if the user is not watched."""
+        """The state of one user; None if the user is not watched."""
         with self._lock:
             return self._states.get(user_id)
 
     def view(self) -> OrganizationView:
-        """The organization at this moment: the very same object until something is recorded."""
+        """A snapshot of the organization: the same object until something changes."""
         with self._lock:
             if self._view is None:
-                self._view = OrganizationView(
-                    self.name,
-                    tuple(self._states.values()),
-                    self._sweep,
-                    self._since,
-                    self._shard,
-                    self._discovery,
-                    self._own_expiry,
-                )
+                self._view = replace(self._about, users=tuple(self._states.values()))
             return self._view
 
 
 class Recorder:
-    """Writes to a ledger for those who poll with one client, until they are replaced: what comes later is dropped.
+    """Records in a ledger for the pollers of one configuration, until a reload replaces them.
 
-    A request may end long after a reload, with an answer that another endpoint gave or that was read by other settings.
+    A request may end long after a reload, with a response from another endpoint or parsed with other settings: results
+    that arrive after `close` are ignored.
 
     Args:
-        ledger: where the outcomes go.
+        ledger: where results are recorded.
     """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self.closed = False
-        """Whether the ledger takes nothing from here any more; the ledger's lock guards it."""
+        """Whether the ledger ignores this recorder; guarded by the ledger's lock."""
 
     @property
     def name(self) -> str:
@@ -343,15 +337,15 @@ class Recorder:
         return self._ledger.name
 
     def close(self) -> None:
-        """Record nothing any more: once this has returned, nothing from here changes the ledger."""
+        """Ignore everything from now on: once this returns, this recorder no longer changes the ledger."""
         self._ledger.dismiss(self)
 
     def state(self, user_id: str) -> UserState | None:
-        """What is known of one user; None if the user is not watched."""
+        """The state of one user; None if the user is not watched."""
         return self._ledger.state(user_id)
 
     def view(self) -> OrganizationView:
-        """The organization at this moment."""
+        """A snapshot of the organization."""
         return self._ledger.view()
 
     def watch(self, users: Iterable[User]) -> None:
@@ -359,11 +353,11 @@ class Recorder:
         self._ledger.watch(users, by=self)
 
     def succeeded(self, user_id: str, tokens: tuple[Token, ...], at: float) -> bool:
-        """Record a poll that worked; False if a part of the exporter could not take the result, which is counted."""
+        """Record a successful poll; False if a part of the exporter could not take the result, which is counted."""
         return self._ledger.succeeded(user_id, tokens, at, by=self)
 
     def failed(self, user_id: str, failure: Failure, at: float) -> None:
-        """Record a poll that did not work; the tokens last seen stay."""
+        """Record a failed poll; the last known tokens stay."""
         self._ledger.failed(user_id, failure, at, by=self)
 
     def all_failed(self, failure: Failure, at: float) -> None:
@@ -371,13 +365,13 @@ class Recorder:
         self._ledger.all_failed(failure, at, by=self)
 
     def swept(self, sweep: Sweep) -> None:
-        """Record a sweep that went over all users."""
+        """Record a completed sweep."""
         self._ledger.swept(sweep, by=self)
 
     def discovered(self, discovery: Discovery) -> None:
-        """Record how discovery stands."""
+        """Record the state of discovery."""
         self._ledger.discovered(discovery, by=self)
 
     def own_token(self, expires_at: float | None) -> None:
-        """Record when the exporter's own token expires, in epoch seconds; None if that cannot be known."""
+        """Record when the exporter's own token expires, in epoch seconds; None if it is unknown."""
         self._ledger.own_token(expires_at, by=self)

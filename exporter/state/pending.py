@@ -1,4 +1,4 @@
-"""What waits to be written to the state file, merged so that it never outgrows the state itself. No I/O."""
+"""Changes that wait to be written to the state file, merged so that they never outgrow the state itself. No I/O."""
 
 from __future__ import annotations
 
@@ -15,27 +15,25 @@ if TYPE_CHECKING:
     from exporter.model.kept_alert import KeptAlert
     from exporter.model.snapshot import Sweep
     from exporter.model.state import UserState
-
-UserKey = tuple[str, str]
-"""An organization's name and a user's id."""
+    from exporter.model.user import UserKey
 
 
 @dataclass(slots=True)
 class Pending:
     """Changes since the last write. Not thread-safe: its owner holds a lock.
 
-    There is one entry a user, organization and kind of event, whatever happens how often; of events the last `KEPT`.
-    Organizations are removed before everything else is written.
+    There is at most one entry per user, organization and kind of event, and the last `KEPT` events. Organizations are
+    removed before everything else is written.
 
     Attributes:
         users: the states to write; None removes the row.
         sweeps: the last sweep by organization.
-        own_tokens: when the exporter's own token expires, by organization; None removes the row.
-        removed: organizations of which nothing must remain.
-        events: what polls found, oldest first.
-        last_events: when each change was last found, by organization and change.
-        alerts: all alerts to keep; None if they have not changed.
-        dropped: events that were given up since the last write because too many were waiting.
+        own_tokens: when the exporter's own token expires, in epoch seconds by organization; None removes the row.
+        removed: organizations whose rows are all removed.
+        events: the events that polls found, oldest first.
+        last_events: when each kind of change was last found, in epoch seconds, by organization and change.
+        alerts: all alerts to keep; None if they are unchanged.
+        dropped: how many events were dropped since the last write because too many were waiting.
     """
 
     users: dict[UserKey, UserState | None] = field(default_factory=dict)
@@ -59,19 +57,19 @@ class Pending:
         )
 
     def add_events(self, events: Iterable[Event]) -> None:
-        """Append events; the oldest are dropped where more wait than the file keeps."""
+        """Append events; drops the oldest if more are waiting than the file keeps."""
         for event in events:
             self.dropped += len(self.events) == KEPT
             self.events.append(event)
             self.last_events[event.organization, event.change] = event.time
 
     def remove_organization(self, organization: str) -> None:
-        """Drop all that waits for an organization, and have its rows removed."""
+        """Drop all pending changes of an organization and mark its rows for removal."""
         self._forget(organization)
         self.removed.add(organization)
 
     def put_back(self, failed: Pending) -> None:
-        """Take a batch that could not be written back; what has come since is newer and wins."""
+        """Put back a batch that could not be written; changes since then are newer and win."""
         for organization in self.removed:
             failed._forget(organization)
         self.users = failed.users | self.users

@@ -1,6 +1,6 @@
-"""The state file's tables: values as rows and back, the schema and its migrations.
+"""The tables of the state file: the schema, and values to rows and back.
 
-Nothing in the rows is secret: the platform lists tokens without their secrets.
+The rows hold no secrets: the platform lists tokens without them.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from exporter.model.token import Token
-    from exporter.state.pending import Pending, UserKey
+    from exporter.model.user import UserKey
+    from exporter.state.pending import Pending
 
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 SCHEMA = 3
-"""The version of the tables below; a file with a higher one was written by a newer exporter.
+"""The version of the tables below; a file with a higher version was written by a newer exporter.
 
-1 had no events; 2 kept alerts without their annotations. Files of both keep their data.
+Version 1 had no events; version 2 kept alerts without annotations. The data of such files is kept.
 """
 _TABLES = """
 CREATE TABLE IF NOT EXISTS users (
@@ -50,7 +51,7 @@ CREATE TABLE IF NOT EXISTS events (number INTEGER PRIMARY KEY AUTOINCREMENT, eve
 CREATE TABLE IF NOT EXISTS unreadable (number INTEGER PRIMARY KEY AUTOINCREMENT, origin TEXT NOT NULL, content BLOB);
 """
 OURS = 0x79786578
-"""Says in the file's header whose it is ("yxex")."""
+"""The application id in the file's header ("yxex")."""
 _FIRST_TABLES = {"users", "organizations", "alerts"}
 _UNREADABLE_KEPT = 1000
 _STATE = msgspec.msgpack.Decoder(UserState)
@@ -70,9 +71,9 @@ class Unreadable:
     """A row that could not be read.
 
     Attributes:
-        table: where it stands.
+        table: the table it is in.
         key: the values of its primary key, as stored.
-        content: its blob, to be set aside.
+        content: its blob, which is kept in the table `unreadable`.
     """
 
     table: str
@@ -82,12 +83,12 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What a state file holds.
+    """The content of a state file.
 
     Attributes:
-        organizations: what was known, by name.
+        organizations: their states, by name.
         alerts: the alerts that were kept.
-        events: what polls found changed, oldest first.
+        events: the events that polls found, oldest first.
         last_events: when each change was last found, in epoch seconds, by organization and change.
         unreadable: the rows that could not be read.
     """
@@ -100,16 +101,16 @@ class Restored:
 
 
 def check(connection: sqlite3.Connection) -> None:
-    """Make sure that a file is empty, or the exporter's own and sound.
+    """Check that a file is empty, or an undamaged file of this exporter.
 
     Raises:
-        ForeignFileError: another program's file, or that of a newer exporter.
+        ForeignFileError: it belongs to another program or a newer exporter.
         sqlite3.DatabaseError: the file is damaged.
     """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (owner,) = connection.execute("PRAGMA application_id").fetchone()
     tables = _tables(connection)
-    # Files of the first releases do not say whose they are.
+    # Files of the first releases have no application id.
     if owner not in {0, OURS} or (owner == 0 and tables and not tables >= _FIRST_TABLES):
         raise ForeignFileError("is another program's")
     if version > SCHEMA:
@@ -119,7 +120,7 @@ def check(connection: sqlite3.Connection) -> None:
 
 
 def make_tables(connection: sqlite3.Connection) -> None:
-    """Bring a checked file to today's schema."""
+    """Create the tables that a checked file lacks."""
     connection.execute("PRAGMA journal_mode = WAL")
     connection.executescript(_TABLES)
     connection.execute(f"PRAGMA application_id = {OURS}")
@@ -128,7 +129,7 @@ def make_tables(connection: sqlite3.Connection) -> None:
 
 
 def read(connection: sqlite3.Connection) -> Restored:
-    """All that a checked file holds, without writing to it. A row that cannot be read costs that row only."""
+    """Read a checked file without writing to it. Unreadable rows are listed, and all others are read."""
     reader = _Reader(connection)
     return Restored(
         organizations=reader.organizations(),
@@ -174,24 +175,34 @@ def _as_bytes(connection: sqlite3.Connection, key: Sequence[Any]) -> tuple[Any, 
 
 
 def write(connection: sqlite3.Connection, batch: Pending, failed: Callable[[], None]) -> None:
-    """Write a batch; the caller's transaction makes it all or nothing.
+    """Write a batch in the caller's transaction.
 
     Args:
         connection: a prepared file, in a transaction.
         batch: what to write.
-        failed: called for each user whose state cannot be encoded; that user is left out.
+        failed: called for each user whose state cannot be encoded; that user is skipped.
     """
     for organization in batch.removed:
         _remove_organization(connection, organization)
+    _write_users(connection, batch.users, failed)
+    _write_organizations(connection, batch)
+    if batch.alerts is not None:
+        _write_alerts(connection, batch.alerts)
+    _write_events(connection, batch)
+
+
+def _write_users(
+    connection: sqlite3.Connection, users: Mapping[UserKey, UserState | None], failed: Callable[[], None]
+) -> None:
     connection.executemany(
         "DELETE FROM users WHERE organization = ? AND user_id = ?",
-        # An id that has no form on disk has no row.
-        [key for key, state in batch.users.items() if state is None and _has_form(key[1])],
+        # An id that cannot be encoded has no row.
+        [key for key, state in users.items() if state is None and _has_form(key[1])],
     )
-    connection.executemany(
-        "INSERT OR REPLACE INTO users VALUES (?, ?, ?)",
-        _user_rows(batch.users, failed),
-    )
+    connection.executemany("INSERT OR REPLACE INTO users VALUES (?, ?, ?)", _user_rows(users, failed))
+
+
+def _write_organizations(connection: sqlite3.Connection, batch: Pending) -> None:
     connection.executemany(
         "INSERT OR REPLACE INTO organizations VALUES (?, ?)",
         [(name, _encode(sweep)) for name, sweep in batch.sweeps.items()],
@@ -203,12 +214,15 @@ def write(connection: sqlite3.Connection, batch: Pending, failed: Callable[[], N
         "INSERT OR REPLACE INTO own_tokens VALUES (?, ?)",
         [(name, at) for name, at in batch.own_tokens.items() if at is not None],
     )
-    if batch.alerts is not None:
-        connection.execute("DELETE FROM kept_alerts")
-        connection.execute("DELETE FROM alerts")
-        connection.executemany(
-            "INSERT INTO kept_alerts (alert) VALUES (?)", [(_encode(alert),) for alert in batch.alerts]
-        )
+
+
+def _write_alerts(connection: sqlite3.Connection, alerts: Sequence[KeptAlert]) -> None:
+    connection.execute("DELETE FROM kept_alerts")
+    connection.execute("DELETE FROM alerts")
+    connection.executemany("INSERT INTO kept_alerts (alert) VALUES (?)", [(_encode(alert),) for alert in alerts])
+
+
+def _write_events(connection: sqlite3.Connection, batch: Pending) -> None:
     connection.executemany("INSERT INTO events (event) VALUES (?)", [(_encode(event),) for event in batch.events])
     connection.executemany(
         "INSERT OR REPLACE INTO last_events VALUES (?, ?, ?)",
@@ -239,7 +253,7 @@ def _user_rows(
             user_id.encode()
             yield organization, user_id, _encode(state)
         except (TypeError, ValueError, OverflowError):
-            # One state that has no form on disk must not keep all others from being written, again and again.
+            # One state that cannot be encoded must not prevent all others from being written.
             failed()
             _log.exception("the state of a user cannot be written", organization=organization)
 
@@ -270,7 +284,7 @@ def _remove_organization(connection: sqlite3.Connection, organization: str) -> N
 
 
 def _rows(connection: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:
-    """The rows of a query with text as bytes: SQLite does not check that text is UTF-8, and Python would raise."""
+    """The rows of a query, with text as bytes: SQLite does not ensure that text is UTF-8, and Python would raise."""
     cursor = connection.cursor()
     before, connection.text_factory = connection.text_factory, bytes
     try:
@@ -280,27 +294,27 @@ def _rows(connection: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...
 
 
 def _text(value: object) -> str:
-    """A column's text.
+    """The text in a column.
 
     Raises:
-        ValueError: it is not text, or not UTF-8.
+        ValueError: it is not text or not UTF-8.
     """
     if not isinstance(value, bytes):
-        raise ValueError("not text")  # noqa: TRY004 - one error for all that is wrong with a row
+        raise ValueError("not text")  # noqa: TRY004 - one exception for everything wrong with a row
     return value.decode("utf-8")
 
 
 def _decoded(decoder: msgspec.msgpack.Decoder[T], blob: object) -> T | None:
-    """What a blob holds; None if it cannot be read."""
+    """The value in a blob; None if it cannot be decoded."""
     try:
         return decoder.decode(blob)  # type: ignore[arg-type]
-    # A flipped byte can hit the structure, a type, or a text's encoding.
+    # A flipped bit can damage the structure, a type, or the encoding of text.
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError):
         return None
 
 
 class _Reader:
-    """Reads the tables of one file and collects the rows that cannot be read."""
+    """Reads the tables of one file and collects unreadable rows."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -308,44 +322,56 @@ class _Reader:
         self.unreadable: list[Unreadable] = []
 
     def organizations(self) -> dict[str, OrganizationView]:
+        users, sweeps, own_tokens = self._users(), self._sweeps(), self._own_tokens()
+        # Organizations with nothing but an own token are listed too, or they could never be removed.
+        return {
+            name: OrganizationView(
+                name, tuple(users.get(name, ())), sweeps.get(name), since=0.0, own_expiry=own_tokens.get(name)
+            )
+            for name in own_tokens | users | sweeps
+        }
+
+    def _users(self) -> dict[str, list[UserState]]:
         users: dict[str, list[UserState]] = {}
         for name, user_id, blob in self._select("users", "organization", "user_id", "state"):
             state = _decoded(_STATE, blob)
             if state is None or not is_sound(state) or not _is(user_id, state.user.user_id) or not _is_text(name):
-                self._bad("users", (name, user_id), blob)
+                self._skip("users", (name, user_id), blob)
             else:
-                users.setdefault(_text(name), []).append(_shared(state))
-        sweeps: dict[str, Sweep | None] = dict.fromkeys(users)
+                users.setdefault(_text(name), []).append(_interned(state))
+        return users
+
+    def _sweeps(self) -> dict[str, Sweep]:
+        sweeps: dict[str, Sweep] = {}
         for name, blob in self._select("organizations", "name", "sweep"):
             sweep = _decoded(_SWEEP, blob)
             if sweep is None or not sweep.sound or not _is_text(name):
-                self._bad("organizations", (name,), blob)
+                self._skip("organizations", (name,), blob)
             else:
                 sweeps[_text(name)] = sweep
-        own: dict[str, float] = {}
+        return sweeps
+
+    def _own_tokens(self) -> dict[str, float]:
+        own_tokens: dict[str, float] = {}
         for name, expires_at in self._select("own_tokens", "name", "expires_at"):
             if not _is_text(name) or not isinstance(expires_at, float) or math.isnan(expires_at):
-                self._bad("own_tokens", (name,), b"")
+                self._skip("own_tokens", (name,), b"")
             else:
-                own[_text(name)] = expires_at
-        # An organization that is known by its own token alone is listed too, or it could never be removed.
-        return {
-            name: OrganizationView(name, tuple(users.get(name, ())), sweep, since=0.0, own_expiry=own.get(name))
-            for name, sweep in (dict.fromkeys(own) | sweeps).items()
-        }
+                own_tokens[_text(name)] = expires_at
+        return own_tokens
 
     def alerts(self) -> Iterator[KeptAlert]:
         for number, blob in self._select("kept_alerts", "number", "alert"):
             alert = _decoded(_ALERT, blob)
             if alert is None or not is_time(alert.starts_at) or not is_time(alert.ends_at or 0.0):
-                self._bad("kept_alerts", (number,), blob)
+                self._skip("kept_alerts", (number,), blob)
             else:
                 yield alert
-        # Of schema 2.
+        # Alerts of schema version 2.
         for blob, starts_at in self._select("alerts", "labels", "starts_at"):
             labels = _decoded(_LABELS, blob)
             if labels is None or not isinstance(starts_at, float) or not is_time(starts_at):
-                self._bad("alerts", (blob,), blob)
+                self._skip("alerts", (blob,), blob)
             else:
                 yield KeptAlert(labels, (), starts_at)
 
@@ -353,7 +379,7 @@ class _Reader:
         for number, blob in self._select("events", "number", "event"):
             event = _decoded(_EVENT, blob)
             if event is None or not is_time(event.time):
-                self._bad("events", (number,), blob)
+                self._skip("events", (number,), blob)
             else:
                 yield event
 
@@ -362,10 +388,10 @@ class _Reader:
             try:
                 key = _text(name), Change(_text(change))
             except ValueError:
-                self._bad("last_events", (name, change), b"")
+                self._skip("last_events", (name, change), b"")
                 continue
             if not isinstance(at, float) or not is_time(at):
-                self._bad("last_events", (name, change), b"")
+                self._skip("last_events", (name, change), b"")
             else:
                 yield key, at
 
@@ -374,7 +400,7 @@ class _Reader:
             order = " ORDER BY number" if "number" in columns else ""
             yield from _rows(self._connection, f"SELECT {', '.join(columns)} FROM {table}{order}")  # noqa: S608
 
-    def _bad(self, table: str, key: tuple[Any, ...], content: object) -> None:
+    def _skip(self, table: str, key: tuple[Any, ...], content: object) -> None:
         self.unreadable.append(Unreadable(table, key, content if isinstance(content, bytes) else b""))
 
 
@@ -390,11 +416,11 @@ def _is(value: object, text: str) -> bool:
     return isinstance(value, bytes) and value == text.encode("utf-8", "surrogatepass")
 
 
-def _shared(state: UserState) -> UserState:
+def _interned(state: UserState) -> UserState:
     """The state with names that many tokens have in common kept once, as after a poll."""
-    return replace(state, tokens=tuple(_shared_token(token) for token in state.tokens))
+    return replace(state, tokens=tuple(_interned_token(token) for token in state.tokens))
 
 
-def _shared_token(token: Token) -> Token:
+def _interned_token(token: Token) -> Token:
     names = tuple(sys.intern(name) for name in token.permissions)
     return replace(token, name=sys.intern(token.name), permissions=names)

@@ -1,4 +1,4 @@
-"""The state file as a file: claimed by one process, read without writing, healed, set aside when it is corrupt."""
+"""The state file: locked by one process, read without writing, repaired, moved aside if it is corrupt."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _BUSY_TIMEOUT = 5.0
-"""Seconds to wait for a file that another process is writing."""
+"""Seconds to wait while another process writes the file."""
 _MAGIC = b"SQLite format 3\0"
 _ASIDE_KEPT = 3
-"""Corrupt files kept beside the new one."""
+"""How many corrupt files are kept beside the new one."""
 
 
 class _Phase(Enum):
-    """How far the file has been taken into use."""
+    """What has been done with the file."""
 
     UNREAD = auto()
-    """What it holds could not be read yet: writing now could destroy it."""
+    """It could not be read yet: writing now could destroy its content."""
     READ = auto()
-    """It has been read, or there is nothing to read; it is not prepared for writing yet."""
+    """It has been read or does not exist, and is not prepared for writing yet."""
     READY = auto()
     FOREIGN = auto()
-    """It must not be written, and is left alone for good."""
+    """It belongs to another program or a newer exporter and is not touched."""
 
 
 @contextlib.contextmanager
@@ -60,8 +60,8 @@ class StateFile:
     """One process's state file. One thread at a time uses it.
 
     Args:
-        path: the file; made if it is missing, readable by its owner alone. The mode of a file that exists is kept.
-        failed: called each time that something could not be read or written.
+        path: the file; created if it does not exist, readable by its owner only. An existing file keeps its mode.
+        failed: called for each failure to read or write.
     """
 
     def __init__(self, path: Path, failed: Callable[[], None]) -> None:
@@ -71,16 +71,16 @@ class StateFile:
         self._lock: int | None = None
         self._locked_out = False
         self._unlocked = False
-        self._complaint = ""
+        self._reported = ""
 
     def close(self) -> None:
-        """Let another process have the file."""
+        """Unlock the file."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     def claim(self) -> None:
-        """Take the file for this process, for as long as it lives; another process's file is not read."""
+        """Lock the file for the lifetime of this process. A file that another process has locked is not read."""
         self._locked_out = self._unlocked = False
         if self._lock is not None:
             return
@@ -88,10 +88,10 @@ class StateFile:
         try:
             handle = os.open(lock, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            # A disk that is full, a read-only file system, a lock of another uid: the state can be read all the same.
+            # The disk is full, the file system read-only, the lock another uid's: the state can be read nevertheless.
             self._unlocked = True
             if self.path.exists():
-                self._complain(
+                self._report(
                     "the lock of the storage file cannot be opened; make sure that no other process uses the file",
                     lock=str(lock),
                     error=error.strerror,
@@ -102,38 +102,41 @@ class StateFile:
         except OSError as error:
             os.close(handle)
             self._locked_out = True
-            self._complain(
-                "the storage file is in use by another process, give each its own; this run keeps its state in memory",
+            self._report(
+                "another process uses the storage file; give each process its own; this run keeps its state in memory",
                 error=error.strerror,
             )
             return
         self._lock = handle
 
     def read(self) -> Restored:
-        """What an earlier run left. Reads without writing, so a full disk or a read-only file costs nothing.
+        """Read the state of an earlier run, without writing: this works with a full disk or a read-only file.
 
-        A database that is corrupt is moved aside. A file of a newer exporter or of another program, and what is not a
-        database, is left alone. Each is logged, and the exporter goes on without the file.
+        A corrupt database is moved aside. A file of a newer exporter or another program, and a file that is not a
+        database, is not touched. Each case is logged, and the exporter continues without the file.
         """
         if self._locked_out:
             return Restored()
         try:
             restored = self._read()
         except ForeignFileError as error:
-            self._leave_alone(f"the storage file {error} and left alone; this run keeps its state in memory")
+            self._leave_alone(f"the storage file {error} and stays unchanged; this run keeps its state in memory")
         except sqlite3.OperationalError as error:
-            # The file may be sound: another program has it, or the system has no descriptor to give.
-            self._complain(
-                "the storage file cannot be read, this run keeps its state in memory and tries again", error=str(error)
+            # The file may be undamaged: another program uses it, or there are no file descriptors left.
+            self._report(
+                "the storage file cannot be read; this run keeps its state in memory and reading is retried",
+                error=str(error),
             )
         except sqlite3.DatabaseError as error:
             if self._is_database():
                 self._set_aside(error)
             else:
-                self._leave_alone("the storage file is no database and left alone; this run keeps its state in memory")
+                self._leave_alone(
+                    "the storage file is not a database and stays unchanged; this run keeps its state in memory"
+                )
         except OSError as error:
-            self._complain(
-                "the storage file cannot be read, this run keeps its state in memory and tries again",
+            self._report(
+                "the storage file cannot be read; this run keeps its state in memory and reading is retried",
                 error=error.strerror,
             )
         else:
@@ -152,13 +155,13 @@ class StateFile:
         return Restored()
 
     def prepare(self, restored: Restored) -> bool:
-        """Make sure that the file can be written: made, with today's tables, without unreadable rows.
+        """Prepare the file for writing: create it, create missing tables, set unreadable rows aside.
 
         Args:
             restored: what `read` returned.
 
         Returns:
-            True if it can be written; otherwise the reason has been logged, once.
+            True if it can be written; if not, the reason has been logged once.
         """
         if self._phase is _Phase.READY:
             return True
@@ -170,15 +173,15 @@ class StateFile:
             with self._prepared() as connection, connection:
                 sqlite.set_aside(connection, restored.unreadable)
         except (OSError, sqlite3.Error, ForeignFileError) as error:
-            before = self._complaint
-            self._complain("state cannot be written, it is kept in memory and tried again", error=str(error))
-            if self._complaint == before:
-                # Each try that loses the chance to write counts, as it does once the file is in use.
+            before = self._reported
+            self._report("state cannot be written; it is kept in memory and writing is retried", error=str(error))
+            if self._reported == before:
+                # Each failed attempt counts, as it does once the file is in use.
                 self._failed()
             self.recover(error)
             return False
         self._phase = _Phase.READY
-        self._complaint = ""
+        self._reported = ""
         return True
 
     @property
@@ -188,14 +191,14 @@ class StateFile:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """A connection to a prepared file in one transaction, which is all or nothing.
+        """A connection to a prepared file, in one transaction.
 
         Raises:
             sqlite3.Error: nothing was written.
-            OSError: the same.
+            OSError: nothing was written.
         """
         if not self.path.exists():
-            # SQLite would make it with the process's umask and without tables.
+            # SQLite would create it with the process's umask and without tables.
             with self._prepared():
                 _log.warning("the storage file was removed, a new one is made", path=str(self.path))
         with _damage(), contextlib.closing(self._connect()) as connection, connection:
@@ -223,7 +226,7 @@ class StateFile:
 
     @contextlib.contextmanager
     def _prepared(self) -> Iterator[sqlite3.Connection]:
-        """A connection to the file, which has its tables from here on; it is made if it is missing."""
+        """A connection to the file, which is created with its tables if necessary."""
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         with _damage(), contextlib.closing(self._connect()) as connection:
             sqlite.check(connection)
@@ -236,7 +239,7 @@ class StateFile:
         return connection
 
     def _is_database(self) -> bool:
-        """Whether it begins as SQLite's files do; else it may be anything, such as a token file named by mistake."""
+        """Whether it starts like an SQLite file; if not, it may be anything, such as a token file named by mistake."""
         try:
             with self.path.open("rb") as stream:
                 return stream.read(len(_MAGIC)) == _MAGIC
@@ -244,7 +247,7 @@ class StateFile:
             return False
 
     def _set_aside(self, error: Exception) -> None:
-        """Move a corrupt file out of the way; it is made again by `prepare`."""
+        """Move a corrupt file aside; `prepare` creates a new one."""
         try:
             aside = self.path.with_name(f"{self.path.name}.corrupt-{int(self.path.stat().st_mtime)}")
             self.path.replace(aside)
@@ -252,18 +255,18 @@ class StateFile:
                 with contextlib.suppress(FileNotFoundError):
                     self.path.with_name(self.path.name + suffix).replace(f"{aside}{suffix}")
         except OSError as second:
-            self._complain(
+            self._report(
                 "the storage file is corrupt and cannot be moved aside; this run keeps its state in memory",
                 error=second.strerror,
             )
             self._phase = _Phase.UNREAD
             return
-        self._complain("the storage file is corrupt and moved aside", error=str(error), aside=str(aside))
+        self._report("the storage file is corrupt and was moved aside", error=str(error), aside=str(aside))
         self._phase = _Phase.READ
-        self._drop_old_ones()
+        self._delete_old_ones()
 
-    def _drop_old_ones(self) -> None:
-        """Keep a few corrupt files to look into, not all that ever were."""
+    def _delete_old_ones(self) -> None:
+        """Keep the latest few corrupt files for inspection and delete the others."""
         found = [one for one in self.path.parent.glob(f"{self.path.name}.corrupt-*") if one.name[-1:].isdigit()]
         with contextlib.suppress(OSError):
             for old in sorted(found, key=lambda one: one.stat().st_mtime, reverse=True)[_ASIDE_KEPT:]:
@@ -272,12 +275,12 @@ class StateFile:
 
     def _leave_alone(self, message: str) -> None:
         self._phase = _Phase.FOREIGN
-        self._complain(message)
+        self._report(message)
 
-    def _complain(self, message: str, **details: object) -> None:
-        """Count and log a failure, once for as long as it lasts: it is met again at each try."""
-        said = f"{message} {details}"
-        if said != self._complaint:
+    def _report(self, message: str, **details: object) -> None:
+        """Count and log a failure once, until it changes or ends: each attempt finds it again."""
+        text = f"{message} {details}"
+        if text != self._reported:
             self._failed()
             _log.error(message, path=str(self.path), **details)
-        self._complaint = said
+        self._reported = text

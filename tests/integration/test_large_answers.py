@@ -32,8 +32,8 @@ from exporter.platform.pacing import Pacer
 from exporter.platform.yunxiao.client import Target, YunxiaoClient
 from exporter.polling.sweep import Sweeper, SweepSettings
 from exporter.state.audit import AuditTrail
-from exporter.state.journal import Storage
 from exporter.state.ledger import Ledger
+from exporter.state.storage import Storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -188,8 +188,8 @@ class Recorder:
 
     def changed(self, organization: str, before: UserState, state: UserState) -> None:
         found: tuple[Event, ...] = events(organization, before, state)
-        self.storage.note(organization, state, found)
-        self.trail.note(found)
+        self.storage.record(organization, state, found)
+        self.trail.record(found)
 
     def swept(self, organization: str, sweep: Sweep) -> None:
         self.storage.swept(organization, sweep)

@@ -23,8 +23,8 @@ from exporter.config.errors import ReloadError
 from exporter.config.load import load
 from exporter.config.user_files import UserFiles
 from exporter.platform.yunxiao.simulator.faults import Fault
-from exporter.state.journal import Storage
 from exporter.state.ledger import Ledger
+from exporter.state.storage import Storage
 from exporter.web.listen import ListenAddress, listen
 from exporter.web.security import WebSecurity
 

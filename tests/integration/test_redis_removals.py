@@ -106,7 +106,7 @@ class Replica:
 
     @property
     def elsewhere(self) -> set[str]:
-        return set(self.ledger._elsewhere)
+        return set(self.ledger._unwatched)
 
 
 def in_redis(client: Any) -> set[bytes]:
@@ -318,9 +318,9 @@ def test_a_role_that_returns_at_once_loses_no_change(server: RedisServer) -> Non
     assert standby.knows("u0").last_success == NOW + 60
 
 
-def test_a_standby_keeps_a_limited_number_of_unwatched_users(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("exporter.state.ledger._MOST_ELSEWHERE", 3)
+def test_what_a_standby_keeps_of_unwatched_users_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.state.ledger._MOST_UNWATCHED", 3)
     ledger = Ledger("acme", [])
     for number in (0, 1, 2, 0, 3):
         ledger.take(UserState(a_user(number)).succeeded((), NOW))
-    assert list(ledger._elsewhere) == ["u2", "u0", "u3"]
+    assert list(ledger._unwatched) == ["u2", "u0", "u3"]

@@ -39,9 +39,9 @@ from exporter.model.token import NEVER, Token
 from exporter.model.user import Owner, OwnThresholds, User
 from exporter.platform.yunxiao.simulator.faults import Fault
 from exporter.state import sqlite
-from exporter.state.journal import Storage
 from exporter.state.sqlite import SCHEMA
 from exporter.state.statefile import StateFile
+from exporter.state.storage import Storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +70,7 @@ def filled(path: Path) -> None:
     storage, _ = a_storage(path)
     storage.load()
     storage.start()
-    storage.note("acme", STATE)
+    storage.record("acme", STATE)
     storage.swept("acme", SWEEP)
     storage.own_token("acme", NEVER)
     storage.own_token("globex", None)
@@ -128,7 +128,7 @@ def test_events_come_back_oldest_first_and_only_the_last_thousand_are_kept(tmp_p
     assert storage.events == ()
     for first, last in ((1, 10), (11, 1005)):
         for number in range(first, last + 1):
-            storage.note("acme", STATE, [an_event(number)])
+            storage.record("acme", STATE, [an_event(number)])
         storage._flush()
     again, _ = a_storage(tmp_path / "s.db")
     again.load()
@@ -158,7 +158,7 @@ def test_what_is_no_database_is_left_as_it_is(tmp_path: Path) -> None:
     path.chmod(0o640)
     storage, errors = a_storage(path)
     assert storage.load() == ({}, ())
-    storage.note("acme", STATE)
+    storage.record("acme", STATE)
     storage._flush()
     assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("pt-x_named-by-mistake\n", 0o640)
     assert [file.name for file in tmp_path.iterdir()] == ["token"]
@@ -173,7 +173,7 @@ def test_another_programs_database_is_left_as_it_is(tmp_path: Path) -> None:
     path.chmod(0o644)
     storage, errors = a_storage(path)
     assert storage.load() == ({}, ())
-    storage.note("acme", STATE)
+    storage.record("acme", STATE)
     storage._flush()
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("customers",)]
@@ -189,7 +189,7 @@ def test_a_file_that_was_removed_is_made_anew(tmp_path: Path) -> None:
     storage.load()
     for file in tmp_path.iterdir():
         file.unlink()
-    storage.note("acme", STATE)
+    storage.record("acme", STATE)
     storage._flush()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     again, _ = a_storage(path)
@@ -211,7 +211,7 @@ def test_a_file_that_was_busy_at_the_start_is_used_later(tmp_path: Path, monkeyp
     holder.rollback()
     holder.close()
     later = STATE.succeeded((), NOW + 60)
-    storage.note("acme", later)
+    storage.record("acme", later)
     storage._flush()
     again, _ = a_storage(path)
     views, _ = again.load()
@@ -224,14 +224,14 @@ def test_events_that_could_not_be_written_wait(tmp_path: Path) -> None:
     storage.load()
     (tmp_path / "s.db").unlink()
     (tmp_path / "s.db").mkdir()
-    storage.note("acme", STATE, [an_event(1)])
+    storage.record("acme", STATE, [an_event(1)])
     storage._flush()
     for suffix in ("-wal", "-shm"):
         (tmp_path / f"s.db{suffix}").unlink(missing_ok=True)
     (tmp_path / "s.db").rmdir()
     again, _ = a_storage(tmp_path / "s.db")
     again.load()
-    storage.note("acme", STATE, [an_event(2)])
+    storage.record("acme", STATE, [an_event(2)])
     storage._flush()
     again.load()
     assert again.events == (an_event(1), an_event(2))
@@ -250,7 +250,7 @@ def test_a_file_of_the_first_schema_keeps_its_data_and_gains_events(tmp_path: Pa
     views, alerts = storage.load()
     assert (views["acme"].users, views["acme"].sweep) == ((STATE,), SWEEP)
     assert alerts == (replace(ALERT, annotations=()),)
-    storage.note("acme", STATE, [an_event()])
+    storage.record("acme", STATE, [an_event()])
     storage._flush()
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (3,)
@@ -292,7 +292,7 @@ def test_a_file_of_a_newer_exporter_is_left_alone(tmp_path: Path) -> None:
     storage, errors = a_storage(path)
     assert storage.load() == ({}, ())
     storage.start()
-    storage.note("acme", STATE)
+    storage.record("acme", STATE)
     storage.stop()
     assert path.read_bytes() == before
     assert errors == [1]
@@ -302,7 +302,7 @@ def test_a_folder_that_is_not_there_is_said_and_survived(tmp_path: Path) -> None
     storage, errors = a_storage(tmp_path / "nowhere" / "s.db")
     assert storage.load() == ({}, ())
     storage.start()
-    storage.note("acme", STATE)
+    storage.record("acme", STATE)
     storage.stop()
     assert errors == [1]
 
@@ -317,7 +317,7 @@ def test_a_disk_that_is_full_for_a_while_loses_nothing(tmp_path: Path, monkeypat
         raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr(storage._file, "_connect", full)
-    storage.note("acme", STATE)
+    storage.record("acme", STATE)
     storage._flush()
     storage._flush()
     assert len(errors) == 2
@@ -335,7 +335,7 @@ def test_events_that_wait_for_a_busy_file_are_bounded_and_the_rest_is_counted(tm
     storage.claim()
     storage.load()
     for number in range(1, 5001):
-        storage.note("acme", STATE, [an_event(number)])
+        storage.record("acme", STATE, [an_event(number)])
     storage._flush()
     assert len(storage._pending.events) == 1000
     assert sum(lost) == 4000
@@ -367,11 +367,11 @@ def test_nothing_is_left_of_a_removed_organization_and_another_ones_data_stays(t
     storage, _ = a_storage(path)
     storage.load()
     other = replace(an_event(2), organization="globex")
-    storage.note("acme", STATE, [an_event(1)])
-    storage.note("globex", STATE, [other])
+    storage.record("acme", STATE, [an_event(1)])
+    storage.record("globex", STATE, [other])
     storage._flush()
     # Noted by a poll that ended just before the removal, and not written yet.
-    storage.note("acme", STATE, [an_event(3)])
+    storage.record("acme", STATE, [an_event(3)])
     storage.organization_removed("acme")
     storage._flush()
     again, _ = a_storage(path)
@@ -385,12 +385,12 @@ def test_removed_users_are_gone_and_may_come_back(tmp_path: Path) -> None:
     storage, _ = a_storage(path)
     storage.load()
     two = replace(STATE, user=User("2", "b"))
-    storage.note("acme", STATE)
-    storage.note("acme", two)
+    storage.record("acme", STATE)
+    storage.record("acme", two)
     storage.removed("acme", ["1"])
     storage._flush()
     storage.removed("acme", ["2", "never seen"])
-    storage.note("acme", STATE)
+    storage.record("acme", STATE)
     storage._flush()
     assert a_storage(path)[0].load()[0]["acme"].users == (STATE,)
 
@@ -430,7 +430,7 @@ def test_a_disk_that_hangs_is_waited_for_once(tmp_path: Path, monkeypatch: pytes
         return False
 
     monkeypatch.setattr(StateFile, "prepare", prepare)
-    monkeypatch.setattr("exporter.state.journal._STOP_TIMEOUT", 0.3)
+    monkeypatch.setattr("exporter.state.storage._STOP_TIMEOUT", 0.3)
     storage, _ = a_storage(tmp_path / "s.db")
     storage.load()
     storage.start()
@@ -474,10 +474,10 @@ def test_the_removal_of_a_user_whose_id_cannot_be_written_loses_no_other_change(
     path = tmp_path / "s.db"
     storage, _ = a_storage(path)
     storage.load()
-    storage.note("acme", replace(STATE, user=User("\udca0", "x")))
+    storage.record("acme", replace(STATE, user=User("\udca0", "x")))
     storage._flush()
     storage.removed("acme", ["\udca0"])
-    storage.note("acme", STATE)
+    storage.record("acme", STATE)
     storage._flush()
     assert a_storage(path)[0].load()[0]["acme"].users == (STATE,)
 
@@ -494,7 +494,7 @@ def test_a_flipped_byte_in_the_schema_is_damage_like_any_other(tmp_path: Path, n
     storage, errors = a_storage(path)
     assert storage.load()[0] == {}
     assert errors == [1]
-    storage.note("acme", STATE)
+    storage.record("acme", STATE)
     storage._flush()
     assert a_storage(path)[0].load()[0]["acme"].users == (STATE,)
     assert len(list(tmp_path.glob("s.db.corrupt-*"))) == 1
@@ -506,7 +506,7 @@ def test_rows_that_are_all_unreadable_are_set_aside_in_one_pass_and_one_log_line
     storage, _ = a_storage(path)
     storage.load()
     for number in range(3000):
-        storage.note("acme", replace(STATE, user=User(str(number), "a")))
+        storage.record("acme", replace(STATE, user=User(str(number), "a")))
     storage._flush()
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE users SET state = CAST('x' || user_id AS BLOB)")
@@ -533,13 +533,13 @@ def test_a_stop_waits_once_for_a_file_that_another_holds(tmp_path: Path) -> None
     path = tmp_path / "state.db"
     first, _ = a_storage(path)
     first.load()
-    first.note("acme", STATE)
+    first.record("acme", STATE)
     first._flush()
     first.stop()
     with sqlite3.connect(path) as other:
         storage, _ = a_storage(path)
         storage.load()
-        storage.note("acme", STATE)
+        storage.record("acme", STATE)
         other.execute("BEGIN IMMEDIATE")
         storage.start()
         assert storage.stop() is False
@@ -573,8 +573,8 @@ def test_one_state_that_cannot_be_written_does_not_hold_up_the_others(tmp_path: 
     path = tmp_path / "s.db"
     storage, errors = a_storage(path)
     storage.load()
-    storage.note("acme", replace(STATE, user=User("\udca0", "x")))
-    storage.note("acme", STATE)
+    storage.record("acme", replace(STATE, user=User("\udca0", "x")))
+    storage.record("acme", STATE)
     storage._flush()
     assert errors == [1]
     assert a_storage(path)[0].load()[0]["acme"].users == (STATE,)
@@ -584,8 +584,7 @@ READ_ON_A_FULL_DISK = """
 import resource, sys, pathlib
 from exporter.common.clock import SystemClock
 from exporter.common.worker import Supervisor
-from exporter.state.statefile import StateFile
-from exporter.state.journal import Storage
+from exporter.state.storage import Storage
 # No file may grow from here on, as on a full disk.
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 storage = Storage(pathlib.Path(sys.argv[1]), lambda: None, lambda _: None, Supervisor(print, SystemClock()))
@@ -626,10 +625,10 @@ def test_a_file_that_becomes_corrupt_while_running_is_replaced(tmp_path: Path) -
     path = tmp_path / "s.db"
     storage, errors = a_storage(path)
     storage.load()
-    storage.note("acme", STATE)
+    storage.record("acme", STATE)
     storage._flush()
     path.write_bytes(b"SQLite format 3\0" + b"\xff" * 8192)
-    storage.note("acme", STATE, [an_event(1)])
+    storage.record("acme", STATE, [an_event(1)])
     storage._flush()
     assert errors
     storage._flush()
@@ -655,7 +654,7 @@ def as_another_uid(path: Path, sent: int) -> None:
     storage, errors = a_storage(path)
     storage.claim()
     organizations, _ = storage.load()
-    storage.note("acme", replace(STATE, user=User("2", "b")))
+    storage.record("acme", replace(STATE, user=User("2", "b")))
     storage.start()
     storage.stop()
     seen = [[state.user.user_id for state in organizations["acme"].users], errors]
@@ -826,7 +825,7 @@ def test_a_file_belongs_to_one_process_at_a_time(tmp_path: Path) -> None:
     second, errors = a_storage(path)
     second.claim()
     assert second.load() == ({}, ())
-    second.note("acme", STATE.succeeded((), NOW + 60))
+    second.record("acme", STATE.succeeded((), NOW + 60))
     second._flush()
     assert errors
     first.start()

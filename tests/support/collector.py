@@ -1,4 +1,4 @@
-"""The state of the store as samples for a Prometheus registry."""
+"""A second implementation of the families about state, on prometheus_client: the exposition is checked against it."""
 
 from __future__ import annotations
 
@@ -8,22 +8,17 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from exporter.metrics.families import (
+from exporter.metrics.families.base import Scope
+from exporter.metrics.families.organizations import (
     CONFIG_FAMILIES,
     ORGANIZATION_FAMILIES,
     POLICY_VIOLATIONS,
-    USER_FAMILIES,
-    USER_LABELS,
     USERS_LEFT_OUT,
-    Family,
-    Sample,
-    Scope,
     organization_samples,
     policy_violations,
-    user_label_names,
-    user_labels,
     users_left_out,
 )
+from exporter.metrics.families.users import USER_FAMILIES, USER_LABELS, user_label_names, user_labels
 from exporter.metrics.series_limit import left_out
 from exporter.policies.evaluate import violations
 
@@ -34,17 +29,18 @@ if TYPE_CHECKING:
 
     from exporter.common.clock import Clock
     from exporter.config.schema import Config
+    from exporter.metrics.families.base import Family, Sample
     from exporter.model.snapshot import OrganizationView
     from exporter.state.store import Store
 
 
 class StateCollector(Collector):
-    """Collects the families about users, organizations and the configuration, all at one time and from one view.
+    """Collects the families about users, organizations and the configuration from one snapshot.
 
     Args:
-        store: what is known.
-        config: the configuration in force, asked for at each scrape.
-        clock: the time that relative values and states are worked out for.
+        store: the state of all users.
+        config: returns the configuration in effect.
+        clock: the time that values are computed for.
     """
 
     def __init__(self, store: Store, config: Callable[[], Config], clock: Clock) -> None:
@@ -53,7 +49,7 @@ class StateCollector(Collector):
         self._clock = clock
 
     def describe(self) -> Iterator[Metric]:
-        """The names alone, so that registering needs no view."""
+        """The families without samples, so that registering needs no state."""
         for family in (
             *USER_FAMILIES,
             USER_LABELS,
@@ -65,7 +61,7 @@ class StateCollector(Collector):
             yield _metric(family, ())
 
     def collect(self) -> Iterator[Metric]:
-        """All families that the configuration has exposed."""
+        """All families that the configuration enables."""
         organizations = self._store.view().organizations
         config = self._config()
         scope = Scope(self._clock.now(), config.metrics.expiring_within, config.policies)

@@ -1,121 +1,41 @@
 """Every family that the exporter exposes, in one table: name, type, labels, help, and where its samples come from.
 
-Both writers, the collector and `docs/metrics.md` read from here; nothing else names a family.
+Rendering and `docs/metrics.md` are made from this table. Each family is declared once, in one of the modules below:
+
+- `users`, `organizations`: computed at each scrape from the state of the users and from the configuration;
+- `platform`, `notifications`, `exporter`, `http`: counted by the exporter about itself, see
+  `exporter.metrics.instruments`. Declaring a family there adds it to the table.
 """
 
 from __future__ import annotations
 
-from exporter.metrics.families.base import (
-    ConfigFamily,
-    Family,
-    Kind,
-    OrganizationFamily,
-    OwnFamily,
-    Sample,
-    Scope,
-    UserFamily,
-)
-from exporter.metrics.families.exporter import (
-    ALERTS_FIRING,
-    API_DURATION,
-    API_ERRORS,
-    API_REQUESTS,
-    API_RETRIES,
-    BUILD_INFO,
-    EXCHANGE_ERRORS,
-    FILE_ERRORS,
-    INTERNAL_ERRORS,
-    LEADER,
-    LEFT_OUT,
-    NOTIFICATIONS_CAPACITY,
-    NOTIFICATIONS_DROPPED,
-    NOTIFICATIONS_ERRORS,
-    NOTIFICATIONS_LATENCY,
-    NOTIFICATIONS_QUEUE,
-    NOTIFICATIONS_SENT,
-    OWN_FAMILIES,
-    PARSE_ERRORS,
-    REDIS_UP,
-    RELOAD_SUCCESSFUL,
-    RELOAD_TIME,
-    SHORTEST_INTERVAL,
-    STORAGE_ERRORS,
-    STORAGE_EVENTS_DROPPED,
-    SWEEPS,
-    SWEEPS_SKIPPED,
-    TOKEN_EVENTS,
-    TOKEN_LAST_EVENT,
-    TRUNCATED,
-)
+from exporter.metrics.families import exporter, http, notifications, platform
+from exporter.metrics.families.base import ConfigFamily, Family, Kind, OrganizationFamily, OwnFamily, UserFamily
 from exporter.metrics.families.organizations import (
     CONFIG_FAMILIES,
     ORGANIZATION_FAMILIES,
     POLICY_VIOLATIONS,
     USERS_LEFT_OUT,
-    organization_samples,
-    policy_violations,
-    users_left_out,
 )
-from exporter.metrics.families.users import (
-    USER_FAMILIES,
-    USER_LABELS,
-    user_label_names,
-    user_labels,
-)
+from exporter.metrics.families.users import USER_FAMILIES, USER_LABELS
 
 __all__ = (
-    "ALERTS_FIRING",
     "ALL_FAMILIES",
-    "API_DURATION",
-    "API_ERRORS",
-    "API_REQUESTS",
-    "API_RETRIES",
-    "BUILD_INFO",
-    "CONFIG_FAMILIES",
-    "EXCHANGE_ERRORS",
-    "FILE_ERRORS",
-    "INTERNAL_ERRORS",
-    "LEADER",
-    "LEFT_OUT",
-    "NOTIFICATIONS_CAPACITY",
-    "NOTIFICATIONS_DROPPED",
-    "NOTIFICATIONS_ERRORS",
-    "NOTIFICATIONS_LATENCY",
-    "NOTIFICATIONS_QUEUE",
-    "NOTIFICATIONS_SENT",
-    "ORGANIZATION_FAMILIES",
     "OWN_FAMILIES",
-    "PARSE_ERRORS",
-    "POLICY_VIOLATIONS",
-    "REDIS_UP",
-    "RELOAD_SUCCESSFUL",
-    "RELOAD_TIME",
-    "SHORTEST_INTERVAL",
-    "STORAGE_ERRORS",
-    "STORAGE_EVENTS_DROPPED",
-    "SWEEPS",
-    "SWEEPS_SKIPPED",
-    "TOKEN_EVENTS",
-    "TOKEN_LAST_EVENT",
-    "TRUNCATED",
-    "USERS_LEFT_OUT",
-    "USER_FAMILIES",
-    "USER_LABELS",
     "ConfigFamily",
     "Family",
     "Kind",
     "OrganizationFamily",
     "OwnFamily",
-    "Sample",
-    "Scope",
     "UserFamily",
-    "organization_samples",
-    "policy_violations",
-    "user_label_names",
-    "user_labels",
-    "users_left_out",
 )
 
+OWN_FAMILIES: tuple[OwnFamily, ...] = tuple(
+    value
+    for module in (notifications, platform, exporter, http)
+    for value in vars(module).values()
+    if isinstance(value, OwnFamily)
+)
 ALL_FAMILIES: tuple[Family, ...] = (
     *USER_FAMILIES,
     USER_LABELS,

@@ -1,4 +1,4 @@
-"""What a family is, and which sorts of them there are."""
+"""The declaration of a family, and its variants by the source of the samples."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 Sample = tuple[tuple[str, ...], float]
-"""The values of a family's labels, in their order, and the value."""
+"""Label values, in the order of the family's labels, and the value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """For when samples are wanted, and of which tokens.
+    """The time that samples are computed for, and which tokens they cover.
 
     Attributes:
         now: epoch seconds.
-        within: seconds; only tokens that expire within them, or have expired, get series of their own. None for all.
-        policies: what tokens must be like; None for no policy at all.
+        within: seconds; only tokens that expire within them, or have expired, get their own series. None for all.
+        policies: the configured policies; None for none.
     """
 
     now: float
@@ -34,7 +34,7 @@ class Scope:
     policies: Policies | None = None
 
     def shows(self, expires_at: float | None) -> bool:
-        """Whether something with this expiry gets series of its own; what cannot be read always does."""
+        """Whether a token or permission with this expiry gets its own series; always true if it is unreadable."""
         return self.within is None or expires_at is None or expires_at <= self.now + self.within
 
 
@@ -47,7 +47,7 @@ class Kind(StrEnum):
 
 
 class Detail(StrEnum):
-    """The switch of the section `metrics` that a family can be turned off with."""
+    """The switch in the section `metrics` that disables a family."""
 
     PER_TOKEN = "per_token"  # noqa: S105 - the name of a switch
     PER_PERMISSION = "per_permission"
@@ -55,17 +55,17 @@ class Detail(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What is said of a family, whichever part of the exporter fills it.
+    """The declaration of a family.
 
     Attributes:
         name: the full name; a counter's ends in `_total`.
         kind: the type.
         labels: label names in order.
-        help: what the value means, with its unit.
+        help: the meaning of the value, with its unit.
         present: when it has samples.
-        query: a PromQL query that uses it, and what for.
-        detail: the switch that turns it off, if one does.
-        relative: whether the value changes with time alone.
+        query: a PromQL query that uses it, and what it shows.
+        detail: the switch that disables it, if there is one.
+        relative: whether the value changes continuously with time.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Family:
     relative: bool = False
 
     def enabled(self, switches: Metrics) -> bool:
-        """Whether the configuration has it exposed."""
+        """Whether the configuration enables the family."""
         if self.relative and not switches.relative:
             return False
         return self.detail is None or bool(getattr(switches, self.detail.value))
@@ -92,10 +92,10 @@ class UserFamily(Family):
     """A family with samples for each user.
 
     Attributes:
-        samples: organization's name, a user's state and what is wanted, to that user's samples. They change with the
-            state, and with the time only when a token expires or enters the window, or a policy's verdict changes,
-            unless the family is relative.
-        expiry: for a relative family, the samples in epoch seconds that its values count down to.
+        samples: computes the samples of a user from the organization's name, the user's state and the scope. Unless the
+            family is relative, the time changes them only when a token expires or enters the window, or when the
+            result of a policy changes.
+        expiry: for a relative family, the samples with the epoch seconds that its values count down to.
     """
 
     samples: UserSamples
@@ -107,7 +107,7 @@ class OrganizationFamily(Family):
     """A family with samples for each organization.
 
     Attributes:
-        samples: an organization to its samples.
+        samples: computes the samples of an organization from its snapshot.
     """
 
     samples: Callable[[OrganizationView], Iterable[Sample]]
@@ -115,10 +115,10 @@ class OrganizationFamily(Family):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigFamily(Family):
-    """A family that says what is configured.
+    """A family about the configuration.
 
     Attributes:
-        samples: the configuration in force and the time in epoch seconds, to the samples.
+        samples: computes the samples from the configuration in effect and the time in epoch seconds.
     """
 
     samples: Callable[[Config, float], Iterable[Sample]]
@@ -126,12 +126,15 @@ class ConfigFamily(Family):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnFamily(Family):
-    """A family that the exporter fills about itself.
+    """A family that the exporter counts about itself, through `exporter.metrics.instruments`.
 
     Attributes:
-        known: for each label but `organization`, the values it can take, so that all series start at 0.
+        known: the values that each label can take, so that all series start at 0; without the label whose values come
+            and go, such as `organization`. Empty if they are not known in advance.
         buckets: upper bounds of a histogram, in seconds.
+        optional: whether the family appears with its first value only.
     """
 
     known: tuple[tuple[str, ...], ...] = ()
     buckets: tuple[float, ...] = ()
+    optional: bool = False

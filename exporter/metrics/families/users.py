@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.metrics.families.base import Detail, Family, Kind, Sample, Scope, UserFamily, UserSamples
+from exporter.model.labels import TOKEN_LABEL_NAMES, USER_LABEL_NAMES, token_values, user_values
 from exporter.model.token import permission_expiry, permission_tokens
 from exporter.model.token import token_series as distinct_tokens
 from exporter.policies.evaluate import token_violations, user_violations
@@ -15,101 +16,91 @@ if TYPE_CHECKING:
     from exporter.model.snapshot import OrganizationView
     from exporter.model.state import UserState
 
-
-USER_LABEL_NAMES = ("organization", "user_id", "user")
-TOKEN_LABEL_NAMES = (*USER_LABEL_NAMES, "token_id", "token")
-OWN_CLOCK = (
+_OWN_CLOCK = (
     "Tokens are polled on the exporter's own clock, not at the scrape: see yunxiao_user_last_success_timestamp_seconds."
 )
-
-
-def _who(organization: str, state: UserState) -> tuple[str, str, str]:
-    return (organization, state.user.user_id, state.user.name)
 
 
 def _user_tokens(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
     if state.last_success is None:
         return
-    who = _who(organization, state)
+    values = user_values(organization, state.user)
     for token_state, count in state.counts(scope.now).items():
-        yield (*who, token_state.value), count
+        yield (*values, token_state.value), count
 
 
 def _tokens_left_out(organization: str, state: UserState, _: Scope) -> Iterable[Sample]:
     if count := state.tokens_left_out:
-        yield _who(organization, state), count
+        yield user_values(organization, state.user), count
 
 
 def _permission_tokens(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
-    who = _who(organization, state)
+    values = user_values(organization, state.user)
     for permission, count in permission_tokens(state.tokens, scope.now).items():
-        yield (*who, permission), count
+        yield (*values, permission), count
 
 
 def _permission_expiry(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
-    who = _who(organization, state)
+    values = user_values(organization, state.user)
     for permission, expires_at in permission_expiry(state.tokens, scope.now).items():
         if scope.shows(expires_at):
-            yield (*who, permission), expires_at
+            yield (*values, permission), expires_at
 
 
 def _token_expiry(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
-    who = _who(organization, state)
     for token in distinct_tokens(state.tokens):
         if token.expires_at is not None and scope.shows(token.expires_at):
-            yield (*who, token.token_id, token.name), token.expires_at
+            yield token_values(organization, state.user, token), token.expires_at
 
 
 def _token_created(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
-    who = _who(organization, state)
     for token in distinct_tokens(state.tokens):
         if token.created_at is not None and scope.shows(token.expires_at):
-            yield (*who, token.token_id, token.name), token.created_at
+            yield token_values(organization, state.user, token), token.created_at
 
 
 def _user_up(organization: str, state: UserState, _: Scope) -> Iterable[Sample]:
     if state.polled:
-        yield _who(organization, state), float(state.failure is None)
+        yield user_values(organization, state.user), float(state.failure is None)
 
 
 def _last_success(organization: str, state: UserState, _: Scope) -> Iterable[Sample]:
     if state.last_success is not None:
-        yield _who(organization, state), state.last_success
+        yield user_values(organization, state.user), state.last_success
 
 
 def _user_failure(organization: str, state: UserState, _: Scope) -> Iterable[Sample]:
     if state.failure is not None:
-        yield (*_who(organization, state), state.failure.reason.value), 1
+        yield (*user_values(organization, state.user), state.failure.reason.value), 1
 
 
 def _own_thresholds(organization: str, state: UserState, _: Scope) -> Iterable[Sample]:
     if (own := state.user.thresholds) is not None:
         for name, value in (("warning", own.warning), ("critical", own.critical)):
             if value is not None:
-                yield (*_who(organization, state), name), value
+                yield (*user_values(organization, state.user), name), value
 
 
 def _token_policies(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
     if scope.policies is None:
         return
-    who = _who(organization, state)
     for one in token_violations(state.user, state.tokens, scope.policies, scope.now):
         if (token := one.token) is not None:
-            yield (*who, token.token_id, token.name, one.policy.name, one.severity.value), 1
+            yield (*token_values(organization, state.user, token), one.policy.name, one.severity.value), 1
 
 
 def _user_policies(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
     if scope.policies is not None:
         for one in user_violations(state.user, state.tokens, scope.policies, scope.now, state.unexpired_left_out):
-            yield (*_who(organization, state), one.policy.name, one.severity.value), 1
+            yield (*user_values(organization, state.user), one.policy.name, one.severity.value), 1
 
 
 def _remaining(expiry: UserSamples) -> UserSamples:
-    """The samples of an expiry family as the seconds that are left, to the millisecond."""
+    """The samples of an expiry family as remaining seconds, rounded to milliseconds."""
 
     def samples(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
-        for labels, expires_at in expiry(organization, state, scope):
-            yield labels, round(expires_at - scope.now, 3)
+        for values, expires_at in expiry(organization, state, scope):
+            yield values, round(expires_at - scope.now, 3)
 
     return samples
 
@@ -119,28 +110,28 @@ USER_FAMILIES: tuple[UserFamily, ...] = (
         "yunxiao_user_tokens",
         Kind.GAUGE,
         (*USER_LABEL_NAMES, "state"),
-        f"Tokens listed for the user, by state at the time of the scrape; each token is in one state. {OWN_CLOCK}",
+        f"Tokens listed for the user, by state at the time of the scrape; each token is in one state. {_OWN_CLOCK}",
         "From the first successful poll of the user; all four states, 0 included.",
-        ('sum by (organization) (yunxiao_user_tokens{state="never_expires"})', "tokens that nobody will ever renew"),
+        ('sum by (organization) (yunxiao_user_tokens{state="never_expires"})', "tokens that never expire"),
         samples=_user_tokens,
     ),
     UserFamily(
         "yunxiao_user_tokens_left_out",
         Kind.GAUGE,
         USER_LABEL_NAMES,
-        "Tokens of the user beyond metrics.max_tokens_per_user: they are counted in yunxiao_user_tokens, in the state "
-        "that they had at the last successful poll, and in nothing else. What expires next is kept first.",
+        "Tokens of the user beyond metrics.max_tokens_per_user; they are included in yunxiao_user_tokens, in their "
+        "state at the last successful poll, and in no other metric. Those that expire next are kept first.",
         "Only for users with more tokens than `metrics.max_tokens_per_user`.",
-        ("yunxiao_user_tokens_left_out", "who has more tokens than are watched one by one"),
+        ("yunxiao_user_tokens_left_out", "users with more tokens than are tracked one by one"),
         samples=_tokens_left_out,
     ),
     UserFamily(
         "yunxiao_user_permission_tokens",
         Kind.GAUGE,
         (*USER_LABEL_NAMES, "permission"),
-        "Tokens not known to have expired that grant the permission; 0 where all that grant it have expired.",
-        "For each permission that a listed token of the user grants.",
-        ("sum by (organization, permission) (yunxiao_user_permission_tokens)", "how far each permission is spread"),
+        "Unexpired tokens that grant the permission, including those with an unreadable expiry; 0 if all have expired.",
+        "For each permission granted by a listed token of the user.",
+        ("sum by (organization, permission) (yunxiao_user_permission_tokens)", "how many tokens grant each permission"),
         detail=Detail.PER_PERMISSION,
         samples=_permission_tokens,
     ),
@@ -148,12 +139,12 @@ USER_FAMILIES: tuple[UserFamily, ...] = (
         "yunxiao_user_permission_expiry_timestamp_seconds",
         Kind.GAUGE,
         (*USER_LABEL_NAMES, "permission"),
-        "When the permission runs out, in seconds since the epoch: the soonest expiry among the unexpired tokens that "
-        "grant it; the latest if all have expired; +Inf if only never-expiring ones grant it.",
-        "For each permission that a listed token with a readable expiry grants.",
+        "When the permission expires, in seconds since the epoch: the earliest expiry of the unexpired tokens that "
+        "grant it; the latest if all have expired; +Inf if only tokens that never expire grant it.",
+        "For each permission granted by a listed token with a readable expiry.",
         (
             "yunxiao_user_permission_expiry_timestamp_seconds - time() < 7 * 86400",
-            "permissions that somebody loses within a week",
+            "permissions that a user loses within a week",
         ),
         detail=Detail.PER_PERMISSION,
         samples=_permission_expiry,
@@ -162,10 +153,10 @@ USER_FAMILIES: tuple[UserFamily, ...] = (
         "yunxiao_user_permission_expires_in_seconds",
         Kind.GAUGE,
         (*USER_LABEL_NAMES, "permission"),
-        "Seconds until the permission runs out, worked out at the scrape; negative once it has, +Inf if never. "
+        "Seconds until the permission expires, computed at the scrape; negative after that, +Inf if never. "
         "Rules should use yunxiao_user_permission_expiry_timestamp_seconds.",
         "As `yunxiao_user_permission_expiry_timestamp_seconds`, unless `metrics.relative` is off.",
-        ("sort(yunxiao_user_permission_expires_in_seconds)", "what runs out first"),
+        ("sort(yunxiao_user_permission_expires_in_seconds)", "which permissions expire first"),
         detail=Detail.PER_PERMISSION,
         relative=True,
         samples=_remaining(_permission_expiry),
@@ -175,8 +166,8 @@ USER_FAMILIES: tuple[UserFamily, ...] = (
         "yunxiao_token_expiry_timestamp_seconds",
         Kind.GAUGE,
         TOKEN_LABEL_NAMES,
-        f"When the token expires, in seconds since the epoch; +Inf if never. {OWN_CLOCK}",
-        "For each listed token whose expiry can be read, expired ones too.",
+        f"When the token expires, in seconds since the epoch; +Inf if never. {_OWN_CLOCK}",
+        "For each listed token with a readable expiry, including expired ones.",
         (
             "0 < yunxiao_token_expiry_timestamp_seconds - time() < 14 * 86400",
             "tokens that expire within two weeks and have not yet",
@@ -188,10 +179,10 @@ USER_FAMILIES: tuple[UserFamily, ...] = (
         "yunxiao_token_expires_in_seconds",
         Kind.GAUGE,
         TOKEN_LABEL_NAMES,
-        "Seconds until the token expires, worked out at the scrape; negative once it has, +Inf if never. "
-        f"Rules should use yunxiao_token_expiry_timestamp_seconds. {OWN_CLOCK}",
+        "Seconds until the token expires, computed at the scrape; negative after that, +Inf if never. "
+        f"Rules should use yunxiao_token_expiry_timestamp_seconds. {_OWN_CLOCK}",
         "As `yunxiao_token_expiry_timestamp_seconds`, unless `metrics.relative` is off.",
-        ("bottomk(10, yunxiao_token_expires_in_seconds > 0)", "the ten that die next"),
+        ("bottomk(10, yunxiao_token_expires_in_seconds > 0)", "the next ten to expire"),
         detail=Detail.PER_TOKEN,
         relative=True,
         samples=_remaining(_token_expiry),
@@ -201,8 +192,8 @@ USER_FAMILIES: tuple[UserFamily, ...] = (
         "yunxiao_token_created_timestamp_seconds",
         Kind.GAUGE,
         TOKEN_LABEL_NAMES,
-        f"When the token was created, in seconds since the epoch. {OWN_CLOCK}",
-        "For each listed token whose creation date can be read.",
+        f"When the token was created, in seconds since the epoch. {_OWN_CLOCK}",
+        "For each listed token with a readable creation date.",
         ("time() - yunxiao_token_created_timestamp_seconds > 365 * 86400", "tokens older than a year"),
         detail=Detail.PER_TOKEN,
         samples=_token_created,
@@ -211,16 +202,16 @@ USER_FAMILIES: tuple[UserFamily, ...] = (
         "yunxiao_user_up",
         Kind.GAUGE,
         USER_LABEL_NAMES,
-        "1 if the last poll of the user worked, 0 if it failed. After a failure the tokens last seen stay exposed.",
-        "From the end of the first poll of the user, good or bad.",
-        ("yunxiao_user_up == 0", "users whose numbers are not current"),
+        "1 if the last poll of the user succeeded, 0 if it failed. The last known tokens stay exposed.",
+        "From the end of the first poll of the user, whether it succeeded or failed.",
+        ("yunxiao_user_up == 0", "users whose data is not current"),
         samples=_user_up,
     ),
     UserFamily(
         "yunxiao_user_last_success_timestamp_seconds",
         Kind.GAUGE,
         USER_LABEL_NAMES,
-        "When the tokens of the user were last read from the platform, in seconds since the epoch.",
+        "When the tokens of the user were last fetched from the platform, in seconds since the epoch.",
         "From the first successful poll of the user; stays while polls fail.",
         ("time() - yunxiao_user_last_success_timestamp_seconds > 3600", "users whose data is older than an hour"),
         samples=_last_success,
@@ -229,7 +220,7 @@ USER_FAMILIES: tuple[UserFamily, ...] = (
         "yunxiao_user_failure",
         Kind.GAUGE,
         (*USER_LABEL_NAMES, "reason"),
-        "1 while polls of the user fail, with the reason of the last failure.",
+        "1 if the last poll of the user failed, with the reason.",
         "Only while the last poll of the user failed.",
         ("count by (organization, reason) (yunxiao_user_failure)", "why users fail"),
         samples=_user_failure,
@@ -238,22 +229,22 @@ USER_FAMILIES: tuple[UserFamily, ...] = (
         "yunxiao_user_alert_threshold_seconds",
         Kind.GAUGE,
         (*USER_LABEL_NAMES, "threshold"),
-        "Time left in seconds below which the user's tokens are worth an alert, where the user's entry says so itself; "
+        "Remaining time, in seconds, below which the user's tokens cause an alert, if the user's entry sets its own; "
         "threshold is warning or critical.",
         "For each threshold in a user's entry.",
-        ("yunxiao_user_alert_threshold_seconds", "for whom other thresholds hold"),
+        ("yunxiao_user_alert_threshold_seconds", "users with thresholds of their own"),
         samples=_own_thresholds,
     ),
     UserFamily(
         "yunxiao_token_policy_violation",
         Kind.GAUGE,
         (*TOKEN_LABEL_NAMES, "policy", "severity"),
-        "1 for each policy that the token breaks at the time of the scrape, with the severity that the configuration "
-        "gives it. metrics.expiring_within does not narrow it.",
-        "For each configured policy that a listed token breaks and no exception excuses.",
+        "1 for each policy that the token violates at the time of the scrape, with the configured severity. Not "
+        "limited by metrics.expiring_within.",
+        "For each configured policy that a listed token violates without an exception.",
         (
             'count by (organization, user) (yunxiao_token_policy_violation{severity="critical"})',
-            "whose tokens break what matters most",
+            "users whose tokens violate critical policies",
         ),
         detail=Detail.PER_TOKEN,
         samples=_token_policies,
@@ -262,9 +253,9 @@ USER_FAMILIES: tuple[UserFamily, ...] = (
         "yunxiao_user_policy_violation",
         Kind.GAUGE,
         (*USER_LABEL_NAMES, "policy", "severity"),
-        "1 for each policy that the user's tokens together break, with the severity that the configuration gives it.",
+        "1 for each policy that the user's tokens together violate, with the configured severity.",
         "For users with more tokens than `policies.max_tokens_per_user` allows.",
-        ("yunxiao_user_policy_violation", "who ought to tidy up"),
+        ("yunxiao_user_policy_violation", "users who should delete tokens"),
         samples=_user_policies,
     ),
 )
@@ -274,9 +265,9 @@ USER_LABELS = Family(
     "yunxiao_user_labels",
     Kind.GAUGE,
     USER_LABEL_NAMES,
-    "1, with the labels that the user's entry in the configuration carries, such as team or email.",
-    "For every user, if any user's entry has `labels`. The label names are those of the entries, empty where an entry "
-    "has none of that name.",
+    "1, with the labels of the user's entry in the configuration, such as team or email.",
+    "For every user, if any user's entry has `labels`. Each name used in an entry is a label of all series; its "
+    "value is empty for users without it.",
     (
         'yunxiao_user_up == 0 and on (organization, user_id) yunxiao_user_labels{team="platform"}',
         "whether a team's users are polled",
@@ -285,11 +276,11 @@ USER_LABELS = Family(
 
 
 def user_label_names(organizations: Iterable[OrganizationView]) -> list[str]:
-    """The label names of `yunxiao_user_labels` beyond those of every user, sorted."""
+    """The label names from the users' entries, sorted: those of `yunxiao_user_labels` beyond `USER_LABEL_NAMES`."""
     return sorted({name for one in organizations for state in one.users for name, _ in state.user.labels})
 
 
 def user_labels(organization: str, state: UserState, names: Iterable[str]) -> Sample:
-    """The sample of `yunxiao_user_labels` for one user, with these names beyond the usual ones."""
+    """The sample of `yunxiao_user_labels` for one user, with these label names beyond `USER_LABEL_NAMES`."""
     own = dict(state.user.labels)
-    return (*_who(organization, state), *(own.get(name, "") for name in names)), 1
+    return (*user_values(organization, state.user), *(own.get(name, "") for name in names)), 1

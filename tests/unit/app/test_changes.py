@@ -142,14 +142,14 @@ class Calls:
         (
             StorageListener,
             [
-                ("note", "acme", AFTER, ()),
+                ("record", "acme", AFTER, ()),
                 ("swept", "acme", SWEEP),
                 ("own_token", "acme", 5.0),
                 ("removed", "acme", ("u1", "u2")),
                 ("organization_removed", "acme"),
             ],
         ),
-        (AuditListener, [("note", ()), ("forget", "acme")]),
+        (AuditListener, [("record", ()), ("forget", "acme")]),
         (TelemetryListener, [("forget", "acme")]),
         (
             ReplicaListener,

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from support.builders import DAY, HOUR, MINUTE, NOW
 
 from exporter.common.text import (
     csv_cell,
@@ -14,6 +15,7 @@ from exporter.common.text import (
     utc,
     utc_exact,
 )
+from exporter.model.token import NEVER
 
 
 @pytest.mark.parametrize(
@@ -65,3 +67,20 @@ def test_times_are_rfc_3339_in_utc() -> None:
     assert utc(1_780_272_000) == "2026-06-01T00:00:00Z"
     assert utc_exact(1_780_272_000.0015) == "2026-06-01T00:00:00.002Z"
     assert [utc(one) for one in (None, math.inf, -1)] == [None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "words"),
+    [
+        (-55 * DAY, "expired 55d ago"),
+        (55 * MINUTE, "expires in 55m"),
+        (55 * DAY, "expires in 55d"),
+        (59, "expires in 59s"),
+        (0.5, "expires in 0s"),
+        (0, "expired 0s ago"),
+        (NEVER, "never expires"),
+        (23 * HOUR + 59 * MINUTE, "expires in 23h"),
+    ],
+)
+def test_past_and_future_expiry_in_words(expires_in: float, words: str) -> None:
+    assert expiry_words(NOW + expires_in, NOW) == words

@@ -33,7 +33,7 @@ PROMETHEUS_3 = (
         ("text/plain;q=0.9,application/openmetrics-text;q=0.1", Format.TEXT),
         ("application/openmetrics-text;q=0.9,text/plain", Format.TEXT),
         ("application/openmetrics-text;q=0", Format.TEXT),
-        # A version that does not exist must not come back with the body of another one.
+        # An unknown version must not be answered with the body of a different version.
         ("application/openmetrics-text;version=2.0.0", Format.TEXT),
         ("application/openmetrics-text;version=2.0.0,application/openmetrics-text;q=0.5", Format.OPENMETRICS),
         ("application/openmetrics-text; version=abc", Format.TEXT),

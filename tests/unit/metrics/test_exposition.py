@@ -1,27 +1,36 @@
 from __future__ import annotations
 
+import gzip
+import threading
 from typing import TYPE_CHECKING, Any
 
-from support.builders import NOW, ManualClock, a_token
+import pytest
+from support.builders import NOW, ManualClock, a_failure, a_token
+from support.scrapes import (
+    LI,
+    OPENMETRICS,
+    Scene,
+    a_config,
+    a_ledger,
+    an_exposition,
+)
 
-from exporter.app.changes import Changes, ExpositionListener
-from exporter.config.schema import Config
-from exporter.metrics import exposition as module
+from exporter.metrics import rendering
+from exporter.metrics.encoding import Format
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.telemetry import Telemetry
+from exporter.model.snapshot import Sweep, SweepResult
 from exporter.model.user import User
 from exporter.state.ledger import Ledger
 from exporter.state.store import Store
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Callable
 
-CONFIG = Config.model_validate(
-    {"organizations": ({"name": "acme", "endpoint": "http://x", "token_env": "T", "users": {"files": ("x",)}},)}
-)
+    from prometheus_client import CollectorRegistry
 
 
-def test_text_that_a_change_makes_during_a_scrape_is_neither_used_nor_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_rendered_during_a_scrape_is_kept_for_the_next_scrape(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, store, telemetry = ManualClock(), Store(), Telemetry()
     ledger = Ledger("acme", [User("1", "a"), User("2", "b")])
     store.replace([ledger])
@@ -30,7 +39,7 @@ def test_text_that_a_change_makes_during_a_scrape_is_neither_used_nor_lost(monke
     exposition = Exposition(
         telemetry.registry,
         store,
-        lambda: CONFIG,
+        a_config,
         clock,
         telemetry.families_left_out,
         lambda: telemetry.reloads,
@@ -38,48 +47,145 @@ def test_text_that_a_change_makes_during_a_scrape_is_neither_used_nor_lost(monke
     )
     exposition.open()
     exposition.scrape("", "")
-    rendered: list[str] = []
-    real = module._prepare
+    users: list[str] = []
+    real = rendering.render_user
 
     def prepare(organization: str, state: Any, plan: Any, now: float) -> Any:
-        rendered.append(state.user.user_id)
-        if rendered == ["1"]:
+        users.append(state.user.user_id)
+        if users == ["1"]:
             # While the scrape renders the first user, a poll of the second one ends.
             ledger.succeeded("2", (a_token("pt-new-2"),), NOW)
             exposition.prepare("acme", ledger.view().users[1])
         return real(organization, state, plan, now)
 
-    monkeypatch.setattr(module, "_prepare", prepare)
+    monkeypatch.setattr(rendering, "render_user", prepare)
     ledger.succeeded("1", (a_token("pt-new-1"),), NOW)
     during = exposition.scrape("", "").content
     assert b"pt-new-1" in during
     assert b"pt-old-2" in during
     assert b"pt-new-2" not in during
-    assert rendered == ["1", "2"]
+    assert users == ["1", "2"]
     after = exposition.scrape("", "").content
     assert b"pt-new-2" in after
-    assert rendered == ["1", "2"]
+    assert users == ["1", "2"]
 
 
-def test_without_any_scrape_no_text_of_users_who_left_piles_up() -> None:
-    clock, store, telemetry = ManualClock(), Store(), Telemetry()
+def test_scrapes_of_the_same_second_share_a_body_and_the_next_second_does_not() -> None:
+    store, clock = Store(), ManualClock()
+    store.replace([a_ledger(a_token())])
+    exposition = an_exposition(store, a_config(), clock)
+    first = exposition.scrape("", "")
+    clock.advance(0.4)
+    assert exposition.scrape("", "") is first
+    assert exposition.scrape("", "gzip").content != first.content
+    clock.advance(0.6)
+    assert exposition.scrape("", "") is not first
+
+
+UP_3001 = 'yunxiao_user_up{organization="acme",user="li.wei",user_id="3001"}'
+RELOADED = "yunxiao_exporter_config_last_reload_successful"
+RELOAD_TIME = "yunxiao_exporter_config_last_reload_success_timestamp_seconds"
+CHANGES: dict[str, tuple[Callable[[Scene], object], str | None, str | None]] = {
+    "a new token": (lambda it: it.ledger.succeeded("3001", (a_token("pt-new"),), NOW), "pt-old", "pt-new"),
+    "a deleted token": (lambda it: it.ledger.succeeded("3001", (), NOW), "pt-old", None),
+    "a renamed token": (
+        lambda it: it.ledger.succeeded("3001", (a_token("pt-old", name="late"),), NOW), 'token="ci"', 'token="late"',
+    ),
+    "a failure": (lambda it: it.ledger.failed("3001", a_failure(), NOW), f"{UP_3001} 1.0", f"{UP_3001} 0.0"),
+    "a dead token": (lambda it: it.ledger.all_failed(a_failure(), NOW), f"{UP_3001} 1.0", f"{UP_3001} 0.0"),
+    "a removed user": (lambda it: it.ledger.watch([User("3002", "wang.fang")]), "li.wei", None),
+    "a renamed user": (lambda it: it.ledger.watch([User("3001", "li")]), "li.wei", 'user="li"'),
+    "a sweep": (
+        lambda it: it.ledger.swept(Sweep(SweepResult.SUCCESS, 12.5, NOW)),
+        None, 'yunxiao_sweep_duration_seconds{organization="acme"} 12.5',
+    ),
+    "other organizations": (
+        lambda it: it.store.replace([Ledger("globex", [LI])]),
+        'yunxiao_users{organization="acme"}', 'yunxiao_users{organization="globex"}',
+    ),
+    "one organization more": (
+        lambda it: it.store.replace([it.ledger, Ledger("globex", [LI])]), None, 'yunxiao_users{organization="globex"}',
+    ),
+    "another configuration": (lambda it: it.configure(per_token=False), "yunxiao_token_expires_in_seconds{", None),
+    "a reload": (
+        lambda it: it.telemetry.reloaded(NOW + 1), f"{RELOAD_TIME} 1.780272e+09", f"{RELOAD_TIME} 1.780272001e+09",
+    ),
+    "a refused reload": (lambda it: it.telemetry.reload_failed(), f"{RELOADED} 1.0", f"{RELOADED} 0.0"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("accept", "encoding"), [("", ""), (OPENMETRICS, ""), ("", "gzip")])
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_within_a_second_is_in_the_next_scrape(change: str, accept: str, encoding: str) -> None:
+    apply, gone, new = CHANGES[change]
+    scene = Scene()
+    before = scene.body(accept, encoding)
+    assert scene.body(accept, encoding) is before
+    apply(scene)
+    after = scene.body(accept, encoding)
+    assert scene.body(accept, encoding) is after
+    texts = [(gzip.decompress(body) if encoding else body).decode() for body in (before, after)]
+    assert [gone is not None and gone in text for text in texts] == [gone is not None, False]
+    assert [new is not None and new in text for text in texts] == [False, new is not None]
+
+
+def test_changes_to_unwatched_users_or_counters_keep_the_shared_body() -> None:
+    scene = Scene()
+    first = scene.body()
+    scene.ledger.succeeded("7", (a_token(),), NOW)
+    scene.telemetry.internal_error("poll")
+    assert scene.body() is first
+
+
+def test_a_family_that_is_left_out_is_reported_in_the_same_body() -> None:
+    scene = Scene()
+    scene.ledger.succeeded("3001", tuple(a_token(f"t{number}") for number in range(400)), NOW)
+    scene.configure(max_series=1000)
+    assert 'yunxiao_exporter_family_left_out{family="yunxiao_token_expires_in_seconds"} 1.0' in scene.body().decode()
+
+
+def test_gzip_decodes_to_the_plain_body() -> None:
+    store = Store()
+    store.replace([a_ledger(a_token())])
+    exposition = an_exposition(store, a_config(), ManualClock())
+    packed = exposition.scrape(OPENMETRICS, "gzip")
+    assert packed.encoding == "gzip"
+    assert gzip.decompress(packed.content) == exposition.scrape(OPENMETRICS, "").content
+
+
+def test_a_scrape_waits_until_the_exposition_is_opened() -> None:
+    store = Store()
+    ledger = Ledger("acme", [LI])
+    ledger.succeeded("3001", (a_token(),), NOW)
+    telemetry = Telemetry()
     exposition = Exposition(
-        telemetry.registry,
-        store,
-        lambda: CONFIG,
-        clock,
-        telemetry.families_left_out,
-        lambda: telemetry.reloads,
+        telemetry.registry, store, a_config, ManualClock(), telemetry.families_left_out, lambda: telemetry.reloads,
         telemetry.internal_error,
-    )
-    exposition.prepare_all()
-    changes = Changes([ExpositionListener(exposition)], lambda: telemetry.internal_error("changes"), clock)
-    ledger = Ledger("acme", [], publish=changes.publish)
+    )  # fmt: skip
+    bodies: list[bytes] = []
+    scraper = threading.Thread(target=lambda: bodies.append(exposition.scrape("", "").content), daemon=True)
+    scraper.start()
     store.replace([ledger])
-    for number in range(100):
-        # As a discovery does whose users are others each time.
-        ledger.watch([User(str(number), "x")])
-        ledger.succeeded(str(number), (a_token(),), NOW)
-    assert list(exposition._prepared) == [("acme", "99")]
-    ledger.remove()
-    assert exposition._prepared == {}
+    exposition.prepare_all()
+    assert bodies == []
+    exposition.open()
+    scraper.join(5)
+    assert b"yunxiao_token_expiry_timestamp_seconds{" in bodies[0]
+
+
+def test_each_format_is_rendered_once_whatever_clients_accept(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene()
+    rendered: list[str] = []
+    encode = Format.encode
+
+    def counting(form: Format, registry: CollectorRegistry) -> bytes:
+        rendered.append(form.name)
+        return encode(form, registry)
+
+    monkeypatch.setattr(Format, "encode", counting)
+    versions = [f"{minor}.{patch}" for minor in range(20) for patch in range(10)]
+    for version in versions:
+        scene.body(f"application/openmetrics-text;version=1.{version}")
+        scene.body(f"text/plain;version=1.{version}", "gzip")
+    assert sorted(rendered) == ["OPENMETRICS", "TEXT"]
+    assert scene.body("text/plain;version=1.0.0") is scene.body("")

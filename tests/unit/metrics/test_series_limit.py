@@ -1,10 +1,29 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
+from support.builders import NOW, ManualClock, a_token, a_user
+from support.scrapes import (
+    OPENMETRICS,
+    a_config,
+    a_ledger,
+    an_exposition,
+    labels,
+    of,
+    read,
+)
 
-from exporter.metrics.families import USER_FAMILIES
-from exporter.metrics.series_limit import KEPT, NOTHING, LeftOut, UserKey, left_out
+from exporter.config.schema import Metrics
+from exporter.metrics.families.users import USER_FAMILIES
+from exporter.metrics.series_limit import KEPT, NOTHING, LeftOut, left_out
+from exporter.state.ledger import Ledger
+from exporter.state.store import Store
+
+if TYPE_CHECKING:
+    from exporter.model.user import UserKey
 
 DETAILS = [family for family in USER_FAMILIES if family.detail is not None]
 NAMES = {family.name: family for family in DETAILS}
@@ -16,7 +35,7 @@ FAMILIES = (EXPIRY, CREATED, RELATIVE)
 
 
 def users(*sizes: int) -> dict[UserKey, tuple[int, ...]]:
-    """Users u0, u1 and so on, with so many series of each of the three families."""
+    """Users u0, u1 and so on, with this number of series in each of the three families."""
     return {("acme", f"u{number}"): (size, size, size) for number, size in enumerate(sizes)}
 
 
@@ -92,3 +111,60 @@ def test_what_remains_fits_and_small_users_keep_expiries_longer(
     if found.users:
         # Not one more than necessary.
         assert left + min(remaining[key] for key in found.users) > most
+
+
+def test_too_many_series_leave_out_whole_families_and_publish_which() -> None:
+    tokens = tuple(a_token(f"t{number}", permissions=("read",)) for number in range(400))
+    store = Store()
+    published: list[Any] = []
+    store.replace([a_ledger(*tokens)])
+    config = a_config(Metrics.model_validate({"max_series": 1000}))
+    exposition = an_exposition(store, config, ManualClock(), published)
+    samples = read(exposition.scrape(OPENMETRICS, "").content.decode())
+    # three families of 400 series: one has to go, and of equals the relative one does
+    per_token = ("created_timestamp_seconds", "expires_in_seconds", "expiry_timestamp_seconds")
+    sizes = [len(of(samples, f"yunxiao_token_{name}")) for name in per_token]
+    assert sizes == [400, 0, 400]
+    assert ("yunxiao_token_expires_in_seconds", True) in published
+    assert ("yunxiao_token_created_timestamp_seconds", False) in published
+    assert sum(of(samples, "yunxiao_user_tokens").values()) == 400
+
+
+def test_a_user_with_very_many_tokens_costs_the_others_no_series() -> None:
+    ledger = Ledger("acme", [a_user(f"u{number}", f"n{number}") for number in range(100)])
+    for number in range(99):
+        ledger.succeeded(f"u{number}", (a_token(f"t{number}"),), NOW)
+    ledger.succeeded("u99", tuple(a_token(f"x{number}", permissions=()) for number in range(1000)), NOW)
+    store = Store()
+    store.replace([ledger])
+    config = a_config(Metrics.model_validate({"max_series": 2000}))
+    published: list[Any] = []
+    clock = ManualClock()
+    exposition = an_exposition(store, config, clock, published)
+    samples = read(exposition.scrape(OPENMETRICS, "").content.decode())
+    for name in ("expiry_timestamp_seconds", "expires_in_seconds", "created_timestamp_seconds"):
+        assert len(of(samples, f"yunxiao_token_{name}")) == 99
+    assert of(samples, "yunxiao_exporter_users_left_out") == {frozenset({("organization", "acme")}): 1}
+    assert not [pair for pair in published if pair[1]]
+    assert samples["yunxiao_user_tokens", labels(user="n99", user_id="u99", state="active")] == 1000
+    clock.advance(1)
+    ledger.succeeded("u99", (a_token("x"),), NOW)
+    samples = read(exposition.scrape(OPENMETRICS, "").content.decode())
+    assert len(of(samples, "yunxiao_token_expiry_timestamp_seconds")) == 100
+    assert of(samples, "yunxiao_exporter_users_left_out") == {frozenset({("organization", "acme")}): 0}
+
+
+def test_it_is_logged_once_that_users_are_left_out() -> None:
+    ledger = Ledger("acme", [a_user(f"u{number}") for number in range(20)])
+    for number in range(19):
+        ledger.succeeded(f"u{number}", (a_token(f"t{number}"),), NOW)
+    store, clock = Store(), ManualClock()
+    store.replace([ledger])
+    exposition = an_exposition(store, a_config(Metrics.model_validate({"max_series": 1000})), clock)
+    with structlog.testing.capture_logs() as lines:
+        for tokens in (500, 600, 700, 1, 1, 500):
+            ledger.succeeded("u19", tuple(a_token(f"x{number}") for number in range(tokens)), NOW)
+            clock.advance(1)
+            exposition.scrape("", "")
+    assert [(line["log_level"], line.get("users")) for line in lines] == [("error", 1), ("info", None), ("error", 1)]
+    assert lines[0]["such_as"] == [("acme", "u19")]

@@ -3,13 +3,10 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-import msgspec
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.builders import DAY, HOUR, NOW, a_failure, a_state, a_token, a_user
+from support.builders import DAY, HOUR, NOW, a_token
 
-from exporter.model.state import Reason, UserState
 from exporter.model.token import (
     NEVER,
     Token,
@@ -22,7 +19,7 @@ from exporter.model.token import (
 )
 
 
-def test_each_state() -> None:
+def test_state_by_expiry() -> None:
     assert a_token(expires_in=1).state(NOW) is TokenState.ACTIVE
     assert a_token(expires_in=0).state(NOW) is TokenState.EXPIRED
     assert a_token(expires_in=-1).state(NOW) is TokenState.EXPIRED
@@ -30,22 +27,22 @@ def test_each_state() -> None:
     assert a_token(expires_in=None).state(NOW) is TokenState.UNKNOWN
 
 
-def test_a_permission_runs_out_with_the_soonest_unexpired_token() -> None:
+def test_a_permission_expires_with_the_first_unexpired_token() -> None:
     tokens = (a_token("1", expires_in=50 * DAY), a_token("2", expires_in=5 * DAY), a_token("3", expires_in=-DAY))
     assert permission_expiry(tokens, NOW) == {"read": NOW + 5 * DAY}
 
 
-def test_a_permission_that_has_run_out_shows_the_latest_expiry() -> None:
+def test_an_expired_permission_shows_the_latest_expiry() -> None:
     tokens = (a_token("1", expires_in=-9 * DAY), a_token("2", expires_in=-2 * DAY))
     assert permission_expiry(tokens, NOW) == {"read": NOW - 2 * DAY}
 
 
-def test_a_permission_that_only_endless_tokens_grant_never_runs_out() -> None:
+def test_a_permission_granted_only_by_tokens_that_never_expire_never_expires() -> None:
     tokens = (a_token("1", expires_in=NEVER), a_token("2", expires_in=-DAY), a_token("3", expires_in=None))
     assert permission_expiry(tokens, NOW) == {"read": math.inf}
 
 
-def test_an_endless_token_does_not_hide_one_that_expires() -> None:
+def test_a_token_that_never_expires_does_not_hide_one_that_expires() -> None:
     assert permission_expiry((a_token("1", expires_in=NEVER), a_token("2", expires_in=HOUR)), NOW) == {
         "read": NOW + HOUR
     }
@@ -57,7 +54,7 @@ def test_a_token_with_unreadable_expiry_counts_but_has_no_expiry() -> None:
     assert permission_tokens(tokens, NOW) == {"read": 1}
 
 
-def test_expired_tokens_grant_nothing_any_more() -> None:
+def test_expired_tokens_do_not_count_for_permissions() -> None:
     tokens = (
         a_token("1", expires_in=-DAY, permissions=("old",)),
         a_token("2", permissions=("old", "new")),
@@ -67,30 +64,13 @@ def test_expired_tokens_grant_nothing_any_more() -> None:
     assert permission_tokens(tokens, NOW) == {"old": 1, "new": 2, "gone": 0}
 
 
-def test_every_state_has_a_number() -> None:
+def test_every_state_has_a_count() -> None:
     assert state_counts((a_token(),), NOW) == {"active": 1, "expired": 0, "never_expires": 0, "unknown": 0}
 
 
-def test_tokens_with_the_same_labels_become_one_series_with_the_minimum() -> None:
+def test_tokens_with_the_same_labels_become_one_series_with_the_earliest_expiry() -> None:
     tokens = (a_token(expires_in=50 * DAY), a_token(expires_in=5 * DAY), a_token(expires_in=None))
     assert [token.expires_at for token in token_series(tokens)] == [NOW + 5 * DAY]
-
-
-def test_a_failed_poll_keeps_the_tokens_last_seen() -> None:
-    state = a_state(a_token(), at=NOW).failed(a_failure(), NOW + 10).failed(a_failure(Reason.TIMEOUT), NOW + 20)
-    assert state.tokens == (a_token(),)
-    assert state.last_success == NOW
-    assert state.failing_since == NOW + 10
-    assert state.failure == a_failure(Reason.TIMEOUT)
-
-
-def test_a_poll_that_works_ends_the_failure() -> None:
-    state = a_state(user=a_user()).failed(a_failure(), NOW).succeeded((), NOW + 10)
-    assert (state.failure, state.failing_since, state.last_success) == (None, None, NOW + 10)
-
-
-def test_every_reason_has_a_meaning() -> None:
-    assert all(reason.meaning for reason in Reason)
 
 
 expiries = st.one_of(st.none(), st.just(NEVER), st.integers(-5, 5).map(lambda days: NOW + days * DAY))
@@ -107,7 +87,7 @@ some_tokens = st.lists(
 
 
 @given(some_tokens)
-def test_permission_expiry_is_what_its_words_say(tokens: tuple[Token, ...]) -> None:
+def test_permission_expiry_agrees_with_its_definition(tokens: tuple[Token, ...]) -> None:
     for permission, value in permission_expiry(tokens, NOW).items():
         granting = [t.expires_at for t in tokens if permission in t.permissions and t.expires_at is not None]
         alive = [expiry for expiry in granting if expiry > NOW]
@@ -121,7 +101,7 @@ def test_states_add_up_and_series_have_distinct_labels(tokens: tuple[Token, ...]
     assert len(labels) == len(set(labels)) == len({(t.token_id, t.name) for t in tokens})
 
 
-def test_of_too_many_tokens_those_that_expire_next_are_kept_and_the_rest_is_counted() -> None:
+def test_the_tokens_that_expire_next_are_kept_and_others_are_counted() -> None:
     tokens = (
         a_token("gone-long", expires_in=-9 * DAY),
         a_token("gone", expires_in=-DAY),
@@ -141,27 +121,8 @@ def test_of_too_many_tokens_those_that_expire_next_are_kept_and_the_rest_is_coun
     assert most_relevant(tokens, 6, NOW) == (tokens, ())
 
 
-def test_a_user_with_too_many_tokens_still_has_all_of_them_counted() -> None:
-    tokens = tuple(a_token(str(number), expires_in=(number - 3) * DAY) for number in range(8))
-    state = UserState(a_user()).succeeded(tokens, NOW, most=2)
-    assert [token.token_id for token in state.tokens] == ["4", "5"]
-    assert state.counts(NOW) == {"active": 4, "expired": 4, "never_expires": 0, "unknown": 0}
-    assert (state.tokens_left_out, state.unexpired_left_out) == (6, 2)
-    # one of the two expires; what is only counted stays as it was
-    assert state.counts(NOW + 1.5 * DAY)[TokenState.EXPIRED] == 5
-    assert state.failed(a_failure(), NOW + DAY).left_out == state.left_out
-    assert state.succeeded(tokens[:1], NOW).left_out == ()
-
-
-def test_which_of_two_tokens_of_one_label_stands_for_both_does_not_depend_on_their_order() -> None:
+def test_the_choice_among_tokens_with_the_same_labels_does_not_depend_on_their_order() -> None:
     never, unread, late = (a_token(expires_in=expires_in) for expires_in in (NEVER, None, DAY))
     older = replace(late, created_at=NOW - 9 * DAY)
     for pair, stands in (((never, unread), never), ((late, never), late), ((late, older), older)):
         assert token_series(pair) == token_series(pair[::-1]) == (stands,)
-
-
-@pytest.mark.parametrize("most", [1, 2, 9])
-def test_a_state_is_the_same_after_storing_it(most: int) -> None:
-    tokens = (a_token("1"), a_token("2", expires_in=NEVER), a_token("3", expires_in=-DAY))
-    state = UserState(a_user()).succeeded(tokens, NOW, most)
-    assert msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=UserState) == state

@@ -24,7 +24,7 @@ def test_updates_are_published_in_the_order_in_which_they_were_put() -> None:
     assert len(published) == 3
 
 
-def test_a_thread_that_delivers_waits_for_one_that_delivers_already() -> None:
+def test_a_thread_that_delivers_waits_for_another_one_that_does() -> None:
     held, published = threading.Event(), []
     began = threading.Event()
 
@@ -49,7 +49,7 @@ def test_a_thread_that_delivers_waits_for_one_that_delivers_already() -> None:
     assert published == ["first", "second"]
 
 
-def test_however_many_threads_put_what_one_of_them_puts_stays_in_its_order() -> None:
+def test_updates_of_one_thread_stay_in_order_with_many_threads() -> None:
     published: list[tuple[str, int]] = []
     lock, numbers = threading.Lock(), {str(number): 0 for number in range(8)}
     delivery = Delivery(lambda update: published.append((update.organization, len(published))))
@@ -85,7 +85,7 @@ def test_a_publisher_that_delivers_itself_does_not_wait_for_itself() -> None:
     assert published == ["outer", "outer is done", "inner"]
 
 
-def test_an_update_that_raises_leaves_the_next_ones_to_the_next_delivery() -> None:
+def test_updates_after_one_that_raises_are_published_by_the_next_delivery() -> None:
     published: list[str] = []
 
     def publish(update: Update) -> None:

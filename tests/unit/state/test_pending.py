@@ -18,7 +18,7 @@ def a_state(number: int) -> UserState:
     return UserState(User("1", "a"), last_success=float(number), polled=True)
 
 
-def test_only_the_last_thousand_events_wait_and_the_others_are_counted() -> None:
+def test_only_the_last_thousand_events_wait_and_others_are_counted() -> None:
     pending = Pending()
     pending.add_events(an_event(number) for number in range(1200))
     assert [event.time for event in pending.events] == [NOW + number for number in range(200, 1200)]
@@ -27,7 +27,7 @@ def test_only_the_last_thousand_events_wait_and_the_others_are_counted() -> None
     assert pending.last_events == {("acme", Change.CREATED): NOW + 1199}
 
 
-def test_what_is_put_back_gives_way_to_what_came_since() -> None:
+def test_changes_since_a_failed_write_win_over_the_batch_put_back() -> None:
     failed, since = Pending(), Pending()
     failed.users = {("acme", "1"): a_state(1), ("acme", "2"): None}
     failed.add_events(an_event(number) for number in range(600))
@@ -39,7 +39,7 @@ def test_what_is_put_back_gives_way_to_what_came_since() -> None:
     assert since.dropped == 100
 
 
-def test_what_is_put_back_of_an_organization_removed_since_is_dropped() -> None:
+def test_a_batch_put_back_loses_organizations_removed_since() -> None:
     failed, since = Pending(), Pending()
     failed.users = {("acme", "1"): a_state(1), ("globex", "1"): a_state(1)}
     failed.own_tokens = {"acme": NOW}

@@ -1,8 +1,7 @@
-"""State on disk, in SQLite, so that a restart shows no gap and resolves no alert.
+"""Persists state in SQLite, so that a restart causes no gap in metrics and resolves no alert.
 
-One thread writes, in batches, off the path of sweeps and scrapes. Each batch is one transaction in WAL mode: whatever
-kills the process loses the last batch at most and never leaves half of one. A file that cannot be used costs what
-earlier runs knew and nothing else.
+One thread writes in batches, apart from sweeps and scrapes. Each batch is one transaction in WAL mode: a crash loses at
+most the last batch and never leaves part of one. If the file cannot be used, the exporter keeps its state in memory.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from exporter.model.kept_alert import KeptAlert
     from exporter.model.snapshot import OrganizationView, Sweep
     from exporter.model.state import UserState
-    from exporter.state.pending import UserKey
+    from exporter.model.user import UserKey
 
 _log = structlog.get_logger(__name__)
 _FLUSH_EVERY = 1.0
@@ -35,13 +34,13 @@ _STOP_TIMEOUT = 2.5
 
 
 class Storage:
-    """Persists changes. Pollers note them, which costs a dictionary entry; one thread writes.
+    """Persists changes. Pollers record them, which only adds to a dictionary; one thread writes.
 
     Args:
-        path: the file; made if it is missing, readable by its owner alone.
-        failed: called each time that something could not be read or written.
-        dropped: called with the number of events that were given up because too many were waiting.
-        supervisor: makes the writing thread.
+        path: the file; created if it does not exist, readable by its owner only.
+        failed: called for each failure to read or write.
+        dropped: called with the number of events that were dropped because too many were waiting.
+        supervisor: creates the writing thread.
     """
 
     def __init__(
@@ -51,10 +50,10 @@ class Storage:
         self._failed = failed
         self._dropped = dropped
         self._restored = Restored()
-        # Guards the two fields below: pollers note while the thread takes batches.
+        # Guards the fields below up to _kept_alerts: pollers record while the thread takes batches.
         self._lock = threading.Lock()
         self._pending = Pending()
-        # Users that have a row or are about to get one: others need no removal.
+        # Users that have a row or are about to get one; others need no removal.
         self._known: set[UserKey] = set()
         self._kept_alerts: tuple[KeptAlert, ...] = ()
         self._troubled = False
@@ -63,7 +62,7 @@ class Storage:
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """What an earlier run found changed, oldest first; empty before `load`."""
+        """The events of an earlier run, oldest first; empty before `load`."""
         return self._restored.events
 
     @property
@@ -72,19 +71,19 @@ class Storage:
         return self._restored.last_events
 
     def claim(self) -> None:
-        """Take the file for this process, for as long as it lives; `load` does without a file that another has."""
+        """Lock the file for the lifetime of this process. `load` ignores a file that another process has locked."""
         self._file.claim()
 
     def load(self) -> tuple[Mapping[str, OrganizationView], tuple[KeptAlert, ...]]:
-        """What an earlier run left: organizations by name, and the alerts that were kept.
+        """Read the state of an earlier run: organizations by name, and the alerts that were kept.
 
-        Nothing is written by that: a full disk does not cost the state. What cannot be read is logged and counted.
+        Writes nothing, so that a full disk does not lose the state. What cannot be read is logged and counted.
         """
         self._take(self._file.read())
         return self._restored.organizations, self._restored.alerts
 
     def start(self) -> None:
-        """Start to write."""
+        """Start the writing thread."""
         self._worker.start()
 
     def stop(self) -> bool:
@@ -93,7 +92,7 @@ class Storage:
         A disk that hangs is waited for once: the stop of other parts, such as giving a lock in Redis up, comes after.
 
         Returns:
-            True if that was done in time.
+            True if everything was written in time.
         """
         patience, self._patience = self._patience, 0.0
         ended = self._worker.stop(patience)
@@ -101,8 +100,8 @@ class Storage:
             self._file.close()
         return ended
 
-    def note(self, organization: str, state: UserState, found: Iterable[Event] = ()) -> None:
-        """Write a user's state and what the poll found of changed tokens, both together."""
+    def record(self, organization: str, state: UserState, found: Iterable[Event] = ()) -> None:
+        """Write a user's state and the events of the poll, in the same transaction."""
         with self._lock:
             self._pending.users[organization, state.user.user_id] = state
             self._pending.add_events(found)
@@ -113,12 +112,12 @@ class Storage:
             self._pending.sweeps[organization] = sweep
 
     def own_token(self, organization: str, expires_at: float | None) -> None:
-        """Write when the exporter's own token expires, in epoch seconds; None if that is not known any more."""
+        """Write when the exporter's own token expires, in epoch seconds; None if it is no longer known."""
         with self._lock:
             self._pending.own_tokens[organization] = expires_at
 
     def removed(self, organization: str, user_ids: Iterable[str]) -> None:
-        """Remove users that are not watched any more."""
+        """Remove users that are no longer watched."""
         with self._lock:
             for user_id in user_ids:
                 key = (organization, user_id)
@@ -127,13 +126,13 @@ class Storage:
                     self._pending.users[key] = None
 
     def organization_removed(self, organization: str) -> None:
-        """Remove all that is known of an organization: users, sweep, own token, events."""
+        """Remove everything about an organization: users, sweep, own token, events."""
         with self._lock:
             self._pending.remove_organization(organization)
             self._known = {key for key in self._known if key[0] != organization}
 
     def keep_alerts(self, alerts: Iterable[KeptAlert]) -> None:
-        """Write these alerts instead of those kept before."""
+        """Write these alerts in place of those kept before."""
         kept = tuple(alerts)
         with self._lock:
             if kept != self._kept_alerts:
@@ -151,8 +150,8 @@ class Storage:
 
     def _flush(self) -> None:
         if self._file.waiting:
-            # It was busy or another process's at the start. What it holds is older than what this run knows by now,
-            # but rows of users that are gone since must be known to be removed.
+            # The file was busy or locked at the start. Its state is older than that of this run, but its rows must be
+            # known, so that those of removed users can be deleted.
             self._file.claim()
             self._take(self._file.read())
         if not self._file.prepare(self._restored):
@@ -175,20 +174,20 @@ class Storage:
     def _next_batch(self) -> Pending:
         with self._lock:
             batch, self._pending = self._pending, Pending()
-            # Before they are written: a removal that comes meanwhile must not be passed over.
+            # Updated before the rows are written: a removal that arrives meanwhile must not be missed.
             self._known.update(key for key, state in batch.users.items() if state is not None)
             self._known.difference_update(key for key, state in batch.users.items() if state is None)
         return batch
 
     def _put_back(self, batch: Pending, error: Exception) -> None:
-        """What could not be written waits for the next try, unless something newer has come."""
+        """Keep a batch that could not be written for the next attempt, unless newer changes have arrived."""
         with self._lock:
             self._known.update(key for key, state in batch.users.items() if state is None)
             self._pending.put_back(batch)
         self._failed()
         if not self._troubled:
             _log.error(
-                "state cannot be written, it is kept in memory and tried again",
+                "state cannot be written; it is kept in memory and writing is retried",
                 path=str(self._file.path),
                 error=str(error),
             )

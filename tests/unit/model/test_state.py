@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+from support.builders import DAY, NOW, a_failure, a_state, a_token, a_user
+
+from exporter.model.state import Reason, UserState
+from exporter.model.token import (
+    NEVER,
+    TokenState,
+)
+
+
+def test_a_failed_poll_keeps_the_last_known_tokens() -> None:
+    state = a_state(a_token(), at=NOW).failed(a_failure(), NOW + 10).failed(a_failure(Reason.TIMEOUT), NOW + 20)
+    assert state.tokens == (a_token(),)
+    assert state.last_success == NOW
+    assert state.failing_since == NOW + 10
+    assert state.failure == a_failure(Reason.TIMEOUT)
+
+
+def test_a_successful_poll_ends_the_failure() -> None:
+    state = a_state(user=a_user()).failed(a_failure(), NOW).succeeded((), NOW + 10)
+    assert (state.failure, state.failing_since, state.last_success) == (None, None, NOW + 10)
+
+
+def test_every_reason_has_a_meaning() -> None:
+    assert all(reason.meaning for reason in Reason)
+
+
+def test_tokens_beyond_the_limit_are_included_in_the_counts() -> None:
+    tokens = tuple(a_token(str(number), expires_in=(number - 3) * DAY) for number in range(8))
+    state = UserState(a_user()).succeeded(tokens, NOW, most=2)
+    assert [token.token_id for token in state.tokens] == ["4", "5"]
+    assert state.counts(NOW) == {"active": 4, "expired": 4, "never_expires": 0, "unknown": 0}
+    assert (state.tokens_left_out, state.unexpired_left_out) == (6, 2)
+    # one of the two expires; what is only counted stays as it was
+    assert state.counts(NOW + 1.5 * DAY)[TokenState.EXPIRED] == 5
+    assert state.failed(a_failure(), NOW + DAY).left_out == state.left_out
+    assert state.succeeded(tokens[:1], NOW).left_out == ()
+
+
+@pytest.mark.parametrize("most", [1, 2, 9])
+def test_a_state_survives_encoding(most: int) -> None:
+    tokens = (a_token("1"), a_token("2", expires_in=NEVER), a_token("3", expires_in=-DAY))
+    state = UserState(a_user()).succeeded(tokens, NOW, most)
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=UserState) == state

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from support.builders import NOW, a_state, a_token
+
+from exporter.model.event import Change, Event, events
+from exporter.state.audit import KEPT, AuditTrail
+
+LATER = NOW + 900
+
+
+def test_the_last_thousand_events_are_kept_and_all_are_counted() -> None:
+    counted: list[Event] = []
+    trail = AuditTrail(counted.append)
+    before = a_state()
+    earlier = Event(NOW, "acme", "u1", "li.wei", Change.RENAMED, "0", "ci")
+    trail.restore([earlier], {("acme", Change.RENAMED): NOW})
+    trail.record(events("acme", before, before.succeeded((a_token("a"), a_token("b")), LATER)))
+    assert [event.token_id for event in trail.latest()] == ["b", "a", "0"]
+    assert [(event.change, event.token_id) for event in counted] == [(Change.CREATED, "a"), (Change.CREATED, "b")]
+    many = before.succeeded(tuple(a_token(f"{number}") for number in range(KEPT + 7)), LATER)
+    trail.record(events("acme", before, many))
+    assert len(trail.latest()) == KEPT
+    assert trail.latest()[0].token_id == f"{KEPT + 6}"
+    # however much happened since
+    assert trail.last() == {("acme", Change.RENAMED): NOW, ("acme", Change.CREATED): LATER}
