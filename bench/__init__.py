@@ -1,1 +1,1 @@
-"""Benchmarks: each figure beside its peers' in the same run. `make bench` runs them; nothing here is a test."""
+"""Benchmarks that compare the exporter with other tools in the same run. `make bench` runs them. They are not tests."""

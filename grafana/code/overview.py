@@ -86,7 +86,7 @@ def build() -> dashboard.Dashboard:
                counted("unknown"), colors=((None, GREEN), (1, YELLOW))),
         number("Users failing", "Users whose last poll failed. Their tokens are those seen last.",
                f"count(max by (organization, user_id) (yunxiao_user_up{{{WHO}}}) == 0) or vector(0)", colors=NOTHING),
-        number("Oldest data", "Time since the last successful poll of the user for whom it is longest.",
+        number("Oldest data", "Time since the last successful poll of the least recently polled user.",
                f"max(time() - max by (organization, user_id) (yunxiao_user_last_success_timestamp_seconds{{{WHO}}}))",
                unit="s", colors=((None, GREEN), (3600, ORANGE), (4 * 3600, RED))),
     )  # fmt: skip
