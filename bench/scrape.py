@@ -65,10 +65,10 @@ def rendering(users: int) -> str:
     text = [
         Row("ours, text", plain, size),
         Row("ours, OpenMetrics", best_of(5, lambda: exposition.scrape(_OPENMETRICS, ""))),
-        Row("ours, text, packed as well", whole, "never joined in one piece"),
+        Row("ours, text, with compression", whole, "parts are compressed without joining them"),
         Row("prometheus_client `generate_latest`, text", best_of(2, lambda: generate_latest(stock))),
         Row("prometheus_client `generate_latest`, OpenMetrics", best_of(2, lambda: generate_openmetrics(stock))),
-        Row("copying a ready body", best_of(5, lambda: bytes(bytearray(body))), "the limit"),
+        Row("copying a static body", best_of(5, lambda: bytes(bytearray(body))), "lower limit"),
     ]
     compressed = [
         Row("ours (isal, level 1)", packed, f"{len(exposition.scrape('', 'gzip').content) / 1e6:.1f} MB"),
@@ -76,7 +76,9 @@ def rendering(users: int) -> str:
         Row("zlib, level 9, as prometheus_client", best_of(1, lambda: gzip.compress(body, 9))),
     ]
     title = f"a scrape of {users:,} users"
-    return markdown(f"Rendering {title}", "seconds", text) + "\n" + markdown(f"Packing {title}", "seconds", compressed)
+    return (
+        markdown(f"Rendering {title}", "seconds", text) + "\n" + markdown(f"Compressing {title}", "seconds", compressed)
+    )
 
 
 def scraping(users: int) -> str:
@@ -100,11 +102,11 @@ def scraping(users: int) -> str:
     names = {
         "ours": "ours",
         "stock": "prometheus_client's own server",
-        "static": "a ready body",
+        "static": "a static body",
         "client_golang": "an exporter on client_golang",
     }
-    rows = [Row(names[kind], durations[kind], "" if kind != "static" else "the limit") for kind in ports]
-    return markdown(f"`scrape_duration_seconds` of {users:,} users, least of {_SCRAPES}", "seconds", rows)
+    rows = [Row(names[kind], durations[kind], "" if kind != "static" else "lower limit") for kind in ports]
+    return markdown(f"`scrape_duration_seconds` of {users:,} users, shortest of {_SCRAPES}", "seconds", rows)
 
 
 @contextlib.contextmanager

@@ -40,7 +40,7 @@ def sweeping(users: int) -> str:
         if shutil.which("curl") and shutil.which("jq"):
             rows.append(_shell(settings, folder))
     title = f"A sweep at {LATENCY * 1000:.0f} ms latency, {users:,} users with {WORKERS} workers"
-    return markdown(title, "seconds a user", rows)
+    return markdown(title, "seconds per user", rows)
 
 
 @contextlib.contextmanager
@@ -74,7 +74,7 @@ def _ours(settings: Settings, users: int) -> Row:
     outcome = sweep_once(settings, SystemClock(), lambda _: None, lambda _: None)
     took, cpu = time.perf_counter() - started, _cpu(resource.RUSAGE_SELF) - cpu
     assert not outcome.failures, outcome.failures
-    return Row("ours", took / users, f"{users / took:,.0f} requests a second, {cpu / users * 1000:.2f} ms CPU each")
+    return Row("ours", took / users, f"{users / took:,.0f} requests per second, {cpu / users * 1000:.2f} ms CPU each")
 
 
 def _requests_of(settings: Settings) -> list[tuple[str, str]]:

@@ -32,6 +32,6 @@ def best_of(runs: int, work: Callable[[], object]) -> float:
 def markdown(title: str, unit: str, rows: Sequence[Row]) -> str:
     """A Markdown table that compares each row's time with the first row's."""
     first = rows[0].seconds
-    lines = [f"### {title}", "", f"| | {unit} | times the first | |", "|---|---:|---:|---|"]
+    lines = [f"### {title}", "", f"| | {unit} | relative | |", "|---|---:|---:|---|"]
     lines += [f"| {row.what} | {row.seconds:.4g} | {row.seconds / first:.1f} | {row.note} |" for row in rows]
     return "\n".join(lines) + "\n"
