@@ -139,7 +139,7 @@ def build() -> dashboard.Dashboard:
     board.with_panel(calendar.span(10).height(11))
 
     board.with_row(dashboard.Row("Risk"))
-    gone = arranged(
+    expired = arranged(
         grid(
             "Expired and still listed",
             "Expired tokens, most recent first: what stopped working, and what should be deleted.",
@@ -154,10 +154,10 @@ def build() -> dashboard.Dashboard:
         },
         order="Expired for",
     )
-    gone.override_by_name(
+    expired.override_by_name(
         "Expired for", [field("unit", "s"), field("decimals", 1), *colored(((None, RED), (30 * DAY, ORANGE)))]
     )
-    board.with_panel(gone.span(12).height(9))
+    board.with_panel(expired.span(12).height(9))
     endless = arranged(
         grid(
             "Never expiring",
@@ -220,28 +220,28 @@ def build() -> dashboard.Dashboard:
         ),
     )
     board.with_panel(by_policy.span(8).height(9))
-    broken = {"policy": "Policy", "severity": "Severity"}
-    crowded = arranged(
+    policy_columns = {"policy": "Policy", "severity": "Severity"}
+    violating_users = arranged(
         grid(
             "Users that violate a policy",
             "Users that violate a policy for users, such as by the number of their tokens.",
             rows(f"max by (organization, user_id, user, policy, severity) (yunxiao_user_policy_violation{{{WHO}}})"),
         ),
-        {"organization": "Organization", "user": "User"} | broken,
+        {"organization": "Organization", "user": "User"} | policy_columns,
         order="User",
     )
-    board.with_panel(crowded.span(12).height(9))
-    breaking = arranged(
+    board.with_panel(violating_users.span(12).height(9))
+    violating_tokens = arranged(
         grid(
             "Tokens that violate a policy",
             "One row per token and policy. Exemptions, with a reason and a last day, are part of the configuration.",
             rows(f"max by ({SERIES}, policy, severity) (yunxiao_token_policy_violation{{{WHO}}})"),
         ),
-        {"organization": "Organization", "user": "User", "token": "Token", "token_id": "Token id"} | broken,
+        {"organization": "Organization", "user": "User", "token": "Token", "token_id": "Token id"} | policy_columns,
         order="Severity",
     )
     colors = {name: {"color": color, "index": place} for place, (name, color) in enumerate(SEVERITY_COLORS.items())}
-    for panel in (crowded, breaking):
+    for panel in (violating_users, violating_tokens):
         panel.override_by_name(
             "Severity",
             [
@@ -249,7 +249,7 @@ def build() -> dashboard.Dashboard:
                 field("custom.cellOptions", {"type": "color-text"}),
             ],
         )
-    board.with_panel(breaking.span(24).height(10))
+    board.with_panel(violating_tokens.span(24).height(10))
 
     board.with_row(dashboard.Row("Trends and failing users"))
     states = lines(
