@@ -276,7 +276,7 @@ def build() -> dashboard.Dashboard:
         order="Age of data",
         descending=True,
     )
-    never = {"type": "value", "options": {"-1": {"text": "never read", "index": 0}}}
+    never = {"type": "value", "options": {"-1": {"text": "never polled", "index": 0}}}
     failing.override_by_name(
         "Age of data",
         [
