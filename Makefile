@@ -1,4 +1,4 @@
-# Two commands do everything on a fresh Debian machine: `make demo` and `make test`.
+# On a fresh Debian machine, `make demo` and `make test` set up everything they need.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -13,44 +13,44 @@ SOAK_ARGS ?=
 
 .PHONY: help demo test lint format docs dashboards bench soak lock clean
 
-help: ## list the targets
+help: ## list all targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
-demo: $(VENV)/.runtime ## run the exporter against a simulated enterprise, no account needed
+demo: $(VENV)/.runtime ## run the exporter against a simulated enterprise; no account needed
 	$(BIN)/python -m exporter demo $(DEMO_ARGS)
 
-test: lint ## check and test everything, with the real Prometheus, Alertmanager and Chromium
+test: lint ## run all checks and tests, with the real Prometheus, Alertmanager and Chromium
 	scripts/debian-packages.sh test
 	scripts/test.sh $(BIN)/python $(TEST_ARGS)
 
-lint: $(VENV)/.dev ## ruff, mypy and generated files
+lint: $(VENV)/.dev ## check style, types, import layers and generated files
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python scripts/make_docs.py --check
 
-format: $(VENV)/.dev ## let ruff mend what it can
+format: $(VENV)/.dev ## format the code and apply automatic fixes
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-docs: $(VENV)/.dev ## make docs/metrics.md and docs/configuration.md anew from the code
+docs: $(VENV)/.dev ## generate docs/metrics.md and docs/configuration.md from the code
 	$(BIN)/python scripts/make_docs.py
 
-dashboards: $(VENV)/.dev ## build grafana/dashboards anew from grafana/code
+dashboards: $(VENV)/.dev ## generate grafana/dashboards from grafana/code
 	$(BIN)/python grafana/code/build.py
 
-bench: $(VENV)/.dev ## measure beside peers, and write docs/performance.md
+bench: $(VENV)/.dev ## run the benchmarks and write docs/performance.md
 	$(BIN)/python -m bench --write docs/performance.md
 
-soak: $(VENV)/.dev ## run the daemon under a seeded schedule of faults for SOAK_MINUTES (30) and check its promises
+soak: $(VENV)/.dev ## run the daemon under a seeded schedule of faults for SOAK_MINUTES (30)
 	scripts/debian-packages.sh soak
 	$(BIN)/python -m soak $(SOAK_ARGS)
 
-lock: $(VENV)/.dev ## pin every dependency anew, with hashes
+lock: $(VENV)/.dev ## update the pinned dependencies and their hashes
 	scripts/lock.sh $(BIN)/uv
 
-clean: ## remove what the other targets made
+clean: ## remove what the other targets created
 	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:

@@ -25,7 +25,7 @@ CONFIG = Config.model_validate(
 
 
 def a_store(users: int) -> Store:
-    """So many users with three tokens on average, all read just now."""
+    """A store with this many users, three tokens on average, all polled just now."""
     now = time.time()
     enterprise = Enterprise(users, base=now)
     ledger = Ledger("acme", [User(one.user_id, one.name) for one in enterprise.users()], since=now)
@@ -38,7 +38,7 @@ def a_store(users: int) -> Store:
 
 
 def an_exposition(store: Store, telemetry: Telemetry) -> Exposition:
-    """What answers scrapes in the daemon."""
+    """The exposition, as in the daemon."""
     exposition = Exposition(
         telemetry.registry,
         store,

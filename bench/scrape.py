@@ -1,4 +1,4 @@
-"""What a scrape costs: rendering and packing in the process, then whole scrapes by the real Prometheus."""
+"""The cost of a scrape: rendering and compression in the process, then complete scrapes by the real Prometheus."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SCRAPES = 6
 
 
 class _Moving:
-    """A clock that is a second later each time, so that no body is shared with the scrape before."""
+    """A clock that advances a second per call, so that no body is reused for the next scrape."""
 
     def __init__(self) -> None:
         self.time = time.time()
@@ -48,7 +48,7 @@ class _Moving:
 
 
 def rendering(users: int) -> str:
-    """Tables of what is made in the process."""
+    """Tables of rendering and compression in the process."""
     store, telemetry = a_store(users), Telemetry()
     exposition = an_exposition(store, telemetry)
     exposition._clock = _Moving()  # noqa: SLF001 - the bench moves the time along
@@ -65,10 +65,10 @@ def rendering(users: int) -> str:
     text = [
         Row("ours, text", plain, size),
         Row("ours, OpenMetrics", best_of(5, lambda: exposition.scrape(_OPENMETRICS, ""))),
-        Row("ours, text, packed as well", whole, "never joined in one piece"),
+        Row("ours, text, with compression", whole, "parts are compressed without joining them"),
         Row("prometheus_client `generate_latest`, text", best_of(2, lambda: generate_latest(stock))),
         Row("prometheus_client `generate_latest`, OpenMetrics", best_of(2, lambda: generate_openmetrics(stock))),
-        Row("copying a ready body", best_of(5, lambda: bytes(bytearray(body))), "the limit"),
+        Row("copying a static body", best_of(5, lambda: bytes(bytearray(body))), "lower limit"),
     ]
     compressed = [
         Row("ours (isal, level 1)", packed, f"{len(exposition.scrape('', 'gzip').content) / 1e6:.1f} MB"),
@@ -76,11 +76,13 @@ def rendering(users: int) -> str:
         Row("zlib, level 9, as prometheus_client", best_of(1, lambda: gzip.compress(body, 9))),
     ]
     title = f"a scrape of {users:,} users"
-    return markdown(f"Rendering {title}", "seconds", text) + "\n" + markdown(f"Packing {title}", "seconds", compressed)
+    return (
+        markdown(f"Rendering {title}", "seconds", text) + "\n" + markdown(f"Compressing {title}", "seconds", compressed)
+    )
 
 
 def scraping(users: int) -> str:
-    """A table of whole scrapes, as the real Prometheus measures them where it is installed."""
+    """A table of complete scrapes, measured by the real Prometheus if it is installed."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         ports = {}
@@ -95,16 +97,16 @@ def scraping(users: int) -> str:
             stack.enter_context(_golang(go, folder, ports["ours"], ports["client_golang"]))
             _wait_for(ports["client_golang"])
         if (prometheus := shutil.which("prometheus")) is None:
-            return "Prometheus is not installed, so whole scrapes were not measured.\n"
+            return "Complete scrapes were not measured, because Prometheus is not installed.\n"
         durations = stack.enter_context(_prometheus(prometheus, folder, ports))
     names = {
         "ours": "ours",
         "stock": "prometheus_client's own server",
-        "static": "a ready body",
+        "static": "a static body",
         "client_golang": "an exporter on client_golang",
     }
-    rows = [Row(names[kind], durations[kind], "" if kind != "static" else "the limit") for kind in ports]
-    return markdown(f"`scrape_duration_seconds` of {users:,} users, least of {_SCRAPES}", "seconds", rows)
+    rows = [Row(names[kind], durations[kind], "" if kind != "static" else "lower limit") for kind in ports]
+    return markdown(f"`scrape_duration_seconds` of {users:,} users, shortest of {_SCRAPES}", "seconds", rows)
 
 
 @contextlib.contextmanager
@@ -132,7 +134,7 @@ def _wait_for(port: int) -> None:
 
 @contextlib.contextmanager
 def _golang(go: str, folder: Path, source: int, port: int) -> Iterator[None]:
-    """The Go peer with the samples that ours serves about users; built from Debian's Go packages."""
+    """The exporter in Go with the same samples about users, built with Debian's Go packages."""
     text = requests.get(f"http://127.0.0.1:{source}/metrics", timeout=60).text
     lines = [line for line in text.splitlines(keepends=True) if "yunxiao_user" in line or "yunxiao_token" in line]
     (folder / "samples.txt").write_text("".join(lines), encoding="utf-8")
@@ -145,7 +147,7 @@ def _golang(go: str, folder: Path, source: int, port: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _prometheus(executable: str, folder: Path, ports: dict[str, int]) -> Iterator[dict[str, float]]:
-    """The least scrape duration of each server, once Prometheus has scraped each several times, one after the other."""
+    """The shortest scrape duration of each server, after Prometheus has scraped each server several times."""
     jobs = "".join(
         f"  - job_name: {kind}\n    static_configs: [{{targets: ['127.0.0.1:{port}']}}]\n"
         for kind, port in ports.items()

@@ -1,4 +1,4 @@
-"""One server for scrapes in a process of its own.
+"""One server for scrapes, in its own process.
 
 usage: python -m bench.serve ours|stock|static USERS PORT
 """
@@ -30,7 +30,7 @@ _OPENMETRICS = "application/openmetrics-text"
 
 
 def main(kind: str, users: int, port: int) -> None:
-    """Serve until killed."""
+    """Serve until the process is killed."""
     store = a_store(users)
     match kind:
         case "ours":
@@ -55,14 +55,14 @@ def main(kind: str, users: int, port: int) -> None:
 
 
 def _static(body: bytes, port: int) -> None:
-    """The limit: a ready body, in plain and packed."""
+    """The lower limit: a body that is ready, plain and compressed."""
     packed = gzip.compress(body, 1)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
         def do_GET(self) -> None:
             accepted = "gzip" in self.headers.get("Accept-Encoding", "")

@@ -1,8 +1,8 @@
-"""What slow readers of /metrics cost a server, and what a normal client notices of them.
+"""The cost of slow readers of /metrics for a server, and their effect on a normal client.
 
 usage: python -m bench.slow_readers [USERS] [READERS]
 
-Starts a server of its own on loopback. Its log lines are about the readers that it cuts off.
+Starts its own server on loopback, which logs the readers that it disconnects.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _REQUEST = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 class _Normal:
-    """A normal client that asks again and again; notes the slowest answer."""
+    """A normal client that sends one request after another and records the slowest answer."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -43,7 +43,7 @@ class _Normal:
 
 
 def main(users: int, readers: int) -> None:
-    """Print what is measured."""
+    """Measure and print."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     server = subprocess.Popen([sys.executable, "-m", "bench.serve", "ours", str(users), str(port)])
@@ -74,7 +74,7 @@ def main(users: int, readers: int) -> None:
 
 
 def _ready(url: str) -> int:
-    """Wait until the server answers; the size of the body in plain text."""
+    """Wait until the server answers; returns the size of the plain body in bytes."""
     end = time.monotonic() + 120
     while True:
         try:

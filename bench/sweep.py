@@ -1,4 +1,4 @@
-"""What a sweep costs: ours beside a loop with requests and one with curl and jq, on the same simulated platform."""
+"""The cost of a sweep, compared with a loop with requests and one with curl and jq, on the same simulated platform."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 LATENCY = 0.05
 WORKERS = 64
 _FEW = 100
-"""Users for the loops, which take as long for each."""
+"""Users for the loops, whose time per user does not depend on the number."""
 
 
 def sweeping(users: int) -> str:
-    """A table of time and CPU for each user."""
+    """A table of time and CPU per user."""
     with _platform(users) as folder:
         settings = load(folder / "config.yaml", os.environ)
         rows = [_ours(settings, users), _plain(settings)]
         if shutil.which("curl") and shutil.which("jq"):
             rows.append(_shell(settings, folder))
     title = f"A sweep at {LATENCY * 1000:.0f} ms latency, {users:,} users with {WORKERS} workers"
-    return markdown(title, "seconds a user", rows)
+    return markdown(title, "seconds per user", rows)
 
 
 @contextlib.contextmanager
@@ -74,7 +74,7 @@ def _ours(settings: Settings, users: int) -> Row:
     outcome = sweep_once(settings, SystemClock(), lambda _: None, lambda _: None)
     took, cpu = time.perf_counter() - started, _cpu(resource.RUSAGE_SELF) - cpu
     assert not outcome.failures, outcome.failures
-    return Row("ours", took / users, f"{users / took:,.0f} requests a second, {cpu / users * 1000:.2f} ms CPU each")
+    return Row("ours", took / users, f"{users / took:,.0f} requests per second, {cpu / users * 1000:.2f} ms CPU each")
 
 
 def _requests_of(settings: Settings) -> list[tuple[str, str]]:
@@ -96,7 +96,7 @@ def _plain(settings: Settings) -> Row:
 
 
 def _shell(settings: Settings, folder: Path) -> Row:
-    """One curl and one jq a user, as people write it."""
+    """One curl and one jq per user, as in a typical shell script."""
     header = folder / "header"
     header.write_text(f"x-yunxiao-token: {settings.organizations[0].token.current().reveal()}\n", encoding="utf-8")
     wanted = _requests_of(settings)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What was measured, in words, and its seconds; and how it compares with the first row of its table."""
+    """What was measured, and the seconds that it took."""
 
     what: str
     seconds: float
@@ -20,7 +20,7 @@ class Row:
 
 
 def best_of(runs: int, work: Callable[[], object]) -> float:
-    """The shortest time of several runs in seconds: the others were held up by something else."""
+    """The shortest time of several runs in seconds; the others were delayed by something else."""
     times = []
     for _ in range(runs):
         started = time.perf_counter()
@@ -30,8 +30,8 @@ def best_of(runs: int, work: Callable[[], object]) -> float:
 
 
 def markdown(title: str, unit: str, rows: Sequence[Row]) -> str:
-    """A table; each row's time is compared with the first one's."""
+    """A Markdown table that compares each row's time with the first row's."""
     first = rows[0].seconds
-    lines = [f"### {title}", "", f"| | {unit} | times the first | |", "|---|---:|---:|---|"]
+    lines = [f"### {title}", "", f"| | {unit} | relative | |", "|---|---:|---:|---|"]
     lines += [f"| {row.what} | {row.seconds:.4g} | {row.seconds / first:.1f} | {row.note} |" for row in rows]
     return "\n".join(lines) + "\n"

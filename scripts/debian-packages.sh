@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that are missing, when root; says which ones to install otherwise.
+# Installs missing Debian packages as root; otherwise names them.
 # usage: debian-packages.sh python | test | soak
 set -euo pipefail
 
@@ -11,7 +11,7 @@ need() { # need COMMAND PACKAGE
 case "${1:-}" in
 python)
     need python3 python3
-    # Debian's python3 comes without what makes virtual environments.
+    # Debian's python3 cannot create virtual environments without python3-venv.
     "${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
     ;;
 test)
@@ -44,5 +44,5 @@ if [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null; then
     exit 0
 fi
 echo "missing Debian packages: ${missing[*]}; install them as root: apt-get install ${missing[*]}" >&2
-# Without servers the tests that need them are skipped, except under CI, where nothing may be skipped.
+# Tests without their server are skipped, except in CI, where no test may be skipped.
 [[ "$1" == test && "${CI:-}" != true ]]

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Pins every dependency with hashes, for all supported versions of Python; names no registry.
+# Pins every dependency with hashes, for all supported Python versions, without naming a registry.
 # usage: lock.sh PATH-OF-UV
 set -euo pipefail
 uv=$1

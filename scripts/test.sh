@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Runs all tests, several files at a time, since most of them wait for something; then searches all that they showed for
-# secrets.
+# Runs all tests, several files in parallel because most tests wait for something; then searches their output for secrets.
 # usage: test.sh PYTHON [PYTEST-ARGUMENT…]
 set -euo pipefail
 python=$1

@@ -1,1 +1,1 @@
-"""Runs the real daemon under a seeded schedule of faults and checks its promises all the time: `make soak`."""
+"""Runs the real daemon under a seeded schedule of faults and checks its invariants continuously: `make soak`."""

@@ -1,4 +1,4 @@
-"""Runs the harness: python -m soak [--profile single|replicas|all|platform-away]; docs/soak.md explains it."""
+"""Runs the soak test: python -m soak [--profile single|replicas|all|platform-away]; docs/soak.md explains it."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _AWAY = "platform-away"
 
 
 def main() -> int:
-    """Run what the arguments say; 0 if all promises were kept."""
+    """Run with the arguments of the command line; returns 0 if all invariants held."""
     parser = argparse.ArgumentParser(prog="python -m soak", description=__doc__)
     minutes = float(os.environ.get("SOAK_MINUTES", "30"))
     seed = int(os.environ.get("SOAK_SEED") or random.SystemRandom().randrange(1_000_000))
     parser.add_argument("--profile", choices=[*Profile, _AWAY], default=Profile.ALL.value, help="which daemons run")
-    parser.add_argument("--minutes", type=float, default=minutes, help="SOAK_MINUTES; 30 unless given")
-    parser.add_argument("--seed", type=int, default=seed, help="SOAK_SEED; another one each time unless given")
-    parser.add_argument("--users", type=int, help="users at the start; 120, or 3000 for platform-away")
-    parser.add_argument("--keep-going", action="store_true", help="go on after the first violation")
+    parser.add_argument("--minutes", type=float, default=minutes, help="duration; default: SOAK_MINUTES or 30")
+    parser.add_argument("--seed", type=int, default=seed, help="seed of the schedule; default: SOAK_SEED or random")
+    parser.add_argument("--users", type=int, help="users at the start; default: 120, or 3000 for platform-away")
+    parser.add_argument("--keep-going", action="store_true", help="continue after the first violation")
     parser.add_argument("--keep", action="store_true", help="keep configuration, state and logs")
     arguments = parser.parse_args()
-    # So that a run that is ended from outside ends its daemons and unmounts its disk.
+    # A run that is stopped from outside must stop its daemons and unmount its disk.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     seconds = arguments.minutes * 60

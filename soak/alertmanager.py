@@ -1,4 +1,4 @@
-"""An Alertmanager on loopback that takes everything, or behaves badly: away, slow, 400 that echoes, 500, garbage."""
+"""An Alertmanager on loopback that accepts everything, or fails: unreachable, slow, 400 that echoes, 500, garbage."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that is killed in mid-request is nothing to print a traceback about."""
+        """Print no traceback for a client that is killed during a request."""
 
 
 class AlertmanagerStub:
-    """Answers from the start; `mode` says how."""
+    """Answers from the start, according to `mode`."""
 
     def __init__(self) -> None:
         self.mode = GOOD
@@ -32,7 +32,7 @@ class AlertmanagerStub:
         self.url = f"http://127.0.0.1:{self._port}"
 
     def behave(self, mode: str) -> None:
-        """Answer in another way from now on; ``away`` closes the port."""
+        """Change how it answers; ``away`` closes the port."""
         if mode == "away":
             self.close()
         elif self.mode == "away":
@@ -40,7 +40,7 @@ class AlertmanagerStub:
         self.mode = mode
 
     def close(self) -> None:
-        """End, unless away already."""
+        """Close the port if it is open."""
         self._stopping.set()
         if self.mode != "away":
             self._server.shutdown()
@@ -56,7 +56,7 @@ class AlertmanagerStub:
             timeout = 90
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
             def do_POST(self) -> None:
                 batch = self.rfile.read(int(self.headers.get("Content-Length", "0")))
@@ -72,7 +72,7 @@ class AlertmanagerStub:
         return server
 
     def answer(self, authorization: str, size: int, stopping: threading.Event) -> tuple[int, bytes]:
-        """Status and body for one batch."""
+        """The status and body of the answer to one batch."""
         match self.mode:
             case "400 echoing":
                 return 400, f'{{"code":601,"message":"bad header Authorization: {authorization}"}}'.encode()

@@ -1,4 +1,4 @@
-"""The memory curve of a daemon whose platform is away for long: it must be flat."""
+"""Memory over time of a daemon whose platform is unreachable: it must not grow."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _WARM_UP = 300.0
 _ALLOWED = 5 * MB
 _ROW = 60.0
 _SETTLED = 10
-"""Samples whose lowest counts: memory that is given back a moment later is not kept."""
+"""Number of samples of which the lowest counts, since memory may be released a moment later."""
 
 
 def platform_away(folder: Path, users: int, seconds: float, say: Callable[[str], None]) -> int:
-    """Run a daemon against a closed port and print its memory each minute; 0 if it did not grow.
+    """Run a daemon against a closed port and print its memory every minute; returns 0 if it did not grow.
 
     Args:
         folder: for configuration and log.
-        users: how many are asked for in vain.
-        seconds: how long.
+        users: number of users.
+        seconds: duration of the run.
         say: prints a line.
     """
     warm_up = min(_WARM_UP, seconds / 2)
@@ -64,7 +64,7 @@ def _measure(daemon: Daemon, users: int, seconds: float, warm_up: float, say: Ca
     row = 0.0
     first: float | None = None
     recent: list[float] = []
-    say(f"{users} users, {_RATE} requests a second, platform away")
+    say(f"{users} users, {_RATE} requests per second, platform unreachable")
     say(f"{'minute':>7} {'RSS MB':>9} {'requests':>9} {'growth MB':>10}")
     while (at := time.monotonic() - started) < seconds + 1:
         memory = daemon.measure()[0]
@@ -77,7 +77,7 @@ def _measure(daemon: Daemon, users: int, seconds: float, warm_up: float, say: Ca
             say(f"{at / 60:7.1f} {min(recent) / MB:9.2f} {_requests(daemon):9.0f} {growth:>10}")
         time.sleep(1)
     grown = min(recent) - (first or 0.0)
-    say(f"growth after the first {warm_up / 60:.1f} minutes: {grown / MB:.2f} MB, allowed are {_ALLOWED / MB:.0f}")
+    say(f"growth after the first {warm_up / 60:.1f} minutes: {grown / MB:.2f} MB, limit {_ALLOWED / MB:.0f} MB")
     return 0 if grown < _ALLOWED else 1
 
 

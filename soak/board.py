@@ -1,4 +1,4 @@
-"""All promises of a run together: what was checked, how close it came, and what was broken."""
+"""All invariants of a run: what was checked, the worst values, and the violations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from soak.bounds import Bounds, Scale
-from soak.invariants import Freshness, Gone, Growth, Health, Leadership, LogRate, Resources
+from soak.invariants import Freshness, Growth, Health, Leadership, LogRate, Removed, Resources
 from soak.measure import Duration, Worst
 from soak.samples import Violation
 
@@ -25,8 +25,8 @@ class Checks:
     growth: Growth
     leadership: Leadership
     freshness: Freshness
-    shown: Gone
-    stored: Gone
+    shown: Removed
+    stored: Removed
     health: Health
     log: LogRate
     scrape: Duration
@@ -36,13 +36,13 @@ class Checks:
 
 
 class Board:
-    """Collects violations from all threads of the harness.
+    """Collects violations from all threads of the soak test.
 
     Args:
         scale: the size of the run.
-        warm_up: seconds after which memory may not grow any more.
-        evidence: called with each violation that is kept, for the lines that explain it.
-        keep_going: note the first violation of each promise and go on, instead of ending with the first of all.
+        warm_up: seconds after which memory must not grow any more.
+        evidence: called with each violation that is recorded; returns lines that explain it.
+        keep_going: record the first violation of each invariant and continue, instead of stopping at the first one.
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class Board:
             Growth(self.bounds, warm_up, min(30.0, warm_up / 2)),
             Leadership(self.bounds),
             Freshness(self.bounds),
-            Gone("removed, but shown", self.bounds.gone),
-            Gone("removed, but stored", self.bounds.gone_stored),
+            Removed("removed, but shown", self.bounds.removed_shown),
+            Removed("removed, but stored", self.bounds.removed_stored),
             Health(self.bounds),
             LogRate(self.bounds),
             Duration("scrape", self.bounds.scrape),
@@ -72,12 +72,12 @@ class Board:
 
     @property
     def violations(self) -> tuple[tuple[Violation, tuple[str, ...]], ...]:
-        """The first of each promise with its evidence, in the order in which they came."""
+        """The first violation of each invariant with its evidence, in the order of their occurrence."""
         with self._lock:
             return tuple(self._violations.values())
 
-    def note(self, violations: Iterable[Violation]) -> None:
-        """Keep what was found."""
+    def record(self, violations: Iterable[Violation]) -> None:
+        """Record violations."""
         for violation in violations:
             with self._lock:
                 if violation.invariant not in self._violations:
@@ -86,12 +86,12 @@ class Board:
                 self.failed.set()
 
     def violate(self, invariant: str, at: float, text: str, daemon: str = "") -> None:
-        """Note a violation that is no number above a bound."""
-        self.note([Violation(invariant, at, text, daemon)])
+        """Record a violation that is not a value above a bound."""
+        self.record([Violation(invariant, at, text, daemon)])
 
     @property
     def worst(self) -> tuple[Worst, ...]:
-        """How close each promise came to being broken."""
+        """The worst value of each invariant, relative to its bound."""
         checks = self.checks
         return (
             *checks.resources.worst,

@@ -1,4 +1,4 @@
-"""Does to the world what the schedule says, and notes what may be expected meanwhile."""
+"""Injects the faults of the schedule, and records what can be expected meanwhile."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
     from soak.world import World
 
 _STORM = 20
-"""SIGHUPs one after the other."""
+"""Number of SIGHUPs sent one after the other."""
 _REFUSED = 500
 _LONGEST_FAULT = 60.0
 
 
 class Chaos:
-    """Runs each lane's events in a thread of its own.
+    """Runs the events of each lane in its own thread.
 
     Args:
         world: what to break.
-        expected: records what is broken.
-        board: records promises that the daemons break.
+        expected: records which faults are active.
+        board: records violations.
         now: seconds since the run began.
-        began: called with each event when it begins.
+        began: called with each event at its start.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Chaos:
         self._world.all_at_once(self._start)
 
     def start(self, events: Sequence[Event]) -> None:
-        """Begin with the schedule, now."""
+        """Start the schedule now."""
         self._zero = self._now()
         for lane in Lane:
             mine = [event for event in events if event.lane is lane]
@@ -82,13 +82,13 @@ class Chaos:
             self._threads[-1].start()
 
     def stop(self) -> None:
-        """End with what is under way."""
+        """Stop after the events in progress."""
         self._stop.set()
         for thread in self._threads:
             thread.join(30)
 
     def end_all(self) -> None:
-        """Stop all daemons as a supervisor would, at the same time."""
+        """Stop all daemons at the same time with SIGTERM."""
         self._world.all_at_once(self._terminate)
 
     def _run(self, events: Sequence[Event]) -> None:
@@ -149,7 +149,7 @@ class Chaos:
                     pair.fail_over()
         finally:
             self._expected.end(window, self._now())
-            # Polls wait up to 2 s for a turn while Redis is silent, and leave it alone for 5 s afterwards.
+            # Polls wait up to 2 s for a turn while Redis does not answer, and do not use it for 5 s afterwards.
             self._expected.end(effects, self._now(), 7.0)
 
     def _alertmanager(self, event: Event) -> None:
@@ -190,7 +190,7 @@ class Chaos:
     def _step(self, number: int) -> None:
         hours = 1 + number % 9
         seconds = hours * 3600 if number % 4 else 90 * hours
-        # Back and forth, so that the daemons' time stays within half a day of the platform's.
+        # Forward and backward, so that the daemons' time stays within half a day of the platform's.
         self._world.clock.step(-seconds if self._world.clock.offset > 0 or number % 2 else seconds)
         self._expected.moment("clock", self._now(), 1 + self._world.scale.interval)
 
@@ -200,7 +200,7 @@ class Chaos:
             return
         took, code = daemon.end(signal.SIGTERM, 3 * self._board.bounds.exit)
         more = f"exit code {code}; {daemon.last_lines(3)}"
-        self._board.note(self._board.checks.exit.check(self._now(), daemon.name, took, more))
+        self._board.record(self._board.checks.exit.check(self._now(), daemon.name, took, more))
         if code != 0:
             self._board.violate("exit", self._now(), f"{daemon.name}: {more}", daemon.name)
 
@@ -212,23 +212,23 @@ class Chaos:
         self._expected.up(daemon.name, self._now())
         daemon.wait_for("/-/ready", bounds.ready + _LONGEST_FAULT, self._stop)
         ready = self._now()
-        # A platform that fails meanwhile may cost the first sweep its time.
+        # A failing platform may delay the first sweep.
         calm = min(ready, max(started, self._expected.calm_since(daemon.name, ("platform",))))
-        self._board.note(self._board.checks.ready.check(ready, daemon.name, ready - calm))
+        self._board.record(self._board.checks.ready.check(ready, daemon.name, ready - calm))
 
     def _reload(self, event: Event) -> None:
         change = Change(event.what)
         world = self._world
         over_http = event.number % 2 == 0
         with contextlib.ExitStack() as stack:
-            # All or none: a daemon that is just being restarted must not meet a broken file.
+            # All or none: a daemon that is being restarted must not read an invalid file.
             for daemon in world.daemons:
                 stack.enter_context(daemon.lock)
             if change is Change.BROKEN:
                 world.spoil()
                 self._ask_all(over_http=over_http, status=_REFUSED)
                 if not over_http:
-                    # No answer says when a signal has been obeyed.
+                    # A signal has no answer that shows when it has been handled.
                     time.sleep(1)
                 world.configure(world.plan)
             else:
@@ -255,7 +255,7 @@ class Chaos:
             self._board.violate("reload", self._now(), f"{daemon.name}: {type(error).__name__}: {error}", daemon.name)
             return
         text = answer.body[:300].decode("utf-8", "replace")
-        self._board.note(self._board.checks.reload.check(self._now(), daemon.name, self._now() - started, text))
+        self._board.record(self._board.checks.reload.check(self._now(), daemon.name, self._now() - started, text))
         if answer.status != status:
             seen = f"{daemon.name}: {answer.status} instead of {status}: {text}"
             self._board.violate("reload", self._now(), seen, daemon.name)

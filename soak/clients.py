@@ -1,4 +1,4 @@
-"""Clients that behave badly, a bounded number of them for a bounded time."""
+"""Misbehaving clients, limited in number and time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ IDLE = 40
 HALF = 25
 BAD_PER_SECOND = 150
 MOST = IDLE
-"""The most connections that any of these hold open at once."""
+"""The highest number of connections that any of them holds open."""
 _BAD = (
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03nonsense\r\n\r\n",
     b"GET /\x00 HTTP/9.9\r\n\r\n",
@@ -28,14 +28,14 @@ _PATHS = ("/nope", "/metrics/", "/api/v1/events?limit=%00", "/-/reload", "/..%2f
 
 
 def misbehave(what: str, port: int, seconds: float, holds: Callable[[int], None], stop: threading.Event) -> None:
-    """Behave in one of the schedule's ways for so many seconds.
+    """Misbehave in one of the ways of the schedule.
 
     Args:
         what: one of `soak.schedule.CLIENTS`.
-        port: whose client to be.
-        seconds: how long.
-        holds: called with how many connections are open from now on.
-        stop: ends it early.
+        port: port of the daemon.
+        seconds: duration.
+        holds: called with the number of connections that are open from now on.
+        stop: ends it early when set.
     """
     end = time.monotonic() + seconds
     match what:
@@ -56,7 +56,7 @@ def misbehave(what: str, port: int, seconds: float, holds: Callable[[int], None]
 def _hold(
     count: int, port: int, beginning: bytes, end: float, holds: Callable[[int], None], stop: threading.Event
 ) -> None:
-    """Open connections, send the beginning, and read next to nothing."""
+    """Open connections, send the beginning of a request, and read very slowly."""
     with contextlib.ExitStack() as stack:
         opened = []
         holds(count)
@@ -77,7 +77,7 @@ def _hold(
 
 
 def _ticks(end: float, stop: threading.Event) -> Iterator[int]:
-    """Numbers, so many a second, until the end."""
+    """Yield numbers at `BAD_PER_SECOND` until the end."""
     started = time.monotonic()
     number = 0
     while (now := time.monotonic()) < end and not stop.is_set():

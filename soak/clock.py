@@ -1,4 +1,4 @@
-"""The wall clock of the daemons, which can be set while they run; monotonic time goes on undisturbed."""
+"""The wall clock of the daemons, which can be set while they run; monotonic time is not affected."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _LIBRARIES = sorted(Path("/usr/lib").glob("**/faketime/libfaketimeMT.so.1"))
 class SteppedClock:
     """An offset in a file that libfaketime reads once a second.
 
-    Version 0.9.10 lets `time.sleep` fail with EINVAL once the clock has been set; waits of `threading`, `select` and
-    `asyncio`, which are all that the exporter has, are right.
+    With version 0.9.10 `time.sleep` fails with EINVAL after the clock has been set. The exporter only waits with
+    `threading`, `select` and `asyncio`, which work.
 
     Args:
-        file: made here.
+        file: is created.
     """
 
     def __init__(self, file: Path) -> None:
@@ -31,7 +31,7 @@ class SteppedClock:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What a process needs in its environment to have this clock."""
+        """Environment variables of a process that uses this clock."""
         if not self.works:
             return {}
         return {
@@ -49,7 +49,7 @@ class SteppedClock:
         self._write()
 
     def now(self) -> float:
-        """The time that the daemons see, a second after a step at the latest."""
+        """The time that the daemons see, at the latest one second after a step."""
         return time.time() + self.offset
 
     def _write(self) -> None:

@@ -19,14 +19,14 @@ _USERNAME = "soak"
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the servers around the daemons are; `redis` is None without one."""
+    """Addresses of the servers that the daemons use; `redis` is None without Redis."""
 
     alertmanager: str
     redis: int | None
 
 
 def write_secrets(folder: Path, token: str, alertmanager: str, redis: str) -> None:
-    """The files that configurations point at."""
+    """The files that the configurations refer to."""
     for name, secret in (("token", token), ("alertmanager-password", alertmanager), ("redis-password", redis)):
         new = folder / f"{name}.new"
         new.touch(mode=0o600)
@@ -48,7 +48,7 @@ def configuration(
         }
         for one in plan.organizations
     ]
-    # Two variants that mean nearly the same, but need another HTTP client.
+    # Two variants with nearly the same meaning that need different HTTP clients.
     timeout = scale.timeout + (0.1 if plan.variant % 2 else 0)
     section: dict[str, Any] = {
         "poll": {"interval": f"{scale.interval:g}s", "timeout": f"{round(timeout * 1000)}ms", "stale_after": "1m"},
@@ -76,12 +76,12 @@ def configuration(
 
 
 def replace_text(file: Path, text: str) -> None:
-    """Write a file whole: a reader sees the old or the new text."""
+    """Write a file atomically: a reader sees the old or the new text."""
     new = file.with_suffix(".new")
     new.write_text(text, encoding="utf-8")
     new.replace(file)
 
 
 def authorization(password: str) -> str:
-    """What basic auth encodes for the Alertmanager."""
+    """The credentials for the Alertmanager, as basic auth encodes them."""
     return f"{_USERNAME}:{password}"

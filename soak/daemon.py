@@ -1,4 +1,4 @@
-"""One exporter as a child process: started, signalled, measured; its log read as it comes."""
+"""One exporter as a child process: starts, signals and measures it, and reads its log."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ if TYPE_CHECKING:
     from soak.secrets import SecretSearch
 
 ROOT = Path(__file__).resolve().parents[1]
-"""The folder of the code that is run."""
+"""The directory of the code under test."""
 _PAGE = resource.getpagesize()
 _TAIL = 400
-"""Lines of the log that a report of a violation may show."""
+"""Number of log lines kept for the report of a violation."""
 
 
 class DaemonError(Exception):
-    """A daemon did not do what it was started for."""
+    """A daemon did not start or answer."""
 
 
 class Daemon:
-    """A daemon that can be started again and again, on one port.
+    """A daemon on one port that can be started repeatedly.
 
     Args:
         name: its name in the table.
-        folder: holds its configuration, its state file's place and its log.
-        environment: for its process, beside the harness' own.
-        secrets: searched for in its log.
-        leaked: called with what was found.
+        folder: directory of its configuration, state file and log.
+        environment: additional environment variables of its process.
+        secrets: are searched for in its log.
+        leaked: called with every secret found.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Daemon:
         self.tail: deque[str] = deque(maxlen=_TAIL)
         self.number = 0
         self.clients = 0
-        # A restart and a reload of one daemon exclude each other.
+        # One restart or reload of the daemon at a time.
         self.lock = threading.RLock()
         self._environment = environment
         self._secrets = secrets
@@ -76,11 +76,11 @@ class Daemon:
 
     @property
     def pid(self) -> int | None:
-        """Of the running process; None if there is none."""
+        """The id of the running process; None if it does not run."""
         return None if self._process is None or self._process.poll() is not None else self._process.pid
 
     def start(self) -> int:
-        """Start the process; its id."""
+        """Start the process; returns its id."""
         arguments = ["-m", "exporter", "serve", "--config.file", str(self.config), "--web.enable-lifecycle"]
         self._process = subprocess.Popen(
             [sys.executable, *arguments, "--web.listen-address", f"127.0.0.1:{self.port}"],
@@ -100,16 +100,16 @@ class Daemon:
         return self._process.pid
 
     def wait_for(self, path: str, within: float, stop: threading.Event | None = None) -> float:
-        """Wait for 200 from a path; how many seconds that took.
+        """Wait for status 200 from a path; returns the seconds that it took.
 
         Raises:
-            DaemonError: the process ended, it took too long, or the wait was called off.
+            DaemonError: the process exited, it took too long, or the run ended.
         """
         pause = (stop or threading.Event()).wait
         started = time.monotonic()
         while True:
             if self.pid is None:
-                raise DaemonError(f"{self.name} ended by itself: {self.last_lines(5)}")
+                raise DaemonError(f"{self.name} exited by itself: {self.last_lines(5)}")
             with contextlib.suppress(OSError, http.client.HTTPException):
                 if ask(self.port, path, timeout=2).status == http.HTTPStatus.OK:
                     return time.monotonic() - started
@@ -124,18 +124,18 @@ class Daemon:
             self._process.send_signal(number)
 
     def end(self, number: signal.Signals, within: float) -> tuple[float, int | None]:
-        """Send a signal that ends it.
+        """Send a signal that stops the process.
 
         Returns:
-            Seconds until the end, less the longest time for which one of its threads waited for a processor; and the
-            exit code, None if it had to be killed.
+            Seconds until the exit, minus the longest time for which one of its threads waited for a processor; and the
+            exit code, None if the process had to be killed.
         """
         assert self._process is not None
         started = time.monotonic()
         before = now = waits(self._process.pid)
         self._process.send_signal(number)
         while (code := self._process.poll()) is None and time.monotonic() - started < within:
-            # Once it has ended nothing says any more for how long it waited.
+            # After the exit the waiting times are not available any more.
             now = waits(self._process.pid) or now
             time.sleep(0.05)
         took = time.monotonic() - started - max(since(before, now), default=0.0)
@@ -150,15 +150,15 @@ class Daemon:
         return took, code
 
     def kill(self) -> None:
-        """End the process at once."""
+        """Kill the process."""
         self.end(signal.SIGKILL, 5)
 
     def reload(self) -> Answer:
-        """Ask for a reload over HTTP."""
+        """Request a reload over HTTP."""
         return ask(self.port, "/-/reload", timeout=20, method="POST")
 
     def measure(self) -> tuple[int, int, int]:
-        """Memory in bytes, descriptors, threads.
+        """Memory in bytes, number of file descriptors, number of threads.
 
         Raises:
             OSError: the process has ended.

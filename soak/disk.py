@@ -1,7 +1,7 @@
-"""Where state files live: a place that can be filled up.
+"""The directory of the state files, whose disk can be filled.
 
-As root it is a small tmpfs. Without root the size of files is limited for the daemons instead (RLIMIT_FSIZE), which
-SQLite meets as a write error.
+As root it is a small tmpfs. Without root, the file size of the daemons is limited instead (RLIMIT_FSIZE), which SQLite
+reports as a write error.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _SMALL = 4096
 
 
 class Disk:
-    """A folder with little room.
+    """A directory on a small file system.
 
     Args:
-        folder: made here.
+        folder: is created.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -34,22 +34,22 @@ class Disk:
         self._filler = folder / "filler"
         self._full = False
         self._mounted = os.geteuid() == 0 and _mount(folder)
-        self.how = "a tmpfs that is filled" if self._mounted else "RLIMIT_FSIZE, since no tmpfs could be mounted"
+        self.how = "tmpfs" if self._mounted else "RLIMIT_FSIZE, since no tmpfs could be mounted"
 
     @property
     def full(self) -> bool:
-        """Whether nothing can be written."""
+        """Whether the disk is full."""
         return self._full
 
     def fill(self, pids: list[int]) -> None:
-        """Leave no room."""
+        """Fill the disk."""
         self._full = True
         if not self._mounted:
             for pid in pids:
                 self.limit(pid)
             return
         with self._filler.open("ab", buffering=0) as file, contextlib.suppress(OSError):
-            # Smaller and smaller pieces, to the last byte.
+            # In ever smaller pieces, to the last byte.
             size = _BLOCK
             while size:
                 try:
@@ -58,13 +58,13 @@ class Disk:
                     size //= 2
 
     def limit(self, pid: int) -> None:
-        """Let a process started meanwhile find the disk full, too."""
+        """Apply the limit to a process that was started meanwhile."""
         if self._full and not self._mounted:
             _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (_SMALL, hard))
 
     def free(self, pids: list[int]) -> None:
-        """Make room again."""
+        """Free the disk."""
         self._full = False
         if self._mounted:
             self._filler.unlink(missing_ok=True)
@@ -75,7 +75,7 @@ class Disk:
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
 
     def close(self) -> None:
-        """Take the place away."""
+        """Unmount the file system."""
         if self._mounted:
             subprocess.run(["umount", "--lazy", str(self.folder)], check=False, capture_output=True)
 

@@ -1,4 +1,4 @@
-"""What the harness has done and when, so that the checks know what to expect of each daemon."""
+"""The faults that were injected and when, so that the checks know what to expect of each daemon."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ FOREVER = float("inf")
 
 @dataclass(slots=True)
 class Window:
-    """A time in which something was broken on purpose.
+    """A period with a fault.
 
     Attributes:
         what: such as ``redis`` or ``platform``.
-        daemons: those it concerns; empty for all.
+        daemons: the affected daemons; empty for all.
         start: seconds since the run began.
-        end: the same, with the time for recovery; infinite while it lasts.
+        end: seconds since the run began, including the time for recovery; infinite while it lasts.
     """
 
     what: str
@@ -29,12 +29,12 @@ class Window:
     end: float = FOREVER
 
     def concerns(self, daemon: str) -> bool:
-        """Whether this daemon has to do with it."""
+        """Whether this daemon is affected."""
         return not self.daemons or daemon in self.daemons
 
 
 class Expectations:
-    """Filled by the threads that break things, read by the checks."""
+    """Written by the threads that inject faults, read by the checks."""
 
     def __init__(self) -> None:
         # Guards all fields.
@@ -48,23 +48,23 @@ class Expectations:
         self._added: dict[str, float] = {}
 
     def begin(self, what: str, at: float, daemons: Iterable[str] = ()) -> Window:
-        """Something breaks."""
+        """A fault begins."""
         window = Window(what, frozenset(daemons), at)
         with self._lock:
             self._windows.append(window)
         return window
 
     def end(self, window: Window, at: float, recovery: float = 0.0) -> None:
-        """It works again, and its effects are over after so many seconds."""
+        """A fault has ended; its effects end after ``recovery`` seconds."""
         with self._lock:
             window.end = at + recovery
 
     def moment(self, what: str, at: float, recovery: float, daemons: Iterable[str] = ()) -> None:
-        """Something that is over at once, but not its effects."""
+        """A momentary fault whose effects last for a while."""
         self.end(self.begin(what, at, daemons), at, recovery)
 
     def calm_since(self, daemon: str, what: Iterable[str]) -> float:
-        """Since when nothing of this kind concerns a daemon; infinite while something does."""
+        """Since when no fault of these kinds affects a daemon; infinite while one does."""
         with self._lock:
             return max((one.end for one in self._windows if one.what in what and one.concerns(daemon)), default=0.0)
 
@@ -81,23 +81,23 @@ class Expectations:
                 spells[-1] = (spells[-1][0], at)
 
     def up_since(self, daemon: str) -> float | None:
-        """Since when a daemon answers; None while it cannot be expected to."""
+        """Since when a daemon must answer; None while it need not."""
         with self._lock:
             spells = self._up.get(daemon, [])
             return spells[-1][0] if spells and spells[-1][1] == FOREVER else None
 
     def was_up(self, daemon: str, start: float, end: float) -> bool:
-        """Whether a daemon had to answer all the time from start to end."""
+        """Whether a daemon had to answer during the whole period."""
         with self._lock:
             return any(begin <= start and end <= over for begin, over in self._up.get(daemon, []))
 
     def configuring(self, names: frozenset[str], users: frozenset[str]) -> None:
-        """Other organizations and users are about to be in force: some daemons may show them before others."""
+        """The configuration is about to change; some daemons may apply it before others."""
         with self._lock:
             self._coming = names | users
 
     def configured(self, names: frozenset[str], users: frozenset[str], at: float) -> None:
-        """Other organizations and users are in force."""
+        """All daemons have applied the changed configuration."""
         with self._lock:
             for gone in (self._names - names) | (self._users - users):
                 self._gone[gone] = at
@@ -107,23 +107,23 @@ class Expectations:
 
     @property
     def users(self) -> frozenset[str]:
-        """The ids of the users in force."""
+        """The ids of the configured users."""
         with self._lock:
             return self._users
 
     @property
     def names(self) -> frozenset[str]:
-        """The names of the organizations in force."""
+        """The names of the configured organizations."""
         with self._lock:
             return self._names
 
     def added_at(self, user: str) -> float:
-        """When a user joined."""
+        """When a user was added."""
         with self._lock:
             return self._added.get(user, 0.0)
 
-    def gone_at(self, name: str) -> float | None:
-        """When an organization or user was removed; None if it is in force, 0 if it never was."""
+    def removed_at(self, name: str) -> float | None:
+        """When an organization or user was removed; None if it is configured, 0 if it never was."""
         with self._lock:
             if name in self._names or name in self._users or name in self._coming:
                 return None

@@ -1,4 +1,4 @@
-"""One request at a time on a connection of its own."""
+"""One request per connection."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status and unpacked body; `retry_after` is the header of that name."""
+    """Status and decompressed body; `retry_after` is the value of that header."""
 
     status: int
     body: bytes
@@ -17,11 +17,11 @@ class Answer:
 
 
 def ask(port: int, path: str, *, timeout: float, method: str = "GET") -> Answer:
-    """Ask a server on loopback.
+    """Send a request to a server on loopback.
 
     Raises:
         OSError: no answer.
-        http.client.HTTPException: no good one.
+        http.client.HTTPException: an invalid answer.
     """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:

@@ -1,4 +1,4 @@
-"""The promises, each as a check over samples. No I/O and no clock: what time it is, the samples say."""
+"""The invariants, each as a check over samples. No I/O and no clock: the samples have the time."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from soak.samples import Probe, Sample
 
 DISTURBANCES = ("platform", "redis effects", "clock")
-"""After what a user's data may be older than usual."""
+"""Faults after which the data of a user may be older than usual."""
 _SUSTAINED = 5.0
-"""Seconds for which memory, descriptors or threads must be above their bound: a peak is no leak."""
+"""Seconds for which memory, descriptors or threads must exceed their bound: a short peak is not a leak."""
 
 
 class Resources:
-    """Memory, descriptors and threads stay below bounds worked out from the number of users."""
+    """Memory, descriptors and threads stay below bounds computed from the number of users."""
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
@@ -48,12 +48,12 @@ class Resources:
 
 
 class Growth:
-    """Memory does not grow once a process is warm, but for more users.
+    """Memory does not grow after the warm-up of a process, except for added users.
 
     Args:
-        bounds: what is allowed.
-        warm_up: seconds that a process may take to reach its size.
-        span: seconds whose median counts, at the end of the warm-up and now.
+        bounds: the limits.
+        warm_up: seconds until a process has reached its size.
+        span: length in seconds of the periods whose medians are compared, at the end of the warm-up and now.
     """
 
     def __init__(self, bounds: Bounds, warm_up: float, span: float) -> None:
@@ -94,7 +94,7 @@ class Growth:
 
 
 class Leadership:
-    """One replica leads: never two for long, never none for long."""
+    """Exactly one replica leads, except for short times."""
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
@@ -106,9 +106,9 @@ class Leadership:
         """Check the roles of all replicas.
 
         Args:
-            at: now.
-            roles: whether each leads; None for one that does not run.
-            redis_ok: since when Redis has been working; infinite while it does not.
+            at: the current time.
+            roles: whether each replica leads; None for one that does not run.
+            redis_ok: since when Redis has worked; infinite while it does not.
         """
         leaders = [one for one, leads in roles.items() if leads]
         running = [one for one, leads in roles.items() if leads is not None]
@@ -116,7 +116,7 @@ class Leadership:
         self._two = None if len(leaders) < 2 else at if self._two is None else self._two  # noqa: PLR2004 - two are two
         self._none = None if leaders or not running else at if self._none is None else self._none
         both = " and ".join(leaders)
-        # While Redis is away each may poll: none can know of the other.
+        # While Redis is unavailable each may poll: they cannot know of each other.
         for_two = 0.0 if self._two is None else at - max(self._two, redis_ok)
         if two.see(at, both, max(0.0, for_two), self._bounds.one_leader):
             yield two.violation(at, both, for_two, self._bounds.one_leader)
@@ -127,9 +127,9 @@ class Leadership:
 
 
 class Freshness:
-    """Each user is polled in time, and the time of the last success is true.
+    """Each user is polled in time, and the exposed time of the last success is correct.
 
-    A poll is seen by its changed time of success: so a step of the clock counts neither as a poll nor as old data.
+    A poll is detected by its changed time of success, so a step of the clock counts neither as a poll nor as old data.
     """
 
     def __init__(self, bounds: Bounds) -> None:
@@ -141,14 +141,14 @@ class Freshness:
         self._before: dict[str, Sample] = {}
 
     def age(self, sample: Sample) -> float | None:
-        """Seconds since the user polled longest ago was polled, as the daemon says; None if it knows no user."""
+        """Seconds since the last poll of the least recently polled user, by the daemon's clock; None without users."""
         return max((sample.wall - at for at in sample.scrape.last_success.values()), default=None)
 
     def check(self, sample: Sample, expected: Expectations) -> Iterator[Violation]:
         """Check one sample; only the leader polls."""
         one = sample.daemon
         if self._process.get(one) != sample.process:
-            # What a new process knows comes from a file or from Redis: no poll has brought it.
+            # A new process starts with data from a file or from Redis, not from a poll.
             self._process[one] = sample.process
             self._seen.pop(one, None)
             self._led.pop(one, None)
@@ -167,10 +167,10 @@ class Freshness:
             if before is not None and before[0] == value:
                 continue
             seen[user] = (value, sample.at)
-            # The first value that is seen may be an earlier run's.
+            # The first value may be from an earlier run.
             if before is None or led is None or led > sample.at - self._bounds.age or stepped > last.at - 1:
                 continue
-            # The poll was between the last sample and the answer to this one.
+            # The poll happened between the last sample and the answer to this one.
             off = max(value - sample.wall - sample.asked, last.wall - value)
             if false.see(sample.at, one, max(0.0, off), self._bounds.truth):
                 yield false.violation(sample.at, one, off, self._bounds.truth, f"user {user}")
@@ -196,8 +196,8 @@ class Freshness:
             yield stale.violation(sample.at, sample.daemon, ages[oldest], bound, more)
 
 
-class Gone:
-    """What was removed from the configuration is shown and kept nowhere."""
+class Removed:
+    """Users and organizations that were removed from the configuration are neither shown nor stored."""
 
     def __init__(self, name: str, bound: float) -> None:
         self._bound = bound
@@ -206,16 +206,16 @@ class Gone:
     def check(
         self, at: float, where: str, found: Iterable[str], since: float, expected: Expectations
     ) -> Iterator[Violation]:
-        """Check names of organizations and ids of users that were found.
+        """Check the names of organizations and ids of users that were found in a place.
 
         Args:
-            at: now.
-            where: the place.
-            found: what is there.
-            since: since when the place could be kept up to date; infinite while it cannot.
-            expected: what is in force.
+            at: the current time.
+            where: the place that was searched.
+            found: the names and ids in it.
+            since: since when the place can be updated; infinite while it cannot.
+            expected: the configured users and organizations.
         """
-        late = {one: at - max(gone, since) for one in found if (gone := expected.gone_at(one)) is not None}
+        late = {one: at - max(gone, since) for one in found if (gone := expected.removed_at(one)) is not None}
         if not late:
             self.worst.see(at, where, 0.0, self._bound)
             return
@@ -233,22 +233,22 @@ class Health:
         self.worst = Worst("healthy", "s")
 
     def check(self, probe: Probe) -> Iterator[Violation]:
-        """Check one probe of a daemon that had to answer. What the machine itself needed is not counted."""
+        """Check one probe of a daemon that had to answer. The machine's share of the delay is not counted."""
         seconds = max(0.0, probe.seconds - probe.lag)
         if self.worst.see(probe.start, probe.daemon, seconds, self._bounds.healthy):
             yield self.worst.violation(probe.start, probe.daemon, seconds, self._bounds.healthy, probe.text)
-        elif probe.status != 200:  # noqa: PLR2004 - the one good status
+        elif probe.status != 200:  # noqa: PLR2004 - the expected status
             yield Violation(
                 "healthy", probe.start, f"{probe.daemon}: status {probe.status}: {probe.text}", probe.daemon
             )
 
 
 class LogRate:
-    """The log stays below a rate, whatever happens."""
+    """The size of the log per minute stays below a limit."""
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
-        self.worst = (Worst("log lines", "a minute"), Worst("log bytes", "kB a minute"))
+        self.worst = (Worst("log lines", "per minute"), Worst("log bytes", "kB per minute"))
         self._written: dict[str, deque[tuple[float, int, int]]] = {}
 
     def check(self, at: float, daemon: str, lines: int, size: int, users: int) -> Iterator[Violation]:

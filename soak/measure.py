@@ -1,4 +1,4 @@
-"""A number beside its bound: how close a promise came to being broken."""
+"""Values and their bounds."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Worst:
-    """How close a promise came to being broken.
+    """The worst value of an invariant.
 
     Attributes:
-        name: the promise.
+        name: the invariant.
         unit: of value and bound.
-        value: the worst one so far, measured by its share of the bound.
-        bound: what was allowed then.
-        at: when that was.
+        value: the worst value so far, relative to its bound.
+        bound: the bound at that time.
+        at: the time of that value.
         where: which daemon.
-        checks: how often it was checked.
+        checks: number of checks.
     """
 
     name: str
@@ -34,26 +34,26 @@ class Worst:
     checks: int = 0
 
     def see(self, at: float, where: str, value: float, bound: float) -> bool:
-        """Note a value; whether it is above the bound."""
+        """Record a value; returns whether it is above the bound."""
         self.checks += 1
         if not self.bound or value * self.bound > self.value * bound:
             self.at, self.where, self.value, self.bound = at, where, value, bound
         return value > bound
 
     def violation(self, at: float, where: str, value: float, bound: float, more: str = "") -> Violation:
-        """The violation that this value is."""
-        said = f"{where}: {self.name} {value:,.1f} {self.unit}, allowed are {bound:,.1f}"
+        """The violation for a value above the bound."""
+        said = f"{where}: {self.name} {value:,.1f} {self.unit}, limit {bound:,.1f}"
         return Violation(self.name, at, said + (f"; {more}" if more else ""), where.rpartition(" ")[2])
 
 
 class Duration:
-    """Something is done in time: an answer, an exit, a start."""
+    """Something takes no longer than a limit: an answer, an exit, a start."""
 
     def __init__(self, name: str, bound: float) -> None:
         self.bound = bound
         self.worst = Worst(name, "s")
 
     def check(self, at: float, where: str, seconds: float, more: str = "") -> Iterator[Violation]:
-        """Check how long it took."""
+        """Check one duration."""
         if self.worst.see(at, where, seconds, self.bound):
             yield self.worst.violation(at, where, seconds, self.bound, more)

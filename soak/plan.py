@@ -1,4 +1,4 @@
-"""What the configuration file says at one moment: organizations and their users. Names and users are never reused."""
+"""The content of the configuration at one moment: organizations and their users. Names and users are never reused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Change(StrEnum):
-    """How a reload differs from the one before."""
+    """What a reload changes."""
 
     ADD_ORGANIZATION = "add organization"
     RENAME_ORGANIZATION = "rename organization"
@@ -32,14 +32,14 @@ class Organization:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The configuration in force.
+    """The current configuration.
 
     Attributes:
         organizations: at least two of them.
         next_organization: number of the next new name.
         next_user: number of the next new user.
-        size: users at the start; there are never fewer than half nor more than twice as many.
-        variant: differs after `CHANGE_CLIENT`, which makes each organization a new HTTP client.
+        size: users at the start; the number stays between half of this and twice this.
+        variant: changes with `CHANGE_CLIENT`, so that each organization needs a new HTTP client.
     """
 
     organizations: tuple[Organization, ...]
@@ -60,7 +60,7 @@ class Plan:
 
 
 def first_plan(users: int, organizations: int) -> Plan:
-    """The plan to start with: the users in equal parts."""
+    """The initial plan, with the users divided equally."""
     size = users // organizations
     made = tuple(
         Organization(_name(number), tuple(range(number * size, (number + 1) * size))) for number in range(organizations)
@@ -69,7 +69,7 @@ def first_plan(users: int, organizations: int) -> Plan:
 
 
 def changed(plan: Plan, change: Change, chance: random.Random) -> Plan:
-    """The plan after one change; the same plan where the change would leave too few or too many users."""
+    """The plan after one change; the same plan if the change would lead to too few or too many users."""
     index = chance.randrange(len(plan.organizations))
     size = max(2, len(plan.organizations[index].users) // 4)
     following = _applied(plan, change, index, size)
@@ -90,7 +90,7 @@ def _applied(plan: Plan, change: Change, index: int, size: int) -> Plan:
             organizations[index] = replace(one, name=_name(number))
             return replace(plan, organizations=tuple(organizations), next_organization=number + 1)
         case Change.REMOVE_ORGANIZATION:
-            # The largest one stays, so that there are always users to poll.
+            # The largest organization stays, so that there are always users to poll.
             small = min(organizations, key=lambda organization: len(organization.users))
             kept = tuple(organization for organization in organizations if organization is not small)
             return replace(plan, organizations=kept if len(kept) > 1 else plan.organizations)

@@ -1,4 +1,4 @@
-"""The simulated platform of a run: it may go away and come back, and its token may change."""
+"""The simulated platform of a run: it can become unreachable and return, and its token can change."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _SHARE = 0.3
-"""Part of the requests that meet a fault, where not all do."""
+"""Share of requests that fail, for faults that do not affect all requests."""
 _ENTRIES = 200_000
 _FAULTS = {
     "false 401": (0.05, "401"),
@@ -30,12 +30,12 @@ _FAULTS = {
 
 
 class Platform:
-    """Answers from the start.
+    """Listens from the start.
 
     Args:
-        people: how many users there are to choose from.
-        seed: makes them.
-        chance: makes tokens.
+        people: number of simulated users.
+        seed: of the generated users.
+        chance: generates tokens.
     """
 
     def __init__(self, people: int, seed: int, chance: random.Random) -> None:
@@ -48,24 +48,24 @@ class Platform:
         self.url = self._simulator.url
 
     def ids(self, numbers: Iterable[int]) -> list[str]:
-        """The ids of users by their numbers."""
+        """The ids of users, by their number."""
         return [self._ids[number] for number in numbers]
 
     def revoke(self) -> str:
-        """Replace the administrator's token; the new one."""
+        """Replace the administrator's token; returns the new one."""
         self.token = self._simulator.token = self._new_token()
         return self.token
 
     def go_away(self) -> None:
-        """Close the port, and all connections with it."""
+        """Close the port and all connections."""
         self._simulator.stop()
 
     def come_back(self) -> None:
-        """Answer again, on the same port."""
+        """Listen again on the same port."""
         self._simulator = Simulator(self._enterprise, token=self.token, port=self._port).start()
 
     def fail(self, what: str, retry_after: int) -> None:
-        """Let requests meet a fault of the schedule until `heal`."""
+        """Let requests fail with a fault of the schedule until `heal`."""
         faults = self._simulator.faults
         faults.retry_after = str(retry_after)
         match what:
@@ -84,12 +84,12 @@ class Platform:
                 faults.at_rate(share, Fault.parse(fault))
 
     def heal(self) -> None:
-        """Answer well again."""
+        """End all faults."""
         self._simulator.faults.heal()
         self._simulator.faults.latency = 0.0
 
     def close(self) -> None:
-        """End."""
+        """Close the port."""
         self._simulator.stop()
 
     def _new_token(self) -> str:

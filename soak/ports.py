@@ -1,4 +1,4 @@
-"""Ports for servers that go away and come back."""
+"""Ports for servers that are stopped and restarted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 import socket
 
 _FIRST, _LAST = 12_000, 32_000
-"""Below those that Linux gives to clients: no outgoing connection takes the port meanwhile."""
+"""Below Linux's ephemeral ports, so that no outgoing connection takes the port meanwhile."""
 
 
 def free_port() -> int:

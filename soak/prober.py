@@ -1,9 +1,9 @@
-"""Asks for `/-/healthy` twice a second, in a process of its own, so that the harness' work is no delay.
+"""Requests `/-/healthy` twice a second from a separate process, so that the soak test's own work causes no delay.
 
-usage: python -m soak.prober NAME=PORT=FILE…, where the file holds the daemon's process id
+usage: python -m soak.prober NAME=PORT=FILE…, where the file contains the daemon's process id
 
-Two things are the machine's part of a delay and not the daemon's: what a trivial server in another process needs for an
-answer at the same time, and for how long the daemon's threads were ready to run, but others had the processors.
+Two things are the machine's share of a delay: the time that a trivial server in another process needs for an answer at
+the same time, and the time for which the daemon's threads were ready to run while other processes had the processors.
 Prints one JSON object for each probe with the larger of the two; times are those of the machine's monotonic clock.
 """
 
@@ -30,10 +30,10 @@ _LAG_EVERY = 0.05
 
 
 class Lag:
-    """How long a trivial server takes to answer, measured all the time."""
+    """Continuously measures how long a trivial server takes to answer."""
 
     def __init__(self, port: int) -> None:
-        # Guards the measurements, as pairs of start and end; the last may still be going on.
+        # Guards the measurements, as pairs of start and end; the last one may be in progress.
         self._lock = threading.Lock()
         self._measured: deque[tuple[float, float]] = deque(maxlen=400)
         self._begun: float | None = None
@@ -41,7 +41,7 @@ class Lag:
         threading.Thread(target=self._run, daemon=True).start()
 
     def between(self, start: float, end: float) -> float:
-        """The longest that an answer took in this time."""
+        """The longest time of an answer in this period."""
         with self._lock:
             measured = [*self._measured]
             if self._begun is not None:

@@ -1,4 +1,4 @@
-"""Two Redis servers, one the replica of the other, behind a relay: they can be killed, switched and frozen."""
+"""A Redis master and its replica behind a relay: they can be killed, switched and frozen."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _PATIENCE = 10.0
 
 
 class RedisPair:
-    """Started at once; `close` ends both. Nothing is kept on disk: who is killed has lost all.
+    """Starts both servers; `close` stops them. Nothing is stored on disk: a killed server loses all data.
 
     Args:
-        folder: their working folder.
-        password: what clients and replicas must know.
+        folder: their working directory.
+        password: of clients and replicas.
     """
 
     def __init__(self, folder: Path, password: str) -> None:
@@ -46,36 +46,36 @@ class RedisPair:
         self.port = self._relay.port
 
     def kill(self) -> None:
-        """End the master without a word; connections are reset, new ones refused."""
+        """Kill the master; connections are reset, new ones refused."""
         self._processes[self._master].kill()
         self._processes[self._master].wait()
 
     def revive(self) -> None:
-        """Bring the master back, empty."""
+        """Start the master again, without data."""
         self._processes[self._master] = self._start(self._ports[self._master])
 
     def fail_over(self) -> None:
-        """Make the replica the master and the master its replica. Old connections stay with the old one."""
+        """Swap master and replica. Existing connections stay with the old master."""
         self._master = 1 - self._master
         self._follow()
         self._relay.switch(self._ports[self._master])
 
     def freeze(self) -> None:
-        """Stop the master from running; connections stay open."""
+        """Freeze the master (SIGSTOP); connections stay open."""
         self._processes[self._master].send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it run again."""
+        """Let the master run again."""
         self._processes[self._master].send_signal(signal.SIGCONT)
 
     def contents(self) -> Iterator[tuple[str, bytes]]:
-        """Every key of the master with all that it holds, as bytes one after the other."""
+        """Every key of the master with its content as bytes."""
         with contextlib.closing(self._client(self._ports[self._master])) as client:
             for key in list(client.scan_iter(count=500)):
                 yield key.decode("utf-8", "replace"), _value(client, key)
 
     def close(self) -> None:
-        """End all."""
+        """Stop the servers and the relay."""
         self._relay.close()
         for process in self._processes:
             process.kill()

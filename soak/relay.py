@@ -1,4 +1,4 @@
-"""A TCP relay on loopback whose target can be changed: old connections stay with the old target, as in a failover."""
+"""A TCP relay on loopback whose target can be changed: existing connections keep the old target, as in a failover."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class Relay:
         threading.Thread(target=self._accept, name="relay", daemon=True).start()
 
     def switch(self, target: int) -> None:
-        """Send new connections to another port of this machine."""
+        """Relay new connections to another port on loopback."""
         self._target = target
 
     def close(self) -> None:
-        """Take no more connections; those that are open end with their ends."""
+        """Accept no more connections; open ones end when an endpoint closes them."""
         with contextlib.suppress(OSError):
-            # Only this wakes the thread in accept.
+            # Nothing else wakes the thread that is blocked in accept.
             self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
 

@@ -1,4 +1,4 @@
-"""One run from the first start to the last exit, and what it prints."""
+"""One run from the first start to the last exit, and its output."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _LOG_LINES = 25
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What to run.
+    """The options of a run.
 
     Attributes:
-        seed: makes schedule, people and secrets.
-        seconds: how long the daemons run once they are ready.
-        profile: which daemons.
-        scale: how many users, how often polled.
-        keep_going: go on after a violation, and show the first of each promise.
+        seed: of schedule, users and secrets.
+        seconds: for how long the daemons run after they are ready.
+        profile: which daemons run.
+        scale: number of users, poll interval.
+        keep_going: continue after a violation, and report the first of each invariant.
     """
 
     seed: int
@@ -45,10 +45,10 @@ class Options:
 
 
 def soak(options: Options, folder: Path, say: Callable[[str], None]) -> tuple[Violation, ...]:
-    """Run it; the promises that were broken, () for none.
+    """Run it; returns the violated invariants, () for none.
 
     Args:
-        options: what to run.
+        options: the options.
         folder: for configuration, state and logs.
         say: prints a line.
     """

@@ -1,4 +1,4 @@
-"""What is measured: values without behaviour, and how a scrape becomes one."""
+"""Measurements as values, and the parser of scrapes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _USER = re.compile(r'[{,]user_id="([^"]*)"')
 
 @dataclass(frozen=True, slots=True)
 class Scrape:
-    """What one answer of `/metrics` says.
+    """The values of one answer of `/metrics` that the checks need.
 
     Attributes:
         leader: whether the daemon polls.
-        organizations: every value of the label `organization`, in whatever family.
+        organizations: every value of the label `organization`, of any metric.
         users: every value of the label `user_id`.
         last_success: epoch seconds by user.
     """
@@ -35,7 +35,7 @@ class Scrape:
 
 
 def parse_scrape(text: str) -> Scrape:
-    """Read the text format; only what the checks need."""
+    """Parse what the checks need from the text format."""
     leader = _LEADER.search(text)
     return Scrape(
         leader is not None and float(leader[1]) > 0,
@@ -47,20 +47,20 @@ def parse_scrape(text: str) -> Scrape:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One daemon at one moment.
+    """Measurements of one daemon at one moment.
 
     Attributes:
         at: seconds since the run began.
         daemon: its name.
-        process: numbers the processes of this daemon; another one after each restart.
-        since: when this process answered first.
-        rss: bytes.
-        fds: open descriptors.
-        threads: how many.
-        clients: connections that the harness holds open to it.
-        scrape: what `/metrics` said.
-        wall: the daemon's own wall clock when it was asked, in epoch seconds.
-        asked: seconds for the answer.
+        process: number of the daemon's process; changes with each restart.
+        since: when this process first answered.
+        rss: resident memory in bytes.
+        fds: number of open file descriptors.
+        threads: number of threads.
+        clients: connections that the soak test holds open to it.
+        scrape: the content of `/metrics`.
+        wall: the daemon's own wall clock at the request, in epoch seconds.
+        asked: seconds until the answer.
     """
 
     at: float
@@ -81,11 +81,11 @@ class Probe:
     """One request for `/-/healthy`.
 
     Attributes:
-        daemon: the one asked.
+        daemon: its name.
         start: seconds since the run began.
-        seconds: until the whole answer was there.
-        status: 0 where none came.
-        lag: how much of it was the machine's part, as `soak.prober` says.
+        seconds: time until the complete answer.
+        status: HTTP status; 0 without an answer.
+        lag: the machine's share of the time; see `soak.prober`.
         text: the body, or the error.
     """
 
@@ -99,13 +99,13 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A promise that was not kept.
+    """A violation of an invariant.
 
     Attributes:
         invariant: which.
         at: seconds since the run began.
-        text: what was seen and what is allowed.
-        daemon: whose promise it was; empty if that cannot be said.
+        text: the value and the limit.
+        daemon: the daemon concerned; empty if it is not a single one.
     """
 
     invariant: str

@@ -1,4 +1,4 @@
-"""Which fault begins when and how long it lasts: a pure function of seed, length and profile."""
+"""Which fault begins when and how long it lasts: a pure function of seed, duration and profile."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Lane(StrEnum):
-    """Faults of one lane come one after the other; those of different lanes overlap."""
+    """Faults in one lane come one after the other; those in different lanes overlap."""
 
     PLATFORM = "platform"
     REDIS = "redis"
@@ -35,7 +35,7 @@ class Profile(StrEnum):
 
     @property
     def daemons(self) -> tuple[str, ...]:
-        """Their names: ``alone`` has a state file, ``a`` and ``b`` share a Redis and have a state file each."""
+        """The names of the daemons: ``alone``, and ``a`` and ``b``, which share a Redis. Each has a state file."""
         alone = () if self is Profile.REPLICAS else ("alone",)
         return alone if self is Profile.SINGLE else (*alone, "a", "b")
 
@@ -69,11 +69,11 @@ class Event:
 
     Attributes:
         at: seconds after the start of the run.
-        lane: what it concerns.
-        what: the fault, one of the lane's.
-        seconds: how long it lasts; 0 for a moment.
+        lane: its lane.
+        what: the fault.
+        seconds: duration; 0 for a momentary fault.
         target: the daemon concerned, or empty for all.
-        number: chooses the details, such as the size of a step of the clock.
+        number: selects details, such as the size of a clock step.
     """
 
     at: float
@@ -90,18 +90,18 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """How long faults last and how long it is quiet after each, in seconds from and to."""
+    """Minimum and maximum seconds of a fault and of the pause after it."""
 
     lasts: tuple[float, float]
     quiet: tuple[float, float]
 
 
 _SHORT_RUN = 300.0
-"""Seconds below which a run has shorter faults and less quiet, so that each lane still has its turn."""
+"""Runs shorter than this have shorter faults and pauses, so that each lane gets its turn."""
 _FIRST = 12.0
 """Seconds for the daemons to start before the first fault."""
 _LAST = 24.0
-"""Seconds at the end without new faults, so that what the last ones left behind is seen."""
+"""Seconds at the end without new faults, so that the effects of the last ones are seen."""
 _SHORT = {
     Lane.PLATFORM: Rhythm((4, 7), (24, 27)),
     Lane.REDIS: Rhythm((3, 6), (18, 22)),
@@ -132,7 +132,7 @@ _WHAT: dict[Lane, tuple[str, ...]] = {
 _MOMENTS = frozenset({"kill -9", "SIGTERM", "clock step", "failover"})
 _RESTARTS = frozenset({"kill -9", "SIGTERM"})
 _STEADY_AFTER = 0.4
-"""Part of a run after which its steady daemon is not restarted any more, so that a slow leak has time to show."""
+"""Share of a run after which its steady daemon is not restarted any more, so that slow leaks become visible."""
 
 
 def schedule(seed: int, seconds: float, profile: Profile) -> tuple[Event, ...]:
@@ -148,7 +148,7 @@ def schedule(seed: int, seconds: float, profile: Profile) -> tuple[Event, ...]:
 
 
 def _lane(seed: int, lane: Lane, rhythm: Rhythm, seconds: float, daemons: Sequence[str]) -> Iterator[Event]:
-    # A generator of its own for each lane: the events of one do not depend on how many another has.
+    # One generator per lane, so that the events of a lane do not depend on the number of events in others.
     chance = random.Random(f"{seed}/{lane}")
     at = _FIRST + chance.uniform(0, rhythm.quiet[0] / 2)
     for drawn in _shuffled(chance, _WHAT[lane]):
@@ -165,11 +165,11 @@ def _lane(seed: int, lane: Lane, rhythm: Rhythm, seconds: float, daemons: Sequen
 
 
 def steady(daemons: Sequence[str]) -> str:
-    """The daemon that keeps its process for most of a run."""
+    """The daemon that is not restarted for most of a run."""
     return "alone" if "alone" in daemons else daemons[-1]
 
 
 def _shuffled(chance: random.Random, what: tuple[str, ...]) -> Iterator[str]:
-    """Without end; each comes once before any comes twice."""
+    """Yield items for ever, each one once before any comes again."""
     while True:
         yield from chance.sample(what, len(what))

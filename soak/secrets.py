@@ -1,4 +1,4 @@
-"""Finds secrets in whatever was shown: whole, the part of a token after ``_``, and base64 of both."""
+"""Finds secrets in output: in full, the part of a token after ``_``, and base64 of both."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 
 
 def forms(secret: str) -> frozenset[bytes]:
-    """The ways in which a secret can be written. Base64 has three, by what stands before it."""
+    """The encodings of a secret. Base64 has three, depending on the position."""
     plain = {secret}
     if secret.startswith("pt-") and "_" in secret:
         plain.add(secret.partition("_")[2])
@@ -16,7 +16,7 @@ def forms(secret: str) -> frozenset[bytes]:
     for one in plain:
         for offset in range(3):
             encoded = base64.b64encode(b"\0" * offset + one.encode() + b"\0" * (-(offset + len(one)) % 3))
-            # Without the characters that also depend on the neighbours.
+            # Without the characters that depend on neighbouring bytes.
             first = -(-offset * 4 // 3)
             last = (offset + len(one)) * 8 // 6
             found.add(encoded[first:last])
@@ -24,7 +24,7 @@ def forms(secret: str) -> frozenset[bytes]:
 
 
 class SecretSearch:
-    """All secrets in use so far. Threads may share it."""
+    """All secrets used so far. Thread-safe."""
 
     def __init__(self) -> None:
         # Guards the fields below.
@@ -34,19 +34,19 @@ class SecretSearch:
         self.checks = 0
 
     def add(self, name: str, secret: str) -> None:
-        """Search for one more from now on; the name is what a report may say."""
+        """Search for another secret from now on; reports show its name."""
         with self._lock:
             self._forms |= dict.fromkeys(forms(secret), name)
             self._pattern = re.compile(b"|".join(re.escape(form) for form in self._forms))
 
     @property
     def longest(self) -> int:
-        """Bytes of the longest form: so much of a stream's piece must be searched with the next one."""
+        """Bytes of the longest encoding: this many of a piece of a stream are searched again with the next."""
         with self._lock:
             return max((len(form) for form in self._forms), default=1)
 
     def find(self, content: bytes) -> str | None:
-        """The name of a secret that is in there and the text around it, masked; None if there is none."""
+        """The name of a secret that was found, with the masked text around it; None if there is none."""
         self.checks += 1
         found = self._pattern.search(content)
         if found is None:

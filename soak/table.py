@@ -1,4 +1,4 @@
-"""What a run prints: a row each few seconds, a line for each event, the promises at the end."""
+"""The output of a run: a row every few seconds, a line for each event, the invariants at the end."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from soak.watch import Watch
 
 _HISTORY = 180.0
-"""Seconds of the schedule that the report of a violation shows."""
+"""Seconds of the schedule that the report of a violation contains."""
 _WIDTH = 48
 
 
 class Table:
-    """Rows and events, as they come.
+    """Prints rows and events.
 
     Args:
-        daemons: a group of columns each.
+        daemons: their names; each has a group of columns.
         say: prints a line.
         every: seconds between two rows.
     """
@@ -41,19 +41,19 @@ class Table:
         self._events: list[tuple[float, Event]] = []
 
     def head(self) -> None:
-        """Say what stands in the columns."""
+        """Print the column headings."""
         self._say(f"{'time':>7}" + "".join(f" | {daemon:<{_WIDTH}}" for daemon in self._daemons))
         columns = f"{'RSS MB':>7}{'fds':>5}{'threads':>8} {'role':<8}{'oldest s':>9}{'healthy ms':>11}"
         self._say(" " * 7 + f" | {columns}" * len(self._daemons))
 
     def event(self, at: float, event: Event) -> None:
-        """An event begins."""
+        """Print an event."""
         with self._lock:
             self._events.append((at, event))
         self._say(_line(at, event))
 
     def row(self, at: float, watch: Watch, *, last: bool = False) -> None:
-        """Say how the daemons are, if it is time."""
+        """Print the state of the daemons, if it is time."""
         if at < self._next and not last:
             return
         self._next = at + self._every
@@ -61,7 +61,7 @@ class Table:
         self._say(f"{at:6.0f}s | " + " | ".join(cells))
 
     def history(self, at: float) -> list[str]:
-        """The events of the last minutes before a time."""
+        """The events in the minutes before a time."""
         with self._lock:
             return [_line(when, event) for when, event in self._events if at - _HISTORY <= when <= at]
 
@@ -82,10 +82,10 @@ def _cell(sample: Sample | None, slowest: float) -> str:
 
 
 def report(options: Options, board: Board, searches: int, say: Callable[[str], None]) -> None:
-    """Print how close each promise came to being broken, and those that were."""
+    """Print the worst value of each invariant, and the violations."""
     broken = {violation.invariant for violation, _ in board.violations}
     say("")
-    say(f"{'promise':<22}{'worst':>12}{'bound':>12}  {'':<13}{'at':>7}  {'checks':>7}  where")
+    say(f"{'invariant':<22}{'worst':>12}{'bound':>12}  {'':<13}{'at':>7}  {'checks':>7}  where")
     for worst in board.worst:
         say(
             f"{worst.name:<22}{worst.value:12,.1f}{worst.bound:12,.1f}  {worst.unit:<13}{worst.at:6.0f}s"
@@ -99,6 +99,6 @@ def report(options: Options, board: Board, searches: int, say: Callable[[str], N
             say(line)
     if broken:
         again = f"SOAK_MINUTES={options.seconds / 60:g} SOAK_SEED={options.seed} python -m soak"
-        say(f"\nFAILED; the same again: {again} --profile {options.profile} --users {options.scale.users}")
+        say(f"\nFAILED; to repeat the schedule: {again} --profile {options.profile} --users {options.scale.users}")
     else:
-        say("\nall promises were kept")
+        say("\nall invariants held")

@@ -1,4 +1,4 @@
-"""For how long the threads of a process were ready to run while other processes had the processors."""
+"""Measures for how long the threads of a process were ready to run while other processes had the processors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def waits(pid: int | str) -> dict[str, float]:
-    """Seconds that each thread of a process has waited for a processor since it began, by thread id."""
+    """Seconds for which each thread of a process has waited for a processor since its start, by thread id."""
     found = {}
     with contextlib.suppress(OSError):
         for thread in (Path("/proc") / str(pid) / "task").iterdir():

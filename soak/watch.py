@@ -1,4 +1,4 @@
-"""Samples the daemons once a second, inspects pages and stored state now and then, and passes both to the checks."""
+"""Samples the daemons once a second, inspects pages and stored state at intervals, and passes both to the checks."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ _EVERY = 1.0
 _SCRAPE_PATIENCE = 20.0
 _SHOWN = ("/", "/api/v1/tokens", "/api/v1/events")
 _NAME = re.compile(r"soak-org-\d{4}|[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
-"""What names an organization of a run, or one of its users."""
+"""Matches the organizations and users of a run."""
 _WHO = ("organization", "name", "user_id")
 _BEYOND_CONFIGURATION = frozenset({"events", "sqlite_sequence"})
-"""Tables that may name what is gone: what happened stays true."""
+"""Tables that may name removed users and organizations: past events."""
 _SHARED = re.compile(r":rate:|:order$")
-"""Keys in Redis that may name what is gone: those of the rate end by themselves within seconds, and the order keeps the
-ids of removed users for ten minutes, so that standbys can see that they were removed."""
+"""Keys in Redis that may name removed users and organizations: those of the rate expire within seconds, and the order
+keeps ids of removed users for ten minutes, so that standbys can see that they were removed."""
 _OK, _BUSY = 200, 503
 
 
 class Watch:
-    """Samples until it is stopped.
+    """Samples and inspects until it is stopped.
 
     Args:
         world: what to watch.
-        expected: what may be expected of them.
-        board: where the checks are.
+        expected: what to expect of the daemons.
+        board: has the checks.
         started: the machine's monotonic time at which the run began.
-        now: seconds since then.
+        now: returns the seconds since then.
         inspect_every: seconds between two inspections of pages, state files and Redis.
     """
 
@@ -88,14 +88,14 @@ class Watch:
         ]
 
     def start(self) -> None:
-        """Begin with probes and inspections; `run` samples."""
+        """Start probes and inspections; `run` samples."""
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """End."""
+        """Stop probes and inspections."""
         self._stop.set()
-        # It ends when its input does, and ends its own child.
+        # It exits at the end of its input, and stops its own child.
         assert self._prober.stdin is not None
         assert self._prober.stdout is not None
         self._prober.stdin.close()
@@ -105,7 +105,7 @@ class Watch:
         self._prober.stdout.close()
 
     def run(self, until: float, sampled: Callable[[], None]) -> None:
-        """Sample once a second until a time, or until a promise is broken."""
+        """Sample once a second until a time, or until the first violation."""
         with ThreadPoolExecutor(len(self._world.daemons)) as pool:
             while self._now() < until and not self._board.failed.is_set():
                 begun = self._now()
@@ -118,7 +118,7 @@ class Watch:
     def _guarded(self, daemon: Daemon) -> None:
         lines, size = daemon.written()
         users = len(self._expected.users)
-        self._board.note(self._board.checks.log.check(self._now(), daemon.name, lines, size, users))
+        self._board.record(self._board.checks.log.check(self._now(), daemon.name, lines, size, users))
         since = self._expected.up_since(daemon.name)
         if since is None:
             self.latest.pop(daemon.name, None)
@@ -135,7 +135,7 @@ class Watch:
             return
         end = self._now()
         if answer.status == _BUSY and answer.retry_after is not None and self._open_clients(daemon):
-            # Room that clients who do not read take away is not taken from anybody else.
+            # Only while slow readers hold the memory for answers may requests be refused.
             return
         if answer.status != _OK:
             text = f"{daemon.name}: status {answer.status}: {answer.body[:300]!r}"
@@ -164,15 +164,15 @@ class Watch:
             return
         checks = self._board.checks
         users = len(self._expected.users)
-        self._board.note(checks.scrape.check(start, daemon.name, sample.asked))
-        self._board.note(checks.resources.check(sample, users, len(self._expected.names)))
-        self._board.note(checks.growth.check(sample, users))
-        self._board.note(checks.freshness.check(sample, self._expected))
+        self._board.record(checks.scrape.check(start, daemon.name, sample.asked))
+        self._board.record(checks.resources.check(sample, users, len(self._expected.names)))
+        self._board.record(checks.growth.check(sample, users))
+        self._board.record(checks.freshness.check(sample, self._expected))
         found = sample.scrape.organizations | sample.scrape.users
-        self._board.note(checks.shown.check(start, f"/metrics of {daemon.name}", found, sample.since, self._expected))
+        self._board.record(checks.shown.check(start, f"/metrics of {daemon.name}", found, sample.since, self._expected))
 
     def _open_clients(self, daemon: Daemon) -> int:
-        """Connections held open now or just before: closing takes a moment."""
+        """Connections that are open, or were until a moment ago, since closing takes a moment."""
         now, count = self._now(), daemon.clients
         at, before = self._clients.get(daemon.name, (0.0, 0))
         if count or now - at > 3:  # noqa: PLR2004 - seconds for a server to see that a client is gone
@@ -191,7 +191,7 @@ class Watch:
             for name in replicas
         }
         redis_ok = self._expected.calm_since(replicas[0], ("redis",))
-        self._board.note(self._board.checks.leadership.check(at, roles, redis_ok))
+        self._board.record(self._board.checks.leadership.check(at, roles, redis_ok))
 
     def _read_probes(self) -> None:
         assert self._prober.stdout is not None
@@ -204,13 +204,13 @@ class Watch:
         with contextlib.suppress(queue.Empty):
             while True:
                 self._late.append(self._probes.get_nowait())
-        # Those of a moment ago wait until it is known whether the daemon was about to be ended.
+        # Recent probes wait until it is known whether the daemon was about to be stopped.
         due = [probe for probe in self._late if probe.start + probe.seconds < self._now() - 1]
         self._late = [probe for probe in self._late if probe not in due]
         for probe in due:
             if self._expected.was_up(probe.daemon, probe.start, probe.start + probe.seconds):
                 self.slowest[probe.daemon] = max(probe.seconds, self.slowest.get(probe.daemon, 0.0))
-                self._board.note(self._board.checks.health.check(probe))
+                self._board.record(self._board.checks.health.check(probe))
 
     def _inspect(self) -> None:
         while not self._stop.wait(self._inspect_every):
@@ -234,7 +234,7 @@ class Watch:
                 if path != "/api/v1/events":
                     found = frozenset(_NAME.findall(body.decode("utf-8", "replace")))
                     gone = self._board.checks.shown.check(at, f"{path} of {daemon.name}", found, since, self._expected)
-                    self._board.note(gone)
+                    self._board.record(gone)
 
     def _inspect_state(self, daemon: Daemon) -> None:
         file = self._world.state_file(daemon)
@@ -245,11 +245,11 @@ class Watch:
         if since is None:
             return
         usable = max(since, self._expected.calm_since(daemon.name, ("disk",)))
-        # A file that is being written, or a disk without room for a reader's lock, is read the next time.
+        # A file that is being written, or on a full disk, is read at the next inspection.
         with contextlib.suppress(sqlite3.Error):
             at, found = self._now(), frozenset(_stored(file))
             where = f"state file of {daemon.name}"
-            self._board.note(self._board.checks.stored.check(at, where, found, usable, self._expected))
+            self._board.record(self._board.checks.stored.check(at, where, found, usable, self._expected))
 
     def _inspect_redis(self) -> None:
         pair = self._world.redis
@@ -265,7 +265,7 @@ class Watch:
                     found = frozenset(_NAME.findall(f"{key} {content.decode('utf-8', 'replace')}"))
                     since = max(usable, *ups)
                     gone = self._board.checks.stored.check(self._now(), f"Redis, {key}", found, since, self._expected)
-                    self._board.note(gone)
+                    self._board.record(gone)
 
     def _search(self, where: str, content: bytes) -> None:
         if (found := self._world.secrets.find(content)) is not None:
@@ -273,7 +273,7 @@ class Watch:
 
 
 def _stored(file: Path) -> Iterator[str]:
-    """The organizations and users in a state file, from whatever table keeps them."""
+    """The organizations and users in all tables of a state file."""
     with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=1)) as connection:
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         for table in tables:

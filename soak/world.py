@@ -1,4 +1,4 @@
-"""Everything that a run needs around and including the daemons, made together and ended together."""
+"""The daemons of a run and all servers around them, started and stopped together."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
     from soak.bounds import Scale
 
 _PEOPLE_PER_USER = 60
-"""As many people as reloads may add in half an hour."""
+"""As many users as reloads may add in half an hour."""
 
 
 class World:
-    """The daemons of a profile and their surroundings.
+    """The daemons of a profile, and the servers and files that they use.
 
     Args:
         folder: for all files.
-        seed: makes people and secrets.
-        profile: which daemons.
-        scale: how many users, how often polled.
-        leaked: called with what was found when a log shows a secret.
+        seed: of users and secrets.
+        profile: which daemons run.
+        scale: number of users, poll interval.
+        leaked: called with every secret found in a log.
     """
 
     def __init__(self, folder: Path, seed: int, profile: Profile, scale: Scale, leaked: Callable[[str], None]) -> None:
@@ -88,39 +88,39 @@ class World:
             configuration.replace_text(daemon.config, text)
 
     def spoil(self) -> None:
-        """Break every daemon's configuration."""
+        """Write an invalid configuration for every daemon."""
         for daemon in self.daemons:
             configuration.replace_text(daemon.config, configuration.BROKEN)
 
     def follow_token(self) -> None:
-        """Write the platform's token of now into the token file."""
+        """Write the platform's current token into the token file."""
         self.secrets.add("token", self.platform.token)
         configuration.write_secrets(
             self.folder, self.platform.token, self._passwords["alertmanager"], self._passwords["redis"]
         )
 
     def state_file(self, daemon: Daemon) -> Path:
-        """Where a daemon keeps its state."""
+        """The state file of a daemon."""
         return self.disk.folder / f"{daemon.name}.db"
 
     @property
     def replicas(self) -> tuple[Daemon, ...]:
-        """Those that share a Redis."""
+        """The daemons that share a Redis."""
         return tuple(daemon for daemon in self.daemons if daemon.name != "alone")
 
     @property
     def pids(self) -> list[int]:
-        """The processes that run."""
+        """The daemons that run."""
         return [pid for daemon in self.daemons if (pid := daemon.pid) is not None]
 
     @property
     def names(self) -> frozenset[str]:
-        """The organizations that are configured."""
+        """The names of the configured organizations."""
         return self.plan.names
 
     @property
     def users(self) -> frozenset[str]:
-        """The ids of the users that are configured."""
+        """The ids of the configured users."""
         return frozenset(self.platform.ids(self.plan.users))
 
     def start(self, daemon: Daemon) -> None:
@@ -128,7 +128,7 @@ class World:
         self.disk.limit(daemon.start())
 
     def all_at_once(self, work: Callable[[Daemon], None]) -> None:
-        """Do something with all daemons at the same time; the first error counts."""
+        """Do something with all daemons at the same time; raises the first error."""
         with ThreadPoolExecutor(len(self.daemons)) as pool:
             for done in [pool.submit(work, daemon) for daemon in self.daemons]:
                 done.result()

@@ -90,7 +90,7 @@ class ReceiverSection(Section):
 
 
 class Alertmanager(ReceiverSection):
-    """One Alertmanager; each of them is told everything."""
+    """An Alertmanager. Each one receives every alert."""
 
     kind = "alertmanager"
 

@@ -1,4 +1,4 @@
-"""Writes the dashboards as JSON into grafana/dashboards. With --check, says which are not current and exits with 1."""
+"""Writes the dashboards as JSON to grafana/dashboards. With --check, lists outdated files and exits with 1."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "dashboards"
 
 
 def texts() -> dict[str, str]:
-    """The content of each file by its name."""
+    """The content of each file by name."""
     boards = {"overview.json": overview.build(), "exporter-health.json": health.build()}
     found = {}
     for name, board in boards.items():
@@ -27,7 +27,7 @@ def texts() -> dict[str, str]:
 
 
 def _tidy(data: dict[str, Any]) -> None:
-    """Leave out what the SDK writes for older releases and present Grafana does not know."""
+    """Remove what the SDK writes for older releases and current Grafana does not know."""
     for variable in data["templating"]["list"]:
         for key in [key for key in variable if key == "id" or key.startswith("auto")]:
             del variable[key]
@@ -51,7 +51,7 @@ def main() -> int:
         elif not file.exists() or file.read_text(encoding="utf-8") != text:
             stale.append(name)
     for name in stale:
-        print(f"grafana/dashboards/{name} is not current; run: make dashboards", file=sys.stderr)
+        print(f"grafana/dashboards/{name} is outdated; run: make dashboards", file=sys.stderr)
     return 1 if stale else 0
 
 

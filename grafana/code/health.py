@@ -1,4 +1,4 @@
-"""The dashboard *Exporter health*: whether what the other one shows can be believed."""
+"""The dashboard *Exporter health*: whether the data of the other dashboard is complete and current."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ ORGANIZATION = 'organization=~"$organization"'
 
 
 def rate(family: str, by: str, selector: str = ORGANIZATION) -> str:
-    """Events a second over a window that suits the panel, by a label."""
+    """Events per second by a label, over the panel's rate interval."""
     return f"sum by ({by}) (rate({family}{{{selector}}}[$__rate_interval]))"
 
 
 def none(label: str) -> str:
-    """A line at 0 where there is nothing to show, so that silence does not look like a broken panel."""
+    """A line at 0 if there is no data, so that an empty panel does not look broken."""
     return f'or on () label_replace(vector(0), "{label}", "none", "", "")'
 
 
@@ -44,28 +44,28 @@ def build() -> dashboard.Dashboard:
     age = f"time() - max by (organization, shard) (yunxiao_sweep_last_completed_timestamp_seconds{{{ORGANIZATION}}})"
     success = f"max by (organization, user_id) (yunxiao_user_last_success_timestamp_seconds{{{ORGANIZATION}}})"
     numbers = (
-        number("Exporters", "Exporters that Prometheus has scraped lately.",
+        number("Exporters", "Exporters that Prometheus scrapes.",
                "count(yunxiao_exporter_build_info) or vector(0)", colors=((None, RED), (1, GREEN))),
-        number("Configuration", "1: the configuration file is in force. 0: it was refused and an older one is.",
+        number("Configuration", "1: the configuration file is in effect. 0: its reload was refused, and the previous configuration is in effect.",
                "min(yunxiao_exporter_config_last_reload_successful)", colors=((None, RED), (1, GREEN))),
-        number("Last sweep", "Time since the last completed sweep, of the organization where it is longest.",
+        number("Last sweep", "Time since the last completed sweep, maximum over organizations.",
                f"max({age})", unit="s", colors=((None, GREEN), (1800, ORANGE), (3600, RED))),
-        number("Oldest data", "Age of the user's data that was read longest ago.",
+        number("Oldest data", "Time since the last successful poll of the least recently polled user.",
                f"max(time() - {success})", unit="s", colors=((None, GREEN), (3600, ORANGE), (14_400, RED))),
         number("Not polled yet", "Users that have not been polled since the start.",
                f"sum(max by (organization, shard) (yunxiao_users_pending{{{ORGANIZATION}}})) or vector(0)",
                colors=((None, GREEN), (1, YELLOW))),
-        number("Sweeps skipped", "Sweeps left out in the last day because the one before was still going.",
+        number("Sweeps skipped", "Sweeps skipped in the last day because the previous one was still running.",
                f"sum(increase(yunxiao_sweeps_skipped_total{{{ORGANIZATION}}}[1d])) or vector(0)",
                colors=((None, GREEN), (1, ORANGE))),
-        number("Unreadable fields", "Fields of listed tokens that could not be read in the last day.",
+        number("Unreadable fields", "Fields in answers of the platform that could not be read, in the last day.",
                f"sum(increase(yunxiao_parse_errors_total{{{ORGANIZATION}}}[1d])) or vector(0)",
                colors=((None, GREEN), (1, ORANGE))),
-        number("Defects met", "Defects of the exporter that it met and survived in the last day; the log has tracebacks.",
+        number("Internal errors", "Defects of the exporter that were caught in the last day. The log has the tracebacks.",
                "sum(increase(yunxiao_exporter_internal_errors_total[1d])) or vector(0)",
                colors=((None, GREEN), (1, RED))),
     )  # fmt: skip
-    words = {"0": ("refused", RED), "1": ("in force", GREEN)}
+    words = {"0": ("refused", RED), "1": ("in effect", GREEN)}
     results = {value: models.ValueMappingResult(text=text, color=color) for value, (text, color) in words.items()}
     numbers[1].mappings([models.ValueMap(options=results)])
     for one in numbers:
@@ -73,8 +73,8 @@ def build() -> dashboard.Dashboard:
 
     board.with_row(dashboard.Row("Sweeps"))
     sweeps = lines(
-        "Sweep time against interval",
-        "How long the last sweep took, and the interval that it has to fit into. With poll.spread a sweep takes most of it.",
+        "Sweep duration and interval",
+        "Duration of the last sweep, and the interval that it must fit into. With poll.spread, a sweep takes most of the interval.",
         query(
             f"max by (organization, shard) (yunxiao_sweep_duration_seconds{{{ORGANIZATION}}})", "{{organization}}", "A"
         ),
@@ -92,9 +92,9 @@ def build() -> dashboard.Dashboard:
     board.with_panel(
         lines(
             "Age of data",
-            "Age of the data of the user that was read longest ago, and of half of the users.",
+            "Age of the oldest data of any user, and the median over all users.",
             query(f"max by (organization) (time() - {success})", "{{organization}}: oldest", "A"),
-            query(f"quantile by (organization) (0.5, time() - {success})", "{{organization}}: half", "B"),
+            query(f"quantile by (organization) (0.5, time() - {success})", "{{organization}}: median", "B"),
             unit="s",
         ).span(12)
     )
@@ -103,7 +103,7 @@ def build() -> dashboard.Dashboard:
     board.with_panel(
         lines(
             "Requests by code",
-            "Requests a second by HTTP status, retries included; error stands for no whole answer.",
+            'Requests per second by HTTP status, including retries. "error" means that there was no complete answer.',
             query(rate("yunxiao_api_requests_total", "code"), "{{code}}"),
             unit="reqps",
         ).span(12)
@@ -111,7 +111,7 @@ def build() -> dashboard.Dashboard:
     board.with_panel(
         heat(
             "Latency",
-            "How long requests to the platform take, from sending to the last byte.",
+            "Duration of requests to the platform, from sending to the last byte.",
             rate("yunxiao_api_request_duration_seconds_bucket", "le"),
             unit="s",
         ).span(12)
@@ -119,7 +119,7 @@ def build() -> dashboard.Dashboard:
     board.with_panel(
         lines(
             "Failed requests by reason",
-            "Requests a second that failed. docs/metrics.md says what each reason means.",
+            "Failed requests per second. docs/metrics.md explains the reasons.",
             query(f"{rate('yunxiao_api_errors_total', 'reason')} > 0\n{none('reason')}", "{{reason}}"),
             unit="reqps",
         ).span(12)
@@ -127,24 +127,24 @@ def build() -> dashboard.Dashboard:
     board.with_panel(
         lines(
             "Retries",
-            "Requests a second that were made again: trouble that does not show in the numbers yet.",
+            "Repeated requests per second: problems that are not visible in other metrics yet.",
             query(rate("yunxiao_api_retries_total", "organization"), "{{organization}}"),
             unit="reqps",
         ).span(12)
     )
 
-    board.with_row(dashboard.Row("Alerts that the exporter itself sends"))
+    board.with_row(dashboard.Row("Alerts sent by the exporter"))
     board.with_panel(
         lines(
             "Firing alerts",
-            "What the exporter holds to be firing. Empty without alerting.alertmanagers: then Prometheus' rules do it.",
+            "Alerts that fire according to the exporter. Empty without alerting.alertmanagers, when Prometheus' rules are used.",
             query(f"max by (alertname) (yunxiao_alerts_firing) > 0\n{none('alertname')}", "{{alertname}}"),
         ).span(12)
     )
     board.with_panel(
         lines(
             "Notifications",
-            "Alerts a second that each Alertmanager took, that could not be delivered, and that were given up.",
+            "Notifications per second for each Alertmanager: delivered, failed and to be retried, and dropped.",
             query(rate("yunxiao_notifications_sent_total", "alertmanager", ""), "{{alertmanager}}: sent", "A"),
             query(rate("yunxiao_notifications_errors_total", "alertmanager", ""), "{{alertmanager}}: failed", "B"),
             query(rate("yunxiao_notifications_dropped_total", "alertmanager", ""), "{{alertmanager}}: dropped", "C"),
@@ -157,7 +157,7 @@ def build() -> dashboard.Dashboard:
     board.with_panel(
         lines(
             "CPU",
-            "Cores that the exporter keeps busy.",
+            "CPU cores used by the exporter.",
             query(f"rate(process_cpu_seconds_total[$__rate_interval]) {own}", "{{instance}}"),
             unit="short",
         ).span(12)

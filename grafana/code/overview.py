@@ -1,4 +1,4 @@
-"""The dashboard *Overview*: what expires next, what never does, who can do what, and who cannot be polled."""
+"""The dashboard *Overview*: tokens that expire next or never, permissions, policy violations, failing users."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from parts import (
 
 WHO = 'organization=~"$organization", user=~"$user"'
 SERIES = "organization, user_id, user, token_id, token"
-# Replicas expose the same series under other instances; max leaves one of each.
+# Replicas expose the same series with different instance labels; max keeps one of each.
 EXPIRY = f"max by ({SERIES}) (yunxiao_token_expiry_timestamp_seconds{{{WHO}}})"
 CREATED = f"max by ({SERIES}) (yunxiao_token_created_timestamp_seconds{{{WHO}}})"
 LEFT = f"({EXPIRY} - time())"
@@ -40,7 +40,7 @@ FAILURE = f"max by (organization, user_id, user, reason) (yunxiao_user_failure{{
 VIOLATIONS = 'max by (organization, policy, shard) (yunxiao_policy_violations{organization=~"$organization"})'
 PERMISSION = f'{WHO}, permission=~"$permission"'
 WEEKS = 26
-# Weeks in which nothing expires are columns too, or the eye is misled.
+# Weeks in which nothing expires need a column too; without it the chart would be misleading.
 EVERY_WEEK = "\n".join(f'or on (week) label_replace(vector(0), "week", "{week}", "", "")' for week in range(WEEKS))
 STATE_COLORS = {"active": GREEN, "expired": RED, "never_expires": PURPLE, "unknown": YELLOW}
 SEVERITY_COLORS = {"critical": RED, "warning": ORANGE, "info": BLUE}
@@ -48,7 +48,7 @@ NOTHING = ((None, GREEN), (1, RED))
 
 
 def counted(state: str) -> str:
-    """How many tokens are in a state; 0 where there are none at all."""
+    """The number of tokens in a state; 0 if there are none."""
     series = f'max by (organization, user_id, user) (yunxiao_user_tokens{{{WHO}, state="{state}"}})'
     return f"sum({series}) or vector(0)"
 
@@ -58,7 +58,7 @@ def build() -> dashboard.Dashboard:
     board = a_dashboard(
         OVERVIEW,
         "Yunxiao tokens / Overview",
-        "Personal access tokens of Yunxiao and Lingma users: what expires next, what never does, who fails.",
+        "Personal access tokens of Yunxiao and Lingma users: which expire next, which never expire, which users cannot be polled.",
         (HEALTH, "Exporter health"),
     )
     board.with_variable(
@@ -75,18 +75,18 @@ def build() -> dashboard.Dashboard:
         number("Users watched", "Users whose tokens are polled.",
                'sum(max by (organization, shard) (yunxiao_users{organization=~"$organization"})) or vector(0)',
                colors=((None, RED), (1, BLUE))),
-        number("Active", "Tokens that expire, but not yet.", counted("active"), colors=((None, GREEN),)),
-        number("Within 7 days", "Tokens that expire within a week and have not yet.",
+        number("Active", "Tokens with an expiry that has not passed yet.", counted("active"), colors=((None, GREEN),)),
+        number("Within 7 days", "Tokens that expire within the next seven days.",
                f"count(0 < {LEFT} < {7 * DAY}) or vector(0)", colors=((None, GREEN), (1, ORANGE))),
         number("Expired", "Tokens whose expiry has passed and that the platform still lists.",
                counted("expired"), colors=NOTHING),
-        number("Never expire", "Tokens without an expiry: nobody is ever reminded of them.",
+        number("Never expire", "Tokens without an expiry.",
                counted("never_expires"), colors=((None, GREEN), (1, PURPLE))),
-        number("Unknown expiry", "Tokens whose expiry could not be read; nobody watches them.",
+        number("Unknown expiry", "Tokens whose expiry could not be read. They raise no expiry alerts.",
                counted("unknown"), colors=((None, GREEN), (1, YELLOW))),
-        number("Users failing", "Users whose last poll failed. Their numbers are those last seen.",
+        number("Users failing", "Users whose last poll failed. Their tokens are those seen last.",
                f"count(max by (organization, user_id) (yunxiao_user_up{{{WHO}}}) == 0) or vector(0)", colors=NOTHING),
-        number("Oldest data", "Age of the user's data that was read longest ago.",
+        number("Oldest data", "Time since the last successful poll of the least recently polled user.",
                f"max(time() - max by (organization, user_id) (yunxiao_user_last_success_timestamp_seconds{{{WHO}}}))",
                unit="s", colors=((None, GREEN), (3600, ORANGE), (4 * 3600, RED))),
     )  # fmt: skip
@@ -105,7 +105,7 @@ def build() -> dashboard.Dashboard:
     upcoming = arranged(
         grid(
             "Next to expire",
-            "The 100 tokens that expire next, soonest first. Colours follow the default thresholds of the alerts.",
+            "The 100 tokens that expire next, soonest first. Colours follow the default alert thresholds.",
             rows(f"bottomk(100, {LEFT} > 0 < +Inf)", "A"),
             rows(f"{EXPIRY} * 1000 and bottomk(100, {LEFT} > 0 < +Inf)", "B"),
         ),
@@ -118,7 +118,7 @@ def build() -> dashboard.Dashboard:
     board.with_panel(upcoming.span(14).height(11))
     calendar = columns(
         "Expiring by week",
-        "Tokens by the number of whole weeks that they have left; 0 is within seven days. Half a year ahead.",
+        "Tokens by the number of full weeks left, for the next half year; 0 means within seven days.",
         rows(f'count_values("week", floor({LEFT} / {7 * DAY}) >= 0 < {WEEKS})\n{EVERY_WEEK}'),
         "Weeks left",
     )
@@ -139,10 +139,10 @@ def build() -> dashboard.Dashboard:
     board.with_panel(calendar.span(10).height(11))
 
     board.with_row(dashboard.Row("Risk"))
-    gone = arranged(
+    expired = arranged(
         grid(
             "Expired and still listed",
-            "Tokens that have expired, latest first: what just stopped working, and what ought to be cleaned up.",
+            "Expired tokens, most recent first: what stopped working, and what should be deleted.",
             rows(f"-{LEFT} >= 0", "A"),
         ),
         {
@@ -154,10 +154,10 @@ def build() -> dashboard.Dashboard:
         },
         order="Expired for",
     )
-    gone.override_by_name(
+    expired.override_by_name(
         "Expired for", [field("unit", "s"), field("decimals", 1), *colored(((None, RED), (30 * DAY, ORANGE)))]
     )
-    board.with_panel(gone.span(12).height(9))
+    board.with_panel(expired.span(12).height(9))
     endless = arranged(
         grid(
             "Never expiring",
@@ -175,7 +175,7 @@ def build() -> dashboard.Dashboard:
     board.with_panel(endless.span(12).height(9))
     permissions = bars(
         "Tokens by permission",
-        "Tokens not known to have expired, by the permission that they grant.",
+        "Tokens by the permission that they grant, without expired ones.",
         now(
             "sort_desc(sum by (permission) (max by (organization, user_id, permission) "
             f"(yunxiao_user_permission_tokens{{{PERMISSION}}})))"
@@ -186,8 +186,8 @@ def build() -> dashboard.Dashboard:
     board.with_panel(permissions.span(12).height(11))
     losing = arranged(
         grid(
-            "Permissions that run out next",
-            "When a user's last token that grants a permission expires; a longer-lived token covers a shorter one.",
+            "Permissions that expire next",
+            "Time until the first of the user's unexpired tokens that grant the permission expires. Others may still grant it.",
             rows(
                 "bottomk(100, max by (organization, user_id, user, permission) "
                 f"(yunxiao_user_permission_expiry_timestamp_seconds{{{PERMISSION}}}) - time() > 0 < +Inf)"
@@ -203,7 +203,7 @@ def build() -> dashboard.Dashboard:
     board.with_panel(
         number(
             "Policy violations",
-            "Tokens that break a policy of the exporter's configuration, and users with too many of them.",
+            "Tokens that violate a policy of the exporter's configuration, and users with too many tokens.",
             f"sum({VIOLATIONS}) or vector(0)",
             colors=((None, GREEN), (1, ORANGE)),
         )
@@ -212,7 +212,7 @@ def build() -> dashboard.Dashboard:
     )
     by_policy = bars(
         "Violations by policy",
-        "How often each policy is broken. Only policies in the section `policies` of the configuration are here.",
+        "Number of violations of each policy in the section `policies` of the configuration.",
         now(
             f"sort_desc(sum by (policy) ({VIOLATIONS}))"
             ' or on () label_replace(vector(0), "policy", "no policy configured", "", "")',
@@ -220,29 +220,28 @@ def build() -> dashboard.Dashboard:
         ),
     )
     board.with_panel(by_policy.span(8).height(9))
-    broken = {"policy": "Policy", "severity": "Severity"}
-    crowded = arranged(
+    policy_columns = {"policy": "Policy", "severity": "Severity"}
+    violating_users = arranged(
         grid(
-            "Users that break a policy",
-            "Users whose tokens together break a policy, such as by their number.",
+            "Users that violate a policy",
+            "Users that violate a policy for users, such as by the number of their tokens.",
             rows(f"max by (organization, user_id, user, policy, severity) (yunxiao_user_policy_violation{{{WHO}}})"),
         ),
-        {"organization": "Organization", "user": "User"} | broken,
+        {"organization": "Organization", "user": "User"} | policy_columns,
         order="User",
     )
-    board.with_panel(crowded.span(12).height(9))
-    breaking = arranged(
+    board.with_panel(violating_users.span(12).height(9))
+    violating_tokens = arranged(
         grid(
-            "Tokens that break a policy",
-            "A line for each token and policy that it breaks. Exceptions with a reason and an end are made in the "
-            "configuration.",
+            "Tokens that violate a policy",
+            "One row per token and policy. Exemptions, with a reason and a last day, are part of the configuration.",
             rows(f"max by ({SERIES}, policy, severity) (yunxiao_token_policy_violation{{{WHO}}})"),
         ),
-        {"organization": "Organization", "user": "User", "token": "Token", "token_id": "Token id"} | broken,
+        {"organization": "Organization", "user": "User", "token": "Token", "token_id": "Token id"} | policy_columns,
         order="Severity",
     )
     colors = {name: {"color": color, "index": place} for place, (name, color) in enumerate(SEVERITY_COLORS.items())}
-    for panel in (crowded, breaking):
+    for panel in (violating_users, violating_tokens):
         panel.override_by_name(
             "Severity",
             [
@@ -250,12 +249,12 @@ def build() -> dashboard.Dashboard:
                 field("custom.cellOptions", {"type": "color-text"}),
             ],
         )
-    board.with_panel(breaking.span(24).height(10))
+    board.with_panel(violating_tokens.span(24).height(10))
 
-    board.with_row(dashboard.Row("Over time, and who fails"))
+    board.with_row(dashboard.Row("Trends and failing users"))
     states = lines(
         "Tokens by state",
-        "How the numbers of tokens in each state have moved.",
+        "Number of tokens in each state over time.",
         query(f"sum by (state) (max by (organization, user_id, state) (yunxiao_user_tokens{{{WHO}}}))", "{{state}}"),
     )
     for state, color in STATE_COLORS.items():
@@ -263,8 +262,8 @@ def build() -> dashboard.Dashboard:
     board.with_panel(states.span(12).height(9))
     failing = arranged(
         grid(
-            "Users that fail, and why",
-            "Users whose last poll failed, with the reason and the age of what is known about them.",
+            "Failing users",
+            "Users whose last poll failed, with the reason and the age of their data.",
             rows(FAILURE, "A"),
             rows(
                 f"(time() - max by (organization, user_id, user) (yunxiao_user_last_success_timestamp_seconds{{{WHO}}}))"
@@ -277,7 +276,7 @@ def build() -> dashboard.Dashboard:
         order="Age of data",
         descending=True,
     )
-    never = {"type": "value", "options": {"-1": {"text": "never read", "index": 0}}}
+    never = {"type": "value", "options": {"-1": {"text": "never polled", "index": 0}}}
     failing.override_by_name(
         "Age of data",
         [

@@ -1,4 +1,4 @@
-"""What the dashboards are put together from: variables, queries, panels with a title, a description and a unit each."""
+"""Building blocks of the dashboards: variables, queries, and panels with title, description and unit."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ HEALTH = "yunxiao-token-exporter"
 DAY = 86_400
 RED, ORANGE, YELLOW, GREEN, BLUE, PURPLE = "red", "orange", "yellow", "green", "blue", "purple"
 URGENT = ((None, "dark-red"), (0, RED), (3 * DAY, ORANGE), (14 * DAY, GREEN))
-"""Colours of a time left in seconds, after the default thresholds of the alerts."""
+"""Colours for the seconds left, by the default alert thresholds."""
 
 
 def variable(name: str, query: str, label: str) -> dashboard.QueryVariable:
-    """A variable with values from Prometheus, several or all of them."""
+    """A variable with values from Prometheus; several or all can be selected."""
     every = models.VariableOption(selected=True, text=["All"], value=["$__all"])
     return (
         dashboard.QueryVariable(name)
@@ -51,7 +51,7 @@ def variable(name: str, query: str, label: str) -> dashboard.QueryVariable:
 
 
 def a_dashboard(uid: str, title: str, description: str, other: tuple[str, str]) -> dashboard.Dashboard:
-    """An empty dashboard with the variables that both share and links to the other one and to the runbooks."""
+    """An empty dashboard with the shared variables and links to the other dashboard and the runbooks."""
     link = (
         dashboard.DashboardLink(other[1])
         .type(models.DashboardLinkType.LINK)
@@ -90,17 +90,17 @@ def query(expr: str, legend: str = "", ref: str = "A") -> prometheus.Dataquery:
 
 
 def now(expr: str, legend: str = "", ref: str = "A") -> prometheus.Dataquery:
-    """A query for the present value."""
+    """A query for the current value."""
     return prometheus.Dataquery().expr(expr).instant().legend_format(legend).ref_id(ref)
 
 
 def rows(expr: str, ref: str = "A") -> prometheus.Dataquery:
-    """A query for the present values as rows of a table."""
+    """A query for the current values as rows of a table."""
     return now(expr, "", ref).format(PromQueryFormat.TABLE)
 
 
 def steps(pairs: Iterable[tuple[float | None, str]]) -> dashboard.ThresholdsConfig:
-    """Colours from these values on; the first pair's None stands for everything below the second."""
+    """Colours by threshold; None in the first pair means everything below the second."""
     found = [models.Threshold(value=value, color=color) for value, color in pairs]
     return dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(found)
 
@@ -108,7 +108,7 @@ def steps(pairs: Iterable[tuple[float | None, str]]) -> dashboard.ThresholdsConf
 def number(
     title: str, description: str, expr: str, *, unit: str = "short", colors: Sequence[tuple[float | None, str]]
 ) -> stat.Panel:
-    """One number. Where the query finds nothing, it says so; a count ends in `or vector(0)` and shows 0 instead."""
+    """One number. Without data it shows "no data"; queries that count end in `or vector(0)` to show 0 instead."""
     return (
         stat.Panel()
         .title(title)
@@ -199,7 +199,7 @@ def columns(title: str, description: str, target: prometheus.Dataquery, x: str) 
 
 
 def heat(title: str, description: str, expr: str, *, unit: str) -> heatmap.Panel:
-    """How a histogram's values are spread, over time."""
+    """The distribution of a histogram over time."""
     return (
         heatmap.Panel()
         .title(title)
@@ -225,14 +225,14 @@ def grid(title: str, description: str, *queries: prometheus.Dataquery) -> table.
 
 
 def arranged(panel: table.Panel, names: dict[str, str], *, order: str, descending: bool = False) -> table.Panel:
-    """The table with these columns under these headings, and no others of the usual ones, sorted by one of them."""
+    """The table with only these columns under these headings, sorted by one of them."""
     options: dict[str, Any] = {
         "excludeByName": {name: True for name in ("Time", "user_id", "Value", "Value #A") if name not in names},
         "includeByName": {},
         "indexByName": {name: position for position, name in enumerate(names)},
         "renameByName": names,
     }
-    # Grafana's own minimum of 150 pixels pushes the last column, which matters most, out of sight on a small screen.
+    # With Grafana's minimum of 150 pixels, the last column, the most important one, is not visible on a small screen.
     panel.override_by_regexp(".*", [field("custom.minWidth", 60)])
     return panel.with_transformation(models.DataTransformerConfig(id_val="organize", options=options)).sort_by(
         [common.TableSortByFieldState().display_name(order).desc(descending)]

@@ -19,7 +19,7 @@ SEED = 302
 
 @pytest.mark.timeout(240)
 @pytest.mark.usefixtures("redis_server", "faketime")
-def test_promises_are_kept_for_ninety_seconds_of_trouble(tmp_path: Path) -> None:
+def test_invariants_hold_for_ninety_seconds_of_faults(tmp_path: Path) -> None:
     lines: list[str] = []
 
     def say(line: str) -> None:

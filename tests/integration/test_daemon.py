@@ -37,6 +37,7 @@ from support.running import (
 )
 
 from exporter.app.daemon import Daemon
+from exporter.app.in_force import InForce
 from exporter.common.clock import SystemClock
 from exporter.config.errors import ReloadError
 from exporter.config.load import load
@@ -206,6 +207,8 @@ def test_a_defect_in_a_reload_does_not_end_the_daemon(
     def crash(*_: object) -> None:
         raise OverflowError("date value out of range")
 
+    # As after the first configuration: before it, a reload is refused.
+    daemon._parts.base.current.replace(InForce(settings, 1))
     monkeypatch.setattr(daemon._parts.organizations, "prepare", crash)
     with pytest.raises(ReloadError, match="internal error"):
         daemon.reload()

@@ -1,4 +1,4 @@
-"""The dashboards: current, importable as they are, complete, and about families that exist."""
+"""The dashboards are current, importable and complete, and use only families that exist."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BOARDS = boards()
 UIDS = {"overview": "yunxiao-tokens", "exporter-health": "yunxiao-token-exporter"}
 
 
-def test_they_are_what_the_code_builds() -> None:
+def test_the_json_is_what_the_code_builds() -> None:
     result = subprocess.run(
         [sys.executable, "grafana/code/build.py", "--check"], cwd=ROOT, capture_output=True, check=False
     )
@@ -88,7 +88,7 @@ def test_every_query_is_promql_about_families_that_exist(query: Query) -> None:
         assert counter.startswith(("rate(", "increase(")), query.expr
 
 
-def test_rates_are_taken_over_the_interval_that_grafana_works_out() -> None:
+def test_rates_use_grafanas_rate_interval() -> None:
     ranges = {match for query in queries() for match in re.findall(r"rate\([^\[]*\[([^\]]+)\]", query.expr)}
     assert ranges == {"$__rate_interval"}
 
@@ -96,7 +96,7 @@ def test_rates_are_taken_over_the_interval_that_grafana_works_out() -> None:
 AGES_AND_STATES = {"Oldest data", "Last sweep", "Configuration"}
 
 
-def test_counts_show_0_where_there_is_nothing_and_ages_and_states_that_there_is_none() -> None:
+def test_without_data_counts_show_0_and_ages_and_states_show_no_data() -> None:
     for board in BOARDS.values():
         for panel in panels(board):
             if panel["type"] == "stat":
@@ -105,13 +105,13 @@ def test_counts_show_0_where_there_is_nothing_and_ages_and_states_that_there_is_
                 assert panel["fieldConfig"]["defaults"]["noValue"] == "no data"
 
 
-def test_a_fleet_of_nobody_is_red() -> None:
+def test_no_watched_users_is_red() -> None:
     (panel,) = [panel for panel in panels(BOARDS["overview"]) if panel["title"] == "Users watched"]
     steps = panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
     assert (steps[0]["color"], steps[1]["value"]) == ("red", 1)
 
 
-def test_the_provisioned_datasource_and_folder_fit() -> None:
+def test_provisioning_matches_the_compose_file() -> None:
     provisioning = ROOT / "grafana/provisioning"
     (source,) = yaml.safe_load((provisioning / "datasources/prometheus.yaml").read_text())["datasources"]
     assert source["type"] == "prometheus"

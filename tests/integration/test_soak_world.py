@@ -81,7 +81,7 @@ def test_a_switched_relay_leaves_old_connections_with_the_old_target() -> None:
 
 
 @pytest.mark.parametrize("rootless", [False, True])
-def test_a_full_disk_takes_nothing_until_there_is_room_again(
+def test_a_full_disk_accepts_no_writes_until_it_is_freed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, rootless: bool
 ) -> None:
     if rootless:
@@ -106,7 +106,7 @@ def test_a_full_disk_takes_nothing_until_there_is_room_again(
 
 
 @pytest.mark.usefixtures("faketime")
-def test_a_stepped_clock_moves_the_wall_clock_alone(tmp_path: Path) -> None:
+def test_a_clock_step_moves_only_the_wall_clock(tmp_path: Path) -> None:
     clock = SteppedClock(tmp_path / "clock")
     # Not time.sleep: libfaketime 0.9.10 lets it fail with EINVAL once the clock has been set.
     script = "import threading, time\nwait = threading.Event().wait\nwhile not wait(0.1):"
@@ -181,7 +181,7 @@ def test_redis_can_be_switched_killed_and_frozen(tmp_path: Path) -> None:
         pair.close()
 
 
-def test_an_alertmanager_echoes_what_it_is_not_supposed_to() -> None:
+def test_the_alertmanager_echoes_credentials() -> None:
     stub = AlertmanagerStub()
 
     def post() -> tuple[int, bytes]:
@@ -206,6 +206,6 @@ def test_an_alertmanager_echoes_what_it_is_not_supposed_to() -> None:
     stub.close()
 
 
-def test_the_soft_limit_of_files_is_not_left_behind() -> None:
+def test_the_soft_limit_of_files_is_restored() -> None:
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
     assert signal.getsignal(signal.SIGXFSZ) is signal.SIG_IGN

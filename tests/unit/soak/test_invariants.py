@@ -8,7 +8,7 @@ import pytest
 
 from soak.bounds import MB, Bounds, Scale
 from soak.expectations import FOREVER, Expectations
-from soak.invariants import Freshness, Gone, Growth, Health, Leadership, LogRate, Resources
+from soak.invariants import Freshness, Growth, Health, Leadership, LogRate, Removed, Resources
 from soak.measure import Duration
 from soak.samples import Probe, Sample, Scrape, Violation
 
@@ -67,7 +67,7 @@ def test_too_much_for_five_seconds_is_found(name: str, bad: dict[str, float]) ->
     assert found == [[], [], [], [], [], [name], [name]]
 
 
-def test_a_peak_is_no_leak_and_clients_count() -> None:
+def test_a_short_peak_is_not_a_leak_and_clients_count() -> None:
     resources = Resources(BOUNDS)
     for at in range(20):
         assert not list(resources.check(a_sample(at, rss=500.0 if at % 4 else 80.0), 40, 3))
@@ -91,15 +91,15 @@ def test_a_slow_leak_is_found() -> None:
     assert grown(0.05) == []
 
 
-def test_a_new_process_has_a_warm_up_of_its_own() -> None:
+def test_a_new_process_has_its_own_warm_up() -> None:
     # 60 s and 200 s more after the restart, as in the test above.
     assert grown(0.2, restart_at=100)[0] == 370.0
 
 
-def test_memory_for_more_users_is_no_leak() -> None:
+def test_memory_for_added_users_is_not_a_leak() -> None:
     growth = Growth(BOUNDS, warm_up=10.0, span=10.0)
     found = [names(growth.check(a_sample(at, rss=80 if at < 30 else 124), 40 if at < 30 else 140)) for at in range(60)]
-    # 44 MB more, allowed are 40 and 4 for a hundred users.
+    # 44 MB more; allowed: 40, and 4 for a hundred users.
     assert not any(found)
 
 
@@ -111,7 +111,7 @@ def test_two_leaders_for_longer_than_three_leases_are_found() -> None:
     assert found[17] == ["two leaders"]
 
 
-def test_two_may_lead_while_redis_is_away_and_for_three_leases_after() -> None:
+def test_two_may_lead_while_redis_is_down_and_for_three_leases_after() -> None:
     leadership = Leadership(BOUNDS)
     for at in range(60):
         assert not list(leadership.check(at, {"a": True, "b": True}, FOREVER))
@@ -147,19 +147,19 @@ def test_a_user_who_is_missing_is_found() -> None:
     assert polled(None, expecting(*USERS, "u3"))[0] == 16.0
 
 
-def test_old_data_is_forgiven_while_the_platform_fails_but_not_for_longer() -> None:
+def test_old_data_is_allowed_only_while_the_platform_fails() -> None:
     expected = expecting(*USERS)
     expected.end(expected.begin("platform", 12.0), 20.0, recovery=5.0)
     assert polled("u2", expected)[0] == 41.0
 
 
-def test_trouble_with_disk_or_alertmanager_excuses_nothing() -> None:
+def test_disk_and_alertmanager_faults_do_not_allow_old_data() -> None:
     expected = expecting(*USERS)
     expected.begin("disk", 12.0)
     assert polled("u2", expected)[0] == 26.0
 
 
-def test_what_a_new_process_has_from_its_file_is_no_poll() -> None:
+def test_restored_data_does_not_count_as_a_poll() -> None:
     freshness = Freshness(BOUNDS)
     for at in range(60):
         process = 1 if at < 30 else 2
@@ -172,7 +172,7 @@ def test_a_standby_does_not_poll() -> None:
     assert polled("u2", expecting(*USERS), leader=False) == []
 
 
-def test_a_time_of_success_that_is_not_now_is_found() -> None:
+def test_a_wrong_time_of_success_is_found() -> None:
     freshness = Freshness(BOUNDS)
     found = []
     for at in range(40):
@@ -182,7 +182,7 @@ def test_a_time_of_success_that_is_not_now_is_found() -> None:
     assert set(found) == {"false time"}
 
 
-def test_a_step_of_the_clock_is_no_false_time() -> None:
+def test_a_clock_step_does_not_count_as_a_wrong_time() -> None:
     freshness = Freshness(BOUNDS)
     expected = expecting(*USERS)
     expected.moment("clock", 30.0, 6.0)
@@ -192,10 +192,10 @@ def test_a_step_of_the_clock_is_no_false_time() -> None:
         assert not list(freshness.check(a_sample(at, last_success=last, wall=WALL + at + offset), expected))
 
 
-def test_a_forgotten_series_is_found() -> None:
+def test_a_series_of_a_removed_user_is_found() -> None:
     expected = expecting("u1", "u2")
     expected.configured(frozenset({"acme"}), frozenset({"u1"}), 10.0)
-    gone = Gone("removed, but shown", 8.0)
+    gone = Removed("removed, but shown", 8.0)
     assert not list(gone.check(18.0, "/metrics of a", ["acme", "u1", "u2"], 0.0, expected))
     (found,) = gone.check(19.0, "/metrics of a", ["acme", "u1", "u2"], 0.0, expected)
     assert (found.invariant, found.daemon) == ("removed, but shown", "a")
@@ -206,9 +206,9 @@ def test_a_forgotten_series_is_found() -> None:
     assert not list(gone.check(60.0, "/metrics of a", ["acme", "u1"], 20.0, expected))
 
 
-def test_a_name_that_never_was_is_found() -> None:
-    assert list(Gone("x", 8.0).check(9.0, "a", ["other"], 0.0, expecting("u1")))
-    assert not list(Gone("x", 8.0).check(9.0, "a", ["other"], FOREVER, expecting("u1")))
+def test_a_name_that_was_never_configured_is_found() -> None:
+    assert list(Removed("x", 8.0).check(9.0, "a", ["other"], 0.0, expecting("u1")))
+    assert not list(Removed("x", 8.0).check(9.0, "a", ["other"], FOREVER, expecting("u1")))
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_a_slow_or_failing_healthy_is_found(seconds: float, status: int, lag: fl
     assert found == (["healthy"] if broken else [])
 
 
-def test_a_log_that_is_flooded_is_found() -> None:
+def test_a_flooded_log_is_found() -> None:
     log = LogRate(BOUNDS)
     # 630 lines a minute are allowed.
     assert not list(log.check(0.0, "a", 600, 6000, 40))
@@ -234,6 +234,6 @@ def test_what_takes_too_long_is_found_and_the_worst_is_kept() -> None:
     duration = Duration("exit", 5.0)
     assert not list(duration.check(1.0, "a", 4.9))
     (found,) = duration.check(2.0, "b", 5.1, "exit code 0")
-    assert found.text == "b: exit 5.1 s, allowed are 5.0; exit code 0"
+    assert found.text == "b: exit 5.1 s, limit 5.0; exit code 0"
     assert not list(duration.check(3.0, "a", 2.0))
     assert (duration.worst.value, duration.worst.where, duration.worst.checks) == (5.1, "b", 3)

@@ -27,7 +27,7 @@ def test_a_removed_organization_takes_its_users_along() -> None:
 
 
 @given(st.lists(st.sampled_from(Change), max_size=80), st.integers(0, 1000))
-def test_plans_stay_of_a_size_and_reuse_nothing(changes: list[Change], seed: int) -> None:
+def test_plans_keep_their_size_and_reuse_no_names(changes: list[Change], seed: int) -> None:
     chance = random.Random(seed)
     plan = first_plan(40, 3)
     gone_names: set[str] = set()

@@ -20,5 +20,5 @@ def test_a_scrape_is_read() -> None:
     assert scrape.last_success == {"u1": 1.5e9}
 
 
-def test_a_standby_is_no_leader() -> None:
+def test_a_standby_is_not_a_leader() -> None:
     assert not parse_scrape("yunxiao_exporter_leader 0.0\n").leader

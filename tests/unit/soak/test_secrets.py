@@ -23,13 +23,13 @@ def test_a_secret_is_found_plain_and_in_base64_between_other_bytes(before: bytes
     assert a_search().find(base64.b64encode(before + secret.encode() + after)) is not None
 
 
-def test_what_is_reported_does_not_hold_the_secret() -> None:
+def test_the_report_does_not_contain_the_secret() -> None:
     found = a_search().find(f"x {TOKEN} y {PRIVATE} z".encode())
     assert found is not None
     assert PRIVATE not in found
     assert "token" in found
 
 
-def test_the_public_part_is_no_secret() -> None:
+def test_the_public_part_is_not_a_secret() -> None:
     assert a_search().find(b"token pt-0a1b2c3d4e5f of li.wei") is None
     assert SecretSearch().find(TOKEN.encode()) is None
