@@ -63,3 +63,25 @@ def test_what_is_no_shard_is_said_clearly(text: str, environ: dict[str, str], wo
 def test_what_is_given_out_is_less_than_the_rate() -> None:
     assert granted(50.0) == 47.0  # 50 * 0.94
     assert granted(0.5) == 0.47
+
+
+@pytest.mark.parametrize(
+    ("user_id", "digest"),
+    [
+        # BLAKE2b (RFC 7693) with 8 bytes of digest and the personalization "shard", as a big-endian number
+        ("99d1e2f0", 15873178851281850080),
+        ("5f3b7c11-7a61-4e0e-8a54-6b1d0c9e2f77", 9025370556289858646),
+        ("\u5f20\u4e09", 10368129891770580806),
+        ("", 5451867196849449505),
+    ],
+)
+def test_a_user_stays_in_the_shard_of_earlier_releases(user_id: str, digest: int) -> None:
+    # Another hash would move users between running shards: the literal numbers must never change.
+    for total in (3, 7, 1000):
+        assert [number for number in range(total) if Shard(number, total).takes(user_id)] == [digest % total]
+
+
+def test_a_shard_of_none_is_refused_as_such() -> None:
+    for text in ("0/0", "auto/0"):
+        with pytest.raises(ValueError, match=f"^'{text}' is no"):
+            parse_shard(text, {"POD_NAME": "exporter-0"})
