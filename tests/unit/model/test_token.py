@@ -108,7 +108,9 @@ some_tokens = st.lists(
 
 @given(some_tokens)
 def test_permission_expiry_is_what_its_words_say(tokens: tuple[Token, ...]) -> None:
-    for permission, value in permission_expiry(tokens, NOW).items():
+    found = permission_expiry(tokens, NOW)
+    assert found.keys() == {name for token in tokens if token.expires_at is not None for name in token.permissions}
+    for permission, value in found.items():
         granting = [t.expires_at for t in tokens if permission in t.permissions and t.expires_at is not None]
         alive = [expiry for expiry in granting if expiry > NOW]
         assert value == (min(alive) if alive else max(granting))
@@ -165,3 +167,9 @@ def test_a_state_is_the_same_after_storing_it(most: int) -> None:
     tokens = (a_token("1"), a_token("2", expires_in=NEVER), a_token("3", expires_in=-DAY))
     state = UserState(a_user()).succeeded(tokens, NOW, most)
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=UserState) == state
+
+
+def test_a_token_with_unreadable_expiry_does_not_hide_the_permissions_of_others() -> None:
+    unread, good = a_token("1", expires_in=None), a_token("2", expires_in=DAY, permissions=("read", "write"))
+    for tokens in ((unread, good), (good, unread)):
+        assert permission_expiry(tokens, NOW) == {"read": NOW + DAY, "write": NOW + DAY}
