@@ -45,7 +45,6 @@ WITHOUT_UNIT_TESTS = {
     "cluster/replication.py": WIRING,
     "common/cancellation.py": ELSEWHERE,
     "common/clock.py": TABLE,
-    "common/fields.py": ELSEWHERE,
     "common/plain_secrets.py": ELSEWHERE,
     "config/alerting.py": ELSEWHERE,
     "config/authorities.py": WIRING,

@@ -369,7 +369,9 @@ def test_faults_of_discovery_are_said(text: str, words: str) -> None:
 def test_addresses_of_redis(url: str, words: str) -> None:
     text = f"redis: {{url: '{url}'}}\n" + with_organization("")
     if not words:
-        assert settled(text).config.redis is not None
+        redis = settled(text).config.redis
+        assert redis is not None
+        assert redis.url == url
         return
     (fault,) = faults(text)
     assert words in fault
@@ -395,3 +397,13 @@ def test_a_status_that_fits_nobody_is_refused(source: str, status: str) -> None:
     )
     (fault,) = faults(text)
     assert f"status {status} fits nobody" in fault
+
+
+def test_good_host_headers_labels_and_alertmanagers_are_used_as_written() -> None:
+    text = "alerting: {labels: {team: platform}, alertmanagers: [{url: 'http://am:9093/'}]}\n" + with_organization(
+        "host_header: acme.rdc.aliyuncs.com:8443"
+    )
+    config = settled(text).config
+    assert config.organizations[0].host_header == "acme.rdc.aliyuncs.com:8443"
+    assert config.alerting.labels == {"team": "platform"}
+    assert [one.url for one in config.alerting.alertmanagers] == ["http://am:9093"]
