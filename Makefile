@@ -10,8 +10,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO_ARGS ?=
 TEST_ARGS ?=
 SOAK_ARGS ?=
+MUTANTS_ARGS ?=
 
-.PHONY: help demo test lint format docs dashboards bench soak lock clean
+.PHONY: help demo test lint format docs dashboards bench soak mutants lock clean
 
 help: ## list all targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -46,6 +47,9 @@ bench: $(VENV)/.dev ## run the benchmarks and write docs/performance.md
 soak: $(VENV)/.dev ## run the daemon under a seeded schedule of faults for SOAK_MINUTES (30)
 	scripts/debian-packages.sh soak
 	$(BIN)/python -m soak $(SOAK_ARGS)
+
+mutants: $(VENV)/.dev ## change the code at random places and report what no unit test notices; takes an hour
+	$(BIN)/python scripts/mutants.py $(MUTANTS_ARGS)
 
 lock: $(VENV)/.dev ## update the pinned dependencies and their hashes
 	scripts/lock.sh $(BIN)/uv

@@ -143,20 +143,20 @@ def test_a_temporary_fault_is_hidden_by_a_retry(platform: Simulator) -> None:
 
 
 @pytest.mark.parametrize(
-    ("retry_after", "pause"), [("1", 1.0), ("600", 0.8), (None, 1.0), ("nonsense", 1.0), ("9" * 400, 0.8)]
+    ("retry_after", "pause"), [("2", 2.0), ("600", 0.4), (None, 1.0), ("nonsense", 1.0), ("9" * 400, 0.4)]
 )
 def test_a_429_pauses_the_organization_up_to_the_limit(
     platform: Simulator, retry_after: str | None, pause: float
 ) -> None:
     platform.faults.for_user("u1", Fault.parse("429"))
     platform.faults.retry_after = retry_after
-    with a_client(platform.url, max_retry_after=0.8 if pause < 1 else 300.0) as bench:
+    with a_client(platform.url, max_retry_after=0.4 if pause < 1 else 300.0) as bench:
         healer = threading.Timer(0.1, platform.faults.heal)
         healer.start()
         started = time.monotonic()
         assert len(bench.ask()) == 1
-        assert time.monotonic() - started == pytest.approx(pause, abs=0.7)
-        assert time.monotonic() - started >= pause - 0.05
+        # Without a time named the pause is one second; each case must differ from it by more than it may be late.
+        assert pause - 0.05 <= time.monotonic() - started < pause + 0.5
         healer.join()
 
 

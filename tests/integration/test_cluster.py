@@ -119,7 +119,8 @@ def test_three_processes_share_one_rate(server: RedisServer) -> None:
     # of 20 a second 18.8 are given out, evenly; a thread may note its turn a little late
     assert most_within(2, times) <= 2 * 20
     assert most_within(0.5, times) <= 12
-    assert len(times) >= 3 * 18
+    # 18.8 * 4 = 75; fewer only where the machine is busy
+    assert len(times) >= 64
 
 
 def test_while_redis_is_unavailable_each_process_keeps_to_its_share(server: RedisServer) -> None:
@@ -163,7 +164,8 @@ def test_of_two_replicas_one_leads_and_the_other_takes_over(server: RedisServer)
     second, third = Replica(server.port), Replica(server.port)
     time.sleep(2 * LEASE)
     assert roles(first, second, third) == [Role.LEADER, Role.STANDBY, Role.STANDBY]
-    assert first.role is Role.LEADER
+    # Nothing but that: a role that changes back and forth would stop and start all polling.
+    assert (first.roles, second.roles, third.roles) == ([Role.LEADER], [], [])
     first.vanish()
     killed = time.monotonic()
     wait_until(lambda: Role.LEADER in roles(second, third))
@@ -262,6 +264,8 @@ def test_a_standby_receives_the_state_of_the_leader(server: RedisServer) -> None
     assert not standby.knows("u2").polled
     leader.ledger.succeeded("u0", (), NOW + 60)
     wait_until(lambda: standby.knows("u0").tokens == ())
+    # What a standby serves is its view.
+    assert standby.ledger.view().users[0] == standby.knows("u0")
     leader.end()
     standby.end()
 

@@ -90,11 +90,13 @@ def test_a_removed_job_runs_no_more() -> None:
 @pytest.mark.parametrize("twice", [False, True])
 def test_stopping_is_possible_before_the_start_and_twice(twice: bool) -> None:  # noqa: FBT001
     scheduler = a_scheduler()
+    threads = {*threading.enumerate()}
     scheduler.stop()
     if twice:
         scheduler.start()
         scheduler.stop()
         scheduler.stop()
+    assert {*threading.enumerate()} <= threads
 
 
 @pytest.mark.parametrize("step", [-7 * 86400, -600, 90, 7 * 86400])

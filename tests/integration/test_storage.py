@@ -799,6 +799,29 @@ def test_a_restart_resolves_no_alert_and_starts_none_anew(tmp_path: Path) -> Non
     assert len({one["startsAt"] for _, one in alerts}) == 1
 
 
+def test_an_alert_whose_cause_ended_while_the_exporter_was_down_is_resolved_after_the_restart(tmp_path: Path) -> None:
+    tokens = {"A": [a_record("pt-soon", expires_in=300)], "B": []}
+    with a_simulator(tokens) as platform, Alertmanager() as stub:
+        alerting: dict[str, Any] = {"alertmanagers": [{"url": stub.url}], "resend_interval": "1s"}
+        with Exporter(a_config(tmp_path, platform, "A", **alerting)).ready() as exporter:
+            wait_until(lambda: stub.alerts("TokenExpiring"))
+            time.sleep(2.5)  # the alert is written to the file
+            exporter.signal(signal.SIGKILL)
+            exporter.ended()
+        starts_at = stub.alerts("TokenExpiring")[-1]["startsAt"]
+        heard = len(stub.posts)
+
+        def resolved() -> list[dict[str, Any]]:
+            posts = stub.posts[heard:]
+            every = [(at, one) for at, batch in posts for one in batch if "TokenExpiring" in one["labels"]["alertname"]]
+            return [one for at, one in every if one["endsAt"] <= text_of(at)]
+
+        # Nothing but the file says that there was an alert about A.
+        with Exporter(a_config(tmp_path, platform, "B", **alerting)).ready():
+            wait_until(resolved)
+    assert resolved()[0]["startsAt"] == starts_at
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_read_only_folder_is_said_and_survived(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)

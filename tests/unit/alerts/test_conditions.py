@@ -407,3 +407,11 @@ def test_an_exception_at_one_organization_keeps_the_alerts_of_its_users(monkeypa
     found = evaluate(view, a_config(), None, NOW, None, failed=lambda: None)
     assert [dict(alert.labels)["alertname"] for alert in found.alerts] == ["YunxiaoTokenExpired"]
     assert found.unknown == {("acme", None)}
+
+
+def test_a_token_that_never_expires_is_reported_since_its_creation_or_from_now_on() -> None:
+    config = a_config(never_expires=True)
+    (alert,) = found(a_view(a_token(expires_in=NEVER, age=OLD)), config)
+    assert (dict(alert.labels)["alertname"], alert.since) == ("YunxiaoTokenNeverExpires", NOW - OLD)
+    (alert,) = found(a_view(a_token(expires_in=NEVER, age=None)), config)
+    assert alert.since == NOW

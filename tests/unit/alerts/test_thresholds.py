@@ -1,27 +1,26 @@
-"""The times after which alerts fire, with a poll interval of 15 minutes and a timeout of 10 seconds."""
-
 from __future__ import annotations
+
+import pytest
 
 from exporter.alerts.thresholds import failing_after, stale_after, stalled_after, undiscovered_after
 from exporter.config.schema import Poll
 
-POLL = Poll()
+
+def a_poll(interval: str, timeout: str = "10s", stale: str = "1h") -> Poll:
+    return Poll.model_validate({"interval": interval, "timeout": timeout, "stale_after": stale})
 
 
-def test_a_user_fails_after_two_sweeps() -> None:
-    assert (POLL.interval, POLL.timeout) == (900.0, 10.0)
-    assert failing_after(POLL) == 1800.0
+def test_two_sweeps_may_fail_and_two_may_be_late() -> None:
+    poll = a_poll("5m")
+    assert failing_after(poll) == 600.0
+    assert stalled_after(poll) == 910.0  # 3 * 300 + 10
 
 
-def test_sweeps_are_stalled_after_three_intervals_and_one_request() -> None:
-    assert stalled_after(POLL) == 2710.0
+@pytest.mark.parametrize(("interval", "seconds"), [("5m", 3600.0), ("20m", 3610.0), ("1h", 10_810.0)])
+def test_data_is_stale_as_configured_but_not_before_the_third_sweep(interval: str, seconds: float) -> None:
+    assert stale_after(a_poll(interval)) == seconds
 
 
-def test_data_is_stale_as_configured_but_not_before_a_sweep_is_stalled() -> None:
-    assert stale_after(POLL) == 3600.0
-    assert stale_after(POLL.model_copy(update={"interval": 43200.0})) == 3 * 43200.0 + 10
-
-
-def test_discovery_fails_after_three_of_the_longest_intervals() -> None:
-    assert undiscovered_after([600.0, 7200.0]) == 21600.0
-    assert undiscovered_after([]) == 10800.0
+def test_discovery_fails_after_three_of_the_longest_interval() -> None:
+    assert undiscovered_after([600.0, 7200.0, 1800.0]) == 21_600.0
+    assert undiscovered_after([]) == 10_800.0

@@ -148,3 +148,19 @@ def test_a_replica_that_renews_its_lock_in_time_never_waits(rig: Rig) -> None:
         rig.lease.wait_until_certain(stop)
     assert stop.waited == 0.0
     assert rig.roles == [Role.LEADER]
+
+
+@pytest.mark.parametrize(("held", "away", "released"), [(True, False, 1), (False, False, 0), (True, True, 0)])
+def test_a_replica_that_stops_gives_the_lock_up_if_it_has_it_and_redis_answers(
+    rig: Rig,
+    held: bool,  # noqa: FBT001
+    away: bool,  # noqa: FBT001
+    released: int,
+) -> None:
+    rig.lock.held = held
+    rig.lease.step()
+    rig.lock.away = away
+    rig.clock.time = 3.0
+    rig.lease.step()
+    rig.lease.stop()
+    assert rig.lock.released == released

@@ -38,13 +38,6 @@ def test_problem_and_hint_are_the_parts_of_an_explanation() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(-1, "0s"), (59.9, "59s"), (60, "1m"), (86399, "23h"), (86400 * 55, "55d")]
-)
-def test_durations_are_rounded_down_to_the_largest_unit(seconds: float, text: str) -> None:
-    assert rough_duration(seconds) == text
-
-
-@pytest.mark.parametrize(
     ("expires_at", "text"),
     [(None, "expiry unknown"), (math.inf, "never expires"), (100, "expired 0s ago"), (160, "expires in 1m")],
 )
@@ -54,19 +47,6 @@ def test_the_expiry_of_a_token_in_words(expires_at: float | None, text: str) -> 
 
 def test_control_characters_are_replaced() -> None:
     assert printable("a\x1b[31m\nb\u3000c") == "a\ufffd[31m\ufffdb\u3000c"
-
-
-@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x"])
-def test_cells_are_not_formulas(text: str) -> None:
-    assert csv_cell(text) == f"'{text}"
-    assert csv_cell("a" + text) == "a" + text
-
-
-def test_times_are_rfc_3339_in_utc() -> None:
-    # 1,780,272,000 s are 20,605 days after the epoch: 2026-06-01
-    assert utc(1_780_272_000) == "2026-06-01T00:00:00Z"
-    assert utc_exact(1_780_272_000.0015) == "2026-06-01T00:00:00.002Z"
-    assert [utc(one) for one in (None, math.inf, -1)] == [None, None, None]
 
 
 @pytest.mark.parametrize(
@@ -84,3 +64,48 @@ def test_times_are_rfc_3339_in_utc() -> None:
 )
 def test_past_and_future_expiry_in_words(expires_in: float, words: str) -> None:
     assert expiry_words(NOW + expires_in, NOW) == words
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
+def test_a_cell_that_a_spreadsheet_would_compute_is_quoted(first: str) -> None:
+    assert csv_cell(f"{first}1+1") == f"'{first}1+1"
+
+
+def test_a_cell_obeys_no_control_character() -> None:
+    assert csv_cell("\r=1+1") == "\ufffd=1+1"
+    assert csv_cell("\x1b[31mred") == "\ufffd[31mred"
+
+
+@pytest.mark.parametrize("text", ["", "ci", "a=b", "1-2", " \u5f20\u4e09"])
+def test_any_other_cell_stays_as_it_is(text: str) -> None:
+    assert csv_cell(text) == text
+
+
+@pytest.mark.parametrize(
+    ("epoch", "text"),
+    [
+        (0.0, "1970-01-01T00:00:00Z"),
+        (1_780_272_000.9, "2026-06-01T00:00:00Z"),
+        (253_402_214_399.0, "9999-12-30T23:59:59Z"),
+        (253_402_214_400.0, None),  # the last day of the calendar stands for never
+        (-1.0, None),
+        (math.inf, None),
+        (None, None),
+    ],
+)
+def test_an_epoch_time_in_utc(epoch: float | None, text: str | None) -> None:
+    assert utc(epoch) == text
+
+
+def test_an_epoch_time_to_the_millisecond() -> None:
+    assert utc_exact(1_780_272_000.0) == "2026-06-01T00:00:00.000Z"
+    assert utc_exact(1_780_272_000.0786) == "2026-06-01T00:00:00.079Z"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-1, "0s"), (0, "0s"), (0.9, "0s"), (1, "1s"), (59.9, "59s"), (60, "1m"), (3599, "59m"), (3600, "1h"),
+     (86399, "23h"), (86400, "1d"), (55.5 * 86400, "55d")],
+)  # fmt: skip
+def test_a_span_in_its_largest_whole_unit(seconds: float, text: str) -> None:
+    assert rough_duration(seconds) == text

@@ -52,11 +52,36 @@ def test_faults_of_single_values(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a: [", "a:\n\tb: 1", "a: b: c", "---\na: 1\n---\nb: 2", "a: \x07", "a: 'x", "%YAML 9", "[" * 5000]
+    ("text", "place"),
+    [
+        ("x: 1\na: [\n", "c.yaml:3: is not valid YAML: "),
+        ("a:\n\tb: 1", "c.yaml:2: is not valid YAML: "),
+        ("x: 1\ny: 2\na: b: c", "c.yaml:3: is not valid YAML: "),
+        ("---\na: 1\n---\nb: 2", "c.yaml:3: contains more than one document; "),
+        ("x: 1\na: \x07", "c.yaml:2: contains the character U+0007, "),
+        ("x: 1\na: 'x", "c.yaml:2: is not valid YAML: "),
+        ("%YAML 9", "c.yaml:1: is not valid YAML: "),
+        ("[" * 5000, "c.yaml:1: is not valid YAML: exceeded maximum nesting depth; "),
+    ],
 )
-def test_invalid_yaml_is_one_fault_with_a_line(text: str) -> None:
+def test_text_that_is_not_yaml_is_one_fault_with_its_line(text: str, place: str) -> None:
     (fault,) = faults(text)
-    assert fault.startswith("c.yaml")
+    assert fault.startswith(place)
+
+
+def test_what_to_do_about_text_that_is_not_yaml() -> None:
+    assert faults("a: b\n\tc: d")[0].endswith("; indent with spaces, not tabs")
+    assert faults("a: [")[0].endswith("; check indentation, colons and quotes near this line")
+    assert faults("a: \x07")[0].endswith("; remove it")
+
+
+def test_duplicate_keys_after_a_merged_mapping_and_after_a_bad_key_are_found() -> None:
+    duplicate = "duplicate key, first on line {}; keep one"
+    assert faults("b: &b {x: 1}\nm:\n  <<: *b\n  y: 1\n  y: 2\n") == [f"c.yaml:5: m.y: {duplicate.format(4)}"]
+    assert faults("? [a]\n: 1\ny: 1\ny: 2\n") == [
+        "c.yaml:1: a key must be a string; write it as a string",
+        f"c.yaml:4: y: {duplicate.format(3)}",
+    ]
 
 
 def test_an_empty_document_is_none() -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from support.configuration import faults, with_organization
+from support.configuration import faults, settled, with_organization
 
 
 def test_names_and_ids_must_be_unique() -> None:
@@ -40,3 +40,13 @@ def test_faults_of_policies(line: str, fault: str) -> None:
 def test_an_empty_policy_is_refused() -> None:
     (fault,) = faults("policies:\n  never_expires:\n" + with_organization(""))
     assert "never_expires is empty" in fault
+
+
+def test_good_host_headers_labels_and_alertmanagers_are_used_as_written() -> None:
+    text = "alerting: {labels: {team: platform}, alertmanagers: [{url: 'http://am:9093/'}]}\n" + with_organization(
+        "host_header: acme.rdc.aliyuncs.com:8443"
+    )
+    config = settled(text).config
+    assert config.organizations[0].host_header == "acme.rdc.aliyuncs.com:8443"
+    assert config.alerting.labels == {"team": "platform"}
+    assert [one.url for one in config.alerting.alertmanagers] == ["http://am:9093"]

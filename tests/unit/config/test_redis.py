@@ -29,7 +29,9 @@ from support.configuration import faults, settled, with_organization
 def test_urls_of_redis(url: str, words: str) -> None:
     text = f"redis: {{url: '{url}'}}\n" + with_organization("")
     if not words:
-        assert settled(text).config.redis is not None
+        redis = settled(text).config.redis
+        assert redis is not None
+        assert redis.url == url
         return
     (fault,) = faults(text)
     assert words in fault

@@ -165,3 +165,27 @@ def test_thousands_of_tokens_with_one_id_are_compared_quickly() -> None:
     # Comparing each with each would take a minute.
     found = events("acme", known, known.succeeded(after, LATER, most=5000))
     assert [event.change for event in found] == [Change.RENAMED] * 5000
+
+
+def test_the_values_of_the_label_event_and_their_meanings() -> None:
+    assert [change.value for change in Change] == [
+        "created",
+        "deleted",
+        "renewed",
+        "shortened",
+        "permissions_widened",
+        "permissions_narrowed",
+        "permissions_changed",
+        "renamed",
+    ]
+    assert len({change.meaning for change in Change}) == 8
+
+
+def test_the_details_of_each_change() -> None:
+    few, others = a_token(permissions=("a",)), a_token(permissions=("b",))
+    assert one(few, others).details() == {"added": ["b"], "removed": ["a"]}
+    assert one(a_token(name="old"), a_token(name="new")).details() == {"old_name": "old"}
+    (deleted,) = between((few,), ())
+    assert deleted.details() == {"removed": ["a"], "old_expiry": "2026-06-06T00:00:00Z"}
+    (created,) = between((), (a_token(expires_in=None, permissions=()),))
+    assert created.details() == {}

@@ -9,6 +9,7 @@ from exporter.model.token import (
     NEVER,
     TokenState,
 )
+from exporter.model.user import User
 
 
 def test_a_failed_poll_keeps_the_last_known_tokens() -> None:
@@ -45,3 +46,35 @@ def test_a_state_survives_encoding(most: int) -> None:
     tokens = (a_token("1"), a_token("2", expires_in=NEVER), a_token("3", expires_in=-DAY))
     state = UserState(a_user()).succeeded(tokens, NOW, most)
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=UserState) == state
+
+
+def test_the_values_of_the_label_reason() -> None:
+    assert [reason.value for reason in Reason] == [
+        "unauthorized",
+        "forbidden",
+        "not_found",
+        "unsupported",
+        "rate_limited",
+        "server_error",
+        "timeout",
+        "connection",
+        "tls",
+        "redirect",
+        "invalid_response",
+        "internal",
+    ]
+
+
+def test_failures_in_a_row_are_counted_until_a_poll_works() -> None:
+    state = UserState(a_user())
+    for failures in (1, 2, 3):
+        state = state.failed(a_failure(), NOW)
+        assert (state.failures, state.polled) == (failures, True)
+    assert state.succeeded((), NOW).failures == 0
+
+
+def test_a_new_name_changes_nothing_else() -> None:
+    state = a_state(a_token()).failed(a_failure(), NOW)
+    renamed = state.about(User("u1", "new name"))
+    assert renamed.user.name == "new name"
+    assert renamed.about(state.user) == state

@@ -88,7 +88,9 @@ some_tokens = st.lists(
 
 @given(some_tokens)
 def test_permission_expiry_agrees_with_its_definition(tokens: tuple[Token, ...]) -> None:
-    for permission, value in permission_expiry(tokens, NOW).items():
+    found = permission_expiry(tokens, NOW)
+    assert found.keys() == {name for token in tokens if token.expires_at is not None for name in token.permissions}
+    for permission, value in found.items():
         granting = [t.expires_at for t in tokens if permission in t.permissions and t.expires_at is not None]
         alive = [expiry for expiry in granting if expiry > NOW]
         assert value == (min(alive) if alive else max(granting))
@@ -126,3 +128,9 @@ def test_the_choice_among_tokens_with_the_same_labels_does_not_depend_on_their_o
     older = replace(late, created_at=NOW - 9 * DAY)
     for pair, stands in (((never, unread), never), ((late, never), late), ((late, older), older)):
         assert token_series(pair) == token_series(pair[::-1]) == (stands,)
+
+
+def test_a_token_with_unreadable_expiry_does_not_hide_the_permissions_of_others() -> None:
+    unread, good = a_token("1", expires_in=None), a_token("2", expires_in=DAY, permissions=("read", "write"))
+    for tokens in ((unread, good), (good, unread)):
+        assert permission_expiry(tokens, NOW) == {"read": NOW + DAY, "write": NOW + DAY}

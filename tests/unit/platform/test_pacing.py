@@ -147,3 +147,68 @@ def test_a_429_never_raises_a_very_low_rate() -> None:
     pacer = Pacer(0.01, ManualClock())
     pacer.throttled(1)
     assert pacer.rate == 0.01
+
+
+def test_one_accepted_request_raises_a_lowered_rate_by_a_fiftieth_of_the_configured_one() -> None:
+    pacer = Pacer(10, ManualClock())
+    pacer.throttled(0)
+    assert pacer.rate == 5
+    pacer.relaxed()
+    assert pacer.rate == pytest.approx(5.2)
+    pacer.relaxed()
+    assert pacer.rate == pytest.approx(5.4)
+
+
+def test_the_rate_never_falls_below_one_request_in_30_seconds() -> None:
+    clock = ManualClock()
+    pacer = Pacer(5, clock)
+    for _ in range(20):
+        clock.advance(1)
+        pacer.throttled(1)
+    assert pacer.rate == pytest.approx(1 / 30)
+
+
+def test_a_429_that_asks_for_no_pause_makes_none() -> None:
+    clock = ManualClock()
+    stop = LeapingStop(clock)
+    pacer = Pacer(None, clock)
+    pacer.throttled(0)
+    pacer.acquire(stop)
+    assert stop.waits == []
+
+
+def test_the_first_request_after_a_pause_keeps_the_distance_to_the_last_one_before_it() -> None:
+    clock = ManualClock()
+    stop = LeapingStop(clock)
+    pacer = Pacer(0.2, clock)
+    pacer.acquire(stop)
+    pacer.throttled(1)
+    pacer.acquire(stop)
+    # 0.2 requests a second, halved: 10 s from the request before, though the pause is over after 1 s
+    assert clock.monotonic() == pytest.approx(1010.0)
+
+
+def test_without_a_limit_a_429_halves_the_rate_of_the_last_10_seconds() -> None:
+    clock = ManualClock()
+    stop = LeapingStop(clock)
+    pacer = Pacer(None, clock)
+    for _ in range(30):  # one a second in the 30 seconds before
+        pacer.acquire(stop)
+        clock.advance(1)
+    for _ in range(40):  # then eight a second for 5 seconds
+        pacer.acquire(stop)
+        clock.advance(0.125)
+    pacer.throttled(1)
+    # 40 and four of the slow ones were sent within 10 s, the first of them 9 s ago: 44 / 9, halved
+    assert pacer.rate == pytest.approx(44 / 9 / 2)
+
+
+@pytest.mark.parametrize(("requests", "rate"), [(0, 5.0), (1, 5.0), (2, 1.0), (3, 1.5)])
+def test_without_a_limit_two_requests_are_needed_to_tell_the_rate(requests: int, rate: float) -> None:
+    clock = ManualClock()
+    pacer = Pacer(None, clock)
+    for _ in range(requests):
+        pacer.acquire(LeapingStop(clock))
+    pacer.throttled(1)
+    # 10 a second are assumed; requests of the same moment count as those of one second
+    assert pacer.rate == rate

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
+from structlog.testing import capture_logs
 from support.builders import NOW, Counts, ManualClock
 
 from exporter.common.cancellation import Stop, StoppedError
@@ -13,6 +15,8 @@ from exporter.polling.discovery import KnownUsers, Refresher, RefreshListener, R
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pytest
 
 A, B = User("A", "a"), User("B", "b")
 DOWN = ApiError(Reason.SERVER_ERROR, "HTTP 500")
@@ -150,3 +154,52 @@ def test_a_defect_while_a_list_is_applied_keeps_the_previous_one() -> None:
     assert setup.refresher.failure.reason is Reason.INTERNAL
     assert setup.states[-1] == Discovery(False, NOW, 1)
     assert setup.counts.of("internal_error") == [("internal_error", "discovery")]
+
+
+def test_whoever_waits_for_the_list_goes_on_once_the_first_refresh_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, answers = threading.Event(), threading.Event()
+
+    def slow(_: Answers, stop: Stop) -> tuple[User, ...]:
+        stop.check()
+        asked.set()
+        assert answers.wait(10)
+        return (A,)
+
+    monkeypatch.setattr(Answers, "find_users", slow)
+    setup = Setup()
+    refresh = threading.Thread(target=setup.refresher.refresh)
+    lists: list[tuple[User, ...] | None] = []
+
+    def wait() -> None:
+        setup.refresher.wait_for_list()
+        lists.append(setup.refresher.users)
+
+    waiter = threading.Thread(target=wait)
+    refresh.start()
+    assert asked.wait(10)
+    waiter.start()
+    waiter.join(0.05)
+    assert waiter.is_alive()
+    answers.set()
+    for thread in (refresh, waiter):
+        thread.join(10)
+    assert lists == [(A,)]
+
+
+def test_what_is_logged_about_discovery() -> None:
+    with capture_logs() as lines:
+        setup = Setup((A,), (A,), (A, B), DOWN, DOWN, (A, B), (B,), TypeError("x"))
+        for _ in range(8):
+            setup.refresher.refresh()
+    events = [(line["log_level"], line.get("users"), line.get("joined"), line.get("left")) for line in lines]
+    assert events == [
+        ("info", 1, None, None),
+        ("info", 2, 1, 0),
+        ("error", 2, None, None),
+        ("debug", 2, None, None),  # the same failure again
+        ("info", 2, 0, 0),  # discovery works again
+        ("info", 1, 0, 1),
+        ("error", None, None, None),  # the traceback
+        ("error", 1, None, None),
+    ]
+    assert lines[6]["exc_info"]

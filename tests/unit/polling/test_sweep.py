@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import itertools
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 from support.builders import NOW, Counts, ManualClock, a_token
 from support.updates import calls
 
@@ -13,6 +15,7 @@ from exporter.model.snapshot import Sweep, SweepResult
 from exporter.model.state import Reason, UserState
 from exporter.model.user import User
 from exporter.platform.base import ApiError
+from exporter.polling.backoff import schedule
 from exporter.polling.sweep import Sweeper, SweepSettings
 from exporter.state.delivery import Changed
 from exporter.state.ledger import Ledger
@@ -327,3 +330,207 @@ def test_if_most_users_fail_all_are_polled_in_every_sweep() -> None:
     for _ in range(20):
         sweeper.sweep()
     assert platform.asked.count("u0") == 20
+
+
+class TimedPlatform:
+    """Answers at once and records when each user is polled, in seconds since the start of the test."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.clock = clock
+        self.polled: list[tuple[str, float]] = []
+        self.refuses = False
+
+    def list_tokens(self, user_id: str, stop: Stop) -> tuple[Token, ...]:
+        stop.check()
+        self.polled.append((user_id, self.clock.monotonic() - 1000))
+        if self.refuses:
+            raise ApiError(Reason.UNAUTHORIZED, "HTTP 401")
+        return (a_token(),)
+
+    def take(self) -> list[tuple[str, float]]:
+        """What was polled since the last call."""
+        polled, self.polled = self.polled, []
+        return polled
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
+    """A clock that every wait with a time limit advances, instead of waiting."""
+    manual = ManualClock()
+    wait = Stop.wait
+
+    def advance(stop: Stop, seconds: float | None) -> bool:
+        if seconds is None:
+            return wait(stop, None)
+        manual.advance(max(0.0, seconds))
+        return stop.is_set()
+
+    monkeypatch.setattr(Stop, "wait", advance)
+    return manual
+
+
+def a_spread_sweeper(ledger: Ledger, clock: ManualClock) -> tuple[Sweeper, TimedPlatform]:
+    platform = TimedPlatform(clock)
+    return Sweeper(ledger, platform, Counts(), Stop(), clock, SweepSettings(1, 900, spread=True)), platform
+
+
+AT_ONCE = [(user.user_id, 0.0) for user in USERS]
+
+
+def test_the_first_sweep_is_not_spread_and_later_ones_take_four_fifths_of_the_interval(clock: ManualClock) -> None:
+    ledger = Ledger("acme", USERS)
+    sweeper, platform = a_spread_sweeper(ledger, clock)
+    sweeper.sweep()
+    assert platform.take() == AT_ONCE
+    sweeper.sweep()
+    polled = platform.take()
+    # 900 s * 0.8 = 720 s; u3 comes after 0.015261 of them, u2 after 0.478932, u0 after 0.749449
+    assert dict(polled)["u3"] == pytest.approx(10.988, abs=0.001)
+    assert dict(polled)["u2"] == pytest.approx(344.831, abs=0.001)
+    assert dict(polled)["u0"] == pytest.approx(539.603, abs=0.001)
+    assert [at for _, at in polled] == pytest.approx([due.offset for due in schedule(USERS, 720)])
+    sweep = ledger.view().sweep
+    assert sweep is not None
+    assert sweep.duration == pytest.approx(polled[-1][1])
+
+
+@pytest.mark.parametrize(
+    ("old", "minutes", "spread"),
+    [
+        (0, 22, True),  # 22 minutes are less than one and a half intervals of 15
+        (0, 23, False),
+        (1, 22, False),  # one user in ten is too many
+    ],
+)
+def test_the_first_sweep_is_spread_if_an_earlier_run_left_recent_data(
+    clock: ManualClock,
+    old: int,
+    minutes: int,
+    spread: bool,  # noqa: FBT001
+) -> None:
+    ledger = Ledger("acme", USERS)
+    for number, user in enumerate(USERS):
+        ledger.succeeded(user.user_id, (), NOW - (86400 if number < old else minutes * 60))
+    sweeper, platform = a_spread_sweeper(ledger, clock)
+    sweeper.sweep()
+    assert (max(at for _, at in platform.take()) > 0) is spread
+
+
+def test_after_a_refused_token_and_after_a_pause_the_next_sweep_is_not_spread(clock: ManualClock) -> None:
+    ledger = Ledger("acme", USERS)
+    sweeper, platform = a_spread_sweeper(ledger, clock)
+    assert not sweeper.refused
+    sweeper.sweep()
+    platform.refuses = True
+    assert sweeper.sweep() is SweepResult.FAILED
+    assert sweeper.refused
+    platform.refuses = False
+    platform.take()
+    started = clock.monotonic() - 1000
+    sweeper.sweep()
+    assert not sweeper.refused
+    assert {at for _, at in platform.take()} == {started}
+    sweeper.pause()
+    sweeper.resume()
+    sweeper.sweep()
+    assert {at for _, at in platform.take()} == {started}
+    sweeper.sweep()
+    assert len({at for _, at in platform.take()}) == 10
+
+
+def test_a_user_is_not_polled_by_a_sweep_and_a_catch_up_at_the_same_time() -> None:
+    polled, answers = threading.Event(), threading.Event()
+
+    def slow() -> tuple[Token, ...]:
+        polled.set()
+        assert answers.wait(10)
+        return ()
+
+    ledger = Ledger("acme", USERS[:2])
+    platform = Platform({"u2": slow})
+    sweeper = a_sweeper(platform, ledger, Counts(), concurrency=2)
+    sweeper.sweep()
+    ledger.watch(USERS[:3])
+    catching_up = threading.Thread(target=sweeper.catch_up)
+    catching_up.start()
+    assert polled.wait(10)
+    platform.answers.clear()
+    try:
+        sweeper.sweep()
+    finally:
+        answers.set()
+        catching_up.join(10)
+    assert sorted(platform.asked) == ["u0", "u0", "u1", "u1", "u2"]
+
+
+def test_a_401_while_catching_up_marks_every_user() -> None:
+    ledger = Ledger("acme", USERS[:2])
+    platform = Platform({"u2": raising(ApiError(Reason.UNAUTHORIZED, "HTTP 401"))})
+    sweeper = a_sweeper(platform, ledger, Counts())
+    sweeper.sweep()
+    ledger.watch(USERS[:3])
+    sweeper.catch_up()
+    assert [state.failure and state.failure.reason for state in ledger.view().users] == [Reason.UNAUTHORIZED] * 3
+
+
+def test_a_user_that_fails_alone_is_skipped_after_the_fourth_failure() -> None:
+    platform = Platform({f"u{number}": raising(ApiError(Reason.FORBIDDEN, "x")) for number in range(4)})
+    ledger = Ledger("acme", USERS)
+    sweeper = a_sweeper(platform, ledger, Counts())
+    polled = []
+    for _ in range(80):
+        platform.asked.clear()
+        sweeper.sweep()
+        polled.append({*platform.asked})
+    for user in ("u0", "u1", "u2", "u3"):
+        sweeps = [number for number, users in enumerate(polled, 1) if user in users]
+        assert sweeps[:4] == [1, 2, 3, 4]
+        # Every second one: those whose fraction of an interval is above a half (0.749 and 0.573) in the odd ones.
+        assert sweeps[4] == (5 if user in {"u0", "u1"} else 6)
+        assert sweeps[5] - sweeps[4] <= 4  # every fourth one
+        assert {later - earlier for earlier, later in itertools.pairwise(sweeps[6:])} == {8}
+
+
+@pytest.mark.parametrize(("failing", "skipped"), [(5, True), (6, False)])
+def test_users_count_as_failing_alone_up_to_half_of_all(failing: int, skipped: bool) -> None:  # noqa: FBT001
+    answers = {user.user_id: raising(ApiError(Reason.SERVER_ERROR, "x")) for user in USERS[:failing]}
+    platform = Platform(answers)
+    sweeper = a_sweeper(platform, Ledger("acme", USERS), Counts())
+    for _ in range(20):
+        sweeper.sweep()
+    assert (platform.asked.count("u0") < 20) is skipped
+
+
+def test_a_sweep_has_failed_if_all_users_failed_or_were_skipped() -> None:
+    answers = {"u3": raising(ApiError(Reason.FORBIDDEN, "x"))}
+    platform = Platform(dict(answers))
+    sweeper = a_sweeper(platform, Ledger("acme", USERS), Counts())
+    for _ in range(30):
+        sweeper.sweep()
+    # u3 is skipped in seven of eight sweeps by now: once it has been polled, it is skipped in the next one.
+    while "u3" not in platform.asked[-10:]:
+        sweeper.sweep()
+    platform.asked.clear()
+    platform.answers = {user.user_id: raising(ApiError(Reason.SERVER_ERROR, "x")) for user in USERS}
+    assert sweeper.sweep() is SweepResult.FAILED
+    assert sorted(platform.asked) == ["u0", "u1", "u2", "u4", "u5", "u6", "u7", "u8", "u9"]
+
+
+def test_a_failure_is_logged_once_as_a_warning_and_so_is_its_end() -> None:
+    ledger = Ledger("acme", USERS[:2])
+    platform = Platform({"u0": raising(ApiError(Reason.FORBIDDEN, "HTTP 403"))})
+    with capture_logs() as lines:
+        sweeper = a_sweeper(platform, ledger, Counts())
+        sweeper.sweep()
+        sweeper.sweep()
+        platform.answers.clear()
+        sweeper.sweep()
+        sweeper.sweep()
+    about = [line for line in lines if line.get("user_id") is not None]
+    assert [(line["user_id"], line["log_level"]) for line in about] == [
+        ("u0", "warning"),
+        ("u0", "debug"),
+        ("u0", "info"),
+    ]
+    assert about[0]["reason"] == "forbidden"
+    assert about[0]["detail"] == "HTTP 403"

@@ -122,3 +122,37 @@ def test_control_characters_in_names_are_replaced_in_the_table() -> None:
     assert "expires in 2h" in table
     assert "never expires" in table
     assert "expiry unknown" in table
+
+
+def test_csv_has_no_formula_in_any_text() -> None:
+    ledger = Ledger("=acme", [User("+u", "-name")])
+    ledger.succeeded("+u", (a_token("@id", name="=1+1", permissions=("\uff1dread", "x")),), NOW)
+    stream = io.StringIO()
+    write(rows(View((ledger.view(),)), NOW, within=None, expired=True), Output.CSV, NOW, stream)
+    (record,) = csv.DictReader(io.StringIO(stream.getvalue()))
+    texts = ("organization", "user_id", "user", "token_id", "token", "permissions")
+    assert [record[column] for column in texts] == ["'=acme", "'+u", "'-name", "'@id", "'=1+1", "'\uff1dread x"]
+
+
+def test_the_table_shows_no_control_character_of_any_name() -> None:
+    ledger = Ledger("ac\x1bme", [User("u", "li\x1bwei")])
+    ledger.succeeded("u", (a_token("pt\x1b1", permissions=("re\x1bad",)),), NOW)
+    stream = io.StringIO()
+    write(rows(View((ledger.view(),)), NOW, within=None, expired=True), Output.TABLE, NOW, stream)
+    assert "\x1b" not in stream.getvalue()
+    assert stream.getvalue().splitlines()[1].split()[:4] == ["ac\ufffdme", "li\ufffdwei", "ci", "pt\ufffd1"]
+
+
+def test_the_window_ends_with_a_token_that_expires_at_its_last_moment() -> None:
+    assert listed(within=2 * HOUR) == ["old", "soon", "odd"]
+    assert listed(within=2 * HOUR - 1) == ["old", "odd"]
+
+
+def test_json_shows_names_as_they_are_and_ends_with_a_line_feed() -> None:
+    text = written(Output.JSON)
+    assert "\u5f20\u4e09" in text
+    assert text.endswith("]\n")
+
+
+def test_the_names_of_the_forms() -> None:
+    assert [form.value for form in Output] == ["table", "json", "csv"]

@@ -243,3 +243,41 @@ def test_a_standby_follows_the_replica_that_polls_though_its_own_times_lie_ahead
     store.take_sweep("acme", Sweep(SweepResult.SUCCESS, 1.0, NOW), always=True)
     assert ledger.view().users[0] == now
     assert ledger.view().sweep == Sweep(SweepResult.SUCCESS, 1.0, NOW)
+
+
+def test_a_reload_keeps_sweep_start_and_the_expiry_of_the_exporters_own_token() -> None:
+    old = Ledger("acme", [LI], since=NOW - 60)
+    old.swept(Sweep(SweepResult.SUCCESS, 1, NOW))
+    old.own_token(NOW + 900)
+    new = Ledger("acme", [LI], old.view(), since=NOW).view()
+    assert (new.sweep, new.since, new.own_expiry) == (Sweep(SweepResult.SUCCESS, 1, NOW), NOW - 60, NOW + 900)
+
+
+def test_what_another_replica_polled_is_seen_by_readers_at_once_under_the_name_configured_here() -> None:
+    ledger = Ledger("acme", [LI, WANG])
+    assert ledger.view().users[0].last_success is None  # readers have a view
+    ledger.take(UserState(User("1", "name there")).succeeded((a_token(),), NOW))
+    (state, _) = ledger.view().users
+    assert (state.user, state.tokens, state.last_success) == (LI, (a_token(),), NOW)
+    ledger.take_sweep(Sweep(SweepResult.SUCCESS, 1, NOW))
+    assert ledger.view().sweep == Sweep(SweepResult.SUCCESS, 1, NOW)
+    ledger.take_sweep(Sweep(SweepResult.FAILED, 1, NOW - 1))  # an older one
+    assert ledger.view().sweep == Sweep(SweepResult.SUCCESS, 1, NOW)
+
+
+def test_every_recorded_change_is_seen_by_readers_at_once() -> None:
+    ledger = Ledger("acme", [LI])
+    ledger.view()
+    ledger.own_token(NOW)
+    assert ledger.view().own_expiry == NOW
+    ledger.discovered(Discovery(up=True, users=1))
+    assert ledger.view().discovery == Discovery(up=True, users=1)
+
+
+def test_a_failure_of_all_users_does_not_count_as_one_of_any_user() -> None:
+    ledger = Ledger("acme", [LI, WANG])
+    ledger.failed("1", a_failure(), NOW)
+    for _ in range(5):
+        ledger.all_failed(a_failure(), NOW + 1)
+    assert [state.failures for state in ledger.view().users] == [1, 0]
+    assert [state.failing_since for state in ledger.view().users] == [NOW, NOW + 1]

@@ -138,3 +138,36 @@ def test_any_value_is_read_or_raises_value_error(value: object) -> None:
     except ValueError:
         return
     assert seconds == math.inf or math.isfinite(seconds)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "1970-01-01T00:00:00.000Z",  # the documented spelling, with milliseconds
+        "0001-01-01T00:00:00.000Z",
+        "9999-01-01T00:00:00.000Z",
+        -62_135_596_800,  # year 1 in seconds and in milliseconds
+        -62_135_596_800_000,
+    ],
+)
+def test_what_stands_for_never_in_the_documented_spelling_and_as_a_number(value: object) -> None:
+    assert parse_date(value, SHANGHAI) == math.inf
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2026-06-01T24:00:30Z",
+        "2026-06-01T24:01:00Z",
+        "2026-06-02T00:00:61Z",
+        "2026-06-02T00:00:00+08:75",
+        "2026-06-02T00:00:00-24:00",
+    ],
+)
+def test_a_time_of_day_or_an_offset_that_does_not_exist_is_refused(value: str) -> None:
+    with pytest.raises(ValueError, match=r"invalid (time of day|offset from UTC)"):
+        parse_date(value, SHANGHAI)
+
+
+def test_a_leap_second_is_read() -> None:
+    assert parse_date("2026-06-01T23:59:60Z", SHANGHAI) == JUNE_2

@@ -123,3 +123,37 @@ def test_short_pages_are_all_read_if_the_total_is_known() -> None:
 
 def test_a_list_without_pages_may_be_repeated() -> None:
     assert all_pages(lambda _: (people(120), {}), str, paged=False) == tuple(people(120))
+
+
+def test_a_list_without_an_end_costs_as_many_requests_as_are_allowed() -> None:
+    asked: list[int] = []
+
+    def fetch(page: int) -> tuple[Sequence[str | None], Mapping[str, str]]:
+        asked.append(page)
+        return [f"u{page}"], {"x-total-pages": "999"}
+
+    with pytest.raises(PagingError, match="more than 7 pages"):
+        all_pages(fetch, str, 7)
+    assert asked == [1, 2, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize(("header", "requests"), [(" 2 ", 2), ("2", 2), ("\u0662", 1), ("9999999999", 1), ("-2", 1)])
+def test_a_number_of_pages_is_ascii_digits_with_white_space_around_them(header: str, requests: int) -> None:
+    asked: list[int] = []
+
+    def fetch(page: int) -> tuple[Sequence[str | None], Mapping[str, str]]:
+        asked.append(page)
+        return [f"u{page}"], {"x-total-pages": header}
+
+    assert len(read(fetch)) == len(asked) == requests
+
+
+def test_a_page_with_nothing_new_after_a_short_one_ends_the_list() -> None:
+    asked: list[int] = []
+
+    def fetch(page: int) -> tuple[Sequence[str | None], Mapping[str, str]]:
+        asked.append(page)
+        return people(3) if page == 1 else ["u1"], {"x-total": "50"}
+
+    assert read(fetch) == ("u0", "u1", "u2")
+    assert asked == [1, 2]

@@ -322,3 +322,48 @@ def test_no_part_of_a_secret_is_left_where_a_code_is_cut_or_loses_characters(bef
         assert form.replace("+", "").replace("/", "")[:4] not in text
         assert before in text
         assert f"{before}[redacted]"[:80] in text
+
+
+@pytest.mark.parametrize(
+    ("permissions", "names", "read"),
+    [
+        (["read"], ("read",), True),
+        ([], (), True),
+        (..., (), False),  # no list does not mean that there are no permissions
+        (None, (), False),
+        ("read", (), False),
+        (["read", 7], ("read",), False),
+        ([""], (), False),
+    ],
+)
+def test_whether_all_permissions_could_be_read(permissions: object, names: tuple[str, ...], read: bool) -> None:  # noqa: FBT001
+    (token,) = parsed([an_entry(permissions=permissions)]).tokens
+    assert (token.permissions, token.permissions_read) == (names, read)
+
+
+def test_permissions_that_cannot_be_read_say_nothing_about_those_of_other_tokens() -> None:
+    tokens = parsed([an_entry(token_id="1", permissions=[7]), an_entry(token_id="2"), an_entry(token_id="3")]).tokens
+    assert [token.permissions_read for token in tokens] == [False, True, True]
+
+
+@pytest.mark.parametrize("created", [..., None, "", 0, "0001-01-01T00:00:00Z"])
+def test_a_creation_date_that_is_absent_is_unknown_and_no_error(created: object) -> None:
+    result = parsed([an_entry(created_at=created)])
+    assert result.tokens[0].created_at is None
+    assert result.errors == {}
+
+
+def test_an_answer_that_says_success_is_read_whatever_its_error_code() -> None:
+    assert parsed({"data": [an_entry()], "success": True, "errorCode": "0"}) == parsed([an_entry()])
+
+
+def test_white_space_around_texts_is_dropped() -> None:
+    (token,) = parsed([an_entry(token_id=" pt-1\n", name="\tci ", permissions=[" read "])]).tokens
+    assert (token.token_id, token.name, token.permissions) == ("pt-1", "ci", ("read",))
+
+
+def test_a_body_that_is_json_does_no_more_than_a_wire_error() -> None:
+    values: list[Any] = [0, True, "x", None, {}, [[]], [None], {"data": {}}, {"data": 7}, [{"token_id": {}}]]
+    for value in values:
+        with contextlib.suppress(WireError):
+            assert parsed(value).tokens == ()
