@@ -36,6 +36,7 @@ from support.running import (
     write_config,
 )
 
+from exporter.app.reloader import InForce
 from exporter.clock import SystemClock
 from exporter.config.faults import ReloadError
 from exporter.config.loader import load
@@ -206,6 +207,8 @@ def test_a_defect_met_in_a_reload_does_not_end_the_daemon(
     def crash(*_: object) -> None:
         raise OverflowError("date value out of range")
 
+    # As once the first configuration is in force: before, a reload is refused.
+    daemon._reloader._in_force = InForce(settings, 1)
     monkeypatch.setattr(daemon._organizations, "prepare", crash)
     with pytest.raises(ReloadError, match="defect of its own"):
         daemon.reload()

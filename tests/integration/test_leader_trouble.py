@@ -85,20 +85,20 @@ def test_after_a_failover_of_redis_one_replica_leads_within_three_leases(redis_s
         second.do("replicaof", "no", "one")
         first.do("replicaof", "127.0.0.1", str(ports[1]))
         name.target = ports[1]
-        rows = watch("after the failover", replicas, 4.2 * LEASE)
+        rows = watch("after the failover", replicas, 5 * LEASE)
         assert one_leader_from(rows, 3 * LEASE)
         assert redis_up(replicas) == [1, 1]
         # unplanned: the master dies, the name leads to the other one, which knows an old lock
         first.do("replicaof", "no", "one")
         second.kill()
         name.target = ports[0]
-        rows = watch("after the master died", replicas, 4.2 * LEASE)
+        rows = watch("after the master died", replicas, 5 * LEASE)
         assert one_leader_from(rows, 3 * LEASE)
         # nobody to fail over to, and back
         first.do("replicaof", "127.0.0.1", str(free_port()))
         wait_until(lambda: leaders(replicas) == [1, 1], 3.5 * LEASE)
         first.do("replicaof", "no", "one")
-        rows = watch("after a master without a successor came back", replicas, 4.2 * LEASE)
+        rows = watch("after a master without a successor came back", replicas, 5 * LEASE)
         assert one_leader_from(rows, 3 * LEASE)
 
 
