@@ -152,8 +152,11 @@ class Replicator:
             # Another replica has published something that this one has not read yet.
             self._receive()
         if nothing_published or number < self._number:
-            # This replica has just taken over, or Redis has been emptied: publish everything.
+            # This replica has just taken over, or Redis has lost what was published last: publish everything.
             states, sweeps = self._all(states, sweeps)
+        if number < self._number:
+            # Users that were removed since may be back: compare at once, and trust no earlier removal.
+            self._removals = Removals(self._clock)
         compare = self._removals.claim(self._store.view())
         try:
             found, removed_sweeps = self._compare(states) if compare else (set(), [])
@@ -206,23 +209,35 @@ class Replicator:
         # Before the states, so that a sweep is never known before the states of its users.
         swept = self._records.sweeps()
         number = self._last_number()
-        if number < self._seen:
-            self._seen = 0
+        users, organizations = frozenset[bytes](), frozenset[bytes]()
+        seen = self._seen
+        if number < seen:
+            # Redis has lost what was published last. What is left is older than what this replica has read from it,
+            # whatever its times say, so it replaces nothing.
+            users, organizations = self._known()
+            seen = 0
         # What is published while this replica stands by is newer than what it knows, whatever the clocks say. What was
         # there before, or comes while it polls, may be older.
-        always = self._seen > 0 and not self._pending.publishing
-        if self._seen == 0:
+        always = seen > 0 and not self._pending.publishing
+        if seen == 0:
             # Everything is read: what is no longer in Redis is not needed here either.
             self._store.forget_unwatched()
             self._read_sweeps = {}
-        for name, blob in self._records.changed_since(self._seen):
-            self._apply(partial(self._apply_state, always=always), name, blob)
+        for name, blob in self._records.changed_since(seen):
+            if name not in users:
+                self._apply(partial(self._apply_state, always=always), name, blob)
         for name, blob in swept.items():
             # Each record once, so that an unreadable one is not counted every second.
-            if self._read_sweeps.get(name) != blob:
+            if self._read_sweeps.get(name) != blob and name not in organizations:
                 self._apply(partial(self._apply_sweep, always=always), name, blob)
         self._read_sweeps = swept
         self._seen = number
+
+    def _known(self) -> tuple[frozenset[bytes], frozenset[bytes]]:
+        """The names of the records of users that have been polled, and of organizations that have been swept."""
+        organizations = self._store.view().organizations
+        polled = [name_of(one.name, state.user.user_id) for one in organizations for state in one.users if state.polled]
+        return frozenset(polled), frozenset(one.name.encode() for one in organizations if one.sweep is not None)
 
     def _apply_state(self, name: bytes, blob: bytes | None, *, always: bool) -> None:
         organization, user_id = read_name(name)

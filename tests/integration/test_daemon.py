@@ -486,7 +486,7 @@ def test_a_file_that_is_not_regular_is_refused_without_waiting(platform: Simulat
             exporter.signal(signal.SIGHUP)
             wait_until(lambda: exporter.samples()[RELOADED] == 1)
         assert "is not a regular file" in exporter.output
-        assert "holds a NUL character" in exporter.output
+        assert "contains a NUL character" in exporter.output
         exporter.signal(signal.SIGTERM)
         assert exporter.ended() == 0
 

@@ -306,6 +306,59 @@ def test_a_failover_that_lost_the_last_batch_is_repaired(server: RedisServer, cl
     assert standby.knows("u0").last_success == NOW + 60
 
 
+def saved(client: Any) -> dict[str, Any]:
+    """What Redis would have after a restart that loses everything later."""
+    return {key: client.dump(key) for key in ("shard:number", "shard:states", "shard:order", "shard:sweeps")}
+
+
+def restore(client: Any, snapshot: dict[str, Any]) -> None:
+    for key, value in snapshot.items():
+        client.delete(key)
+        if value is not None:
+            client.restore(key, 0, value)
+
+
+def test_a_user_that_an_old_snapshot_of_redis_brings_back_is_removed_again(
+    server: RedisServer, client: redis.Redis
+) -> None:
+    leader = Replica(server.port, 2, leads=True)
+    leader.poll()
+    leader.step()
+    snapshot = saved(client)
+    leader.ledger.watch([a_user(0)])
+    leader.replicator.removed("acme", ["u1"])
+    leader.step()
+    assert in_redis(client) == names(0)
+    restore(client, snapshot)
+    assert in_redis(client) == names(0, 1)
+    leader.step()
+    assert in_redis(client) == names(0)
+
+
+def test_an_old_snapshot_of_redis_replaces_no_state_that_a_replica_knows(
+    server: RedisServer, client: redis.Redis
+) -> None:
+    leader, standby = Replica(server.port, 1, leads=True), Replica(server.port, 1, leads=False)
+    # The clock is six hours ahead when Redis writes its snapshot, and is set right afterwards.
+    leader.poll(at=NOW + 21_600)
+    leader.ledger.swept(Sweep(SweepResult.SUCCESS, 1.0, NOW + 21_600))
+    leader.step()
+    snapshot = saved(client)
+    leader.poll(at=NOW)
+    leader.ledger.swept(Sweep(SweepResult.SUCCESS, 1.0, NOW))
+    leader.step()
+    standby.step()
+    restore(client, snapshot)
+    standby.step()
+    leader.step()
+    fresh = Replica(server.port, 1, leads=False)
+    for replica in (standby, fresh):
+        replica.step()
+    for replica in (leader, standby, fresh):
+        assert replica.knows("u0").last_success == NOW
+        assert replica.store.view().organizations[0].sweep == Sweep(SweepResult.SUCCESS, 1.0, NOW)
+
+
 def test_a_role_that_returns_at_once_loses_no_change(server: RedisServer) -> None:
     leader, standby = Replica(server.port, 2, leads=True), Replica(server.port, 2, leads=False)
     leader.poll()
