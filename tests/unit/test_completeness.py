@@ -17,6 +17,7 @@ from exporter.metrics.families import ALL_FAMILIES, Family
 from exporter.model.event import Change
 from exporter.model.state import Reason
 from exporter.model.token import TokenState
+from exporter.policies.base import UserPolicy
 from exporter.policies.builtin import POLICIES
 
 if TYPE_CHECKING:
@@ -147,6 +148,8 @@ def test_every_policy_is_shown_and_documented(policy: type[Policy]) -> None:
     assert f"policies.{policy.name}" in headings("docs/configuration.md", 2)
     assert policy.name in text("README.md")
     assert re.search(rf"^- `{policy.name}`: \S", text("docs/metrics.md"), re.MULTILINE)
+    runbook = "YunxiaoUserPolicyViolation" if issubclass(policy, UserPolicy) else "YunxiaoTokenPolicyViolation"
+    assert policy.name in text(f"docs/runbooks/{runbook}.md")
 
 
 def test_a_policy_is_a_section_of_the_configuration_and_the_other_way_round() -> None:

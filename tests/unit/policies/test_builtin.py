@@ -10,6 +10,7 @@ from support.builders import DAY, NOW, a_token
 
 from exporter.model.token import NEVER, Token
 from exporter.model.user import User
+from exporter.policies.base import TokenPolicy
 from exporter.policies.builtin import POLICIES
 from exporter.policies.evaluate import violations
 from exporter.policies.schema import Policies
@@ -43,6 +44,12 @@ PAIRS: list[tuple[dict[str, Any], Token, Token]] = [
     ({"name_pattern": {"pattern": "(ci|bot)-.+"}}, a_token(name="ci-"), a_token(name="ci-1")),
     ({"expired_not_removed": {"after": "30d"}}, a_token(expires_in=-30 * DAY), a_token(expires_in=1 - 30 * DAY)),
 ]
+
+
+def test_every_policy_for_single_tokens_has_its_pair() -> None:
+    assert [name for section, _, _ in PAIRS for name in section] == [
+        policy.name for policy in POLICIES if issubclass(policy, TokenPolicy)
+    ]
 
 
 @pytest.mark.parametrize(("section", "bad", "good"), PAIRS, ids=[next(iter(pair[0])) for pair in PAIRS])

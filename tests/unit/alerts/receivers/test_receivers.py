@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from importlib import import_module
+from typing import get_args
 
 import pytest
 from support.builders import ManualClock, a_watchdog
@@ -27,6 +28,11 @@ def test_a_section_gets_the_receiver_of_its_kind() -> None:
 def test_each_kind_has_a_module_that_makes_its_receiver(section: type[ReceiverSection]) -> None:
     factory = import_module(f"exporter.alerts.receivers.{section.kind}").receiver
     assert list(inspect.signature(factory).parameters) == ["settings", "watchdog", "clock", "redactor"]
+
+
+def test_every_kind_has_a_list_in_the_configuration() -> None:
+    listed = {part for field in Alerting.model_fields.values() for part in get_args(field.annotation)}
+    assert set(ReceiverSection.__subclasses__()) <= listed
 
 
 def test_all_receivers_are_listed_with_their_place_in_the_file() -> None:
