@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 _END_OF_TIME = 253_402_300_800.0
-"""The end of the year 9999: what comes later no calendar holds."""
+"""The end of the year 9999, the last that `datetime` supports."""
 
 
 def is_time(epoch: float) -> bool:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import msgspec
 import pytest
 from support.builders import DAY, NOW, a_failure, a_state, a_token, a_user
 
-from exporter.model.state import Reason, UserState
+from exporter.model.state import Reason, UserState, is_sound
 from exporter.model.token import (
     NEVER,
     TokenState,
@@ -78,3 +81,27 @@ def test_a_new_name_changes_nothing_else() -> None:
     renamed = state.about(User("u1", "new name"))
     assert renamed.user.name == "new name"
     assert renamed.about(state.user) == state
+
+
+SOUND = UserState(a_user(), (a_token(expires_in=NEVER),), NOW, True, None, None, 0, ((TokenState.EXPIRED, 0),))
+
+
+@pytest.mark.parametrize(
+    ("state", "sound"),
+    [
+        (SOUND, True),
+        (UserState(a_user()), True),
+        (replace(SOUND, tokens=(a_token(expires_in=None),)), True),
+        (replace(SOUND, tokens=(a_token(expires_in=math.nan),)), False),
+        (replace(SOUND, tokens=(replace(a_token(), created_at=math.nan),)), False),
+        (replace(SOUND, last_success=math.nan), False),
+        (replace(SOUND, last_success=math.inf), False),
+        (replace(SOUND, last_success=-1.0), False),
+        (replace(SOUND, failing_since=NOW, failures=1), True),
+        (replace(SOUND, failing_since=1e12), False),
+        (replace(SOUND, failures=-1), False),
+        (replace(SOUND, left_out=((TokenState.EXPIRED, 1), (TokenState.UNKNOWN, -1))), False),
+    ],
+)
+def test_a_state_from_storage_is_sound_if_its_numbers_make_sense(state: UserState, sound: bool) -> None:  # noqa: FBT001
+    assert is_sound(state) is sound

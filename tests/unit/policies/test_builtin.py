@@ -65,6 +65,7 @@ def test_one_token_too_many_and_just_as_many_as_allowed() -> None:
     rules = policies(max_tokens_per_user={"limit": 2})
     two = (a_token("1", expires_in=NEVER), a_token("2", expires_in=None))
     assert broken(rules, *two, a_token("dead", expires_in=-1)) == []
+    assert broken(rules, *two, a_token("just expired", expires_in=0)) == []
     assert broken(rules, *two, a_token("3")) == [("max_tokens_per_user", None)]
 
 
