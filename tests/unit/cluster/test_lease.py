@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, cast
+
 import pytest
 
 from exporter.cluster.leadership import Role
-from exporter.cluster.lease import Lease
+from exporter.cluster.lease import Lease, RedisLock
 from exporter.cluster.redis import RedisCallError
 from exporter.common.cancellation import Stop, StoppedError
 from exporter.common.worker import Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from exporter.cluster.redis import RedisClient
 
 LEASE = 12.0
 
@@ -164,3 +171,61 @@ def test_a_replica_that_stops_gives_the_lock_up_if_it_has_it_and_redis_answers(
     rig.lease.step()
     rig.lease.stop()
     assert rig.lock.released == released
+
+
+class FakeRedis:
+    """Answers the lock's command with what the test says about the replica's own name."""
+
+    def __init__(self, answer: Callable[[bytes], object]) -> None:
+        self.answer = answer
+        self.limits: list[tuple[float, int]] = []
+        self.arguments: list[tuple[Any, ...]] = []
+
+    def call(self, ask: Callable[[Any], Any], *, seconds: float, size: int) -> Any:
+        self.limits.append((seconds, size))
+        return ask(self)
+
+    def eval(self, _: str, keys: int, key: str, name: bytes, *numbers: int) -> object:
+        assert (keys, key) == (1, "lock")
+        self.arguments.append(numbers)
+        return self.answer(name)
+
+
+def a_redis_lock(answer: Callable[[bytes], object], seconds: float = LEASE) -> tuple[RedisLock, FakeRedis]:
+    client = FakeRedis(answer)
+    return RedisLock(cast("RedisClient", client), "lock", seconds), client
+
+
+def test_the_lock_is_held_if_its_holder_has_this_name() -> None:
+    assert a_redis_lock(lambda name: [1, name])[0].hold()
+    assert not a_redis_lock(lambda _: [0, b"another replica"])[0].hold()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda _: [1, b"another replica"],
+        lambda name: [0, name],
+        lambda name: [2, name],
+        lambda _: [0, None],
+        lambda _: [0, 7],
+        lambda name: [b"1", name],
+        lambda name: [1, name, 0],
+        lambda _: [],
+    ],
+)
+def test_an_answer_that_contradicts_itself_is_invalid(answer: Callable[[bytes], object]) -> None:
+    with pytest.raises(ValueError, match=r"answer about the lock|unpack"):
+        a_redis_lock(answer)[0].hold()
+
+
+@pytest.mark.parametrize(
+    ("lease", "patience", "milliseconds", "longest"),
+    # four checks a lease, none longer than 2 s; at most ten minutes or two leases may be left of another's lock
+    [(1.0, 0.25, 1000, 600_000), (12.0, 2.0, 12_000, 600_000), (600.0, 2.0, 600_000, 1_200_000)],
+)
+def test_times_of_the_lock(lease: float, patience: float, milliseconds: int, longest: int) -> None:
+    lock, client = a_redis_lock(lambda name: [1, name], lease)
+    lock.hold()
+    assert client.limits == [(patience, 65_536)]
+    assert client.arguments == [(milliseconds, longest)]
