@@ -158,6 +158,8 @@ class Freshness:
         seen = self._seen.setdefault(one, {})
         stale, false = self.worst
         stepped = expected.calm_since(one, ("clock",))
+        # While Redis is away both replicas poll; then one adopts the other's polls, which are newer than its own.
+        adopted = self._bounds.age if expected.calm_since(one, ("redis effects",)) > last.at - 1 else 0.0
         if not sample.scrape.leader:
             self._led.pop(one, None)
         led = self._led.setdefault(one, sample.at) if sample.scrape.leader else None
@@ -171,7 +173,7 @@ class Freshness:
             if before is None or led is None or led > sample.at - self._bounds.age or stepped > last.at - 1:
                 continue
             # The poll happened between the last sample and the answer to this one.
-            off = max(value - sample.wall - sample.asked, last.wall - value)
+            off = max(value - sample.wall - sample.asked, last.wall - value - adopted)
             if false.see(sample.at, one, max(0.0, off), self._bounds.truth):
                 yield false.violation(sample.at, one, off, self._bounds.truth, f"user {user}")
         for user in seen.keys() - known.keys():

@@ -192,6 +192,23 @@ def test_a_clock_step_does_not_count_as_a_wrong_time() -> None:
         assert not list(freshness.check(a_sample(at, last_success=last, wall=WALL + at + offset), expected))
 
 
+@pytest.mark.parametrize(
+    ("effects", "age", "false"),
+    # 15 s is the bound on age, 5 s that on the truth of times; the sample before is one second older
+    [(False, 8.0, True), (False, 5.0, False), (True, 8.0, False), (True, 25.0, True), (True, -8.0, True)],
+)
+def test_polls_that_are_adopted_after_redis_was_away_may_be_older(effects: bool, age: float, false: bool) -> None:  # noqa: FBT001
+    freshness = Freshness(BOUNDS)
+    expected = expecting(*USERS)
+    if effects:
+        expected.moment("redis effects", 30.0, 6.0)
+    found = []
+    for at in range(32):
+        last = dict.fromkeys(USERS, WALL + at - age if at == 31 else WALL + at - at % 5)
+        found += names(freshness.check(a_sample(at, last_success=last, wall=WALL + at), expected))
+    assert ("false time" in found) is false
+
+
 def test_a_series_of_a_removed_user_is_found() -> None:
     expected = expecting("u1", "u2")
     expected.configured(frozenset({"acme"}), frozenset({"u1"}), 10.0)
