@@ -153,7 +153,8 @@ class Replicator:
             self._receive()
         if nothing_published or number < self._number:
             # This replica has just taken over, or Redis has lost what was published last: publish everything.
-            states, sweeps = self._all(states, sweeps)
+            all_states, all_sweeps = self._known()
+            states, sweeps = all_states | states, all_sweeps | sweeps
         if number < self._number:
             # Users that were removed since may be back: compare at once, and trust no earlier removal.
             self._removals = Removals(self._clock)
@@ -172,14 +173,6 @@ class Replicator:
         self._removals.record(removed, states)
         if old := self._removals.expired():
             self._records.forget(old)
-
-    def _all(
-        self, states: dict[bytes, UserState], sweeps: dict[str, Sweep]
-    ) -> tuple[dict[bytes, UserState], dict[str, Sweep]]:
-        organizations = self._store.view().organizations
-        watched = {name_of(one.name, state.user.user_id): state for one in organizations for state in one.users}
-        states = {name: state for name, state in watched.items() if state.polled} | states
-        return states, {one.name: one.sweep for one in organizations if one.sweep is not None} | sweeps
 
     def _compare(self, states: Iterable[bytes]) -> tuple[set[bytes], list[bytes]]:
         """The unwatched users and unconfigured organizations that have a record in Redis, or are about to get one."""
@@ -209,12 +202,13 @@ class Replicator:
         # Before the states, so that a sweep is never known before the states of its users.
         swept = self._records.sweeps()
         number = self._last_number()
-        users, organizations = frozenset[bytes](), frozenset[bytes]()
+        known_users, known_sweeps = frozenset[bytes](), frozenset[bytes]()
         seen = self._seen
         if number < seen:
             # Redis has lost what was published last. What is left is older than what this replica has read from it,
             # whatever its times say, so it replaces nothing.
-            users, organizations = self._known()
+            states, sweeps = self._known()
+            known_users, known_sweeps = frozenset(states), frozenset(name.encode() for name in sweeps)
             seen = 0
         # What is published while this replica stands by is newer than what it knows, whatever the clocks say. What was
         # there before, or comes while it polls, may be older.
@@ -224,20 +218,21 @@ class Replicator:
             self._store.forget_unwatched()
             self._read_sweeps = {}
         for name, blob in self._records.changed_since(seen):
-            if name not in users:
+            if name not in known_users:
                 self._apply(partial(self._apply_state, always=always), name, blob)
         for name, blob in swept.items():
             # Each record once, so that an unreadable one is not counted every second.
-            if self._read_sweeps.get(name) != blob and name not in organizations:
+            if self._read_sweeps.get(name) != blob and name not in known_sweeps:
                 self._apply(partial(self._apply_sweep, always=always), name, blob)
         self._read_sweeps = swept
         self._seen = number
 
-    def _known(self) -> tuple[frozenset[bytes], frozenset[bytes]]:
-        """The names of the records of users that have been polled, and of organizations that have been swept."""
+    def _known(self) -> tuple[dict[bytes, UserState], dict[str, Sweep]]:
+        """The states of polled users by the names of their records, and the last sweeps by organization."""
         organizations = self._store.view().organizations
-        polled = [name_of(one.name, state.user.user_id) for one in organizations for state in one.users if state.polled]
-        return frozenset(polled), frozenset(one.name.encode() for one in organizations if one.sweep is not None)
+        watched = {name_of(one.name, state.user.user_id): state for one in organizations for state in one.users}
+        states = {name: state for name, state in watched.items() if state.polled}
+        return states, {one.name: one.sweep for one in organizations if one.sweep is not None}
 
     def _apply_state(self, name: bytes, blob: bytes | None, *, always: bool) -> None:
         organization, user_id = read_name(name)
