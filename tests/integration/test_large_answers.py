@@ -8,9 +8,8 @@ import json
 import re
 import signal
 import sqlite3
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -20,6 +19,7 @@ import structlog
 import yaml
 from support.builders import Counts, a_user, a_watchdog
 from support.running import ADMIN_TOKEN, Exporter, get, wait_until, write_config
+from support.serving import serving
 from support.updates import calls
 
 from exporter.common.cancellation import Stop
@@ -67,16 +67,8 @@ def a_platform(answer: Callable[[str], Body]) -> Iterator[str]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Handler) as address:
+        yield address
 
 
 def with_storage(config: Path) -> Path:
