@@ -26,7 +26,7 @@ _UNAVAILABLE = 5.0
 _LONGEST_CALL = 2.0
 _ANSWER_SIZE = 1 << 16
 _PATIENCE = 0.2
-"""Seconds after which a worker that waits for another one checks whether it was cancelled."""
+"""Seconds between two checks whether a waiting worker was cancelled."""
 _RESERVE = """
 local time = redis.call('time')
 local now = time[1] * 1000000 + time[2]
