@@ -41,9 +41,9 @@ class _Phase(Enum):
 
 @contextlib.contextmanager
 def _damage() -> Iterator[None]:
-    """A name in the schema that is another one is damage like any other, and not worth another try.
+    """Report a damaged schema as a corrupt file, which a retry would not repair.
 
-    One that is not UTF-8 any more SQLite repeats in the message of an error, which Python then cannot make.
+    SQLite repeats a damaged name in its error message; if the name is not UTF-8, Python cannot decode that message.
     """
     try:
         yield
