@@ -68,6 +68,14 @@ def test_at_most_one_expiry_alert_fires_for_a_token(expires_in: float | None, na
         assert dict(alerted[0].annotations)["description"] == f"Token ci (pt-aaaa) of li.wei in acme {words}."
 
 
+def test_an_expiry_alert_begins_when_its_threshold_is_reached() -> None:
+    expiry = NOW + 2 * DAY
+    starts = {NOW - 8 * DAY: expiry - 14 * DAY, NOW: expiry - 3 * DAY, expiry: expiry}
+    for now, start in starts.items():
+        (alert,) = found(a_view(a_token(expires_in=2 * DAY, age=OLD), now=now), now=now)
+        assert alert.since == start
+
+
 def test_labels_and_annotations_of_an_alert() -> None:
     (alert,) = found(a_view(a_token("pt-1", expires_in=DAY, age=OLD)), a_config(runbook_base_url="https://wiki/x/"))
     assert dict(alert.labels) == {

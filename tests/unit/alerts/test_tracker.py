@@ -144,6 +144,14 @@ def test_a_clock_step_neither_delays_nor_prolongs_an_alert() -> None:
         assert sent == list(range(300, 300 + 900, 60))
 
 
+def test_an_alert_is_resent_after_the_interval_also_while_the_wall_clock_is_slow() -> None:
+    tracker = Tracker()
+    tracker.due([an_alert()], at(0), RESEND)
+    assert tracker.due([an_alert()], at(0.5), RESEND) == []
+    assert tracker.due([an_alert()], at(59.9, step=-30), RESEND) == []
+    assert len(tracker.due([an_alert()], at(60, step=-30), RESEND)) == 1
+
+
 def test_alerts_are_resent_at_once_after_the_machine_was_suspended() -> None:
     tracker = Tracker()
     tracker.due([an_alert()], at(0), RESEND)
@@ -205,7 +213,7 @@ def test_alerts_continue_after_a_restart_with_their_annotations() -> None:
 def test_a_resolved_alert_that_is_out_of_date_is_not_restored() -> None:
     old, new = KeptAlert(LABELS, (), NOW - 2000, NOW - 900), KeptAlert((("alertname", "B"),), (), NOW, NOW - 899)
     tracker = Tracker()
-    tracker.restore([old, new], at(0), RESEND)
+    tracker.restore([old, new, KeptAlert((("alertname", "C"),), (), NOW - 9000, NOW - 8000)], at(0), RESEND)
     assert [one.labels for one in tracker.kept] == [new.labels]
     # resolved in the future: the clock was set back meanwhile
     tracker = Tracker()

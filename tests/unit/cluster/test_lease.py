@@ -43,7 +43,9 @@ class FakeStop(Stop):
 
 
 class FakeLock:
-    def __init__(self) -> None:
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self.takes = 0.0
         self.held = True
         self.away = False
         self.asked = 0
@@ -51,6 +53,7 @@ class FakeLock:
 
     def hold(self) -> bool:
         self.asked += 1
+        self._clock.time += self.takes
         if self.away:
             raise RedisCallError("no answer")
         return self.held
@@ -60,14 +63,14 @@ class FakeLock:
 
 
 class Rig:
-    def __init__(self) -> None:
+    def __init__(self, lease: float = LEASE) -> None:
         self.clock = FakeClock()
-        self.lock = FakeLock()
+        self.lock = FakeLock(self.clock)
         self.roles: list[Role] = []
         self.refuses = self.breaks = False
         self.up: list[bool] = []
         self.lease = Lease(
-            self.lock, LEASE, self._changed, self.up.append, Supervisor(lambda _: None, self.clock), self.clock
+            self.lock, lease, self._changed, self.up.append, Supervisor(lambda _: None, self.clock), self.clock
         )
 
     def _changed(self, role: Role) -> None:
@@ -84,6 +87,15 @@ def rig() -> Rig:
 def test_a_check_is_due_four_times_a_lease(rig: Rig) -> None:
     assert rig.lease.step() == 3.0
     assert (rig.roles, rig.up) == ([Role.LEADER], [True])
+
+
+def test_the_time_of_a_check_does_not_delay_the_next_one() -> None:
+    rig = Rig(lease=10.0)
+    rig.clock.time = 100.0
+    rig.lock.takes = 0.75
+    assert rig.lease.step() == 1.75
+    rig.lock.takes = 2.5
+    assert rig.lease.step() == 0.05
 
 
 def test_a_failed_check_is_repeated_at_once(rig: Rig) -> None:
