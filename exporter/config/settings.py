@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exporter.common.secrets import SecretFile, SecretFiles
+from exporter.config.advice import organization_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,7 +122,12 @@ class Settings:
 
     def warnings(self, now: float) -> tuple[str, ...]:
         """What is valid but probably not intended at the time ``now``, as sentences."""
-        return (*self.rule_warnings, *self._ended_silences(now), *self._ended_exemptions(now))
+        return (
+            *self._organization_warnings(),
+            *self.rule_warnings,
+            *self._ended_silences(now),
+            *self._ended_exemptions(now),
+        )
 
     @property
     def rule_warnings(self) -> tuple[str, ...]:
@@ -133,6 +139,10 @@ class Settings:
             "alerts itself to alerting.alertmanagers, or set metrics.per_token to true"
         )
         return (warning,)
+
+    def _organization_warnings(self) -> Iterator[str]:
+        for index, one in enumerate(self.organizations):
+            yield from organization_warnings(f"organizations[{index}]", one.config, one.users)
 
     def _ended_silences(self, now: float) -> Iterator[str]:
         for index, entry in enumerate(self.config.alerting.ignore):
