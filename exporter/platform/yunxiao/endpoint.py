@@ -20,6 +20,7 @@ from exporter.model.state import Reason
 from exporter.platform.base import ApiError, reason_of_status
 from exporter.platform.yunxiao.failures import broken, out_of_time
 from exporter.platform.yunxiao.headers import host_of, retry_after_of, without_token
+from exporter.platform.yunxiao.schemes import https_expected
 from exporter.platform.yunxiao.wire import error_code
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class Endpoint:
         self._resent = resent
         self._large_answers = watchdog.large_answers
         self._session = _session(target, watchdog)
+        self._never_answered_plain = target.endpoint.startswith("http:")
 
     @functools.cached_property
     def _template(self) -> requests.PreparedRequest:
@@ -137,9 +139,10 @@ class Endpoint:
             request.headers[_TOKEN_HEADER] = token.reveal()
             with self._session.send_as_is(request, timeout) as response:
                 status, headers = response.status_code, response.headers
+                self._never_answered_plain = False
                 body = self._read_large(response, call) if status == _OK else _read_error_body(response)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            failure = broken(error, timeout, over=call.over)
+            failure = broken(error, timeout, over=call.over, plain=self._never_answered_plain)
             clear_chain(error)
         else:
             body = without_token(body, token.reveal())
@@ -170,6 +173,8 @@ class Endpoint:
         return parts.getvalue()
 
     def _error(self, status: int, headers: Mapping[str, str], body: bytes) -> ApiError:
+        if (mixed_up := https_expected(status, body)) is not None:
+            return mixed_up
         reason = reason_of_status(status)
         detail = f"HTTP {status}"
         if reason is Reason.REDIRECT:

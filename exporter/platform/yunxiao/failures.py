@@ -10,6 +10,7 @@ import urllib3
 from exporter.common.exceptions import causes
 from exporter.model.state import Reason
 from exporter.platform.base import ApiError
+from exporter.platform.yunxiao.schemes import handshake_refused, no_answer
 
 
 def out_of_time(timeout: float) -> ApiError:
@@ -17,18 +18,21 @@ def out_of_time(timeout: float) -> ApiError:
     return ApiError(Reason.TIMEOUT, f"no complete answer within {timeout:g} s")
 
 
-def broken(error: Exception, timeout: float, *, over: bool) -> ApiError:
+def broken(error: Exception, timeout: float, *, over: bool, plain: bool = False) -> ApiError:
     """The error for an exception of a library. Its text is not used: it may contain a header or a proxy's password.
 
     Args:
         error: the exception.
         timeout: the time limit of the request, in seconds.
         over: whether the time limit has passed.
+        plain: whether the request was plain HTTP and the port has never answered one.
     """
     came_from = causes(error)
     if over or any(isinstance(cause, (requests.Timeout, TimeoutError)) for cause in came_from):
         return out_of_time(timeout)
     kind = type(error).__name__
+    if (refused := handshake_refused(came_from)) is not None:
+        return refused
     if any(isinstance(cause, (requests.exceptions.SSLError, ssl.SSLError)) for cause in came_from):
         verify = next((cause for cause in came_from if isinstance(cause, ssl.SSLCertVerificationError)), None)
         why = verify.verify_message if verify is not None else "handshake failed"
@@ -42,5 +46,7 @@ def broken(error: Exception, timeout: float, *, over: bool) -> ApiError:
     if any(isinstance(cause, (urllib3.exceptions.IncompleteRead, requests.exceptions.ChunkedEncodingError))
            for cause in came_from):  # fmt: skip
         return ApiError(Reason.CONNECTION, "the connection was lost in the middle of the answer")
+    if (unanswered := no_answer(came_from, plain=plain)) is not None:
+        return unanswered
     why = next((cause.strerror for cause in came_from if isinstance(cause, OSError) and cause.strerror), kind)
     return ApiError(Reason.CONNECTION, f"connection failed: {why}")
