@@ -1,40 +1,33 @@
-"""Checks that organizations answer as configured: a few real requests, with one line about each."""
+"""Checks that organizations answer as configured: real requests, with one finding about each."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from exporter.app.organization import Organization
 from exporter.app.organization_parts import Shared
+from exporter.app.probe_checks import Checks, Discovered, Finding, Subject, Verdict
 from exporter.common.cancellation import Stop
-from exporter.common.text import explained, printable
+from exporter.common.text import printable
 from exporter.common.worker import Supervisor
 from exporter.http.session import Watchdog
 from exporter.metrics.telemetry import Telemetry
-from exporter.platform.base import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from exporter.common.clock import Clock
     from exporter.config.settings import Settings
-    from exporter.model.state import Failure
-    from exporter.model.user import User
-
-_NAMED = 5
-"""Users named in a line."""
 
 
-def probe(settings: Settings, clock: Clock) -> Iterator[tuple[bool, str]]:
-    """Ask every organization for the caller, its users and one user's tokens.
+def probe(settings: Settings, clock: Clock) -> Iterator[Finding]:
+    """Ask every organization for the caller, its users and their tokens; each line names its organization.
 
     Args:
         settings: the configuration.
         clock: the time.
-
-    Returns:
-        For each request whether it succeeded, and a line about it. A token that may not ask who it belongs to is no
-        failure: only the watch on its own expiry needs that.
     """
     stop = Stop()
     telemetry = Telemetry()
@@ -46,8 +39,9 @@ def probe(settings: Settings, clock: Clock) -> Iterator[tuple[bool, str]]:
             name = one.config.name
             organization = Organization(one, settings.config, shared, telemetry.organization(name))
             try:
-                for succeeded, line in _results(organization, stop):
-                    yield succeeded, printable(f"{name}: {line}")
+                subject = _subject(organization, settings)
+                for finding in Checks(subject, stop, clock.now).run():
+                    yield replace(finding, text=printable(f"{name}: {finding.text}"))
             finally:
                 organization.end()
     finally:
@@ -55,45 +49,26 @@ def probe(settings: Settings, clock: Clock) -> Iterator[tuple[bool, str]]:
         watchdog.stop()
 
 
-def _results(organization: Organization, stop: Stop) -> Iterator[tuple[bool, str]]:
-    discover = organization.settings.config.users.discover
-    allow_empty = discover is not None and discover.allow_empty
-    yield _caller(organization, stop)
-    if organization.refresher is not None:
+def _subject(organization: Organization, settings: Settings) -> Subject:
+    config, refresher = organization.settings.config, organization.refresher
+
+    def discover() -> Discovered:
         organization.refresh()
-        failure, found = organization.refresher.failure, organization.refresher.users or ()
-        if failure is not None:
-            yield False, f"discovery: {_words(failure)}"
-        elif found or allow_empty:
-            yield True, f"discovery: {_named(found)}"
-        else:
-            yield False, "discovery: no users; check status, departments, include and exclude, or set allow_empty"
-    users = organization.ledger.users()
-    if not users:
-        yield True, "tokens: no user to ask for"
-        return
-    who = f"tokens of {users[0].name} ({users[0].user_id})"
-    try:
-        yield True, f"{who}: {len(organization.client.list_tokens(users[0].user_id, stop))}"
-    except ApiError as error:
-        yield False, f"{who}: {_words(error.failure)}"
+        discover = config.users.discover
+        allow_empty = discover is not None and discover.allow_empty
+        if refresher is None:
+            return Discovered((), None, allow_empty)
+        return Discovered(refresher.users or (), refresher.failure, allow_empty)
+
+    return Subject(
+        client=organization.client,
+        token=organization.settings.token,
+        listed=organization.settings.users,
+        discover=None if refresher is None else discover,
+        timezone=ZoneInfo(config.timezone),
+        soon=settings.config.alerting.thresholds.warning,
+        rate=config.limits.requests_per_second,
+    )
 
 
-def _caller(organization: Organization, stop: Stop) -> tuple[bool, str]:
-    try:
-        person = organization.client.caller(stop)
-    except ApiError as error:
-        if error.not_offered:
-            return True, f"caller: this token may not ask for it ({error.detail}), so its own expiry is not watched"
-        return False, f"caller: {_words(error.failure)}"
-    return True, f"caller: {person.name or person.username or person.user_id} ({person.user_id})"
-
-
-def _named(users: Sequence[User]) -> str:
-    names = ", ".join(user.name for user in users[:_NAMED])
-    more = f" and {len(users) - _NAMED} more" if len(users) > _NAMED else ""
-    return f"{len(users)} user(s)" + (f": {names}{more}" if users else "")
-
-
-def _words(failure: Failure) -> str:
-    return explained(failure.message, failure.reason.meaning, reason=f"failed: {failure.reason}")
+__all__ = ["Finding", "Verdict", "probe"]

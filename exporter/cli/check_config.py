@@ -20,8 +20,8 @@ def check_config(
         typer.Option(
             "--probe",
             envvar=env("PROBE"),
-            help="Send real requests, too: for each organization the token's owner, the users that discovery finds, "
-            "one user's tokens.",
+            help="Send real requests, too: for each organization the token's owner and expiry, the users that "
+            "discovery finds, the tokens of every listed user and of one discovered user.",
         ),
     ] = False,
 ) -> None:
@@ -38,12 +38,13 @@ def check_config(
         terminal.err(f"{config_file}: warning: {warning}")
     if not probes:
         return
-    from exporter.app.probe import probe
+    from exporter.app.probe import Verdict, probe
 
     set_up_logs(terminal, Level.ERROR, Format.LOGFMT)
     failed = False
-    for succeeded, line in probe(settings, SystemClock()):
-        failed = failed or not succeeded
-        (terminal.out if succeeded else terminal.err)(line)
+    for finding in probe(settings, SystemClock()):
+        failed = failed or finding.verdict is Verdict.FAILED
+        warning = "warning: " if finding.verdict is Verdict.WARNING else ""
+        (terminal.out if finding.verdict is Verdict.GOOD else terminal.err)(f"{warning}{finding.text}")
     if failed:
         raise typer.Exit(REFUSED)

@@ -6,6 +6,10 @@ import math
 import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 _STEPS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 _LAST_DAY_OF_DATETIME = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
@@ -85,6 +89,13 @@ def utc(epoch: float | None) -> str | None:
     if epoch is None or not 0 <= epoch < _LAST_DAY_OF_DATETIME:
         return None
     return datetime.fromtimestamp(epoch, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def in_zone(epoch: float, zone: ZoneInfo) -> str | None:
+    """An epoch time in a time zone, to the second: ``2026-12-25T13:00:00+08:00 (Asia/Shanghai)``; None as for `utc`."""
+    if not 0 <= epoch < _LAST_DAY_OF_DATETIME:
+        return None
+    return f"{datetime.fromtimestamp(int(epoch), tz=zone).isoformat()} ({zone.key})"
 
 
 def utc_exact(epoch: float) -> str:

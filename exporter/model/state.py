@@ -40,20 +40,29 @@ class Reason(StrEnum):
 
 
 _MEANINGS = {
-    Reason.UNAUTHORIZED: "the exporter's own token is wrong, revoked or has expired; put a new one into its token file",
+    Reason.UNAUTHORIZED: (
+        "the exporter's own token is wrong, revoked or has expired; create one (Personal Settings > Access Token, "
+        "个人设置 > 个人访问令牌) and put it into the token file"
+    ),
     Reason.FORBIDDEN: (
-        "the exporter's token lacks the permission base_user_read or its owner is not an enterprise administrator, "
-        "or the user is outside the organization"
+        "the exporter's token lacks a permission (for tokens: Organization Management / User / Read-only, "
+        "组织管理 / 用户 / 只读, base_user_read), its owner is not an enterprise administrator, or the user is "
+        "outside the organization"
     ),
     Reason.NOT_FOUND: "the platform does not know the user, or the endpoint does not have the call; check the user id",
-    Reason.UNSUPPORTED: "this edition of the platform, or this kind of token, does not offer the call",
+    Reason.UNSUPPORTED: (
+        "this edition of the platform, or this kind of token, does not offer the call; only the Enterprise Dedicated "
+        "Edition (企业专属版) does"
+    ),
     Reason.RATE_LIMITED: "the platform throttled requests; lower limits.requests_per_second or raise poll.interval",
     Reason.SERVER_ERROR: "an error of the platform (HTTP 5xx); the next sweep tries again",
     Reason.TIMEOUT: "no complete response within poll.timeout",
     Reason.CONNECTION: "the connection failed or was interrupted; check address, DNS, firewall and proxy",
-    Reason.TLS: "the TLS handshake failed; check the certificate, tls.ca_file and tls.server_name",
+    Reason.TLS: "the TLS handshake failed; check endpoint, the certificate, tls.ca_file and tls.server_name",
     Reason.REDIRECT: "the endpoint redirects; redirects are not followed, since they would forward the token",
-    Reason.INVALID_RESPONSE: "the response is not the API's (a login or proxy page, invalid JSON); check endpoint",
+    Reason.INVALID_RESPONSE: (
+        "the response is not the API's (a page of the console, of a login or of a proxy, invalid JSON); check endpoint"
+    ),
     Reason.INTERNAL: "a defect of the exporter; please report it with the traceback in the log",
 }
 

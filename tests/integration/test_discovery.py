@@ -10,7 +10,6 @@ import yaml
 from support.alertmanager_stub import Alertmanager
 from support.running import Exporter, a_record, a_simulator, command, get, wait_until, write_config
 
-from exporter.platform.yunxiao.simulator.directory import CALLER_ID
 from exporter.platform.yunxiao.simulator.enterprise import DEPARTMENTS
 from exporter.platform.yunxiao.simulator.faults import Fault, Quirks
 
@@ -217,28 +216,6 @@ def test_tokens_of_an_organization_whose_users_cannot_be_found_exit_with_2(platf
     result = command("tokens", "--config.file", str(a_config(tmp_path, platform)))
     assert result.returncode == 2
     assert "acme: users cannot be discovered: forbidden: HTTP 403 Forbidden" in result.stderr
-
-
-def test_check_config_probes_on_request(platform: Simulator, tmp_path: Path) -> None:
-    config = str(a_config(tmp_path, platform))
-    result = command("check-config", "--config.file", config)
-    assert result.stdout == f"{config}: valid; 1 organization(s), 0 user(s), more to be discovered in 1\n"
-    assert platform.requests() == 0
-    result = command("check-config", "--config.file", config, "--probe")
-    assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout.splitlines()[1:] == [
-        f"acme: caller: 管理员 ({CALLER_ID})",
-        "acme: discovery: 3 user(s): A, B, C",
-        "acme: tokens of A (A): 1",
-    ]
-    platform.faults.quirks = Quirks(older_caller=True)
-    assert "管理员" in command("check-config", "--config.file", config, "--probe").stdout
-    platform.faults.for_user("A", Fault.parse("403"))
-    platform.faults.for_user("/platform/user", Fault.parse("403"))
-    result = command("check-config", "--config.file", config, "--probe")
-    assert result.returncode == 1
-    assert "acme: caller: this token may not ask for it (HTTP 403 Forbidden" in result.stdout
-    assert "acme: tokens of A (A): failed: forbidden: HTTP 403 Forbidden" in result.stderr
 
 
 def test_owners_that_were_discovered_reach_alertmanager(platform: Simulator, tmp_path: Path) -> None:

@@ -37,13 +37,11 @@ def handshake_refused(chain: Sequence[BaseException]) -> ApiError | None:
     Args:
         chain: an exception of a library and its causes.
     """
-    if not any(isinstance(one, ssl.SSLError) and one.reason in _NO_TLS for one in chain):
+    if not any(isinstance(one, ssl.SSLError) and getattr(one, "reason", None) in _NO_TLS for one in chain):
         return None
     if any(isinstance(one, (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError)) for one in chain):
         return ApiError(Reason.TLS, "TLS: the port of the proxy speaks plain HTTP: write http:// in proxy_url")
-    return ApiError(
-        Reason.TLS, "TLS: the port does not speak HTTPS, but probably plain HTTP: write http:// in endpoint"
-    )
+    return ApiError(Reason.TLS, "TLS: the port does not speak HTTPS, probably plain HTTP: write http:// in endpoint")
 
 
 def no_answer(chain: Sequence[BaseException], *, plain: bool) -> ApiError | None:
@@ -53,7 +51,7 @@ def no_answer(chain: Sequence[BaseException], *, plain: bool) -> ApiError | None
         chain: an exception of a library and its causes.
         plain: whether the request was plain HTTP and the port has never answered one.
     """
-    if any(isinstance(one, http.client.BadStatusLine) and one.line.startswith(_TLS_ALERT) for one in chain):
+    if any(isinstance(one, http.client.BadStatusLine) and str(one.args[0]).startswith(_TLS_ALERT) for one in chain):
         return ApiError(Reason.CONNECTION, _WRITE_HTTPS)
     closed = any(isinstance(one, http.client.RemoteDisconnected) for one in chain)
     if not closed and not (plain and any(isinstance(one, ConnectionResetError) for one in chain)):
