@@ -25,7 +25,11 @@ class Discover(Section):
         description="`users`: the users of the enterprise. `members`: the members of one organization, or of all."
     )
     organization_id: Text | None = Field(
-        None, description="Organization whose `members` to watch; null for all organizations."
+        None,
+        description=(
+            "Organization whose `members` to watch; null for all organizations. In the console: Enterprise settings > "
+            "Organization > Basic Information (组织管理后台 > 基本信息)."
+        ),
     )
     organization_in_path: bool = Field(
         True,

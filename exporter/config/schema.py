@@ -121,7 +121,12 @@ class Limits(Section):
 class StaticUser(Section):
     """A user to watch. Entries in `users.static` and in the files of `users.files` have the same format."""
 
-    id: Text = Field(description="User id on the platform. Quote it: YAML reads 0123456 as a different number.")
+    id: Text = Field(
+        description=(
+            "User id on the platform: not the id of a member, the staff id or the login name. Quote it: YAML reads "
+            "0123456 as a different number."
+        )
+    )
     name: Text | None = Field(None, description="Display name, label `user`. Default: the id.")
     labels: dict[LabelName, LabelValue] = Field(
         default_factory=dict,
@@ -152,7 +157,11 @@ class Organization(Section):
 
     name: Text = Field(description="Label `organization`; must be unique.")
     endpoint: Endpoint = Field(
-        description="URL of the platform, without `/oapi/v1`, such as `https://acme.rdc.aliyuncs.com`."
+        description=(
+            "`https://` and the domain of the instance, such as `https://acme.rdc.aliyuncs.com`, without `/oapi/v1`. "
+            "In Alibaba Cloud's console: Instance Management > Enterprise Dedicated Edition > the instance > "
+            "Public Domain Name (公网访问域名)."
+        )
     )
     host_header: HostName | None = Field(
         None, description="`Host` header to send, if `endpoint` is an internal address of a shared gateway."
@@ -160,7 +169,8 @@ class Organization(Section):
     token_file: FilePath | None = Field(
         None,
         description=(
-            "File that contains only the administrator's token; re-read when it changes. Relative to this file. "
+            "File that contains only the token of an enterprise administrator; re-read when it changes. "
+            "docs/platform.md lists the permissions that it needs. Relative to this file. "
             "Set exactly one of this, `token_files` and `token_env`."
         ),
     )
