@@ -1,0 +1,49 @@
+"""Links between documents lead somewhere, and runbooks name only pages of the console that are documented."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+CONSOLE_PAGES = {"Personal Settings", "Access Token"}
+PROMETHEUS_PAGES = {"Status", "Targets"}
+
+
+def anchors(document: Path) -> set[str]:
+    """The anchors that GitHub makes of the headings."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_to_a_file_and_a_heading(document: Path) -> None:
+    for link in LINK.findall(document.read_text(encoding="utf-8")):
+        if link.startswith(("http://", "https://")):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (document.parent / name).resolve() if name else document
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("document", sorted((ROOT / "docs" / "runbooks").glob("*.md")), ids=lambda path: path.stem)
+def test_runbooks_name_only_documented_pages(document: Path) -> None:
+    text = re.sub(r"```.*?```|`[^`]*`", "", document.read_text(encoding="utf-8"), flags=re.DOTALL)
+    emphasised = {" ".join(words.split()) for words in re.findall(r"(?<!\*)\*(?![\s*])([^*]+)\*", text)}
+    assert emphasised <= CONSOLE_PAGES | PROMETHEUS_PAGES
+
+
+def test_the_call_that_deletes_a_token_takes_the_secret_from_a_file() -> None:
+    text = (ROOT / "docs" / "platform.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^sed .*\n.*$", text, re.MULTILINE)
+    assert "-X DELETE -H @-" in command
+    assert '"https://<domain>/oapi/v1/platform/users/admin/personalAccessTokens/<token_id>"' in command
+    assert "pt-" not in command
