@@ -59,7 +59,10 @@ _MEANINGS = {
     Reason.TIMEOUT: "no complete response within poll.timeout",
     Reason.CONNECTION: "the connection failed or was interrupted; check address, DNS, firewall and proxy",
     Reason.TLS: "the TLS handshake failed; check endpoint, the certificate, tls.ca_file and tls.server_name",
-    Reason.REDIRECT: "the endpoint redirects; redirects are not followed, since they would forward the token",
+    Reason.REDIRECT: (
+        "the endpoint redirects, often to a login page: the address is wrong or the token was refused; redirects are "
+        "not followed, since they would forward the token"
+    ),
     Reason.INVALID_RESPONSE: (
         "the response is not the API's (a page of the console, of a login or of a proxy, invalid JSON); check endpoint"
     ),
