@@ -16,6 +16,7 @@ import pytest
 import trustme
 from support.builders import Counts, a_watchdog
 from support.running import ADMIN_TOKEN, PASSWORD, a_record, a_simulator, free_port, keep
+from support.scripted import ScriptedServer, answer
 
 from exporter.common.cancellation import Stop, StoppedError
 from exporter.common.clock import SystemClock
@@ -327,6 +328,16 @@ def test_http_on_a_tls_port_and_the_other_way_round(platform: Simulator, tls_pla
         assert bench.fails().reason is Reason.TLS
     with a_client(tls_platform.url.replace("https:", "http:"), timeout=1.0) as bench:
         assert bench.fails().reason in {Reason.CONNECTION, Reason.TIMEOUT}
+
+
+def test_a_closed_connection_hints_at_https_until_the_port_has_answered_plain_http() -> None:
+    good: list[bytes | None] = [None] * 3
+    closed = "connection failed: closed by the server without an answer"
+    with ScriptedServer(lambda _: good.pop(0) if good else None) as server, a_client(server.url) as bench:
+        assert bench.fails().detail == f"{closed}: if the port speaks HTTPS, write https:// in endpoint"
+        good.append(answer())
+        assert bench.ask() == ()
+        assert bench.fails().detail == closed
 
 
 def test_a_tls_handshake_that_never_ends_is_a_timeout() -> None:

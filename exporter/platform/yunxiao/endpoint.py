@@ -95,7 +95,8 @@ class Endpoint:
         self._resent = resent
         self._large_answers = watchdog.large_answers
         self._session = _session(target, watchdog)
-        self._never_answered_plain = target.endpoint.startswith("http:")
+        # A proxy answers, or fails to, in place of the port.
+        self._never_answered_plain = target.endpoint.lower().startswith("http:") and not target.proxies
 
     @functools.cached_property
     def _template(self) -> requests.PreparedRequest:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from zoneinfo import ZoneInfo
 
 import pytest
 from support.builders import DAY, HOUR, MINUTE, NOW
@@ -9,6 +10,7 @@ from exporter.common.text import (
     csv_cell,
     expiry_words,
     explained,
+    in_zone,
     printable,
     problem_and_hint,
     rough_duration,
@@ -95,6 +97,22 @@ def test_any_other_cell_stays_as_it_is(text: str) -> None:
 )
 def test_an_epoch_time_in_utc(epoch: float | None, text: str | None) -> None:
     assert utc(epoch) == text
+
+
+@pytest.mark.parametrize(
+    ("epoch", "zone", "text"),
+    [
+        # 2026-06-01T00:00:00Z
+        (1_780_272_000.9, "Asia/Shanghai", "2026-06-01T08:00:00+08:00 (Asia/Shanghai)"),
+        (1_780_272_000, "America/New_York", "2026-05-31T20:00:00-04:00 (America/New_York)"),
+        (math.inf, "UTC", None),
+        (-1, "UTC", None),
+        # The last instant that a date can hold in UTC: in Shanghai it would be in the year 10000.
+        (253_402_300_799, "Asia/Shanghai", None),
+    ],
+)
+def test_an_epoch_time_in_a_time_zone(epoch: float, zone: str, text: str | None) -> None:
+    assert in_zone(epoch, ZoneInfo(zone)) == text
 
 
 def test_an_epoch_time_to_the_millisecond() -> None:
