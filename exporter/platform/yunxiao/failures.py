@@ -10,7 +10,7 @@ import urllib3
 from exporter.common.exceptions import causes
 from exporter.model.state import Reason
 from exporter.platform.base import ApiError
-from exporter.platform.yunxiao.schemes import handshake_refused, no_answer
+from exporter.platform.yunxiao.schemes import no_answer
 
 
 def out_of_time(timeout: float) -> ApiError:
@@ -31,8 +31,8 @@ def broken(error: Exception, timeout: float, *, over: bool, plain: bool = False)
     if over or any(isinstance(cause, (requests.Timeout, TimeoutError)) for cause in came_from):
         return out_of_time(timeout)
     kind = type(error).__name__
-    if (refused := handshake_refused(came_from)) is not None:
-        return refused
+    if (unanswered := no_answer(came_from, plain=plain)) is not None:
+        return unanswered
     if any(isinstance(cause, (requests.exceptions.SSLError, ssl.SSLError)) for cause in came_from):
         verify = next((cause for cause in came_from if isinstance(cause, ssl.SSLCertVerificationError)), None)
         why = verify.verify_message if verify is not None else "handshake failed"
@@ -46,7 +46,5 @@ def broken(error: Exception, timeout: float, *, over: bool, plain: bool = False)
     if any(isinstance(cause, (urllib3.exceptions.IncompleteRead, requests.exceptions.ChunkedEncodingError))
            for cause in came_from):  # fmt: skip
         return ApiError(Reason.CONNECTION, "the connection was lost in the middle of the answer")
-    if (unanswered := no_answer(came_from, plain=plain)) is not None:
-        return unanswered
     why = next((cause.strerror for cause in came_from if isinstance(cause, OSError) and cause.strerror), kind)
     return ApiError(Reason.CONNECTION, f"connection failed: {why}")

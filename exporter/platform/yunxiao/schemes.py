@@ -31,30 +31,23 @@ _WRITE_HTTPS = "the port speaks HTTPS, not plain HTTP: write https:// in endpoin
 _BAD_REQUEST = 400
 
 
-def handshake_refused(chain: Sequence[BaseException]) -> ApiError | None:
-    """The error if the other side of a TLS handshake does not speak TLS; None otherwise.
-
-    Args:
-        chain: an exception of a library and its causes.
-    """
-    if not any(isinstance(one, ssl.SSLError) and getattr(one, "reason", None) in _NO_TLS for one in chain):
-        return None
-    if any(isinstance(one, (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError)) for one in chain):
-        return ApiError(Reason.TLS, "TLS: the port of the proxy speaks plain HTTP: write http:// in proxy_url")
-    return ApiError(Reason.TLS, "TLS: the port does not speak HTTPS, probably plain HTTP: write http:// in endpoint")
-
-
 def no_answer(chain: Sequence[BaseException], *, plain: bool) -> ApiError | None:
-    """The error if a connection was closed instead of an answer, or brought a TLS record; None otherwise.
+    """The error if a connection brought no answer because the port speaks the other scheme, or perhaps does.
 
     Args:
         chain: an exception of a library and its causes.
         plain: whether the request was plain HTTP and the port has never answered one.
     """
+    proxy = any(isinstance(one, (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError)) for one in chain)
+    if any(isinstance(one, ssl.SSLError) and getattr(one, "reason", None) in _NO_TLS for one in chain):
+        port, key = ("port of the proxy", "proxy_url") if proxy else ("port", "endpoint")
+        return ApiError(
+            Reason.TLS, f"TLS: the {port} does not speak HTTPS, probably plain HTTP: write http:// in {key}"
+        )
     if any(isinstance(one, http.client.BadStatusLine) and str(one.args[0]).startswith(_TLS_ALERT) for one in chain):
         return ApiError(Reason.CONNECTION, _WRITE_HTTPS)
     closed = any(isinstance(one, http.client.RemoteDisconnected) for one in chain)
-    if not closed and not (plain and any(isinstance(one, ConnectionResetError) for one in chain)):
+    if proxy or not (closed or (plain and any(isinstance(one, ConnectionResetError) for one in chain))):
         return None
     hint = ": if the port speaks HTTPS, write https:// in endpoint" if plain else ""
     return ApiError(Reason.CONNECTION, f"connection failed: closed by the server without an answer{hint}")
