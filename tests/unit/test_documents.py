@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from exporter.platform.base import Operation
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
@@ -47,3 +49,23 @@ def test_the_call_that_deletes_a_token_takes_the_secret_from_a_file() -> None:
     assert "-X DELETE -H @-" in command
     assert '"https://<domain>/oapi/v1/platform/users/admin/personalAccessTokens/<token_id>"' in command
     assert "pt-" not in command
+
+
+@pytest.mark.parametrize(
+    ("call", "operation", "path"),
+    [
+        ("tokens of a user", Operation.LIST_TOKENS, ""),
+        ("users of the enterprise", Operation.LIST_USERS, ""),
+        ("members of an organization", Operation.LIST_MEMBERS, ""),
+        ("organizations", Operation.LIST_ORGANIZATIONS, ""),
+        ("departments of the enterprise", Operation.LIST_DEPARTMENTS, "platform/departments"),
+        ("departments of an organization", Operation.LIST_DEPARTMENTS, "platform/organizations/o1/departments"),
+    ],
+)
+def test_the_documented_permissions_are_those_of_the_code(call: str, operation: Operation, path: str) -> None:
+    permissions = pytest.importorskip("exporter.platform.yunxiao.permissions")
+    needed = permissions.needed_for(operation, path)
+    text = (ROOT / "docs" / "platform.md").read_text(encoding="utf-8")
+    (row,) = re.findall(rf"^\| .* \| {call} \| `(\w+)` \| (.+) \|$", text, re.MULTILINE)
+    in_the_console = f"{needed.console} \N{MIDDLE DOT} {needed.chinese}"
+    assert row in {(needed.name, in_the_console), (needed.name, "the same")}
