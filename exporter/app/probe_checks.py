@@ -140,7 +140,7 @@ class Checks:
 
     def _own_token(self, caller: Caller) -> Finding:
         try:
-            listed = self._subject.client.list_tokens(caller.user_id, self._stop)
+            listed = self._listed(caller.user_id)
         except ApiError as error:
             return _warning(f"own token: its expiry is not watched: {error.reason}: {error.detail}")
         # Only the part before "_" is public, and is what the platform lists.
@@ -196,7 +196,7 @@ class Checks:
         in_a_row = 0
         for number, user in enumerate(users, 1):
             try:
-                answers[user.user_id] = len(self._subject.client.list_tokens(user.user_id, self._stop))
+                answers[user.user_id] = len(self._listed(user.user_id))
             except ApiError as error:
                 yield self._failed(_about(user), error.failure)
                 in_a_row = in_a_row + 1 if error.reason in _OF_THE_PLATFORM else 0
@@ -206,6 +206,9 @@ class Checks:
                     return
             else:
                 in_a_row = 0
+
+    def _listed(self, user_id: str) -> tuple[Token, ...]:
+        return self._subject.client.list_tokens(user_id, self._stop)
 
     def _failed(self, what: str, failure: Failure) -> Finding:
         """A failed question. What its reason means is said once."""
