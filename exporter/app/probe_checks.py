@@ -185,10 +185,12 @@ class Checks:
             tokens = sum(answers.values())
             total = len(asked) + len(masked)
             yield _good(f"tokens: {len(answers)} of {total} users can be polled, they have {tokens} token(s)")
-        if (empty := len(answers.keys() & ids)) and not any(answers.values()):
+        # The ids that discovery brought are certainly right.
+        unsure = answers.keys() & (ids - {user.user_id for user in found})
+        if unsure and not any(answers[one] for one in unsure):
             yield _warning(
-                f"tokens: the platform lists no token of {empty} listed user(s); it may answer so for ids that it does "
-                "not know: check that they are user ids, not ids of members, staff ids or login names"
+                f"tokens: the platform lists no token of {len(unsure)} listed user(s); it may answer so for ids that "
+                "it does not know: check that they are user ids, not ids of members, staff ids or login names"
             )
 
     def _ask(self, users: Sequence[User], answers: dict[str, int]) -> Iterator[Finding]:

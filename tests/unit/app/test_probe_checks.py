@@ -110,6 +110,27 @@ def test_empty_lists_of_all_listed_users_give_a_warning() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("listed", "found", "warned"),
+    [
+        # The platform itself lists u1, so the id is right.
+        ("u1", ("u1",), False),
+        ("u1", ("u2",), True),
+        # The tokens of a discovered user do not make a listed id right.
+        ("u1", ("u3",), True),
+    ],
+)
+def test_empty_lists_are_suspicious_for_ids_that_discovery_did_not_find(
+    listed: str, found: tuple[str, ...], *, warned: bool
+) -> None:
+    users = tuple(User(one, one) for one in found)
+    platform = ScriptedPlatform({"u3": [a_token()]})
+    verdicts = [
+        one for one, _ in findings(platform, listed, discover=lambda: Discovered(users, None, allow_empty=False))
+    ]
+    assert (WARNING in verdicts) is warned
+
+
 def test_an_empty_list_of_a_discovered_user_gives_no_warning() -> None:
     users = tuple(User(f"u{number}", f"n{number}") for number in range(7))
     platform = ScriptedPlatform()
