@@ -44,13 +44,16 @@ def organization_warnings(path: str, config: Organization, users: Sequence[User]
         config: its section.
         users: the users of `static` and `files`.
     """
-    for hint in _endpoint_warnings(config):
-        yield f"{path}.{hint}"
+    for warning in _endpoint_warnings(config):
+        yield f"{path}.{warning}"
     masked = [user.user_id for user in users if is_masked(user.user_id)]
     if masked:
-        named = ", ".join(masked[:_NAMED]) + (f" and {len(masked) - _NAMED} more" if len(masked) > _NAMED else "")
-        yield explained(f"user ids with * are masked, the platform does not know them: {named}",
-                        "write whole ids, or use users.discover", reason=f"{path}.users")  # fmt: skip
+        more = f" and {len(masked) - _NAMED} more" if len(masked) > _NAMED else ""
+        yield explained(
+            f"user ids with * are masked, the platform does not know them: {', '.join(masked[:_NAMED])}{more}",
+            "write whole ids, or use users.discover",
+            reason=f"{path}.users",
+        )
 
 
 def _endpoint_warnings(config: Organization) -> Iterator[str]:
