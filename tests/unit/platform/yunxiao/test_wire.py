@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import official_sample
 
 from exporter.common.cancellation import StoppedError
 from exporter.common.redaction import Redactor
@@ -367,3 +368,14 @@ def test_a_body_that_is_json_does_no_more_than_a_wire_error() -> None:
     for value in values:
         with contextlib.suppress(WireError):
             assert parsed(value).tokens == ()
+
+
+def test_the_sample_of_the_documentation() -> None:
+    parsed = parse_tokens(official_sample.BODY, ZONE)
+    (token,) = parsed.tokens
+    assert token.token_id == official_sample.TOKEN_ID
+    assert token.name == official_sample.NAME
+    assert token.permissions == official_sample.PERMISSIONS
+    assert token.created_at == pytest.approx(official_sample.CREATED_AT, abs=1e-6)
+    assert token.expires_at == pytest.approx(official_sample.EXPIRES_AT, abs=1e-6)
+    assert (parsed.errors, parsed.truncated) == ({}, {})
