@@ -68,7 +68,7 @@ def test_never_expiring_in_every_form(never: object) -> None:
 
 
 def test_unreadable_expiry_is_counted_and_the_token_stays() -> None:
-    result = parsed([an_entry(expired_at="permanent"), an_entry(token_id="pt-2")])
+    result = parsed([an_entry(expired_at="some day"), an_entry(token_id="pt-2")])
     assert [token.expires_at for token in result.tokens] == [None, JUNE_2]
     assert result.errors == {"expired_at": 1}
 
