@@ -110,7 +110,7 @@ def events(organization: str, before: UserState, after: UserState) -> tuple[Even
     blank = Event(after.last_success, organization, user.user_id, user.name, Change.CREATED, "", "")
     return tuple(
         event
-        for old, new in _pairs(before.tokens, after.tokens)
+        for old, new in pairs(before.tokens, after.tokens)
         # A token that moves to or from the tokens that are only counted is neither created nor deleted.
         if not (old is None and before.left_out) and not (new is None and after.left_out)
         for event in _between(blank, old, new)
@@ -129,9 +129,7 @@ def _between(blank: Event, old: Token | None, new: Token | None) -> Iterator[Eve
 
 
 def _differences(about: Event, old: Token, new: Token) -> Iterator[Event]:
-    # An unreadable expiry is not a change.
-    if old.expires_at is not None and new.expires_at is not None and old.expires_at != new.expires_at:
-        change = Change.RENEWED if new.expires_at > old.expires_at else Change.SHORTENED
+    if (change := _move(old, new)) is not None:
         yield replace(about, change=change, old_expiry=old.expires_at, new_expiry=new.expires_at)
     # Neither are unreadable permissions.
     readable = old.permissions_read and new.permissions_read
@@ -148,7 +146,18 @@ def _differences(about: Event, old: Token, new: Token) -> Iterator[Event]:
         yield replace(about, change=Change.RENAMED, old_name=old.name)
 
 
-def _pairs(before: Iterable[Token], after: Iterable[Token]) -> Iterator[tuple[Token | None, Token | None]]:
+def _move(old: Token, new: Token) -> Change | None:
+    """How the platform moved the expiry; None if it did not.
+
+    An unreadable expiry is not a change, nor is another setting of what counts as never.
+    """
+    before, after = old.expires_at, new.expires_at
+    if before is None or after is None or before == after or old.platform_expiry == new.platform_expiry:
+        return None
+    return Change.RENEWED if after > before else Change.SHORTENED
+
+
+def pairs(before: Iterable[Token], after: Iterable[Token]) -> Iterator[tuple[Token | None, Token | None]]:
     """Pairs of each token before and after; None for a token that did not or does not exist.
 
     Different tokens can have the same masked id. Tokens with the same id are paired if they are equal, then if they

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 NEVER = math.inf
@@ -36,8 +36,10 @@ class Token:
         name: the name given by its owner, not unique; the id if there is none.
         permissions: the permissions it grants, sorted, without duplicates.
         created_at: epoch seconds; None if there is no readable date.
-        expires_at: epoch seconds; `NEVER` if it never expires; None if the date cannot be parsed.
+        expires_at: epoch seconds; `NEVER` if it never expires; None if the date has never been readable.
         permissions_read: whether the list of permissions could be parsed; if not, the last known ones apply.
+        listed_expiry: epoch seconds of the date that the platform lists, if that is so far away that the token counts
+            as one that never expires; else None.
     """
 
     token_id: str
@@ -46,6 +48,7 @@ class Token:
     created_at: float | None = None
     expires_at: float | None = NEVER
     permissions_read: bool = True
+    listed_expiry: float | None = None
 
     def state(self, now: float) -> TokenState:
         """The state at the time ``now``, in epoch seconds; at the moment of expiry the token has expired."""
@@ -54,6 +57,23 @@ class Token:
         if self.expires_at == NEVER:
             return TokenState.NEVER_EXPIRES
         return TokenState.EXPIRED if self.expires_at <= now else TokenState.ACTIVE
+
+    def within(self, longest: float, now: float) -> Token:
+        """The same token; as one that never expires if its expiry is too far away.
+
+        Args:
+            longest: seconds from its creation, or from now if that is unknown, until which an expiry counts as a date.
+            now: epoch seconds.
+        """
+        since = now if self.created_at is None else self.created_at
+        if self.expires_at is None or self.expires_at == NEVER or self.expires_at - since <= longest:
+            return self
+        return replace(self, expires_at=NEVER, listed_expiry=self.expires_at)
+
+    @property
+    def platform_expiry(self) -> float | None:
+        """The expiry as the platform lists it, however far away; `NEVER` and None as in `expires_at`."""
+        return self.expires_at if self.listed_expiry is None else self.listed_expiry
 
 
 def permission_expiry(tokens: tuple[Token, ...], now: float) -> dict[str, float]:
