@@ -118,9 +118,13 @@ def build_parts(
     stop = Stop(shared.stop)
     recorder = Recorder(ledger)
     limits = RequestLimits(pacer, config.limits.concurrency)
-    client = connect(settings, poll.timeout, limits, telemetry, shared.watchdog, clock, shared.redact)
-    sweep_settings = SweepSettings(config.limits.concurrency, poll.interval, poll.spread)
     discover = config.users.discover
+    discovered = () if discover is None else known.users or ()
+    roster = Roster(settings, discovered, shared.shard.takes, recorder, telemetry)
+    client = connect(
+        settings, poll.timeout, limits, telemetry, shared.watchdog, clock, shared.redact, lambda: roster.users
+    )
+    sweep_settings = SweepSettings(config.limits.concurrency, poll.interval, poll.spread)
     refresher = (
         None
         if discover is None
@@ -141,6 +145,6 @@ def build_parts(
         client,
         Sweeper(recorder, client, telemetry, stop, clock, sweep_settings, shared.progress),
         OwnTokenMonitor(config.name, client, settings.token, recorder.own_token, stop, clock),
-        Roster(settings, () if discover is None else known.users or (), shared.shard.takes, recorder, telemetry),
+        roster,
         refresher,
     )

@@ -27,7 +27,7 @@ from exporter.config.alerting import Alerting, UserThresholds
 from exporter.config.client import Tls
 from exporter.config.discovery import Discover
 from exporter.config.redis import Redis
-from exporter.model.token import MOST_LISTED, MOST_TOKENS
+from exporter.model.token import LONGEST_LIFE, MOST_LISTED, MOST_TOKENS
 from exporter.policies.schema import Policies
 
 
@@ -192,6 +192,13 @@ class Organization(Section):
         description="HTTP proxy to use. Default: `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.",
     )
     timezone: TimeZone = Field("Asia/Shanghai", description="Time zone of dates without a zone.")
+    never_expires_after: Annotated[Duration, Field(gt=0)] | None = Field(
+        LONGEST_LIFE,
+        description=(
+            "Time after which an expiry counts as never, from a token's creation, or from now if that is unknown: the "
+            "platform may list a permanent token with a date decades away. null takes every date as it is."
+        ),
+    )
     limits: Limits = Field(default_factory=Limits, description=Limits.__doc__)
     users: Users = Field(description=Users.__doc__)
 

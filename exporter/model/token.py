@@ -11,6 +11,9 @@ from enum import StrEnum
 NEVER = math.inf
 """The expiry of a token that never expires, in epoch seconds."""
 
+LONGEST_LIFE = 3650 * 86_400.0
+"""Default for the seconds after which an expiry counts as never."""
+
 MOST_TOKENS = 1000
 """Default for the number of tokens kept per user; further tokens are only counted."""
 

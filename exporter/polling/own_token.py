@@ -111,7 +111,7 @@ class OwnTokenMonitor:
         self._checked = self._source.current()
         try:
             owner = self._client.caller(self._stop)
-            listed = self._client.list_tokens(owner.user_id, self._stop)
+            listed = self._client.list_tokens(owner.user_id, self._stop).tokens
         except StoppedError:
             return None
         except ApiError as error:
@@ -134,6 +134,9 @@ class OwnTokenMonitor:
         self._checked = self._source.current()
         # Only the part before "_" is public, and is what the platform lists.
         token = own_token(self._checked.reveal().partition("_")[0], listed)
+        if token is not None and token.expires_at is None and self._known == self._checked:
+            # One answer that cannot be read does not make the known expiry of the same token wrong.
+            return None
         if token is None or token.expires_at is None:
             what = "it is not among the tokens of its owner" if token is None else "its expiry cannot be read"
             self._log_once(f"own token is not watched: {what}")

@@ -44,8 +44,15 @@ class Outcomes(Protocol):
         """A snapshot of the organization."""
         ...
 
-    def succeeded(self, user_id: str, tokens: tuple[Token, ...], at: float) -> bool:
-        """Record a successful poll; False if a part of the exporter could not take the result, which is counted."""
+    def succeeded(self, user_id: str, tokens: tuple[Token, ...], at: float, *, unreadable: int = 0) -> bool:
+        """Record a successful poll; False if a part of the exporter could not take the result, which is counted.
+
+        Args:
+            user_id: the user.
+            tokens: the tokens that the platform listed.
+            at: epoch seconds.
+            unreadable: the number of entries that could not be read as tokens.
+        """
         ...
 
     def failed(self, user_id: str, failure: Failure, at: float) -> None:
@@ -171,12 +178,20 @@ class Ledger:
         with self._lock:
             return tuple(state.user for state in self._states.values())
 
-    def succeeded(self, user_id: str, tokens: tuple[Token, ...], at: float, *, by: Recorder | None = None) -> bool:
-        """Record a successful poll; False if a part of the exporter could not take the result, which is counted."""
+    def succeeded(
+        self,
+        user_id: str,
+        tokens: tuple[Token, ...],
+        at: float,
+        *,
+        unreadable: int = 0,
+        by: Recorder | None = None,
+    ) -> bool:
+        """Record a successful poll; as `Outcomes.succeeded`."""
         with self._lock:
             if self._refuses(by) or (before := self._states.get(user_id)) is None:
                 return True
-            state = before.succeeded(tokens, at, self._most_tokens)
+            state = before.succeeded(tokens, at, self._most_tokens, unreadable)
             if state.tokens == before.tokens:
                 # Keep the same objects: polls without changes then leave no work for the garbage collector.
                 state = replace(state, tokens=before.tokens)
@@ -352,9 +367,9 @@ class Recorder:
         """Set the watched users."""
         self._ledger.watch(users, by=self)
 
-    def succeeded(self, user_id: str, tokens: tuple[Token, ...], at: float) -> bool:
-        """Record a successful poll; False if a part of the exporter could not take the result, which is counted."""
-        return self._ledger.succeeded(user_id, tokens, at, by=self)
+    def succeeded(self, user_id: str, tokens: tuple[Token, ...], at: float, *, unreadable: int = 0) -> bool:
+        """Record a successful poll; as `Outcomes.succeeded`."""
+        return self._ledger.succeeded(user_id, tokens, at, unreadable=unreadable, by=self)
 
     def failed(self, user_id: str, failure: Failure, at: float) -> None:
         """Record a failed poll; the last known tokens stay."""

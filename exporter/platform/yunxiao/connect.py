@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from exporter.platform.yunxiao.client import Target, YunxiaoClient
 from exporter.platform.yunxiao.discovery import Discoverer
+from exporter.platform.yunxiao.owners import Owners
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from exporter.common.cancellation import Stop
     from exporter.common.clock import Clock
     from exporter.common.secrets import Secret
     from exporter.config.settings import OrganizationSettings
     from exporter.http.session import Watchdog
-    from exporter.model.token import Token
     from exporter.model.user import User
-    from exporter.platform.base import Caller, Platform, PlatformObserver
+    from exporter.platform.base import Caller, Platform, PlatformObserver, TokenListing
     from exporter.platform.yunxiao.client import Gate
 
 
@@ -28,19 +29,40 @@ class YunxiaoPlatform:
     Args:
         client: the API.
         discoverer: finds users; None if the configuration has no section `users.discover`.
+        owners: checks whose tokens are listed.
+        clock: the time.
+        longest: seconds from a token's creation, or from now, after which an expiry counts as never; None if every
+            date is one.
     """
 
-    def __init__(self, client: YunxiaoClient, discoverer: Discoverer | None) -> None:
+    def __init__(
+        self,
+        client: YunxiaoClient,
+        discoverer: Discoverer | None,
+        owners: Owners,
+        clock: Clock,
+        longest: float | None,
+    ) -> None:
         self._client = client
         self._discoverer = discoverer
+        self._owners = owners
+        self._clock = clock
+        self._longest = longest
 
-    def list_tokens(self, user_id: str, stop: Stop) -> tuple[Token, ...]:
+    def list_tokens(self, user_id: str, stop: Stop) -> TokenListing:
         """The personal access tokens of one user; as `Platform.list_tokens`."""
-        return self._client.list_tokens(user_id, stop)
+        listing = self._client.list_tokens(user_id, stop)
+        self._owners.check(user_id, listing.owners)
+        if self._longest is None:
+            return listing
+        now = self._clock.now()
+        return replace(listing, tokens=tuple([token.within(self._longest, now) for token in listing.tokens]))
 
     def caller(self, stop: Stop) -> Caller:
         """The user that the exporter's token belongs to; as `Platform.caller`."""
-        return self._client.caller(stop)
+        caller = self._client.caller(stop)
+        self._owners.learn_caller(caller.user_id)
+        return caller
 
     def find_users(self, stop: Stop) -> tuple[User, ...]:
         """The users that the section `users.discover` selects; as `Platform.find_users`."""
@@ -64,6 +86,7 @@ def connect(
     watchdog: Watchdog,
     clock: Clock,
     redact: Callable[[str], str],
+    watched: Callable[[], tuple[Sequence[User], ...]],
 ) -> Platform:
     """The platform of an organization. Connections are opened by the first request.
 
@@ -75,6 +98,7 @@ def connect(
         watchdog: cancels requests that take too long.
         clock: the time.
         redact: removes secrets from text of the platform.
+        watched: the lists of watched users, whose tokens no other user can have; the same objects until a list changes.
     """
     config = settings.config
     target = Target(
@@ -91,4 +115,10 @@ def connect(
     )
     client = YunxiaoClient(target, settings.token, gate, observer, watchdog, clock, redact=redact)
     discover = config.users.discover
-    return YunxiaoPlatform(client, None if discover is None else Discoverer(config.name, client, discover, redact))
+    return YunxiaoPlatform(
+        client,
+        None if discover is None else Discoverer(config.name, client, discover, redact),
+        Owners(config.name, watched, observer, redact),
+        clock,
+        config.never_expires_after,
+    )

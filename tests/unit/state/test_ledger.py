@@ -281,3 +281,14 @@ def test_a_failure_of_all_users_does_not_count_as_one_of_any_user() -> None:
         ledger.all_failed(a_failure(), NOW + 1)
     assert [state.failures for state in ledger.view().users] == [1, 0]
     assert [state.failing_since for state in ledger.view().users] == [NOW, NOW + 1]
+
+
+def test_a_token_that_an_unreadable_entry_may_be_is_kept_by_ledger_and_recorder() -> None:
+    ledger = Ledger("acme", (LI,))
+    ledger.succeeded("1", (a_token("a"), a_token("b")), NOW)
+    ledger.succeeded("1", (a_token("a"),), NOW + 1, unreadable=1)
+    assert [token.token_id for token in ledger.view().users[0].tokens] == ["a", "b"]
+    Recorder(ledger).succeeded("1", (a_token("b"),), NOW + 2, unreadable=2)
+    assert [token.token_id for token in ledger.view().users[0].tokens] == ["b", "a"]
+    Recorder(ledger).succeeded("1", (a_token("b"),), NOW + 3)
+    assert [token.token_id for token in ledger.view().users[0].tokens] == ["b"]

@@ -43,7 +43,7 @@ def an_entry(**changes: Any) -> dict[str, Any]:
 
 def test_an_entry_as_documented() -> None:
     token = Token("pt-0fh3****0fbG", "ci", ("base_user_read",), JUNE_2 - 86400, JUNE_2)
-    assert parsed([an_entry()]) == Parsed((token,), {})
+    assert parsed([an_entry()]) == Parsed((token,), {}, owners={"u1"})
 
 
 def test_camel_case_spelling_is_the_same_entry() -> None:
@@ -371,11 +371,47 @@ def test_a_body_that_is_json_does_no_more_than_a_wire_error() -> None:
 
 
 def test_the_sample_of_the_documentation() -> None:
-    parsed = parse_tokens(official_sample.BODY, ZONE)
-    (token,) = parsed.tokens
+    result = parse_tokens(official_sample.BODY, ZONE)
+    (token,) = result.tokens
     assert token.token_id == official_sample.TOKEN_ID
     assert token.name == official_sample.NAME
     assert token.permissions == official_sample.PERMISSIONS
     assert token.created_at == pytest.approx(official_sample.CREATED_AT, abs=1e-6)
     assert token.expires_at == pytest.approx(official_sample.EXPIRES_AT, abs=1e-6)
-    assert (parsed.errors, parsed.truncated) == ({}, {})
+    assert (result.errors, result.truncated) == ({}, {})
+    assert result.owners == {official_sample.USER_ID}
+
+
+def test_the_owners_that_entries_name_are_collected() -> None:
+    result = parsed(
+        [
+            an_entry(),
+            an_entry(token_id="2", user_id=..., userId=" u2 "),
+            an_entry(token_id="3", user_id=None, userId=7),
+            an_entry(token_id="4", user_id=...),
+            an_entry(token_id="5", user_id=["u5"]),
+            an_entry(token_id=..., user_id="no token"),
+        ]
+    )
+    assert result.owners == {"u1", "u2", "7", ""}
+    assert len(result.tokens) == 5
+
+
+@pytest.mark.parametrize("entries", [1, 10, 1000])
+def test_a_list_without_a_token_is_no_list(entries: int) -> None:
+    renamed = [{key.replace("token_id", "pat_id"): value for key, value in an_entry().items()}] * entries
+    result = parsed(renamed)
+    assert (result.tokens, result.unreadable, result.errors) == ((), entries, {"token_id": entries})
+    with pytest.raises(WireError, match=f"a list in which no entry is a token with an id \\({entries} listed\\)"):
+        result.check()
+
+
+def test_one_unreadable_entry_of_ten_costs_itself_only() -> None:
+    result = parsed([an_entry(token_id=f"pt-{number}" if number else None) for number in range(10)])
+    assert (len(result.tokens), result.unreadable, result.errors) == (9, 1, {"token_id": 1})
+    result.check()
+
+
+@pytest.mark.parametrize("body", [[], [{"token_id": "pt-1"}]])
+def test_an_empty_list_and_one_with_a_token_are_lists(body: list[Any]) -> None:
+    parsed(body).check()

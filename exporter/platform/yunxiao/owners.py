@@ -1,0 +1,159 @@
+"""Checks whose tokens an answer lists: a cache, or a platform that ignores the user id, answers with another user's."""
+
+from __future__ import annotations
+
+import operator
+import threading
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+
+import structlog
+
+from exporter.common.text import printable
+from exporter.model.mask import fits
+from exporter.model.state import Reason
+from exporter.platform.base import ApiError
+from exporter.platform.yunxiao.fields import ID_LENGTH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from exporter.model.user import User
+    from exporter.platform.base import PlatformObserver
+
+_log = structlog.get_logger(__name__)
+_TELLING = 4
+"""Visible letters and digits from which on a masked id tells one user from another."""
+_MOST_COMPARED = 1000
+"""Watched users whose ids begin like a masked one and are compared with it."""
+
+
+class Owners:
+    """Decides whether the listed owners of tokens can be the user that was asked for. Threads share it.
+
+    An answer is refused if it names another watched user, or the caller. An owner that is absent, masked, or an id of
+    another form is accepted, since the platform may have several ids for a user; the log says so once. A masked id is
+    compared by its visible characters. If it cannot be the user asked for, and may be another watched user or the
+    caller, it is theirs.
+
+    Args:
+        organization: its name, for the log.
+        watched: the lists of watched users, also of those that other processes poll; the same objects until a list
+            changes.
+        observer: counts refused answers.
+        redact: removes secrets from text of the platform.
+    """
+
+    def __init__(
+        self,
+        organization: str,
+        watched: Callable[[], tuple[Sequence[User], ...]],
+        observer: PlatformObserver,
+        redact: Callable[[str], str],
+    ) -> None:
+        self._watched = watched
+        self._observer = observer
+        self._redact = redact
+        # Both are only ever replaced as a whole.
+        self._caller = ""
+        self._index = _Index(())
+        # Guards _logged.
+        self._lock = threading.Lock()
+        self._logged: set[str] = set()
+        self._log = _log.bind(organization=organization)
+
+    def learn_caller(self, user_id: str) -> None:
+        """Remember the user that the exporter's token belongs to."""
+        self._caller = user_id
+
+    def check(self, asked: str, owners: Iterable[str]) -> None:
+        """Check the owners that an answer names.
+
+        Args:
+            asked: the id of the user asked for.
+            owners: the listed ids; "" for an entry without one.
+
+        Raises:
+            ApiError: the answer lists tokens of another user; that has been counted.
+        """
+        for owner in sorted(owners):
+            if owner == asked:
+                continue
+            shown = self._shown(owner)
+            if not owner:
+                self._log_once("the platform lists tokens without their owner")
+            elif owner.casefold() == asked.casefold():
+                continue
+            elif "*" in owner and fits(owner.casefold(), asked.casefold()):
+                self._log_once("the platform masks the ids of tokens' owners", listed=shown)
+            elif self._is_somebody_else(owner):
+                self._refuse(asked, shown, the_callers=_is(owner, self._caller))
+            else:
+                self._log_once(
+                    "the platform lists tokens under another id than the user's; they are taken as the user's",
+                    user_id=asked,
+                    listed=shown,
+                )
+
+    def _is_somebody_else(self, owner: str) -> bool:
+        lists = self._watched()
+        index = self._index
+        if not index.is_of(lists):
+            self._index = index = _Index(lists)
+        return _is(owner, self._caller) or index.has(owner)
+
+    def _refuse(self, asked: str, shown: str, *, the_callers: bool) -> None:
+        self._observer.parse_errors("user_id", 1)
+        self._observer.error(Reason.INVALID_RESPONSE)
+        whose = f"of the exporter's own user ({shown})" if the_callers else f"of another user ({shown})"
+        raise ApiError(
+            Reason.INVALID_RESPONSE,
+            f"the answer lists tokens {whose} instead of those of {asked}: the platform, or a cache in between, "
+            "ignores the parameter userId",
+        )
+
+    def _shown(self, owner: str) -> str:
+        return printable(self._redact(owner[: 2 * ID_LENGTH]))[:ID_LENGTH]
+
+    def _log_once(self, message: str, **details: str) -> None:
+        with self._lock:
+            if message in self._logged:
+                return
+            self._logged.add(message)
+        self._log.info(message, **details)
+
+
+class _Index:
+    """Finds ids, whole or masked, whatever their case.
+
+    Args:
+        lists: the users with these ids.
+    """
+
+    def __init__(self, lists: tuple[Sequence[User], ...]) -> None:
+        self._lists = lists
+        self._ids = sorted([user.user_id for users in lists for user in users], key=str.casefold)
+
+    def is_of(self, lists: tuple[Sequence[User], ...]) -> bool:
+        """Whether it has been made from these objects; to compare all users would take long."""
+        return len(lists) == len(self._lists) and all(map(operator.is_, lists, self._lists))
+
+    def has(self, listed: str) -> bool:
+        """Whether one of the ids is a listed one, or may be it if that is masked."""
+        beginning = listed.casefold().partition("*")[0]
+        position = bisect_left(self._ids, beginning, key=str.casefold)
+        if "*" not in listed:
+            return position < len(self._ids) and _is(listed, self._ids[position])
+        for one in self._ids[position : position + _MOST_COMPARED]:
+            if not one.casefold().startswith(beginning):
+                break
+            if _is(listed, one):
+                return True
+        return False
+
+
+def _is(listed: str, user_id: str) -> bool:
+    """Whether a listed id is a user's, or may be it if it is masked and shows enough to tell."""
+    if "*" not in listed:
+        return listed.casefold() == user_id.casefold()
+    return sum(map(str.isalnum, listed)) >= _TELLING and fits(listed.casefold(), user_id.casefold())
