@@ -36,8 +36,8 @@ _ELSEWHERE = {*_ORGANIZATION, OwnFamily}
 STATES = {
     TokenState.ACTIVE: "it has an expiry that has not passed yet",
     TokenState.EXPIRED: "its expiry has passed and the platform still lists it",
-    TokenState.NEVER_EXPIRES: "it has no expiry",
-    TokenState.UNKNOWN: "its expiry could not be read; `yunxiao_parse_errors_total` counts it",
+    TokenState.NEVER_EXPIRES: "it has no expiry, or one so far away that it counts as never (`never_expires_after`)",
+    TokenState.UNKNOWN: "its expiry has never been readable; `yunxiao_parse_errors_total` counts it",
 }
 
 

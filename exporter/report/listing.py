@@ -52,6 +52,7 @@ _COLUMNS = (
     "expires_in_seconds",
     "created_at",
     "permissions",
+    "listed_expires_at",
 )
 _STYLES = {TokenState.EXPIRED: "red", TokenState.NEVER_EXPIRES: "magenta", TokenState.UNKNOWN: "yellow"}
 _WIDE = 240
@@ -169,6 +170,7 @@ def _records(listed: Iterable[Row], now: float) -> Iterator[dict[str, object]]:
             "expires_in_seconds": None if endless else round((expires_at or 0) - now),
             "created_at": utc(row.token.created_at),
             "permissions": list(row.token.permissions),
+            "listed_expires_at": utc(row.token.listed_expiry),
         }
         if row.policies is not None:
             record["policies"] = [policy.name for policy in row.policies]
@@ -190,7 +192,7 @@ def _write_table(listed: Sequence[Row], now: float, stream: TextIO, *, audit: bo
             _plain(row.token.name),
             _plain(row.token.token_id),
             Text(words, style=_STYLES.get(row.state, "")),
-            utc(row.token.expires_at) or "-",
+            utc(row.token.platform_expiry) or "-",
             _plain(" ".join(row.token.permissions)),
             *([" ".join(policy.name for policy in row.policies or ())] if audit else []),
         )

@@ -106,7 +106,27 @@ def test_json() -> None:
         "expires_in_seconds": 7200,
         "created_at": "2026-05-31T00:00:00Z",
         "permissions": ["read"],
+        "listed_expires_at": None,
     }
+
+
+def test_a_date_that_counts_as_never_is_shown_as_the_platform_lists_it() -> None:
+    ledger = Ledger("acme", [User("1", "li.wei")])
+    ledger.succeeded("1", (a_token(expires_in=36_500 * DAY).within(3650 * DAY, NOW),), NOW)
+    listed = rows(View((ledger.view(),)), NOW, within=None, expired=True)
+    texts = {}
+    for form in Output:
+        stream = io.StringIO()
+        write(listed, form, NOW, stream)
+        texts[form] = stream.getvalue()
+    # 36,500 days are 100 years without the 24 leap days from 2028 to 2124 but 2100.
+    far = "2126-05-08T00:00:00Z"
+    (record,) = json.loads(texts[Output.JSON])
+    assert (record["state"], record["expires_at"], record["expires_in_seconds"]) == ("never_expires", None, None)
+    assert record["listed_expires_at"] == far
+    (row,) = csv.DictReader(io.StringIO(texts[Output.CSV]))
+    assert (row["expires_at"], row["listed_expires_at"]) == ("", far)
+    assert f"never expires  {far}" in texts[Output.TABLE]
 
 
 def test_csv_has_the_same_columns_and_leaves_unknown_values_empty() -> None:
