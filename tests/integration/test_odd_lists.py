@@ -104,10 +104,10 @@ def test_tokens_of_another_watched_user_are_not_taken(scene: Scene) -> None:
 
 
 def test_tokens_of_the_caller_are_not_taken(scene: Scene) -> None:
-    scene.organization.client.caller(Stop())
     states = scene.sweep([an_entry(user_id="admin")])
     assert [state.tokens for state in states.values()] == [(), ()]
     assert [str(state.failure and state.failure.reason) for state in states.values()] == ["invalid_response"] * 2
+    assert scene.telemetry.of("request").count(("request", "get_caller", "200")) == 1
 
 
 def test_a_list_without_a_readable_token_is_a_failed_poll(scene: Scene) -> None:

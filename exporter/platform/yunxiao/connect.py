@@ -52,7 +52,7 @@ class YunxiaoPlatform:
     def list_tokens(self, user_id: str, stop: Stop) -> TokenListing:
         """The personal access tokens of one user; as `Platform.list_tokens`."""
         listing = self._client.list_tokens(user_id, stop)
-        self._owners.check(user_id, listing.owners)
+        self._owners.check(user_id, listing.owners, stop)
         if self._longest is None:
             return listing
         now = self._clock.now()
@@ -118,7 +118,7 @@ def connect(
     return YunxiaoPlatform(
         client,
         None if discover is None else Discoverer(config.name, client, discover, redact),
-        Owners(config.name, watched, observer, redact),
+        Owners(config.name, watched, lambda stop: client.caller(stop).user_id, observer, redact),
         clock,
         config.never_expires_after,
     )

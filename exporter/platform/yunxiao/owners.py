@@ -18,6 +18,7 @@ from exporter.platform.yunxiao.fields import ID_LENGTH
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from exporter.common.cancellation import Stop
     from exporter.model.user import User
     from exporter.platform.base import PlatformObserver
 
@@ -40,6 +41,8 @@ class Owners:
         organization: its name, for the log.
         watched: the lists of watched users, also of those that other processes poll; the same objects until a list
             changes.
+        find_caller: asks the platform for the id of the caller, once, when an answer is in doubt; raises `ApiError` or
+            `StoppedError`.
         observer: counts refused answers.
         redact: removes secrets from text of the platform.
     """
@@ -48,15 +51,19 @@ class Owners:
         self,
         organization: str,
         watched: Callable[[], tuple[Sequence[User], ...]],
+        find_caller: Callable[[Stop], str],
         observer: PlatformObserver,
         redact: Callable[[str], str],
     ) -> None:
         self._watched = watched
+        self._find_caller = find_caller
         self._observer = observer
         self._redact = redact
-        # Both are only ever replaced as a whole.
-        self._caller = ""
+        # Both are only ever replaced as a whole. The caller is None before anything has asked for it, "" if unknown.
+        self._caller: str | None = None
         self._index = _Index(())
+        # Held while one thread asks for the caller: the others need the answer too.
+        self._asking = threading.Lock()
         # Guards _logged.
         self._lock = threading.Lock()
         self._logged: set[str] = set()
@@ -66,15 +73,17 @@ class Owners:
         """Remember the user that the exporter's token belongs to."""
         self._caller = user_id
 
-    def check(self, asked: str, owners: Iterable[str]) -> None:
+    def check(self, asked: str, owners: Iterable[str], stop: Stop) -> None:
         """Check the owners that an answer names.
 
         Args:
             asked: the id of the user asked for.
             owners: the listed ids; "" for an entry without one.
+            stop: cancels the question for the caller.
 
         Raises:
             ApiError: the answer lists tokens of another user; that has been counted.
+            StoppedError: the check was cancelled.
         """
         for owner in sorted(owners):
             if owner == asked:
@@ -86,8 +95,10 @@ class Owners:
                 continue
             elif "*" in owner and fits(owner.casefold(), asked.casefold()):
                 self._log_once("the platform masks the ids of tokens' owners", listed=shown)
-            elif self._is_somebody_else(owner):
-                self._refuse(asked, shown, the_callers=_is(owner, self._caller))
+            elif self._is_watched(owner):
+                self._refuse(asked, f"of another user ({shown})")
+            elif _is(owner, self._known_caller(stop)):
+                self._refuse(asked, f"of the exporter's own user ({shown})")
             else:
                 self._log_once(
                     "the platform lists tokens under another id than the user's; they are taken as the user's",
@@ -95,17 +106,27 @@ class Owners:
                     listed=shown,
                 )
 
-    def _is_somebody_else(self, owner: str) -> bool:
+    def _is_watched(self, owner: str) -> bool:
         lists = self._watched()
         index = self._index
         if not index.is_of(lists):
             self._index = index = _Index(lists)
-        return _is(owner, self._caller) or index.has(owner)
+        return index.has(owner)
 
-    def _refuse(self, asked: str, shown: str, *, the_callers: bool) -> None:
+    def _known_caller(self, stop: Stop) -> str:
+        with self._asking:
+            if self._caller is None:
+                try:
+                    found = self._find_caller(stop)
+                except ApiError as error:
+                    self._log.debug("the caller is unknown", detail=error.detail)
+                    found = ""
+                self._caller = found
+            return self._caller
+
+    def _refuse(self, asked: str, whose: str) -> None:
         self._observer.parse_errors("user_id", 1)
         self._observer.error(Reason.INVALID_RESPONSE)
-        whose = f"of the exporter's own user ({shown})" if the_callers else f"of another user ({shown})"
         raise ApiError(
             Reason.INVALID_RESPONSE,
             f"the answer lists tokens {whose} instead of those of {asked}: the platform, or a cache in between, "

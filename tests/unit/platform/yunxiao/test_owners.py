@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from support import official_sample
 from support.builders import Counts
 
+from exporter.common.cancellation import Stop, StoppedError
 from exporter.model.state import Reason
 from exporter.model.user import User
 from exporter.platform.base import ApiError
@@ -30,12 +31,27 @@ class Scene:
     def __init__(self, *ids: str) -> None:
         self.counts = Counts()
         self.lists: tuple[Sequence[User], ...] = (users(ANN), users(BOB, *ids))
-        self.owners = Owners("acme", lambda: self.lists, self.counts, lambda text: text.replace("5ecre7", "[redacted]"))
-        self.owners.learn_caller(ADMIN)
+        self.asked = 0
+        self.error: Exception | None = None
+
+        def redact(text: str) -> str:
+            return text.replace("5ecre7", "[redacted]")
+
+        self.owners = Owners("acme", lambda: self.lists, self.find_caller, self.counts, redact)
+
+    def find_caller(self, stop: Stop) -> str:
+        stop.check()
+        self.asked += 1
+        if self.error is not None:
+            raise self.error
+        return ADMIN
+
+    def check(self, asked: str, *listed: str) -> None:
+        self.owners.check(asked, listed, Stop())
 
     def refusal(self, *listed: str) -> str:
         with pytest.raises(ApiError) as caught:
-            self.owners.check(ANN, listed)
+            self.check(ANN, *listed)
         assert caught.value.reason is Reason.INVALID_RESPONSE
         return caught.value.detail
 
@@ -60,7 +76,7 @@ def users(*ids: str) -> tuple[User, ...]:
 )
 def test_an_owner_that_may_be_the_user_is_accepted(listed: str) -> None:
     scene = Scene()
-    scene.owners.check(ANN, {listed})
+    scene.check(ANN, listed)
     assert scene.counts.seen == []
 
 
@@ -87,29 +103,54 @@ def test_another_watched_user_is_refused_and_counted(listed: str) -> None:
 def test_the_caller_is_refused_for_another_user(listed: str) -> None:
     scene = Scene()
     assert "tokens of the exporter's own user" in scene.refusal(listed)
-    scene.owners.check(ADMIN, {listed})  # the caller's own tokens
+    scene.check(ADMIN, listed)  # the caller's own tokens
+
+
+def test_the_platform_is_asked_for_the_caller_once_and_only_in_doubt() -> None:
+    scene = Scene()
+    for listed in (ANN, "", official_sample.USER_ID):
+        scene.check(ANN, listed)
+    scene.refusal(BOB)
+    assert scene.asked == 0
+    for listed in ("stranger", "another", "stranger"):
+        scene.check(ANN, listed)
+    assert scene.asked == 1
 
 
 def test_a_caller_that_is_unknown_refuses_nothing() -> None:
-    owners = Owners("acme", lambda: (users(ANN),), Counts(), str)
-    owners.check(ANN, {ADMIN, "****abcd"})
+    scene = Scene()
+    scene.error = ApiError(Reason.FORBIDDEN, "HTTP 403")
+    for listed in (ADMIN, "****abcd"):
+        scene.check(ANN, listed)
+    assert (scene.asked, scene.counts.seen) == (1, [])
+    scene.owners.learn_caller(ADMIN)
+    assert "own user" in scene.refusal(ADMIN)
+
+
+def test_a_question_for_the_caller_can_be_cancelled() -> None:
+    scene = Scene()
+    stopped = Stop()
+    stopped.set()
+    with pytest.raises(StoppedError):
+        scene.owners.check(ANN, {ADMIN}, stopped)
+    assert "own user" in scene.refusal(ADMIN)
 
 
 def test_the_lists_of_users_are_followed() -> None:
     scene = Scene()
-    scene.owners.check(ANN, {"new-user"})
+    scene.check(ANN, "new-user")
     scene.lists = (scene.lists[0], users("new-user"))
     assert "new-user" in scene.refusal("new-user")
-    scene.owners.check(ANN, {BOB})  # who is no longer watched
+    scene.check(ANN, BOB)  # who is no longer watched
 
 
 def test_what_is_accepted_without_proof_is_logged_once() -> None:
     scene = Scene()
     with capture_logs() as lines:
         for _ in range(3):
-            scene.owners.check(ANN, {"", official_sample.USER_ID, "other-5ecre7\n"})
-            scene.owners.check(ANN, {"", "another"})
-            scene.owners.check(ANN, {ANN})
+            scene.check(ANN, "", official_sample.USER_ID, "other-5ecre7\n")
+            scene.check(ANN, "", "another")
+            scene.check(ANN, ANN)
     assert lines == [
         {
             "event": "the platform lists tokens without their owner",
@@ -143,16 +184,16 @@ def test_an_unusual_number_of_similar_ids_is_not_compared() -> None:
     # All begin like the masked one; only the first 1,000 are compared.
     scene = Scene(*[f"same-{number:04}" for number in range(1500)])
     assert "same-*0999" in scene.refusal("same-*0999")
-    scene.owners.check(ANN, {"same-*1499"})
+    scene.check(ANN, "same-*1499")
 
 
 @given(st.sets(st.text("abc*-", min_size=1, max_size=6), max_size=12), st.text("abcABC-", max_size=6))
 def test_a_whole_id_is_refused_only_if_it_is_watched(ids: set[str], listed: str) -> None:
     others = ids - {"ann"}
-    owners = Owners("acme", lambda: (users(*others),), Counts(), str)
+    owners = Owners("acme", lambda: (users(*others),), lambda _: "", Counts(), str)
     known = listed.casefold() in {one.casefold() for one in others}
     try:
-        owners.check("ann", {listed})
+        owners.check("ann", {listed}, Stop())
     except ApiError:
         assert known
     else:
