@@ -169,6 +169,8 @@ class _TokenReader:
         self.fields = Fields(redact)
         self._unique: dict[tuple[str, str, float | None], Token] = {}
         self._permissions = 0
+        # The owner that the last entry named, as listed: nearly always the same.
+        self._owner: object = self
 
     def read(self, batch: list[Any]) -> None:
         """Read one batch of entries."""
@@ -206,7 +208,9 @@ class _TokenReader:
             return None
         if len(token_id) > TOKEN_ID.length:
             token_id = self.fields.cut(token_id, TOKEN_ID)
-        self._parsed.owners.add(text_of(fields.user_id) or text_of(fields.userId))
+        if (owner := fields.user_id or fields.userId) != self._owner:
+            self._owner = owner
+            parsed.owners.add(text_of(owner))
         if fields.name is not None and not isinstance(fields.name, str):
             parsed.count("name")
         name = text_of(fields.name) or token_id

@@ -206,7 +206,9 @@ json_values = st.recursive(
     max_leaves=12,
 )
 odd_entries = st.dictionaries(
-    st.sampled_from(["token_id", "tokenId", "name", "permissions", "created_at", "expired_at", "expiredAt"]),
+    st.sampled_from(
+        ["token_id", "tokenId", "name", "permissions", "created_at", "expired_at", "expiredAt", "user_id", "userId"]
+    ),
     json_values,
 )
 
@@ -217,6 +219,8 @@ def test_a_good_token_survives_whatever_stands_beside_it(others: list[Any], posi
     result = parsed([*others[:position], good, *others[position:]])
     assert Token("pt-the-good-one", "ci", ("base_user_read",), JUNE_2 - 86400, JUNE_2) in result.tokens
     assert set(result.errors) <= set(PARSE_FIELDS)
+    assert {type(owner) for owner in result.owners} == {str}
+    assert result.unreadable == result.errors.get("token", 0) + result.errors.get("token_id", 0)
     for token in result.tokens:
         assert token.token_id
         assert token.name
