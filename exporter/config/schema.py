@@ -196,7 +196,8 @@ class Organization(Section):
         LONGEST_LIFE,
         description=(
             "Time after which an expiry counts as never, from a token's creation, or from now if that is unknown: the "
-            "platform may list a permanent token with a date decades away. null takes every date as it is."
+            "platform may list a permanent token with a date decades away. In the last tenth of this time before it, "
+            "an expiry is a date in any case. null takes every date as it is."
         ),
     )
     limits: Limits = Field(default_factory=Limits, description=Limits.__doc__)

@@ -66,10 +66,12 @@ class Token:
 
         Args:
             longest: seconds from its creation, or from now if that is unknown, until which an expiry counts as a date.
+                In the last tenth of this time before an expiry it is a date as well: what ends soon must cause alerts.
             now: epoch seconds.
         """
-        since = now if self.created_at is None else self.created_at
-        if self.expires_at is None or self.expires_at == NEVER or self.expires_at - since <= longest:
+        if self.expires_at is None or self.expires_at == NEVER or self.expires_at - now < longest / 10:
+            return self
+        if self.expires_at - (now if self.created_at is None else self.created_at) <= longest:
             return self
         return replace(self, expires_at=NEVER, listed_expiry=self.expires_at)
 

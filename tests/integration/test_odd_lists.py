@@ -16,7 +16,9 @@ from exporter.app.organization_parts import Shared
 from exporter.common.cancellation import Stop
 from exporter.common.text import utc
 from exporter.config.load import load
+from exporter.model.event import events
 from exporter.model.token import NEVER
+from exporter.state.delivery import Changed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,6 +142,9 @@ def test_a_date_decades_away_counts_as_never_until_a_reload_says_otherwise(scene
     scene.organization.take_over()
     (token,) = scene.sweep()["u1"].tokens
     assert (token.expires_at, token.listed_expiry) == (far, None)
+    changes = [update for update in scene.updates if isinstance(update, Changed)]
+    assert len(changes) == 4
+    assert [event for update in changes for event in events("acme", update.before, update.after)] == []
 
 
 def test_masked_owners_are_taken_and_logged_once(scene: Scene) -> None:

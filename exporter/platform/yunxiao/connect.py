@@ -31,8 +31,7 @@ class YunxiaoPlatform:
         discoverer: finds users; None if the configuration has no section `users.discover`.
         owners: checks whose tokens are listed.
         clock: the time.
-        longest: seconds from a token's creation, or from now, after which an expiry counts as never; None if every
-            date is one.
+        longest: seconds after which an expiry counts as never, as in `Token.within`; None if every date is one.
     """
 
     def __init__(

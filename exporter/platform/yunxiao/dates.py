@@ -34,7 +34,7 @@ _COMPACT = re.compile(
 _COMPACT_DIGITS = frozenset({8, 12, 14, 17, 20})
 """Digits of a compact date: of a day, or down to minutes, seconds, milli- or microseconds. Ten are an epoch time."""
 _COMPACT_YEARS = frozenset({0, 1, *range(1970, 2200), 9999})
-_NUMBER = re.compile(r"[+-]?\d{1,20}(?:\.\d{0,30})?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?\d{1,21}(?:\.\d{0,30})?", re.ASCII)
 _NEVER_WORDS = frozenset(
     {
         *("never", "never expires", "permanent", "permanently", "forever", "none", "null"),
@@ -55,8 +55,8 @@ _LAST = 100_000_000_000
 _LAST_YEAR_BEGIN = 253_370_764_800
 _LAST_YEAR_END = 253_402_300_800 + 86_400
 """The year 9999 in epoch seconds, and a day for the zone in which it was written."""
-_MOST = 10**20
-"""One more than the largest number that is read: nanoseconds of the year 5138."""
+_MOST = 10**21
+"""More than the largest number that is read: nanoseconds of the year 9999."""
 _LARGEST = 2**63 - 1
 """What a 64-bit program writes for "no end"."""
 
@@ -159,7 +159,7 @@ def _zero_dates(zone: ZoneInfo) -> frozenset[float]:
 
 def _from_parts(match: re.Match[str], zone: ZoneInfo) -> float:
     year, month, day = (int(match[name]) for name in ("year", "month", "day"))
-    if year >= _LAST_YEAR or (year == 0 and month <= 12 and day <= 31):  # noqa: PLR2004 - a zero date has no real day
+    if (year >= _LAST_YEAR or year == 0) and month <= 12 and day <= 31:  # noqa: PLR2004 - a zero date has no real day
         return NEVER
     hour, minute, second = (int(match[name] or 0) for name in ("hour", "minute", "second"))
     midnight = datetime(year, month, day)  # noqa: DTZ001 - the zone comes below

@@ -155,6 +155,15 @@ def test_an_expiry_too_far_from_the_creation_counts_as_never(lifetime: float, ag
     assert counted.state(NOW + 10) is (TokenState.NEVER_EXPIRES if never else TokenState.ACTIVE)
 
 
+@pytest.mark.parametrize(
+    ("left", "never"), [(-DAY, False), (DAY, False), (365 * DAY - 1, False), (365 * DAY, True), (730 * DAY, True)]
+)
+def test_the_end_of_a_long_life_is_a_date(left: float, never: bool) -> None:  # noqa: FBT001
+    # A tenth of 3,650 days before it, and ever after.
+    token = replace(a_token(expires_in=left), created_at=NOW + left - 3651 * DAY)
+    assert (token.within(3650 * DAY, NOW).expires_at == NEVER) is never
+
+
 @pytest.mark.parametrize("expires_in", [NEVER, None, -DAY])
 def test_what_is_no_distant_date_stays_what_it_is(expires_in: float | None) -> None:
     token = a_token(expires_in=expires_in)

@@ -146,6 +146,8 @@ def test_values_that_mean_never(value: object) -> None:
         "20260602080000 noon",
         "20260602Z",
         "0000-13-00",
+        "9999-13-01",
+        "99999999999999",
         "1970-00-00",
         978_307_200_000,  # 2001-01-01 in milliseconds or 32971 in seconds: neither is plausible
         5 * 10**17,  # 17814 in microseconds, 1985 in nanoseconds
@@ -200,6 +202,37 @@ plausible = st.datetimes(
     max_value=datetime(2285, 12, 31),  # noqa: DTZ001
     timezones=st.just(UTC),
 )
+
+
+@pytest.mark.parametrize("unit", [1, 10**3, 10**6, 10**9])
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (999_999_999, None),  # 2001-09-09
+        (1_000_000_000, 1_000_000_000.0),
+        (99_989_999_999, 99_989_999_999.0),  # the year 5138
+        (100_000_000_000, None),
+        (253_370_764_799, None),  # the last second of 9998
+        (253_370_764_800, math.inf),
+        (253_402_387_199, math.inf),  # the end of 9999 in the westernmost zone, and more
+        (253_402_387_200, None),
+        (999_999_999_999, None),
+    ],
+)
+def test_each_unit_has_its_range(seconds: int, unit: int, expected: float | None) -> None:
+    if expected is not None:
+        assert parse_date(seconds * unit, SHANGHAI) == expected
+        return
+    with pytest.raises(ValueError):
+        parse_date(seconds * unit, SHANGHAI)
+
+
+def test_a_compact_date_begins_with_a_year_of_our_time() -> None:
+    assert parse_date("21991231000000Z", UTC_ZONE) == parse_date("2199-12-31T00:00:00Z", UTC_ZONE)
+    assert parse_date("21991231000000", UTC_ZONE) == parse_date("2199-12-31T00:00:00Z", UTC_ZONE)
+    # As milliseconds: 22,000,101,000 s after the epoch.
+    assert parse_date("22000101000000", UTC_ZONE) == 22_000_101_000.0
+    assert parse_date("19691231000000", UTC_ZONE) == 19_691_231_000.0
 
 
 @given(plausible, st.sampled_from([1, 10**3, 10**6, 10**9]), st.sampled_from([int, str, float]))
