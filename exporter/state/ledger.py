@@ -205,6 +205,15 @@ class Ledger:
                 tokens=len(tokens),
                 kept=len(state.tokens),
             )
+        if state.unreadable and not before.unreadable:
+            _log.warning(
+                "entries of a user's list cannot be read as tokens; known tokens that may be among them are kept",
+                organization=self.name,
+                user_id=user_id,
+                user=state.user.name,
+                unreadable=state.unreadable,
+                kept=len(state.unlisted),
+            )
         self.publish_pending()
         return receipt is None or receipt.complete
 

@@ -13,7 +13,7 @@ from exporter.common.text import printable
 from exporter.model.mask import fits
 from exporter.model.state import Reason
 from exporter.platform.base import ApiError
-from exporter.platform.yunxiao.fields import ID_LENGTH
+from exporter.platform.yunxiao.fields import ID_LENGTH, Fields, Limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from exporter.platform.base import PlatformObserver
 
 _log = structlog.get_logger(__name__)
+_OWNER = Limit("user_id", ID_LENGTH)
 _TELLING = 4
 """Visible letters and digits from which on a masked id tells one user from another."""
 _MOST_COMPARED = 1000
@@ -86,24 +87,21 @@ class Owners:
             StoppedError: the check was cancelled.
         """
         for owner in sorted(owners):
-            if owner == asked:
+            if owner.casefold() == asked.casefold():
                 continue
-            shown = self._shown(owner)
             if not owner:
                 self._log_once("the platform lists tokens without their owner")
-            elif owner.casefold() == asked.casefold():
-                continue
             elif "*" in owner and fits(owner.casefold(), asked.casefold()):
-                self._log_once("the platform masks the ids of tokens' owners", listed=shown)
+                self._log_once("the platform masks the ids of tokens' owners", listed=self._shown(owner))
             elif self._is_watched(owner):
-                self._refuse(asked, f"of another user ({shown})")
+                self._refuse(asked, f"of another user ({self._shown(owner)})")
             elif _is(owner, self._known_caller(stop)):
-                self._refuse(asked, f"of the exporter's own user ({shown})")
+                self._refuse(asked, f"of the exporter's own user ({self._shown(owner)})")
             else:
                 self._log_once(
                     "the platform lists tokens under another id than the user's; they are taken as the user's",
                     user_id=asked,
-                    listed=shown,
+                    listed=self._shown(owner),
                 )
 
     def _is_watched(self, owner: str) -> bool:
@@ -134,7 +132,7 @@ class Owners:
         )
 
     def _shown(self, owner: str) -> str:
-        return printable(self._redact(owner[: 2 * ID_LENGTH]))[:ID_LENGTH]
+        return printable(Fields(self._redact).shown(owner, _OWNER))
 
     def _log_once(self, message: str, **details: str) -> None:
         with self._lock:

@@ -148,7 +148,7 @@ def test_what_is_accepted_without_proof_is_logged_once() -> None:
     scene = Scene()
     with capture_logs() as lines:
         for _ in range(3):
-            scene.check(ANN, "", official_sample.USER_ID, "other-5ecre7\n")
+            scene.check(ANN, "", official_sample.USER_ID, "other-5ecre7\x07.")
             scene.check(ANN, "", "another")
             scene.check(ANN, ANN)
     assert lines == [
@@ -168,7 +168,7 @@ def test_what_is_accepted_without_proof_is_logged_once() -> None:
             "log_level": "info",
             "organization": "acme",
             "user_id": ANN,
-            "listed": "other-[redacted]\ufffd",
+            "listed": "other-[redacted]\ufffd.",
         },
     ]
 
@@ -177,7 +177,7 @@ def test_a_refusal_shows_neither_secrets_nor_very_long_ids() -> None:
     secret, long = "bob-5ecre7", "x" * 1000
     scene = Scene(secret, long)
     assert "(bob-[redacted])" in scene.refusal(secret)
-    assert f"({'x' * 128})" in scene.refusal(long)
+    assert f"({'x' * 127}…)" in scene.refusal(long)
 
 
 def test_an_unusual_number_of_similar_ids_is_not_compared() -> None:
