@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.builders import DAY, NOW, a_failure, a_state, a_token, a_user
 
 from exporter.model.state import Reason, UserState, is_sound
@@ -139,6 +141,21 @@ def test_an_entry_that_stays_unreadable_does_not_excuse_every_deletion() -> None
     assert names(unread.succeeded(a_list("a"), NOW + 10, unreadable=1)) == "ac"
     # One more unreadable entry is one more token that may be meant.
     assert names(unread.succeeded(a_list("a"), NOW + 10, unreadable=2)) == "abc"
+
+
+@given(st.lists(st.tuples(st.sets(st.sampled_from("abcd")), st.integers(0, 2)), max_size=6))
+def test_no_token_is_lost_while_more_entries_are_unreadable_and_none_outlives_them(
+    polls: list[tuple[set[str], int]],
+) -> None:
+    state = UserState(a_user())
+    for listed, unreadable in polls:
+        before, state = state, state.succeeded(a_list(*sorted(listed)), NOW, unreadable=unreadable)
+        assert listed <= set(names(state)) <= listed | set(names(before))
+        assert len(state.unlisted) == len(set(names(state)) - listed)
+        if unreadable > before.unreadable:
+            assert set(names(state)) == listed | set(names(before))
+        if not unreadable:
+            assert set(names(state)) == listed
 
 
 def test_a_token_that_is_listed_under_another_name_is_not_missing() -> None:

@@ -72,6 +72,7 @@ def users(*ids: str) -> tuple[User, ...]:
         "59f1c5b2a4e6d700010203ff",  # the form of the central edition
         "b0b0****-****-4000-8000-********abcd",  # masked, and fits neither Ann nor a watched user
         "7***",  # fits Bob, but shows too little to tell
+        "****b5a",
     ],
 )
 def test_an_owner_that_may_be_the_user_is_accepted(listed: str) -> None:
