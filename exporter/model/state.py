@@ -112,7 +112,7 @@ class UserState:
         return replace(self, user=user)
 
     def succeeded(
-        self, tokens: tuple[Token, ...], at: float, most: int = MOST_TOKENS, unreadable: int = 0
+        self, tokens: tuple[Token, ...], at: float, most: int = MOST_TOKENS, *, unreadable: int = 0
     ) -> UserState:
         """The state after a successful poll.
 

@@ -191,7 +191,7 @@ class Ledger:
         with self._lock:
             if self._refuses(by) or (before := self._states.get(user_id)) is None:
                 return True
-            state = before.succeeded(tokens, at, self._most_tokens, unreadable)
+            state = before.succeeded(tokens, at, self._most_tokens, unreadable=unreadable)
             if state.tokens == before.tokens:
                 # Keep the same objects: polls without changes then leave no work for the garbage collector.
                 state = replace(state, tokens=before.tokens)
