@@ -177,8 +177,7 @@ def _default(field: FieldInfo, section: type[BaseModel] | None) -> str:
         if field.default_factory is dict:
             return "`{}`"
         return "see below" if value is PydanticUndefined else ("`[]`" if value == () else "`null`")
-    extra = field.json_schema_extra
-    if isinstance(extra, dict) and extra.get("shown_as") == "duration" and value is not None:
+    if isinstance(value, float) and _type(field, None, listed=False).startswith("duration"):
         return f"`{format_duration(value)}`"
     if value == ():
         return "`[]`"
