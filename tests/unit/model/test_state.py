@@ -184,3 +184,15 @@ def test_the_expiry_of_a_token_made_at_another_time_is_not_its_own() -> None:
     # An unknown creation is no other one.
     unknown = replace(other, created_at=None)
     assert known.succeeded((unknown,), NOW + 10).tokens[0].expires_at == NOW + 5 * DAY
+
+
+def test_what_earlier_versions_did_not_know_survives_encoding_and_may_be_absent() -> None:
+    far = a_token("far", expires_in=36_500 * DAY).within(3650 * DAY, NOW)
+    state = a_state(far, a_token("2")).succeeded((far,), NOW + 10, unreadable=1)
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=UserState) == state
+    earlier = msgspec.to_builtins(a_state(a_token()))
+    for key in ("unreadable", "unlisted"):
+        del earlier[key]
+    for token in earlier["tokens"]:
+        del token["listed_expiry"]
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(earlier), type=UserState) == a_state(a_token())
