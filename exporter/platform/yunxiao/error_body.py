@@ -35,8 +35,9 @@ FIELDS = (*_CODES, *_MESSAGES, *_REQUESTS, *_STATUSES, *_IDS, *CONTENTS, "succes
 
 _OK_WORDS = frozenset(("", "ok", "success", "succeed", "successful", "none", "null", "成功", "请求成功", "操作成功"))
 _FAILED_WORDS = frozenset(("error", "fail", "failed", "failure"))
-_TRUE, _FALSE = frozenset(("true", "1")), frozenset(("false", "0"))
+_TRUE = frozenset(("true", "1", "yes", "ok", "success"))
 _MOST_DIGITS = 9
+_MOST = 10**18
 _SEPARATORS = re.compile(r"[\s_-]")
 
 _BY_CODE = {
@@ -92,7 +93,7 @@ class RefusedError(WireError):
         self._fields = fields
         error = self.error(unchanged)
         self.reason = error.reason or Reason.INVALID_RESPONSE
-        super().__init__(f"the error {error.code or '(no code)'}")
+        super().__init__(_error_words(error.code))
 
     def error(self, redact: Callable[[str], str]) -> ErrorBody:
         """The error without the secrets in use."""
@@ -101,8 +102,12 @@ class RefusedError(WireError):
     def described(self, redact: Callable[[str], str]) -> str:
         """Code, request id and message without the secrets in use."""
         error = self.error(redact)
-        text = f"the error {error.named or '(no code)'} although the HTTP status is 200"
+        text = f"{_error_words(error.named)} although the HTTP status is 200"
         return f"{text}: {error.message}" if error.message else text
+
+
+def _error_words(code: str) -> str:
+    return f"the error {code}" if code else "an error without a code"
 
 
 def read_error(body: bytes, redact: Callable[[str], str] = unchanged) -> ErrorBody:
@@ -159,39 +164,45 @@ def check_success(fields: Mapping[str, Any]) -> None:
 
 
 def _failed(fields: Mapping[str, Any]) -> bool:
-    success = str(fields.get("success")).strip().lower()
-    if success in _FALSE or success in _TRUE:
-        return success in _FALSE
+    if "success" in fields:
+        return str(fields["success"]).strip().lower() not in _TRUE
+    codes = [fields.get(name) for name in _CODES]
+    statuses = [fields.get(name) for name in _STATUSES]
     messages = [name for name in _MESSAGES if not _is_ok(fields.get(name))]
-    content = any(fields.get(name) for name in CONTENTS)
+    outcome = fields.get("result")
     if not _is_ok(fields.get("error_code")) or fields.get("errors") or set(messages) - _PLAIN_MESSAGES:
         return True
-    if any(fields.get(name) for name in _IDS):
+    if isinstance(outcome, (str, bool)) and str(outcome).strip().lower() not in _TRUE:
+        return True
+    contents = [fields[name] for name in CONTENTS if name in fields]
+    if not contents and any(fields.get(name) for name in _IDS):
         # A user or department: its code, status and message are its own.
         return False
-    if any(not _is_ok(fields.get(name)) for name in _CODES) or any(map(_is_error_status, map(fields.get, _STATUSES))):
+    if not all(map(_is_ok, codes)) or any(map(_is_error_status, statuses)):
         return True
-    return bool(messages) and not content
+    says_success = any(_text(value).strip() for value in (*codes, *statuses))
+    return bool(messages) and not any(contents) and not says_success
 
 
 def _is_ok(value: Any) -> bool:
     """Whether a code or a message stands for success, or is empty."""
-    if isinstance(value, (dict, list, bool)) or value is None:
-        return not value
-    text = _text(value).strip().lower()
-    number = _number(text)
-    return text in _OK_WORDS if number is None else number == 0 or 200 <= number < 300  # noqa: PLR2004 - HTTP
+    if isinstance(value, str):
+        number = _number(value.strip())
+        return value.strip().lower() in _OK_WORDS if number is None else _is_ok(number)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value == 0 or 200 <= value < 300  # noqa: PLR2004 - HTTP
+    return not value
 
 
 def _is_error_status(value: Any) -> bool:
     text = _text(value).strip().lower()
-    return text in _FAILED_WORDS or (_number(text) or 0) >= 400  # noqa: PLR2004 - HTTP
+    return text in _FAILED_WORDS or (_number(text) or 0) >= 400 or _reason(text) is not None  # noqa: PLR2004 - HTTP
 
 
 def _error(fields: Mapping[str, Any], redact: Callable[[str], str]) -> ErrorBody:
     codes = [text for name in _CODES if (text := _text(fields.get(name))) and not _is_ok(text)]
-    statuses = [_text(fields.get(name)) for name in _STATUSES]
-    reasons = [reason for text in (*codes, *statuses) if (reason := _reason(text)) is not None]
+    codes += [text for name in _STATUSES if _is_error_status(text := _text(fields.get(name)))]
+    reasons = [reason for text in codes if (reason := _reason(text)) is not None]
     return ErrorBody(
         code=_short_code(codes[0] if codes else "", redact),
         request=_short_code(next((text for name in _REQUESTS if (text := _text(fields.get(name)))), ""), redact),
@@ -214,11 +225,9 @@ def _text(value: Any) -> str:
     """A text or a whole number as text; "" for anything else."""
     if isinstance(value, str):
         return clean_text(value)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return (
-        str(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**_MOST_DIGITS else ""
-    )
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < _MOST or value % 1:
+        return ""
+    return str(int(value))
 
 
 def _number(text: str) -> int | None:

@@ -22,8 +22,8 @@ class Permission:
     chinese: str
 
     def __str__(self) -> str:
-        """The name, with the place where the console offers it."""
-        return f"{self.name} ({self.console}, read-only)"
+        """The name, with the place where the console offers it, in English and Chinese."""
+        return f"{self.name} ({self.console} / Read-only, {self.chinese} / 只读)"
 
 
 USERS = Permission("base_user_read", "Organization Management / User", "组织管理 / 用户")

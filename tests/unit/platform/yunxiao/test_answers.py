@@ -134,9 +134,10 @@ ERRORS_UNDER_200: list[tuple[dict[str, Any], Reason, str]] = [
         {"code": "Forbidden", "message": "Current token has no permission to api.", "data": []},
         Reason.FORBIDDEN,
         "the error Forbidden although the HTTP status is 200: Current token has no permission to api; "
-        "the exporter's token lacks the permission base_user_read (Organization Management / User, read-only)",
+        "the exporter's token lacks the permission base_user_read "
+        "(Organization Management / User / Read-only, 组织管理 / 用户 / 只读)",
     ),
-    ({"errorMessage": "no such user", "data": []}, Reason.INVALID_RESPONSE, "(no code) although"),
+    ({"errorMessage": "no such user", "data": []}, Reason.INVALID_RESPONSE, "an error without a code although"),
     ({"errorMessage": "no such user", "data": []}, Reason.INVALID_RESPONSE, "200: no such user"),
     ({"errorDescription": "no such user", "data": []}, Reason.INVALID_RESPONSE, "200: no such user"),
     ({"message": "no such user", "data": []}, Reason.INVALID_RESPONSE, "200: no such user"),
@@ -155,20 +156,20 @@ ERRORS_UNDER_200: list[tuple[dict[str, Any], Reason, str]] = [
         "the error Forbidden (request r-1) although the HTTP status is 200: no",
     ),
     ({"error_code": "TooManyRequests", "data": []}, Reason.RATE_LIMITED, "the error TooManyRequests"),
-    ({"success": "false", "data": []}, Reason.INVALID_RESPONSE, "(no code)"),
-    ({"success": "False", "data": []}, Reason.INVALID_RESPONSE, "(no code)"),
-    ({"success": 0, "data": []}, Reason.INVALID_RESPONSE, "(no code)"),
-    ({"success": False, "code": 200, "data": []}, Reason.INVALID_RESPONSE, "(no code)"),
+    ({"success": "false", "data": []}, Reason.INVALID_RESPONSE, "an error without a code"),
+    ({"success": "False", "data": []}, Reason.INVALID_RESPONSE, "an error without a code"),
+    ({"success": 0, "data": []}, Reason.INVALID_RESPONSE, "an error without a code"),
+    ({"success": False, "code": 200, "data": []}, Reason.INVALID_RESPONSE, "an error without a code"),
     ({"success": False, "errorCode": "NotFound", "result": []}, Reason.NOT_FOUND, "the error NotFound"),
     ({"status": 401, "error": "Unauthorized"}, Reason.UNAUTHORIZED, "the error Unauthorized"),
     ({"status": 401, "error": "Unauthorized", "data": []}, Reason.UNAUTHORIZED, "the error Unauthorized"),
-    ({"status": 403, "data": []}, Reason.FORBIDDEN, "(no code)"),
-    ({"status": "error", "data": []}, Reason.INVALID_RESPONSE, "(no code)"),
+    ({"status": 403, "data": []}, Reason.FORBIDDEN, "the error 403 although"),
+    ({"status": "error", "data": []}, Reason.INVALID_RESPONSE, "the error error"),
     ({"status": 500, "error": "Internal Server Error"}, Reason.SERVER_ERROR, "the error InternalServerError"),
-    ({"statusCode": 404, "data": []}, Reason.NOT_FOUND, "(no code)"),
+    ({"statusCode": 404, "data": []}, Reason.NOT_FOUND, "the error 404"),
     ({"error": {"code": "Forbidden", "message": "no"}, "data": []}, Reason.FORBIDDEN, "the error Forbidden"),
-    ({"error": True, "data": []}, Reason.INVALID_RESPONSE, "(no code)"),
-    ({"errors": [{"message": "no"}], "data": []}, Reason.INVALID_RESPONSE, "(no code)"),
+    ({"error": True, "data": []}, Reason.INVALID_RESPONSE, "an error without a code"),
+    ({"errors": [{"message": "no"}], "data": []}, Reason.INVALID_RESPONSE, "an error without a code"),
     ({"code": "BadRequest", "data": []}, Reason.BAD_REQUEST, "asked for user id u1"),
     ({"code": "UnsupportedInCurrentEnv", "data": []}, Reason.UNSUPPORTED, "the error UnsupportedInCurrentEnv"),
     ({"code": "Throttling.User", "data": []}, Reason.RATE_LIMITED, "the error Throttling.User"),
@@ -214,7 +215,8 @@ STATUSES: list[tuple[int, dict[str, Any], Reason, str]] = [
         {"errorCode": "Forbidden", "errorMessage": "Current token has no permission to api."},
         Reason.FORBIDDEN,
         "HTTP 403 Forbidden: Current token has no permission to api; "
-        "the exporter's token lacks the permission base_user_read (Organization Management / User, read-only)",
+        "the exporter's token lacks the permission base_user_read "
+        "(Organization Management / User / Read-only, 组织管理 / 用户 / 只读)",
     ),
     (
         403,
@@ -235,7 +237,8 @@ STATUSES: list[tuple[int, dict[str, Any], Reason, str]] = [
         {"errorCode": "Forbidden", "errorMessage": "没有权限。"},
         Reason.FORBIDDEN,
         "HTTP 403 Forbidden: 没有权限; "
-        "the call needs the permission base_user_read (Organization Management / User, read-only)",
+        "the call needs the permission base_user_read "
+        "(Organization Management / User / Read-only, 组织管理 / 用户 / 只读)",
     ),
     (404, {"errorCode": "NotFound", "traceId": "t-1"}, Reason.NOT_FOUND, "HTTP 404 NotFound (request t-1)"),
     (

@@ -21,11 +21,15 @@ from exporter.platform.yunxiao.error_body import ErrorBody, RefusedError, check_
         (b'{"errorCode": 7}', "7"),
         (b'{"errorCode": 7.5}', ""),
         (b'{"errorCode": 1e300}', ""),
+        (b'{"errorCode": 40100000001}', "40100000001"),
+        (b'{"errorCode": -1}', "-1"),
         (b'{"errorCode": {"a": 1}}', ""),
         (b'{"Code": "X", "TraceId": "t"}', "X (request t)"),
         (b'{"error_code": "X", "trace_id": 9}', "X (request 9)"),
         (b'{"code": "200", "error": "X"}', "X"),
         (b'{"error": {"code": "X", "requestId": "r", "error": {"code": "Y"}}}', "X (request r)"),
+        (b'{"status": 401, "requestId": "r"}', "401 (request r)"),
+        (b'{"status": "enabled", "requestId": "r"}', ""),
         (b'{"requestId": "r-1"}', ""),
         (b"<html>", ""),
         (b"[]", ""),
@@ -107,6 +111,12 @@ def test_no_part_of_a_secret_is_left_where_a_text_is_cut_or_loses_characters(bef
         {"error": False, "errors": [], "data": []},
         {"status": "enabled", "data": []},
         {"status": 200, "data": []},
+        {"code": 200, "message": "no data", "data": []},
+        {"status": "ok", "message": "no data", "data": []},
+        {"success": "OK", "data": []},
+        {"result": True, "data": []},
+        {"result": "success", "data": []},
+        {"id": "u1", "status": "FORBIDDEN"},
         {"id": "u1", "code": "E-7", "status": 404, "message": "hello", "error": "none of yours"},
         {"userId": "u1", "Status": "FAILED"},
     ],
@@ -116,10 +126,28 @@ def test_these_are_no_errors(fields: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "fields", [{"id": "u1", "errorCode": "X"}, {"id": "u1", "success": False}, {"id": "", "code": "X"}]
+    "fields",
+    [
+        {"id": "u1", "errorCode": "X"},
+        {"id": "u1", "success": False},
+        {"id": "", "code": "X"},
+        {"id": 1, "code": "X", "data": []},  # the id of a call
+        {"errorCode": 40100000001, "data": []},
+        {"errorCode": 7.5, "data": []},
+        {"errorCode": -1, "data": []},
+        {"errorCode": {"a": 1}, "data": []},
+        {"errorCode": True, "data": []},
+        {"success": "no", "data": []},
+        {"success": [], "data": []},
+        {"status": "FORBIDDEN", "data": []},
+        {"status": "fail", "data": []},
+        {"result": False, "data": []},
+        {"result": "fail", "data": []},
+        {"result": "", "data": []},
+    ],
 )
-def test_an_id_does_not_hide_an_error(fields: dict[str, Any]) -> None:
-    with pytest.raises(RefusedError, match=r"the error (X|\(no code\))"):
+def test_these_are_errors(fields: dict[str, Any]) -> None:
+    with pytest.raises(RefusedError, match=r"the error |an error without a code"):
         check_success(fields_of(fields))
 
 

@@ -29,5 +29,5 @@ def test_the_call_for_the_caller_has_no_documented_permission() -> None:
 
 
 def test_a_permission_is_written_with_its_place_in_the_console() -> None:
-    assert str(USERS) == "base_user_read (Organization Management / User, read-only)"
+    assert str(USERS) == "base_user_read (Organization Management / User / Read-only, 组织管理 / 用户 / 只读)"
     assert USERS.chinese == "组织管理 / 用户"

@@ -40,7 +40,8 @@ def test_the_status_decides_unless_the_code_says_unsupported(status: int, named:
             TOKENS,
             Reason.FORBIDDEN,
             ErrorBody(message=NO_SCOPE.upper()),
-            "the exporter's token lacks the permission base_user_read (Organization Management / User, read-only)",
+            "the exporter's token lacks the permission base_user_read "
+            "(Organization Management / User / Read-only, 组织管理 / 用户 / 只读)",
         ),
         (
             TOKENS,
