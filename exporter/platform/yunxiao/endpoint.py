@@ -128,15 +128,16 @@ class Endpoint:
 
         Raises:
             ApiError: the request failed, or was cancelled.
+            StoppedError: it was cancelled after the answer had been read.
         """
         with self._session.call(self._target.timeout) as call, _ended_by(stop, call):
             try:
-                return self._send(call, question, token)
+                return self._send(call, question, token, stop)
             finally:
                 if call.resent:
                     self._resent()
 
-    def _send(self, call: Call, question: Question, token: Secret) -> Answer:
+    def _send(self, call: Call, question: Question, token: Secret, stop: Stop) -> Answer:
         """Send one request and read the complete answer; turn the exceptions of the libraries into an `ApiError`."""
         timeout = self._target.timeout
         try:
@@ -155,7 +156,7 @@ class Endpoint:
                 # A body without a length looks complete when its connection is shut down.
                 failure = out_of_time(timeout)
             else:
-                body = self._readable(status, headers, body, token)
+                body = without_token(self._in_utf8(status, headers, body, stop), token.reveal())
                 reported = self._reported(question, status, headers, body)
                 if reported is None:
                     return body, headers
@@ -175,14 +176,16 @@ class Endpoint:
                 raise out_of_time(self._target.timeout)
         return parts.getvalue()
 
-    def _readable(self, status: int, headers: Mapping[str, str], body: bytes, token: Secret) -> bytes:
-        """The body in UTF-8 and without the token; as it is if it is too large anyway."""
+    def _in_utf8(self, status: int, headers: Mapping[str, str], body: bytes, stop: Stop) -> bytes:
+        """The body in UTF-8; as it is if it is too large anyway."""
         if len(body) > BODY_LIMIT:
             return body
-        converted = as_utf8(body, headers.get("Content-Type"), BODY_LIMIT)
+        # A conversion takes the memory of another body.
+        with self._large_answers.turn(len(body), stop):
+            converted = as_utf8(body, headers.get("Content-Type"), BODY_LIMIT)
         if converted.damaged and status == _OK:
             self._damaged()
-        return without_token(converted.body, token.reveal())
+        return converted.body
 
     def _reported(self, question: Question, status: int, headers: Mapping[str, str], body: bytes) -> ApiError | None:
         """The error that an answer reports, by its status or in its body; None if it reports none."""
