@@ -69,16 +69,16 @@ def _setting(name: str, environ: Mapping[str, str]) -> tuple[str, str]:
 def _checked(url: str, variable: str) -> str:
     """The URL of a proxy, with its scheme."""
     whole = url if "://" in url else f"http://{url}"
+    scheme = whole.partition(":")[0].lower()
+    if scheme.startswith("socks"):
+        hint = "set proxy_url to an HTTP proxy, or list the host in NO_PROXY"
+        raise ValueError(explained(f"{variable} is a SOCKS proxy, which is not supported", hint))
     try:
         parts = urlsplit(whole)
-        host, _ = parts.hostname, parts.port
+        valid = parts.hostname and parts.port != 0 and not any(char.isspace() for char in whole)
     except ValueError:
-        host = None
-    else:
-        if parts.scheme.startswith("socks"):
-            problem = f"{variable} is a {parts.scheme} proxy, and SOCKS is not supported"
-            raise ValueError(explained(problem, "set proxy_url to an HTTP proxy, or list the host in NO_PROXY"))
-    if not host or parts.scheme not in _PORTS or any(char.isspace() for char in whole):
+        valid = False
+    if not valid or scheme not in _PORTS:
         hint = "write http:// or https://, a host and optionally a port"
         raise ValueError(explained(f"{variable} is not a valid URL of an HTTP proxy", hint))
     return whole
@@ -146,7 +146,10 @@ def _exempt(entry: str) -> _Exempt | None:
     if (address := _address(parts["name"].strip("[]"))) is not None:
         return _Exempt(address, port)
     domain = _DOMAIN.fullmatch(parts["name"])
-    return None if domain is None else _Exempt(domain["name"], port)
+    # No name ends in a number: this is the beginning of an address.
+    if domain is None or domain["name"].rpartition(".")[2].isdecimal():
+        return None
+    return _Exempt(domain["name"], port)
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

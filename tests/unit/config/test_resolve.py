@@ -16,7 +16,7 @@ def test_a_proxy_comes_from_the_environment_unless_no_proxy_matches() -> None:
     [
         (
             {"ALL_PROXY": "socks5://me:hunter2@proxy:1080"},
-            "ALL_PROXY is a socks5 proxy, and SOCKS is not supported; set",
+            "ALL_PROXY is a SOCKS proxy, which is not supported; set",
         ),
         ({"HTTPS_PROXY": "http://me:hunter2@"}, "HTTPS_PROXY is not a valid URL of an HTTP proxy; write http://"),
         (
