@@ -52,7 +52,8 @@ _MEANINGS = {
     ),
     Reason.NOT_FOUND: "the platform does not know the user, or the endpoint does not have the call; check the user id",
     Reason.BAD_REQUEST: (
-        "the platform calls the request invalid (HTTP 400): a malformed user id, or a page beyond what it lists"
+        "the platform calls the request invalid (HTTP 400): a malformed user id, or a page beyond what it lists; "
+        "check the id in the detail"
     ),
     Reason.UNSUPPORTED: (
         "this edition of the platform, or this kind of token, does not offer the call; only the Enterprise Dedicated "
