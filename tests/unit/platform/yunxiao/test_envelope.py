@@ -97,3 +97,41 @@ def test_no_body_does_more_than_a_wire_error(body: bytes) -> None:
         list_in_large(body, "things")
     with contextlib.suppress(RefusedError):
         check_reported(body)
+
+
+small_values = st.none() | st.booleans() | st.integers(-1, 500) | st.sampled_from(["", "0", "Forbidden", "ok", "x"])
+envelopes: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {},
+    optional={
+        "errorCode": small_values,
+        "Code": small_values,
+        "error": small_values | st.fixed_dictionaries({"code": small_values}),
+        "message": small_values,
+        "error_message": small_values,
+        "success": small_values,
+        "status": small_values,
+        "id": small_values,
+        "data": small_values | st.lists(small_values, max_size=2) | st.fixed_dictionaries({"data": st.just([])}),
+        "result": small_values | st.lists(small_values, max_size=2),
+    },
+)
+
+
+def outcome(read: Any) -> Any:
+    try:
+        return read()
+    except RefusedError as error:
+        return error.described(str)
+    except WireError:
+        return "no list"
+
+
+@given(envelopes)
+def test_small_and_large_envelopes_mean_the_same(envelope: dict[str, Any]) -> None:
+    # A lone surrogate makes the fast decoder refuse the body.
+    bodies = [json.dumps(envelope), json.dumps(envelope | {"z": "\ud800"})]
+    expected = outcome(lambda: list_in(envelope, "things"))
+    for body in bodies:
+        assert outcome(lambda body=body: json.loads(f"[{large(body)}]")) == expected
+    refusal = expected if isinstance(expected, str) and expected != "no list" else None
+    assert outcome(lambda: check_reported(bodies[0].encode())) == refusal
