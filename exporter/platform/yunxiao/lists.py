@@ -80,9 +80,10 @@ class ListReader:
     def __init__(self, client: Directory, redact: Callable[[str], str] = unchanged) -> None:
         self._client = client
         self._redact = redact
-        self._per_page = PER_PAGE
-        # Of the lists with several pages in this round: the smallest size of a page.
-        self._page_size: int | None = None
+        # By path: the entries to request for a page, where that is not the usual number.
+        self._per_page: dict[str, int] = {}
+        # By path: the size of pages in this round, of lists with several pages.
+        self._page_sizes: dict[str, int] = {}
 
     def read(
         self,
@@ -121,10 +122,11 @@ class ListReader:
 
             return all_pages(fetch, id_of, per_page=per_page, paged=paged)
 
+        per_page = self._per_page.get(path, PER_PAGE)
         try:
-            listing = read(self._per_page)
+            listing = read(per_page)
         except TooLongError:
-            if self._per_page == PER_PAGE:
+            if per_page == PER_PAGE:
                 raise
             # The last entries below the limit of the platform are on a page that begins below it and ends above.
             listing = read(PER_PAGE)
@@ -134,14 +136,14 @@ class ListReader:
             call = self._redact(f"{operation}, GET /oapi/v1/{path}")
             raise ApiError(error.reason, f"{error.detail}; the call was {call}", status=error.status) from None
         if listing.pages > 1:
-            self._page_size = min(self._page_size or PER_PAGE, listing.page_size)
+            self._page_sizes[path] = min(self._page_sizes.get(path, PER_PAGE), listing.page_size)
         return listing
 
     def next_round(self) -> None:
         """Begin the next round, after one in which all lists were read."""
-        varied = self._per_page == PER_PAGE and self._page_size is not None
-        self._per_page = max(1, (self._page_size or 0) - _STEP) if varied else PER_PAGE
-        self._page_size = None
+        varied = self._per_page
+        self._per_page = {path: max(1, size - _STEP) for path, size in self._page_sizes.items() if path not in varied}
+        self._page_sizes = {}
 
     def _entries(
         self, body: bytes, parse: Callable[[bytes, Fields], Sequence[T | None]], page: int

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 PER_PAGE = 100
 """Entries requested for a page: the most that the platform returns."""
-MOST_PAGES = 2000
+MOST_PAGES = 2500
 """Limit for the pages of a list; one with more is taken for endless."""
-MOST_ENTRIES = MOST_PAGES * PER_PAGE
-"""Limit for the entries of a list: 200,000."""
+MOST_ENTRIES = 200_000
+"""Limit for the entries of a list."""
 REFUSED_BEYOND = 10_000
 """Entries after which the platform refuses some lists: a page whose number times its size is larger gets HTTP 400."""
 _BAD_REQUEST = 400

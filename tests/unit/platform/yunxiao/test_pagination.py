@@ -77,7 +77,7 @@ def test_an_endless_list_is_an_error() -> None:
     def fetch(page: int) -> tuple[Sequence[str | None], Mapping[str, str]]:
         return [f"u{page}"], {"x-total-pages": "999999999"}
 
-    with pytest.raises(PagingError, match="more than 2000 pages"):
+    with pytest.raises(PagingError, match="more than 2500 pages"):
         read(fetch)
 
 
