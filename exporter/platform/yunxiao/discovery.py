@@ -44,7 +44,7 @@ class Discoverer:
         self._lists = ListReader(client, redact)
         self._departments = Departments(organization, self._lists)
         self._selection = Selection(config)
-        # The ids on a list with several pages when it was last read; None if there is no such list.
+        # The ids on the list when it was last read, if it has several pages and did not seem to change meanwhile.
         self._listed: frozenset[str] | None = None
         # Whether the platform has refused to list the users of all departments at once.
         self._by_department = False
@@ -88,9 +88,9 @@ class Discoverer:
     def _is_complete(self, listings: list[Listing[Person]]) -> bool:
         """Whether a user who is not on the lists is certainly not on the platform. Remembers the ids listed now.
 
-        It is certain for a single list, which comes with its total. If it has several pages, a user may have left while
-        it was read, so that another is on none of them; the total stays the same if a third one has joined. Then that
-        one is on the list, and was not on the previous one.
+        It is certain for a single list that comes with its total. But while a list with several pages is read, a user
+        may leave, so that another one is on none of its pages; the total is the same again if a third one joins. Then
+        that one is on the list, and was not on the list before.
         """
         config = self._config
         before, self._listed = self._listed, None
@@ -98,10 +98,10 @@ class Discoverer:
             # A user may have moved between two lists, or a list of organizations or departments may be incomplete.
             return False
         (listing,) = listings
-        if listing.pages <= 1:
+        if not listing.settled or listing.pages <= 1:
             return listing.settled
         self._listed = frozenset(person.user_id for person in listing.entries)
-        return listing.settled and before is not None and self._listed <= before
+        return before is not None and self._listed <= before
 
     def _places(self, stop: Stop) -> list[Place]:
         config = self._config
