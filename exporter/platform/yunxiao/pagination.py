@@ -30,7 +30,6 @@ MOST_ENTRIES = 200_000
 REFUSED_BEYOND = 10_000
 """Entries after which the platform refuses some lists: a page whose number times its size is larger gets HTTP 400."""
 _BAD_REQUEST = 400
-_NOT_FOUND = 404
 
 
 class PagingError(ApiError):
@@ -43,8 +42,8 @@ class PagingError(ApiError):
 class TooLongError(ApiError):
     """The platform refuses the rest of a list because of its length."""
 
-    def __init__(self, refusal: ApiError) -> None:
-        detail = f"{refusal.detail}; the platform does not list more than {REFUSED_BEYOND} entries"
+    def __init__(self, refusal: ApiError, entries: int) -> None:
+        detail = f"{refusal.detail}; the list is too long for the platform, which refuses it after {entries} entries"
         super().__init__(refusal.reason, detail, status=refusal.status)
 
 
@@ -138,8 +137,8 @@ def all_pages(
         except ApiError as error:
             if not announced and _is_the_end(error, page * per_page, reading):
                 return reading.listing()
-            if error.status == _BAD_REQUEST and page * per_page > REFUSED_BEYOND:
-                raise TooLongError(error) from None
+            if error.status == _BAD_REQUEST and page > 1:
+                raise TooLongError(error, reading.received) from None
             raise
         headers = PageHeaders.of(raw, page)
         is_new, is_first = reading.add(entries, headers.total)
@@ -166,4 +165,4 @@ def _is_the_end(error: ApiError, entries: int, reading: _Reading[T]) -> bool:
     """
     if error.status == _BAD_REQUEST:
         return entries <= REFUSED_BEYOND or reading.last_size < reading.page_size
-    return error.status == _NOT_FOUND
+    return error.reason is Reason.NOT_FOUND

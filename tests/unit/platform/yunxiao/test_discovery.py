@@ -301,7 +301,7 @@ def staff(number: int, department: str) -> list[dict[str, Any]]:
 
 
 def test_a_list_that_is_too_long_for_the_platform_names_the_way_out() -> None:
-    too_long = "HTTP 400 BadRequest; the platform does not list more than 10000 entries; "
+    too_long = "HTTP 400 BadRequest; the list is too long for the platform, which refuses it after 10000 entries; "
     with pytest.raises(ApiError) as caught:
         find(LongDirectory(staff(10_001, "d2")))
     assert caught.value.detail == (f"{too_long}set users.discover.departments, then users are listed by department")

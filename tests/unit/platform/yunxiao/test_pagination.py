@@ -222,9 +222,9 @@ def test_pages_of_different_sizes_are_all_read() -> None:
     assert read(lambda page: (pages[page], {})) == tuple(people(100))
 
 
-@pytest.mark.parametrize("status", [400, 404])
-def test_an_error_for_a_page_that_need_not_exist_ends_the_list(status: int) -> None:
-    beyond = ApiError(Reason.NOT_FOUND, f"HTTP {status}", status=status)
+@pytest.mark.parametrize(("reason", "status"), [(Reason.NOT_FOUND, 404), (Reason.INVALID_RESPONSE, 400)])
+def test_an_error_for_a_page_that_need_not_exist_ends_the_list(reason: Reason, status: int) -> None:
+    beyond = ApiError(reason, f"HTTP {status}", status=status)
     assert read(Server(people(30), 100, beyond=beyond)) == tuple(people(30))
     with pytest.raises(ApiError, match=f"HTTP {status}"):  # page 2 should exist after a full page 1
         read(Server(people(100), 100, beyond=beyond))
@@ -252,18 +252,26 @@ def test_a_short_page_that_is_repeated_is_the_complete_list() -> None:
             read(lambda _, headers=headers: (people(30), headers))  # type: ignore[misc]
 
 
-def test_a_list_beyond_10000_entries_is_refused_as_too_long() -> None:
+def test_a_list_that_the_platform_refuses_to_continue_is_too_long() -> None:
     refusal = ApiError(Reason.INVALID_RESPONSE, "HTTP 400 BadRequest", status=400)
     server = Server(people(10_000), 100, beyond=refusal)
     with pytest.raises(TooLongError) as caught:
         read(server)
-    assert caught.value.detail == "HTTP 400 BadRequest; the platform does not list more than 10000 entries"
+    assert (
+        caught.value.detail
+        == "HTTP 400 BadRequest; the list is too long for the platform, which refuses it after 10000 entries"
+    )
     assert (caught.value.reason, caught.value.status) == (Reason.INVALID_RESPONSE, 400)
     # The last page is shorter than the others: there are no more entries.
     assert len(read(Server(people(9_950), 100, beyond=refusal))) == 9_950
     # Pages of 50 do not show that: the limit counts the size that was requested.
-    with pytest.raises(TooLongError):
+    with pytest.raises(TooLongError, match="after 5000 entries"):
         read(Server(people(5_000), 50, beyond=refusal))
+    # Another limit than that of 10,000, and a request that is wrong by itself.
+    with pytest.raises(TooLongError, match="after 200 entries"):
+        read(Server(people(200), 100, beyond=refusal))
+    with pytest.raises(ApiError, match=r"HTTP 400 BadRequest$"):
+        read(Server([], 100, beyond=refusal))
 
 
 @pytest.mark.parametrize(
