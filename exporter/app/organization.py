@@ -265,9 +265,9 @@ def _ids(users: Iterable[User]) -> frozenset[str]:
 def _finds_the_same(before: OrganizationSettings, after: OrganizationSettings) -> bool:
     """Whether discovery reads the same lists. Filters by name do not matter: lists have users that these leave out."""
     keys = ("source", "organization_id", "organization_in_path", "status", "departments")
-    one, other = before.config.users.discover, after.config.users.discover
-    return before.config.endpoint == after.config.endpoint and all(
-        getattr(one, key, None) == getattr(other, key, None) for key in keys
+    one, other = before.config, after.config
+    return (one.endpoint, one.host_header) == (other.endpoint, other.host_header) and all(
+        getattr(one.users.discover, key, None) == getattr(other.users.discover, key, None) for key in keys
     )
 
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from exporter.common.cancellation import Stop
-    from exporter.platform.yunxiao.lists import ListReader, Place
+    from exporter.platform.yunxiao.lists import ListReader
+    from exporter.platform.yunxiao.places import Place
 
 _log = structlog.get_logger(__name__)
 _MOST_DEPARTMENTS = 10_000

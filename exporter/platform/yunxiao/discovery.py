@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import structlog
 
@@ -11,10 +10,10 @@ from exporter.model.state import Reason
 from exporter.model.user import Owner, User
 from exporter.platform.base import ApiError, FoundUsers, Operation
 from exporter.platform.yunxiao.departments import Departments
-from exporter.platform.yunxiao.directory import Person, parse_members, parse_organizations, parse_users
 from exporter.platform.yunxiao.fields import USER_TEXT, Fields, unchanged
-from exporter.platform.yunxiao.lists import Directory, ListReader, Place
+from exporter.platform.yunxiao.lists import Directory, ListReader
 from exporter.platform.yunxiao.pagination import Listing, TooLongError
+from exporter.platform.yunxiao.places import Place, find_places
 from exporter.platform.yunxiao.selection import Selection
 
 if TYPE_CHECKING:
@@ -22,8 +21,11 @@ if TYPE_CHECKING:
 
     from exporter.common.cancellation import Stop
     from exporter.config.discovery import Discover
+    from exporter.platform.yunxiao.directory import Person
 
 _log = structlog.get_logger(__name__)
+_ENOUGH = 2
+"""Lists that are kept until all have been read: it matters whether there are several."""
 
 
 class Discoverer:
@@ -60,7 +62,7 @@ class Discoverer:
             ApiError: a list could not be read to its end; `PagingError` if its pages are inconsistent.
             StoppedError: the calls were cancelled.
         """
-        places = self._places(stop)
+        places = find_places(self._config, self._lists, stop)
         selected: dict[str, Person] = {}
         unselected: set[str] = set()
         listings: list[Listing[Person]] = []
@@ -68,7 +70,7 @@ class Discoverer:
         for place in places:
             departments = self._wanted_departments(place, missing, stop)
             for listing, by_department in self._people(place, departments, stop):
-                listings.append(listing)
+                listings = [*listings, listing][:_ENOUGH]
                 for person in listing.entries:
                     if not self._selection.selects(person):
                         unselected.add(person.user_id)
@@ -103,41 +105,6 @@ class Discoverer:
         self._listed = frozenset(person.user_id for person in listing.entries)
         return before is not None and self._listed <= before
 
-    def _places(self, stop: Stop) -> list[Place]:
-        config = self._config
-        if config.source == "users":
-            return [
-                Place(
-                    Operation.LIST_USERS,
-                    "platform/users",
-                    parse_users,
-                    "platform/departments",
-                    status=config.status and config.status.lower(),
-                    takes_department=True,
-                )
-            ]
-        if config.organization_id is not None:
-            return [self._organization(config.organization_id)]
-        try:
-            ids = self._organization_ids(stop)
-        except ApiError as error:
-            # Editions without organizations in their paths may have no list of organizations: there is only one.
-            if config.organization_in_path or not error.not_offered:
-                raise
-            return [self._organization(None)]
-        return [self._organization(one) for one in ids]
-
-    def _organization_ids(self, stop: Stop) -> tuple[str, ...]:
-        path = "platform/organizations"
-        return self._lists.read(Operation.LIST_ORGANIZATIONS, path, {}, parse_organizations, str, stop).entries
-
-    def _organization(self, organization_id: str | None) -> Place:
-        if organization_id is None or not self._config.organization_in_path:
-            query = {} if organization_id is None else {"organizationId": organization_id}
-            return Place(Operation.LIST_MEMBERS, "platform/members", parse_members, "platform/departments", query)
-        base = f"platform/organizations/{quote(organization_id, safe='')}"
-        return Place(Operation.LIST_MEMBERS, f"{base}/members", parse_members, f"{base}/departments")
-
     def _wanted_departments(self, place: Place, missing: set[str], stop: Stop) -> set[str] | None:
         """The ids of the configured departments and all below them; None if none are configured."""
         roots = self._config.departments
@@ -165,7 +132,8 @@ class Discoverer:
             try:
                 yield self._list(place, {"deptId": one}, stop), True
             except TooLongError as error:
-                raise _with_advice(error, f"set users.discover.departments to departments below {one}") from None
+                advice = f"set users.discover.departments to departments below {self._redact(one)}"
+                raise _with_advice(error, advice) from None
 
     def _list(self, place: Place, query: dict[str, str], stop: Stop) -> Listing[Person]:
         status = {} if place.status is None else {"status": place.status}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from exporter.platform.base import ApiError
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
 
     from exporter.common.cancellation import Stop
     from exporter.platform.base import Operation
-    from exporter.platform.yunxiao.directory import Person
 
 T = TypeVar("T")
 _STEP = 3
@@ -41,29 +39,6 @@ class Directory(Protocol):
     def count_truncated(self, field: str, count: int) -> None:
         """Count fields that were too long and were cut."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The calls that list the users of the enterprise, or the members of one organization.
-
-    Attributes:
-        operation: the call that lists people.
-        path: its path.
-        parse: reads its answers.
-        departments_path: the path of the call that lists departments.
-        query: parameters of both calls.
-        status: the status to request, in lower case; None for no such parameter.
-        takes_department: whether people can be requested by department.
-    """
-
-    operation: Operation
-    path: str
-    parse: Callable[[bytes, Fields], Sequence[Person | None]]
-    departments_path: str
-    query: dict[str, str] = field(default_factory=dict)
-    status: str | None = None
-    takes_department: bool = False
 
 
 class ListReader:

@@ -11,7 +11,8 @@ from exporter.model.state import Reason
 from exporter.platform.base import ApiError, Operation
 from exporter.platform.yunxiao.departments import Departments
 from exporter.platform.yunxiao.directory import parse_users
-from exporter.platform.yunxiao.lists import ListReader, Place
+from exporter.platform.yunxiao.lists import ListReader
+from exporter.platform.yunxiao.places import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
