@@ -108,8 +108,8 @@ class ListReader:
         except ApiError as error:
             if not error.not_offered:
                 raise
-            call = self._redact(f"{operation}, GET /oapi/v1/{path}")
-            raise ApiError(error.reason, f"{error.detail}; the call was {call}", status=error.status) from None
+            call = self._redact(f"{operation} (GET /oapi/v1/{path})")
+            raise ApiError(error.reason, f"{error.detail}; failed call: {call}", status=error.status) from None
         if listing.pages > 1:
             self._page_sizes[path] = min(self._page_sizes.get(path, PER_PAGE), listing.page_size)
         return listing

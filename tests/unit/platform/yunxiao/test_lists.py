@@ -106,8 +106,8 @@ def test_entries_without_an_id_are_counted_and_a_page_of_them_is_an_error() -> N
 @pytest.mark.parametrize(
     ("reason", "status", "words"),
     [
-        (Reason.FORBIDDEN, 403, "HTTP 403; the call was list_organizations, GET /oapi/v1/platform/organizations"),
-        (Reason.NOT_FOUND, 404, "HTTP 404; the call was list_organizations, GET /oapi/v1/platform/organizations"),
+        (Reason.FORBIDDEN, 403, "HTTP 403; failed call: list_organizations (GET /oapi/v1/platform/organizations)"),
+        (Reason.NOT_FOUND, 404, "HTTP 404; failed call: list_organizations (GET /oapi/v1/platform/organizations)"),
         (Reason.SERVER_ERROR, 500, "HTTP 500"),
         (Reason.UNAUTHORIZED, 401, "HTTP 401"),
     ],
@@ -130,5 +130,5 @@ def test_a_secret_in_the_path_is_replaced(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(Client, "page", refuse)
     reader = ListReader(Client(1), lambda text: text.replace("s3cret", "[redacted]"))
-    with pytest.raises(ApiError, match=r"GET /oapi/v1/platform/\[redacted\]$"):
+    with pytest.raises(ApiError, match=r"GET /oapi/v1/platform/\[redacted\]\)$"):
         reader.read(Operation.LIST_MEMBERS, "platform/s3cret", {}, parse_organizations, str, Stop())
