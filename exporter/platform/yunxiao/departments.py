@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 _MOST_DEPARTMENTS = 10_000
 """Limit for the departments below one; a tree with more is taken for endless."""
-_BAD_REQUEST = 400
 
 
 class Departments:
@@ -135,4 +134,4 @@ class Departments:
 
 def _is_unknown(error: ApiError) -> bool:
     """Whether the platform does not know a department; some lists answer 400 for an unknown id."""
-    return error.reason is Reason.NOT_FOUND or (error.status == _BAD_REQUEST and error.reason is not Reason.UNSUPPORTED)
+    return error.reason in {Reason.NOT_FOUND, Reason.BAD_REQUEST}

@@ -29,7 +29,6 @@ MOST_ENTRIES = 200_000
 """Limit for the entries of a list."""
 REFUSED_BEYOND = 10_000
 """Entries after which the platform refuses some lists: a page whose number times its size is larger gets HTTP 400."""
-_BAD_REQUEST = 400
 
 
 class PagingError(ApiError):
@@ -137,7 +136,7 @@ def all_pages(
         except ApiError as error:
             if not announced and _is_the_end(error, page * per_page, reading):
                 return reading.listing()
-            if error.status == _BAD_REQUEST and page > 1:
+            if error.reason is Reason.BAD_REQUEST and page > 1:
                 raise TooLongError(error, reading.received) from None
             raise
         headers = PageHeaders.of(raw, page)
@@ -163,6 +162,6 @@ def _is_the_end(error: ApiError, entries: int, reading: _Reading[T]) -> bool:
 
     Where the platform refuses long lists, a refused page may exist; it does not after a page shorter than the others.
     """
-    if error.status == _BAD_REQUEST:
+    if error.reason is Reason.BAD_REQUEST:
         return entries <= REFUSED_BEYOND or reading.last_size < reading.page_size
     return error.reason is Reason.NOT_FOUND

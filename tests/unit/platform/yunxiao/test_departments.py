@@ -70,7 +70,7 @@ def test_departments_are_found_with_all_below_them() -> None:
     [
         (UNKNOWN, True),
         # A bad request: the id is unknown or has another form.
-        (ApiError(Reason.INVALID_RESPONSE, "HTTP 400 BadRequest", status=400), True),
+        (ApiError(Reason.BAD_REQUEST, "HTTP 400 BadRequest", status=400), True),
         (ApiError(Reason.UNSUPPORTED, "HTTP 400 UnsupportedInCurrentEnv", status=400), False),
         (ApiError(Reason.FORBIDDEN, "HTTP 403", status=403), False),
         (ApiError(Reason.SERVER_ERROR, "HTTP 500", status=500), False),

@@ -271,7 +271,7 @@ def test_a_page_with_too_many_entries_is_an_error() -> None:
         find(directory)
 
 
-REFUSED = ApiError(Reason.INVALID_RESPONSE, "HTTP 400 BadRequest", status=400)
+REFUSED = ApiError(Reason.BAD_REQUEST, "HTTP 400 BadRequest", status=400)
 
 
 class LongDirectory(Directory):

@@ -37,7 +37,7 @@ class Client:
         page, per_page = int(query["page"]), int(query["perPage"])
         self.asked.append((page, per_page))
         if page * per_page > 10_000:
-            raise ApiError(Reason.INVALID_RESPONSE, "HTTP 400 BadRequest", status=400)
+            raise ApiError(Reason.BAD_REQUEST, "HTTP 400 BadRequest", status=400)
         size = min(per_page, self.cap)
         return json.dumps(self.entries[(page - 1) * size : page * size]).encode(), {}
 

@@ -222,7 +222,7 @@ def test_pages_of_different_sizes_are_all_read() -> None:
     assert read(lambda page: (pages[page], {})) == tuple(people(100))
 
 
-@pytest.mark.parametrize(("reason", "status"), [(Reason.NOT_FOUND, 404), (Reason.INVALID_RESPONSE, 400)])
+@pytest.mark.parametrize(("reason", "status"), [(Reason.NOT_FOUND, 404), (Reason.BAD_REQUEST, 400)])
 def test_an_error_for_a_page_that_need_not_exist_ends_the_list(reason: Reason, status: int) -> None:
     beyond = ApiError(reason, f"HTTP {status}", status=status)
     assert read(Server(people(30), 100, beyond=beyond)) == tuple(people(30))
@@ -253,7 +253,7 @@ def test_a_short_page_that_is_repeated_is_the_complete_list() -> None:
 
 
 def test_a_list_that_the_platform_refuses_to_continue_is_too_long() -> None:
-    refusal = ApiError(Reason.INVALID_RESPONSE, "HTTP 400 BadRequest", status=400)
+    refusal = ApiError(Reason.BAD_REQUEST, "HTTP 400 BadRequest", status=400)
     server = Server(people(10_000), 100, beyond=refusal)
     with pytest.raises(TooLongError) as caught:
         read(server)
@@ -261,7 +261,7 @@ def test_a_list_that_the_platform_refuses_to_continue_is_too_long() -> None:
         caught.value.detail
         == "HTTP 400 BadRequest; the list is too long for the platform, which refuses it after 10000 entries"
     )
-    assert (caught.value.reason, caught.value.status) == (Reason.INVALID_RESPONSE, 400)
+    assert (caught.value.reason, caught.value.status) == (Reason.BAD_REQUEST, 400)
     # The last page is shorter than the others: there are no more entries.
     assert len(read(Server(people(9_950), 100, beyond=refusal))) == 9_950
     # Pages of 50 do not show that: the limit counts the size that was requested.
