@@ -48,7 +48,9 @@ some_tokens = st.lists(
         Token,
         texts,
         texts,
-        st.lists(texts, max_size=2, unique=True).map(tuple),
+        st.lists(texts | st.sampled_from(["base_user_read", "base_user_read_write"]), max_size=3, unique=True).map(
+            tuple
+        ),
         st.none() | st.integers(-100, 0).map(lambda days: NOW + days * DAY),
         st.none() | st.just(NEVER) | st.floats(min_value=NOW - 100 * DAY, max_value=NOW + 100 * DAY),
     ),
@@ -87,6 +89,7 @@ def about_state(samples: Samples) -> Samples:
         dict,
         per_token=st.booleans(),
         per_permission=st.booleans(),
+        permission_lost=st.booleans(),
         relative=st.booleans(),
         expiring_within=st.none() | st.just("30d"),
         max_series=st.sampled_from([1000, 1_000_000]),

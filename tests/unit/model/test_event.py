@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.builders import DAY, NOW, a_failure, a_state, a_token, a_user
 
 from exporter.model.event import Change, Event, events
+from exporter.model.permission import granted
 from exporter.model.state import UserState
 from exporter.model.token import NEVER, Token
 
@@ -60,6 +62,41 @@ def test_permissions_are_widened_narrowed_or_both() -> None:
     assert (changed.change, changed.added, changed.removed) == (Change.PERMISSIONS_CHANGED, ("d",), ("b", "c"))
 
 
+READ, READ_WRITE = "base_user_read", "base_user_read_write"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "change", "added", "removed"),
+    [
+        ((), (READ,), "permissions_widened", (READ,), ()),
+        ((READ,), (READ_WRITE,), "permissions_widened", (READ_WRITE,), ()),
+        ((READ,), (READ, READ_WRITE), "permissions_widened", (READ_WRITE,), ()),
+        ((READ_WRITE,), (READ,), "permissions_narrowed", (), (READ_WRITE,)),
+        ((READ, READ_WRITE), (READ,), "permissions_narrowed", (), (READ_WRITE,)),
+        ((), (READ_WRITE,), "permissions_widened", (READ, READ_WRITE), ()),
+        ((READ_WRITE,), (), "permissions_narrowed", (), (READ, READ_WRITE)),
+        ((READ, "base_license_read"), (READ_WRITE,), "permissions_changed", (READ_WRITE,), ("base_license_read",)),
+    ],
+)
+def test_read_write_is_more_than_read(
+    before: tuple[str, ...], after: tuple[str, ...], change: str, added: tuple[str, ...], removed: tuple[str, ...]
+) -> None:
+    event = one(a_token(permissions=before), a_token(permissions=after))
+    assert (event.change, event.added, event.removed) == (change, added, removed)
+
+
+def test_naming_the_included_level_or_not_is_no_change() -> None:
+    both, higher = a_token(permissions=(READ, READ_WRITE)), a_token(permissions=(READ_WRITE,))
+    assert between((both,), (higher,)) == ()
+    assert between((higher,), (both,)) == ()
+
+
+def test_a_token_gains_and_loses_included_permissions_when_it_is_created_and_deleted() -> None:
+    token = a_token(permissions=(READ_WRITE,))
+    ((created,), (deleted,)) = between((), (token,)), between((token,), ())
+    assert (created.added, deleted.removed) == ((READ, READ_WRITE), (READ, READ_WRITE))
+
+
 def test_a_new_name() -> None:
     event = one(a_token(name="old"), a_token(name="new"))
     assert (event.change, event.token, event.old_name) == (Change.RENAMED, "new", "old")
@@ -107,7 +144,7 @@ TOKENS = st.lists(
         Token,
         st.sampled_from(["1", "2", "3", "pt-**"]),
         st.sampled_from(["ci", "bot"]),
-        st.sampled_from([(), ("a",), ("b",), ("a", "b")]),
+        st.sampled_from([(), (READ,), (READ_WRITE,), (READ, READ_WRITE), ("base_license_read",)]),
         st.just(None),
         st.none() | st.just(NEVER) | st.integers(0, 3).map(lambda days: NOW + days * DAY),
     ),
@@ -129,11 +166,11 @@ def test_events_between_random_states_add_up(before: tuple[Token, ...], after: t
     if max([*was.values(), *now.values(), 1]) == 1:
         for token in after:
             old = next((one for one in before if one.token_id == token.token_id), None)
-            permissions = set() if old is None else set(old.permissions)
+            permissions = set() if old is None else {*granted(old.permissions)}
             for event in found:
                 if event.token_id == token.token_id:
                     permissions = (permissions - set(event.removed)) | set(event.added)
-            assert permissions == set(token.permissions)
+            assert permissions == {*granted(token.permissions)}
 
 
 def test_unreadable_permissions_are_not_a_change() -> None:
