@@ -168,6 +168,18 @@ def test_policies_are_evaluated_again_after_a_reload() -> None:
     assert b'policy="never_expires"} 1' in scene.body()
 
 
+def test_when_permissions_are_lost_appears_and_disappears_with_a_reload() -> None:
+    scene = Scene()
+    scene.ledger.succeeded("3001", (a_token(permissions=("base_user_read_write",)),), NOW)
+    lost = b"yunxiao_user_permission_lost_timestamp_seconds{"
+    bodies = []
+    for on in (False, True, False):
+        scene.configure(permission_lost=on)
+        bodies.append(scene.body())
+    # base_user_read and base_user_read_write
+    assert [body.count(lost) for body in bodies] == [0, 2, 0]
+
+
 def test_removed_users_are_dropped() -> None:
     ledger = Ledger("acme", [LI, User("2", "x")])
     ledger.succeeded("2", (a_token(),), NOW)
