@@ -186,7 +186,7 @@ class _Maker:
             labels: those that identify what it is about.
             since: epoch seconds at which the condition began.
             user: the user that it is about.
-            permissions: the annotation `permissions`: what the user loses; "" for none.
+            permissions: the annotation `permissions`, which says what the user loses; "" for none.
             texts: what to put into the description, beyond the labels.
         """
         severity = {} if definition.severity is None else {"severity": definition.severity.value}

@@ -154,8 +154,8 @@ USER_FAMILIES: tuple[UserFamily, ...] = (
         f"still grant it after that: see yunxiao_user_permission_lost_timestamp_seconds. {_LEVELS}",
         f"For each permission that a listed token with a readable expiry grants; {_BOTH_LEVELS}",
         (
-            "yunxiao_user_permission_expiry_timestamp_seconds - time() < 7 * 86400",
-            "permissions for which a user must renew a token within a week",
+            "0 < yunxiao_user_permission_expiry_timestamp_seconds - time() < 7 * 86400",
+            "permissions for which a token of the user expires within a week",
         ),
         detail=Detail.PER_PERMISSION,
         samples=_permission_expiry,
