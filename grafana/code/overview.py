@@ -89,6 +89,7 @@ def expiring_permissions() -> table.Panel:
         "-1": {"text": "not exposed", "color": BLUE, "index": 0},
         "-2": {"text": "never", "color": GREEN, "index": 1},
     }
+    panel.override_by_name("Permission", [field("custom.width", 240)])
     panel.override_by_name("Next token", left)
     panel.override_by_name("Lost in", [*left, field("mappings", [{"type": "value", "options": others}])])
     return panel
@@ -224,8 +225,8 @@ def build() -> dashboard.Dashboard:
             "{{permission}}",
         ),
     )
-    board.with_panel(permissions.span(12).height(11))
-    board.with_panel(expiring_permissions().span(12).height(11))
+    board.with_panel(permissions.span(10).height(11))
+    board.with_panel(expiring_permissions().span(14).height(11))
 
     board.with_row(dashboard.Row("Policies"))
     board.with_panel(
