@@ -42,7 +42,7 @@ def demo_settings(simulator: Simulator, redactor: Redactor) -> Settings:
         "policies": {
             "max_lifetime": {"limit": "300d"},
             "never_expires": "forbid",
-            "forbidden_permissions": {"permissions": ["appstack_.*_deploy"]},
+            "forbidden_permissions": {"permissions": ["base_user_read_write"]},
             "max_tokens_per_user": {"limit": 4},
             "expired_not_removed": {"after": "30d"},
         },

@@ -3,6 +3,26 @@ from __future__ import annotations
 from exporter.platform.yunxiao.simulator.enterprise import Enterprise, TokenRecord, iso
 
 BASE = 1_780_272_000.0  # 2026-06-01T00:00:00Z
+# From the platform's documentation; each is granted at the levels `_read` and `_read_write`.
+DOCUMENTED = (
+    "base_user",
+    "base_sys_dept",
+    "base_organization",
+    "base_orgmember",
+    "base_orgdepartment",
+    "base_orgrole",
+    "base_orggroup",
+    "base_auditlog",
+    "base_license",
+    "lingma_developerUsage",
+    "lingma_departmentUsage",
+    "lingma_developerMember",
+    "lingma_chat",
+    "lingma_feedback",
+    "lingma_knowledgeBase",
+    "lingma_kbMember",
+    "lingma_kbFile",
+)
 
 
 def test_the_same_seed_makes_the_same_people_and_tokens() -> None:
@@ -14,7 +34,7 @@ def test_the_same_seed_makes_the_same_people_and_tokens() -> None:
 
 
 def test_tokens_can_be_replaced_renewed_and_deleted() -> None:
-    token = TokenRecord("pt-1", "ci", ("read",), BASE, BASE + 60)
+    token = TokenRecord("pt-1", "ci", ("base_user_read",), BASE, BASE + 60)
     enterprise = Enterprise(base=BASE, tokens={"u1": [token]})
     enterprise.renew("u1", "pt-1", None)
     assert [one.expires_at for one in enterprise.tokens("u1")] == [None]
@@ -39,3 +59,12 @@ def test_every_second_person_is_a_member_of_the_second_organization() -> None:
 
 def test_dates_are_written_as_documented() -> None:
     assert iso(BASE + 0.048) == "2026-06-01T00:00:00.048Z"
+
+
+def test_tokens_grant_documented_permissions_only() -> None:
+    enterprise = Enterprise(50, base=BASE)
+    granted = {
+        name for user in enterprise.users() for token in enterprise.tokens(user.user_id) for name in token.permissions
+    }
+    assert {"base_user_read", "base_user_read_write", "lingma_chat_read"} <= granted
+    assert granted <= {f"{name}{level}" for name in DOCUMENTED for level in ("_read", "_read_write")}
