@@ -215,10 +215,10 @@ def test_the_values_of_the_label_event_and_their_meanings() -> None:
 
 def test_the_details_of_each_change() -> None:
     few, others = a_token(permissions=("base_user_read",)), a_token(permissions=("lingma_chat_read",))
-    assert one(few, others).details() == {"added": ["b"], "removed": ["a"]}
+    assert one(few, others).details() == {"added": ["lingma_chat_read"], "removed": ["base_user_read"]}
     assert one(a_token(name="old"), a_token(name="new")).details() == {"old_name": "old"}
     (deleted,) = between((few,), ())
-    assert deleted.details() == {"removed": ["a"], "old_expiry": "2026-06-06T00:00:00Z"}
+    assert deleted.details() == {"removed": ["base_user_read"], "old_expiry": "2026-06-06T00:00:00Z"}
     (created,) = between((), (a_token(expires_in=None, permissions=()),))
     assert created.details() == {}
 
