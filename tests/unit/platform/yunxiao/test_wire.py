@@ -226,7 +226,7 @@ def test_what_is_too_long_is_cut_marked_and_counted() -> None:
         ]
     )
     assert [(token.token_id, token.name, token.permissions) for token in result.tokens] == [
-        ("i" * 127 + "…", "n" * 255 + "…", ("p" * 127 + "…", "base_user_read")),
+        ("i" * 127 + "…", "n" * 255 + "…", ("base_user_read", "p" * 127 + "…")),
         ("i" * 128, "n" * 256, ("p" * 128,)),
     ]
     assert result.truncated == {"token_id": 1, "name": 1, "permissions": 1}
