@@ -68,3 +68,30 @@ def test_tokens_grant_documented_permissions_only() -> None:
     }
     assert {"base_user_read", "base_user_read_write", "lingma_chat_read"} <= granted
     assert granted <= {f"{name}{level}" for name in DOCUMENTED for level in ("_read", "_read_write")}
+
+
+def test_a_person_who_left_can_join_again_at_the_same_place() -> None:
+    enterprise = Enterprise(3, base=BASE)
+    before = enterprise.people()
+    first = before[0].user_id
+    enterprise.leave(first)
+    assert (enterprise.people(), enterprise.is_listed(first)) == (before[1:], False)
+    enterprise.join(first)
+    assert (enterprise.people(), enterprise.is_listed(first)) == (before, True)
+
+
+def test_a_user_who_is_added_is_listed_at_once() -> None:
+    enterprise = Enterprise(1, base=BASE)
+    assert len(enterprise.people("enabled")) == len(enterprise.members("org-1")) == 1
+    enterprise.set_tokens("u1", [])
+    assert len(enterprise.people("enabled")) == len(enterprise.members("org-1")) == 2
+    assert enterprise.people("deleted") == ()
+
+
+def test_ssh_keys_are_made_up_for_users_that_are_made_up_and_can_be_replaced() -> None:
+    enterprise = Enterprise(20, base=BASE, tokens={"u1": []})
+    keys = [enterprise.keys(user.user_id) for user in enterprise.users()]
+    assert {len(some) for some in keys} == {0, 1, 2}
+    assert enterprise.keys("u1") == enterprise.keys("u2") == ()
+    enterprise.set_keys("u1", keys[0] + keys[1])
+    assert enterprise.keys("u1") == keys[0] + keys[1]
