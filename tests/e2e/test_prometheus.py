@@ -162,7 +162,7 @@ def contrast(one: str, other: str) -> float:
 
 def test_the_demo_page_in_a_real_browser(chromium: str) -> None:
     port = free_port()
-    arguments = [sys.executable, "-m", "exporter", "demo", "--web.listen-address", f"127.0.0.1:{port}"]
+    arguments = [sys.executable, "-m", "exporter", "demo", "--no-lively", "--web.listen-address", f"127.0.0.1:{port}"]
     with Running(arguments, cwd=ROOT) as demo, sync_playwright() as driver:
         wait_until(lambda: "sweep completed" in demo.output)
         browser = driver.chromium.launch(

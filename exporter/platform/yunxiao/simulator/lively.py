@@ -35,7 +35,12 @@ MOST_TOKENS = 8
 """Tokens of a person who gets no more."""
 _MOST_STEPS = 2_000
 """Steps that happen at once; after a longer pause the older ones are skipped."""
-_FAULTS = (Fault(FaultKind.STATUS, "500"), Fault(FaultKind.STATUS, "403"), Fault(FaultKind.HTML))
+_FAULTS = (
+    Fault(FaultKind.STATUS, "403:Forbidden.InvalidUser.UserNotInCurrentOrganization"),
+    Fault(FaultKind.HTML),
+    Fault(FaultKind.ENVELOPE, "documented"),
+)
+"""How somebody fails: not by errors that are worth a retry, because these would only slow the demo down."""
 FAILING = 90.0
 """Seconds for which somebody fails."""
 _EXPIRING = (20.0, 100.0)
