@@ -98,12 +98,31 @@ def test_an_envelope_and_a_status_can_have_another_status_and_code(platform: Sim
     platform.faults.for_user("u2", Fault.parse("400:UnsupportedCurrentTokenType"))
     answer = get(platform, TOKENS + "u2")
     assert (answer.status_code, answer.json()["errorCode"]) == (400, "UnsupportedCurrentTokenType")
+    platform.faults.for_user("u2", Fault.parse("403:Forbidden:Current token has no permission to api."))
+    assert get(platform, TOKENS + "u2").json()["errorMessage"] == "Current token has no permission to api."
 
 
 def test_the_tokens_of_the_caller_are_returned_for_everybody(platform: Simulator) -> None:
     platform.faults.quirks = Quirks(ignored_user_id=True)
     (entry,) = get(platform, TOKENS + "张三").json()
     assert (entry["token_id"], entry["user_id"]) == (ADMIN_TOKEN.partition("_")[0], CALLER_ID)
+
+
+def test_the_tokens_of_the_first_user_are_returned_for_everybody(platform: Simulator) -> None:
+    first = platform.enterprise.users()[0].user_id
+    platform.enterprise.set_tokens(first, [a_record("pt-first")])
+    platform.faults.quirks = Quirks(wrong_owner=True)
+    (entry,) = get(platform, TOKENS + "张三").json()
+    assert (entry["token_id"], entry["user_id"]) == ("pt-first", first)
+
+
+def test_an_unknown_user_can_be_answered_by_an_error_or_an_empty_list(platform: Simulator) -> None:
+    for answer, expected in (("404", (404, "NotFound")), ("400", (400, "BadRequest"))):
+        platform.faults.quirks = Quirks(unknown_user=answer)
+        refused = get(platform, TOKENS + "nobody")
+        assert (refused.status_code, refused.json()["errorCode"]) == expected
+    platform.faults.quirks = Quirks(unknown_user="empty")
+    assert get(platform, TOKENS + "nobody").json() == []
 
 
 def test_the_token_is_refused_after_a_number_of_requests(platform: Simulator) -> None:

@@ -26,7 +26,10 @@ def main(
     per_second: Annotated[float | None, typer.Option(help="Requests a second above which the answer is 429.")] = None,
     fail_user: Annotated[
         list[str] | None,
-        typer.Option(help="NUMBER=FAULT: a fault for the user of that number, such as 3=500 or 4=hang."),
+        typer.Option(
+            help="NUMBER=FAULT or PATH=FAULT: a fault for the user of that number, or for a path below /oapi/v1, such as "
+            "3=500, 4=hang or /platform/users=403."
+        ),
     ] = None,
     fail_rate: Annotated[
         list[str] | None, typer.Option(help="SHARE=FAULT: a fault for this share of all requests, such as 0.1=reset.")
@@ -55,7 +58,8 @@ def main(
     try:
         for text in fail_user or []:
             number, _, fault = text.partition("=")
-            simulator.faults.for_user(people[_natural(number)].user_id, Fault.parse(fault))
+            subject = number if number.startswith("/") else people[_natural(number)].user_id
+            simulator.faults.for_user(subject, Fault.parse(fault))
         for text in fail_rate or []:
             share, _, fault = text.partition("=")
             simulator.faults.at_rate(float(share), Fault.parse(fault))
@@ -107,7 +111,7 @@ organizations:
 
 _HELP = f"""Serve a simulated enterprise on loopback until SIGTERM or Ctrl-C.
 
-Faults: a status such as 500, which an error code may follow (403:Forbidden.InvalidUser), or one of
+Faults: a status such as 500, which an error code and a message may follow (403:Forbidden:no permission), or one of
 {", ".join(kind for kind in FaultKind if kind is not FaultKind.STATUS)}. With an argument: redirect:URL, body:TEXT,
 envelope:NAME or envelope:NAME:STATUS.
 

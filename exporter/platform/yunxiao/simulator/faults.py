@@ -37,10 +37,10 @@ class Fault:
 
     Attributes:
         kind: what happens.
-        argument: the status, which an error code may follow (``403:Forbidden.InvalidUser``); the address to redirect
-            to; the body to send; or the name of an envelope, which a status other than 200 may follow (``spring:401``).
-            `ECHO` needs none: it answers 403 with the token of the request as error code and request id, as a faulty
-            gateway does.
+        argument: the status, which an error code and a message may follow (``403:Forbidden:no permission``); the
+            address to redirect to; the body to send; or the name of an envelope, which a status other than 200 may
+            follow (``spring:401``). `ECHO` needs none: it answers 403 with the token of the request as error code and
+            request id, as a faulty gateway does.
     """
 
     kind: FaultKind

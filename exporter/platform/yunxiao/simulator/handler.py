@@ -93,10 +93,11 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(401)
 
     def _list_tokens(self, user_id: str) -> None:
-        if user_id != directory.CALLER_ID and not self.server.simulator.enterprise.knows(user_id):
-            self._refuse(404)
-        else:
+        known = user_id == directory.CALLER_ID or self.server.simulator.enterprise.knows(user_id)
+        if known or self._quirks.unknown_user == "empty":
             self._send(200, self._tokens(user_id))
+        else:
+            self._refuse(int(self._quirks.unknown_user))
 
     def _answer(self, answer: directory.Answer) -> None:
         if answer.status == HTTPStatus.OK:
@@ -108,7 +109,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def _tokens(self, user_id: str) -> bytes:
         simulator, quirks = self.server.simulator, self._quirks
-        owner = directory.CALLER_ID if quirks.ignored_user_id else user_id
+        owner = user_id
+        if quirks.ignored_user_id:
+            owner = directory.CALLER_ID
+        elif quirks.wrong_owner:
+            owner = simulator.enterprise.users()[0].user_id
         records = simulator.enterprise.tokens(owner)
         if owner == directory.CALLER_ID:
             records = (*records, simulator.own_token())
@@ -133,8 +138,9 @@ class Handler(BaseHTTPRequestHandler):
         ]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
-    def _refuse(self, status: int, code: str | None = None) -> None:
-        body = refusal(code or _ERROR_CODES.get(status, "InternalServerError"), MESSAGE, secrets.token_hex(8))
+    def _refuse(self, status: int, code: str | None = None, message: str | None = None) -> None:
+        code = code or _ERROR_CODES.get(status, "InternalServerError")
+        body = refusal(code, message or MESSAGE, secrets.token_hex(8))
         retry_after = self.server.simulator.faults.retry_after
         headers = {"Retry-After": retry_after} if status == HTTPStatus.TOO_MANY_REQUESTS and retry_after else None
         self._send(status, self._encoded(body), headers)
@@ -143,7 +149,8 @@ class Handler(BaseHTTPRequestHandler):
         first, _, second = fault.argument.partition(":")
         match fault.kind:
             case FaultKind.STATUS:
-                self._refuse(int(first), second or None)
+                code, _, message = second.partition(":")
+                self._refuse(int(first), code, message)
             case FaultKind.HTML:
                 self._send(200, _LOGIN_PAGE, {"Content-Type": _HTML})
             case FaultKind.EMPTY:

@@ -40,6 +40,8 @@ class Quirks:
             another form, or none.
         unreadable_ids: every so many entries of a token list lack their id; 1 for all.
         ignored_user_id: the tokens of the caller are returned for every user.
+        wrong_owner: the tokens of the first user are returned for every user.
+        unknown_user: the answer to the call for the tokens of a user that does not exist.
         both_levels: a token that grants `X_read_write` lists `X_read` too.
         dates: the form of dates.
         never: what stands for "never" in `expired_at`.
@@ -71,6 +73,8 @@ class Quirks:
     user_ids: str = _choice("plain", "masked", "foreign", "absent")
     unreadable_ids: int | None = _number()
     ignored_user_id: bool = False
+    wrong_owner: bool = False
+    unknown_user: str = _choice("404", "400", "empty")
     both_levels: bool = False
     dates: str = _choice(
         "documented",
