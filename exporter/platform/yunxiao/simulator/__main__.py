@@ -27,8 +27,8 @@ def main(
     fail_user: Annotated[
         list[str] | None,
         typer.Option(
-            help="NUMBER=FAULT or PATH=FAULT: a fault for the user of that number, or for a path below /oapi/v1, such as "
-            "3=500, 4=hang or /platform/users=403."
+            help="NUMBER=FAULT or PATH=FAULT: a fault for the user of that number, or for a path below /oapi/v1, such "
+            "as 3=500, 4=hang or /platform/users=403."
         ),
     ] = None,
     fail_rate: Annotated[
