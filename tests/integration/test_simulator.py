@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from support.running import ADMIN_TOKEN, a_record, a_simulator
+from support.running import ADMIN_TOKEN, Running, a_record, a_simulator, command, wait_until
 
 from exporter.platform.yunxiao.simulator.directory import CALLER_ID
 from exporter.platform.yunxiao.simulator.envelopes import ENVELOPES, MESSAGE
 from exporter.platform.yunxiao.simulator.faults import Fault, Quirks
+from exporter.platform.yunxiao.simulator.quirks import usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from exporter.platform.yunxiao.simulator.server import Simulator
 
+MODULE = [sys.executable, "-u", "-m", "exporter.platform.yunxiao.simulator"]
 TOKENS = "/oapi/v1/platform/users/admin/personalAccessTokens?userId="
 
 
@@ -171,3 +175,48 @@ def test_tokens_in_the_envelope_of_the_older_api(platform: Simulator) -> None:
 
 def test_a_header_that_is_not_ascii_is_no_token(platform: Simulator) -> None:
     assert get(platform, TOKENS + "u2", "pt-ü").status_code == 401
+
+
+def test_the_command_serves_with_faults_and_quirks_and_writes_a_configuration(tmp_path: Path) -> None:
+    options = [
+        "--users",
+        "3",
+        "--latency",
+        "0",
+        "--lively",
+        "--write-config",
+        str(tmp_path),
+        "--quirk",
+        "dates=no_zone",
+    ]
+    faults = ["--fail-user=1=404", "--fail-user=/platform/user=500", "--fail-rate=0=reset"]
+    with Running([*MODULE, *options, *faults]) as process:
+        wait_until(lambda: "Simulated platform with 3 users" in process.output)
+        result = command("tokens", "--config.file", str(tmp_path / "config.yaml"), "--output", "json")
+    assert result.returncode == 2, result.stderr
+    assert "not_found" in result.stderr
+    assert json.loads(result.stdout)
+    assert "discover: {source: users" in (tmp_path / "config.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--quirk", "strange"], "unknown quirk 'strange'"),
+        (["--fail-user", "x=500"], "'x' is not a user number"),
+        (["--fail-user", "99=500"], "out of range"),
+        (["--fail-rate", "0.5=burn"], "unknown fault 'burn'"),
+    ],
+)
+def test_the_command_refuses_what_it_cannot_read(arguments: list[str], words: str) -> None:
+    with Running([*MODULE, *arguments], env={"COLUMNS": "200"}) as process:
+        assert process.ended() == 2
+        assert words in process.output
+
+
+def test_the_help_lists_faults_envelopes_and_quirks() -> None:
+    with Running([*MODULE, "--help"], env={"COLUMNS": "2000"}) as process:
+        assert process.ended() == 0
+        text = " ".join(process.output.split())
+    for name in [*usage(), *ENVELOPES, "envelope:NAME"]:
+        assert name in text
