@@ -64,7 +64,6 @@ def demo_settings(simulator: Simulator, redactor: Redactor) -> Settings:
                 "users": {"discover": {"source": "users", "interval": format_duration(max(20.0, interval))}},
             }
         ],
-        "alerting": {"permissions_widened": True},
         "policies": {
             "max_lifetime": {"limit": "300d"},
             "never_expires": "forbid",

@@ -45,7 +45,7 @@ FAILING = 90.0
 """Seconds for which somebody fails."""
 _EXPIRING = (20.0, 100.0)
 """Shortest and longest remaining time in seconds of a token that is about to expire."""
-_FIRST = 0.7
+_FIRST = 0.5
 """Share of renewals and deletions that concern the token that expires first, or expired first."""
 
 
