@@ -298,7 +298,7 @@ def test_nothing_that_hostile_names_fill_grows_beyond_its_bound() -> None:
     parsed([an_entry(permissions=[f"{place}" for place in range(65)])])
     parsed([an_entry(permissions=["y" * 128] + [f"{place:0128}" for place in range(16)])])
     assert _shared.cache_info().currsize == before
-    parsed([an_entry(permissions=["base_user_read", "lingma_chat_read"])])
+    parsed([an_entry(permissions=["base_auditlog_read", "base_license_read"])])
     assert _shared.cache_info().currsize in {before + 1, 4096}
 
 
