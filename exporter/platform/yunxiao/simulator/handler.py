@@ -56,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
             if simulator.stopping:
                 self.close_connection = True
                 return
-            simulator.live()
+            simulator.advance()
             if self._quirks.early_hints:
                 self.wfile.write(_EARLY_HINTS)
             if not self._is_served(parts.path):

@@ -1,6 +1,6 @@
 """A lively enterprise: tokens are created, renewed, changed and deleted, people join, leave, and fail for a while.
 
-There is no thread: each request lets happen what is due by then. Each step has its own time and its own random numbers,
+There is no thread: each request applies the steps that are due by then. Each step has its own time and its own random numbers,
 so the same seed and start give the same history, whenever requests arrive. Everything stays within bounds: the same
 few people act, as many tokens are created as deleted, and those who join have left before.
 """
@@ -34,7 +34,7 @@ MOST_AWAY = 5
 MOST_TOKENS = 8
 """Tokens of a person who gets no more."""
 _MOST_STEPS = 2_000
-"""Steps that happen at once; after a longer pause the older ones are skipped."""
+"""Steps that are applied at once; after a longer pause the older ones are skipped."""
 _FAULTS = (
     Fault(FaultKind.STATUS, "403:Forbidden.InvalidUser.UserNotInCurrentOrganization"),
     Fault(FaultKind.HTML),
@@ -74,7 +74,7 @@ class Lively:
         for user_id in self._actors:
             # From now on they are stored instead of made up again for each step.
             enterprise.set_tokens(user_id, enterprise.tokens(user_id))
-        # Guards the fields below, and lets one step happen after the other.
+        # Guards the fields below; steps are applied one after the other.
         self._lock = threading.Lock()
         self._done = 0
         self._away: list[str] = []
@@ -82,7 +82,7 @@ class Lively:
         self._failing: dict[str, _Failing] = {}
 
     def advance(self) -> None:
-        """Let happen what is due by now."""
+        """Apply the steps that are due by now."""
         # Without the lock at first: almost all requests come between two steps.
         if self._due() <= self._done or not self._actors:
             return
@@ -102,7 +102,7 @@ class Lively:
         return int((self._now() - self._start) / STEP)
 
     def _take(self, number: int) -> None:
-        """Let one step happen, at its own time."""
+        """Apply one step, at its own time."""
         at = self._start + (number + 1) * STEP
         step = step_of(self._seed, number)
         chance = chance_of(self._seed, "step", number)

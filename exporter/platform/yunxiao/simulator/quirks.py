@@ -25,7 +25,7 @@ class Quirks:
         ignored_page: every page is page 1.
         empty_page: the number of a page that comes empty.
         failing_page: the number of a page that answers 500.
-        capped_page: entries of a page at most, without headers about pages and without a word.
+        capped_page: entries of a page at most, and no headers about pages.
         most_entries: pages that end beyond this many entries are refused with 400 `BadRequest`.
         shifting: after this page of a list of people, the first person leaves, and in the next list joins again.
         nobody: all lists are empty.

@@ -118,8 +118,8 @@ class Simulator:
         """Whether `stop` has been called."""
         return self._stopping.is_set()
 
-    def live(self) -> None:
-        """Let happen what is due by now, if the enterprise is lively."""
+    def advance(self) -> None:
+        """Apply the steps that are due by now, if the enterprise is lively."""
         if self._lively is not None:
             self._lively.advance()
 
