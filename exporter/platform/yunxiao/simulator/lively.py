@@ -1,8 +1,8 @@
 """A lively enterprise: tokens are created, renewed, changed and deleted, people join, leave, and fail for a while.
 
-There is no thread: each request applies the steps that are due by then. Each step has its own time and its own random numbers,
-so the same seed and start give the same history, whenever requests arrive. Everything stays within bounds: the same
-few people act, as many tokens are created as deleted, and those who join have left before.
+There is no thread: each request applies the steps that are due by then. Each step has its own time and its own random
+numbers, so the same seed and start give the same history, whenever requests arrive. Everything stays within bounds: the
+same few people act, as many tokens are created as deleted, and those who join have left before.
 """
 
 from __future__ import annotations
