@@ -35,12 +35,12 @@ DAY = 86400.0
 def test_queries_give_the_numbers_worked_out_by_hand(prometheus: str, tmp_path: Path) -> None:
     tokens = {
         "li": [
-            a_record("pt-1", expires_in=5 * DAY, permissions=["read", "write"]),
-            a_record("pt-2", expires_in=50 * DAY, permissions=["read"]),
-            a_record("pt-3", expires_in=-2 * DAY, permissions=["read", "gone"]),
-            a_record("pt-4", expires_in=-9 * DAY, permissions=["gone"]),
+            a_record("pt-1", expires_in=5 * DAY, permissions=["base_user_read", "lingma_chat_read"]),
+            a_record("pt-2", expires_in=50 * DAY, permissions=["base_user_read"]),
+            a_record("pt-3", expires_in=-2 * DAY, permissions=["base_user_read", "lingma_feedback_read"]),
+            a_record("pt-4", expires_in=-9 * DAY, permissions=["lingma_feedback_read"]),
         ],
-        "张三": [a_record("pt-5", expires_in=None, permissions=["read"]), a_record("pt-6", expires_in=90)],
+        "张三": [a_record("pt-5", expires_in=None, permissions=["base_user_read"]), a_record("pt-6", expires_in=90)],
         "none": [],
     }
     start = float(int(time.time()))
@@ -65,11 +65,11 @@ def test_queries_give_the_numbers_worked_out_by_hand(prometheus: str, tmp_path: 
         assert {key: value for key, value in by_state.items() if value} == counts
         assert len(by_state) == 12  # three users, four states each
 
-        # The first token with "read" is pt-1; the last with "gone" was pt-3, the later of the two that granted it.
+        # base_user_read expires with pt-1; lingma_feedback_read did with pt-3, the later of its two tokens.
         for user, permission, expires_at in (
-            ("li", "read", start + 5 * DAY),
-            ("li", "write", start + 5 * DAY),
-            ("li", "gone", start - 2 * DAY),
+            ("li", "base_user_read", start + 5 * DAY),
+            ("li", "lingma_chat_read", start + 5 * DAY),
+            ("li", "lingma_feedback_read", start - 2 * DAY),
         ):
             selector = f'{{user="{user}",permission="{permission}"}}'
             timestamp = server.value(f"yunxiao_user_permission_expiry_timestamp_seconds{selector}")
@@ -80,8 +80,8 @@ def test_queries_give_the_numbers_worked_out_by_hand(prometheus: str, tmp_path: 
             assert left is not None
             assert sampled is not None
             assert left == pytest.approx(expires_at - sampled, abs=1)
-        assert server.value('yunxiao_user_permission_tokens{user="li",permission="read"}') == 2
-        assert server.value('yunxiao_user_permission_tokens{user="li",permission="gone"}') == 0
+        assert server.value('yunxiao_user_permission_tokens{user="li",permission="base_user_read"}') == 2
+        assert server.value('yunxiao_user_permission_tokens{user="li",permission="lingma_feedback_read"}') == 0
         endless = server.value('yunxiao_token_expires_in_seconds{token_id="pt-5"}')
         assert endless == float("inf")
 
@@ -218,7 +218,7 @@ def contrast(one: str, other: str) -> float:
 
 def test_the_demo_page_in_a_real_browser(chromium: str) -> None:
     port = free_port()
-    arguments = [sys.executable, "-m", "exporter", "demo", "--web.listen-address", f"127.0.0.1:{port}"]
+    arguments = [sys.executable, "-m", "exporter", "demo", "--no-lively", "--web.listen-address", f"127.0.0.1:{port}"]
     with Running(arguments, cwd=ROOT) as demo, sync_playwright() as driver:
         wait_until(lambda: "sweep completed" in demo.output)
         browser = driver.chromium.launch(

@@ -197,7 +197,7 @@ POISONS: dict[str, tuple[User, tuple[Any, ...]]] = {
     "a lone surrogate in a token's name": (LI, (a_token(name="\ud83d"),)),
     "a lone surrogate in the user's name": (User("3001", "\ud83d"), ()),
     "a lone surrogate in a label": (User("3001", "li.wei", labels=(("team", "\ud83d"),)), ()),
-    "an expiry that is not a number": (LI, (Token("pt", "ci", ("read",), 1.0, "soon"),)),  # type: ignore[arg-type]
+    "an expiry that is not a number": (LI, (Token("pt", "ci", ("base_user_read",), 1.0, "soon"),)),  # type: ignore[arg-type]
 }
 
 

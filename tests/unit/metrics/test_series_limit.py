@@ -138,7 +138,7 @@ def test_what_remains_fits_and_small_users_keep_expiries_longer(
 
 
 def test_too_many_series_leave_out_whole_families_and_publish_which() -> None:
-    tokens = tuple(a_token(f"t{number}", permissions=("read",)) for number in range(400))
+    tokens = tuple(a_token(f"t{number}", permissions=("base_user_read",)) for number in range(400))
     store = Store()
     published: list[Any] = []
     store.replace([a_ledger(*tokens)])

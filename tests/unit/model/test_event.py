@@ -29,11 +29,15 @@ def one(before: Token, after: Token) -> Event:
 
 
 def test_created_and_deleted() -> None:
-    deleted, created = between((a_token("1", permissions=("a",)),), (a_token("2", name="x", expires_in=NEVER),))
-    assert deleted == Event(
-        LATER, "acme", "u1", "li.wei", Change.DELETED, "1", "ci", removed=("a",), old_expiry=NOW + 5 * DAY
+    deleted, created = between(
+        (a_token("1", permissions=("base_user_read",)),), (a_token("2", name="x", expires_in=NEVER),)
     )
-    assert created == Event(LATER, "acme", "u1", "li.wei", Change.CREATED, "2", "x", added=("read",), new_expiry=NEVER)
+    assert deleted == Event(
+        LATER, "acme", "u1", "li.wei", Change.DELETED, "1", "ci", removed=("base_user_read",), old_expiry=NOW + 5 * DAY
+    )
+    assert created == Event(
+        LATER, "acme", "u1", "li.wei", Change.CREATED, "2", "x", added=("base_user_read",), new_expiry=NEVER
+    )
 
 
 def test_a_later_expiry_is_a_renewal_and_an_earlier_one_a_shortening() -> None:
@@ -55,11 +59,30 @@ def test_an_unreadable_expiry_is_not_a_change() -> None:
 
 
 def test_permissions_are_widened_narrowed_or_both() -> None:
-    few, more, others = (a_token(permissions=names) for names in (("a",), ("a", "b", "c"), ("a", "d")))
+    few, more, others = (
+        a_token(permissions=names)
+        for names in (
+            ("base_user_read",),
+            ("base_user_read", "lingma_chat_read", "lingma_kbFile_read"),
+            ("base_user_read", "lingma_feedback_read"),
+        )
+    )
     widened, narrowed, changed = one(few, more), one(more, few), one(more, others)
-    assert (widened.change, widened.added, widened.removed) == (Change.PERMISSIONS_WIDENED, ("b", "c"), ())
-    assert (narrowed.change, narrowed.added, narrowed.removed) == (Change.PERMISSIONS_NARROWED, (), ("b", "c"))
-    assert (changed.change, changed.added, changed.removed) == (Change.PERMISSIONS_CHANGED, ("d",), ("b", "c"))
+    assert (widened.change, widened.added, widened.removed) == (
+        Change.PERMISSIONS_WIDENED,
+        ("lingma_chat_read", "lingma_kbFile_read"),
+        (),
+    )
+    assert (narrowed.change, narrowed.added, narrowed.removed) == (
+        Change.PERMISSIONS_NARROWED,
+        (),
+        ("lingma_chat_read", "lingma_kbFile_read"),
+    )
+    assert (changed.change, changed.added, changed.removed) == (
+        Change.PERMISSIONS_CHANGED,
+        ("lingma_feedback_read",),
+        ("lingma_chat_read", "lingma_kbFile_read"),
+    )
 
 
 READ, READ_WRITE = "base_user_read", "base_user_read_write"
@@ -174,11 +197,11 @@ def test_events_between_random_states_add_up(before: tuple[Token, ...], after: t
 
 
 def test_unreadable_permissions_are_not_a_change() -> None:
-    good = a_token(permissions=("admin", "read"))
+    good = a_token(permissions=("base_orgmember_read_write", "base_user_read"))
     known = a_state(good)
     unread = known.succeeded((replace(good, permissions=(), permissions_read=False),), LATER)
     # what was known holds on, and so do the policies about it
-    assert unread.tokens[0].permissions == ("admin", "read")
+    assert unread.tokens[0].permissions == ("base_orgmember_read_write", "base_user_read")
     assert events("acme", known, unread) == ()
     assert events("acme", unread, unread.succeeded((good,), LATER)) == ()
     first = a_state(replace(good, permissions=(), permissions_read=False))
@@ -228,11 +251,11 @@ def test_the_values_of_the_label_event_and_their_meanings() -> None:
 
 
 def test_the_details_of_each_change() -> None:
-    few, others = a_token(permissions=("a",)), a_token(permissions=("b",))
-    assert one(few, others).details() == {"added": ["b"], "removed": ["a"]}
+    few, others = a_token(permissions=("base_user_read",)), a_token(permissions=("lingma_chat_read",))
+    assert one(few, others).details() == {"added": ["lingma_chat_read"], "removed": ["base_user_read"]}
     assert one(a_token(name="old"), a_token(name="new")).details() == {"old_name": "old"}
     (deleted,) = between((few,), ())
-    assert deleted.details() == {"removed": ["a"], "old_expiry": "2026-06-06T00:00:00Z"}
+    assert deleted.details() == {"removed": ["base_user_read"], "old_expiry": "2026-06-06T00:00:00Z"}
     (created,) = between((), (a_token(expires_in=None, permissions=()),))
     assert created.details() == {}
 

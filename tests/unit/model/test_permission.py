@@ -93,39 +93,39 @@ def test_tokens_that_are_only_counted_expire_later_so_only_never_is_certain() ->
 
 def test_a_permission_expires_with_the_first_unexpired_token() -> None:
     tokens = (a_token("1", expires_in=50 * DAY), a_token("2", expires_in=5 * DAY), a_token("3", expires_in=-DAY))
-    assert permission_expiry(tokens, NOW) == {"read": NOW + 5 * DAY}
+    assert permission_expiry(tokens, NOW) == {"base_user_read": NOW + 5 * DAY}
 
 
 def test_an_expired_permission_shows_the_latest_expiry() -> None:
     tokens = (a_token("1", expires_in=-9 * DAY), a_token("2", expires_in=-2 * DAY))
-    assert permission_expiry(tokens, NOW) == {"read": NOW - 2 * DAY}
+    assert permission_expiry(tokens, NOW) == {"base_user_read": NOW - 2 * DAY}
 
 
 def test_a_permission_granted_only_by_tokens_that_never_expire_never_expires() -> None:
     tokens = (a_token("1", expires_in=NEVER), a_token("2", expires_in=-DAY), a_token("3", expires_in=None))
-    assert permission_expiry(tokens, NOW) == {"read": math.inf}
+    assert permission_expiry(tokens, NOW) == {"base_user_read": math.inf}
 
 
 def test_a_token_that_never_expires_does_not_hide_one_that_expires() -> None:
     assert permission_expiry((a_token("1", expires_in=NEVER), a_token("2", expires_in=HOUR)), NOW) == {
-        "read": NOW + HOUR
+        "base_user_read": NOW + HOUR
     }
 
 
 def test_a_token_with_unreadable_expiry_counts_but_has_no_expiry() -> None:
     tokens = (a_token(expires_in=None),)
     assert permission_expiry(tokens, NOW) == {}
-    assert permission_tokens(tokens, NOW) == {"read": 1}
+    assert permission_tokens(tokens, NOW) == {"base_user_read": 1}
 
 
 def test_expired_tokens_do_not_count_for_permissions() -> None:
     tokens = (
-        a_token("1", expires_in=-DAY, permissions=("old",)),
-        a_token("2", permissions=("old", "new")),
-        a_token("3", expires_in=NEVER, permissions=("new",)),
-        a_token("4", expires_in=-DAY, permissions=("gone",)),
+        a_token("1", expires_in=-DAY, permissions=("lingma_kbFile_read",)),
+        a_token("2", permissions=("lingma_kbFile_read", "lingma_chat_read")),
+        a_token("3", expires_in=NEVER, permissions=("lingma_chat_read",)),
+        a_token("4", expires_in=-DAY, permissions=("lingma_feedback_read",)),
     )
-    assert permission_tokens(tokens, NOW) == {"old": 1, "new": 2, "gone": 0}
+    assert permission_tokens(tokens, NOW) == {"lingma_kbFile_read": 1, "lingma_chat_read": 2, "lingma_feedback_read": 0}
 
 
 expiries = st.one_of(st.none(), st.just(NEVER), st.integers(-5, 5).map(lambda days: NOW + days * DAY))
@@ -162,6 +162,9 @@ def test_count_expiry_and_loss_agree_with_their_definitions(tokens: tuple[Token,
 
 
 def test_a_token_with_unreadable_expiry_does_not_hide_the_permissions_of_others() -> None:
-    unread, good = a_token("1", expires_in=None), a_token("2", expires_in=DAY, permissions=("read", "write"))
+    unread, good = (
+        a_token("1", expires_in=None),
+        a_token("2", expires_in=DAY, permissions=("base_user_read", "lingma_chat_read")),
+    )
     for tokens in ((unread, good), (good, unread)):
-        assert permission_expiry(tokens, NOW) == {"read": NOW + DAY, "write": NOW + DAY}
+        assert permission_expiry(tokens, NOW) == {"base_user_read": NOW + DAY, "lingma_chat_read": NOW + DAY}

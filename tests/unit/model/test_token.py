@@ -40,7 +40,9 @@ some_tokens = st.lists(
         Token,
         token_id=st.sampled_from("abc"),
         name=st.sampled_from("xy"),
-        permissions=st.sets(st.sampled_from("rw")).map(lambda names: tuple(sorted(names))),
+        permissions=st.sets(st.sampled_from(("base_user_read", "lingma_chat_read"))).map(
+            lambda names: tuple(sorted(names))
+        ),
         expires_at=expiries,
     ),
     max_size=6,

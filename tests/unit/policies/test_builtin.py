@@ -53,9 +53,9 @@ PAIRS: list[tuple[dict[str, Any], Token, Token]] = [
     ({"max_lifetime": {"limit": "90d"}}, living(90 * DAY + 1), living(90 * DAY)),
     ({"never_expires": "forbid"}, a_token(expires_in=NEVER), a_token(expires_in=9e9)),
     (
-        {"forbidden_permissions": {"permissions": ("base_.*", "admin")}},
-        a_token(permissions=("a", "base_user_write")),
-        a_token(permissions=("a", "not_base_user_write", "admins")),
+        {"forbidden_permissions": {"permissions": ("base_.*", "lingma_chat_read", "chat_read_write")}},
+        a_token(permissions=("lingma_kbFile_read", "base_user_read_write")),
+        a_token(permissions=("lingma_kbFile_read", "lingma_chat_read_write")),
     ),
     ({"max_age": {"limit": "1y"}}, a_token(age=365 * DAY), a_token(age=365 * DAY - 1)),
     ({"name_pattern": {"pattern": "(ci|bot)-.+"}}, a_token(name="ci-"), a_token(name="ci-1")),

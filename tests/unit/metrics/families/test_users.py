@@ -70,17 +70,20 @@ def test_deleted_tokens_have_no_series_and_a_user_without_tokens_has_zeros() -> 
 
 
 def test_a_renamed_token_or_changed_permission_leaves_no_old_series() -> None:
-    ledger = a_ledger(a_token("t1", name="old", permissions=("read",)))
-    ledger.succeeded("3001", (a_token("t1", name="new", permissions=("read", "write")),), NOW)
+    ledger = a_ledger(a_token("t1", name="old", permissions=("base_user_read",)))
+    ledger.succeeded("3001", (a_token("t1", name="new", permissions=("base_user_read", "lingma_chat_read")),), NOW)
     samples = scrape([ledger])
     assert [dict(key)["token"] for key in of(samples, "yunxiao_token_expires_in_seconds")] == ["new"]
-    assert {dict(key)["permission"] for key in of(samples, "yunxiao_user_permission_tokens")} == {"read", "write"}
+    assert {dict(key)["permission"] for key in of(samples, "yunxiao_user_permission_tokens")} == {
+        "base_user_read",
+        "lingma_chat_read",
+    }
 
 
 def test_tokens_with_the_same_labels_show_the_earliest_expiry() -> None:
     samples = scrape([a_ledger(a_token("t", expires_in=50 * DAY), a_token("t", expires_in=5 * DAY))])
     assert list(of(samples, "yunxiao_token_expires_in_seconds").values()) == [5 * DAY]
-    assert of(samples, "yunxiao_user_permission_expires_in_seconds") == {labels(permission="read"): 5 * DAY}
+    assert of(samples, "yunxiao_user_permission_expires_in_seconds") == {labels(permission="base_user_read"): 5 * DAY}
 
 
 def test_a_failed_poll_keeps_the_values_and_exposes_the_reason() -> None:
@@ -205,7 +208,7 @@ def test_only_tokens_in_the_window_get_series_and_counts_include_all() -> None:
         for name in ("yunxiao_token_expires_in_seconds", "yunxiao_token_created_timestamp_seconds"):
             assert {dict(key)["token_id"] for key in of(samples, name)} == shown
         assert sum(of(samples, "yunxiao_user_tokens").values()) == 4
-    assert of(samples, "yunxiao_user_permission_tokens") == {labels(permission="read"): 2}
+    assert of(samples, "yunxiao_user_permission_tokens") == {labels(permission="base_user_read"): 2}
 
 
 def test_tokens_beyond_the_limit_are_only_counted() -> None:
