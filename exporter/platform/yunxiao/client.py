@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from exporter.common.cancellation import StoppedError
 from exporter.model.state import Reason
-from exporter.platform.base import ENCODING, ApiError, Caller, Operation, TokenListing
+from exporter.platform.base import ENCODING, ApiError, Caller, Operation, Refusal, TokenListing
 from exporter.platform.yunxiao.authorization import Authorization
 from exporter.platform.yunxiao.confirmation import token_question
 from exporter.platform.yunxiao.directory import parse_person
@@ -192,7 +192,8 @@ class YunxiaoClient:
             reason = error.reason if isinstance(error, RefusedError) else Reason.INVALID_RESPONSE
             detail = f"the answer is {error.described(self._redact)}"
         self._observer.error(reason)
-        raise ApiError(reason, detail)
+        # A refusal found only now was not confirmed: it costs this call and no other.
+        raise ApiError(reason, detail, refusal=Refusal.CALL if reason is Reason.UNAUTHORIZED else Refusal.NONE)
 
     def count_unreadable(self, field: str) -> None:
         """Count a field of an answer that could not be read."""

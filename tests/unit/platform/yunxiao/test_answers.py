@@ -14,10 +14,11 @@ from support.builders import Counts, LeapingStop, ManualClock, a_watchdog
 from exporter.common.redaction import Redactor
 from exporter.common.secrets import Secret, SecretValue
 from exporter.model.state import Reason
-from exporter.platform.base import ApiError, Operation
+from exporter.platform.base import ApiError, Operation, Refusal
 from exporter.platform.limits import RequestLimits
 from exporter.platform.pacing import Pacer
 from exporter.platform.yunxiao.client import Target, YunxiaoClient
+from exporter.platform.yunxiao.error_body import RefusedError, fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -440,3 +441,12 @@ def test_a_large_error_with_a_lone_surrogate_is_no_list(bench: Bench) -> None:
     bench.answer(f'{{"code": "Forbidden", "Data": [{listed}]}}'.encode())
     assert bench.failure().reason is Reason.FORBIDDEN
     assert bench.counts.of("error") == [("error", "forbidden")]
+
+
+def test_a_refusal_that_only_the_parser_finds_costs_this_call_alone(bench: Bench) -> None:
+    def parse() -> None:
+        raise RefusedError(fields_of({"errorCode": "InvalidTokenError"}))
+
+    with pytest.raises(ApiError) as caught:
+        bench.client.read(parse)
+    assert (caught.value.reason, caught.value.refusal) == (Reason.UNAUTHORIZED, Refusal.CALL)
