@@ -32,7 +32,25 @@ def test_a_successful_poll_ends_the_failure() -> None:
 
 
 def test_every_reason_has_a_meaning() -> None:
-    assert all(reason.meaning for reason in Reason)
+    meanings = [reason.meaning for reason in Reason]
+    assert all(isinstance(meaning, str) for meaning in meanings)
+    assert len(set(meanings)) == len(meanings)
+
+
+def test_a_user_has_not_been_polled_at_first() -> None:
+    assert not UserState(a_user()).polled
+    assert a_state().polled
+
+
+def test_unreadable_permissions_keep_the_last_known_ones() -> None:
+    known = a_state(a_token("1"), a_token("2", name="bot"))
+    unread = tuple(replace(token, permissions=(), permissions_read=False) for token in known.tokens)
+    assert known.succeeded(unread, NOW + 10).tokens == tuple(
+        replace(token, permissions=("base_user_read",)) for token in unread
+    )
+    # One that can be read counts as it is listed.
+    mixed = (unread[0], replace(known.tokens[1], permissions=()))
+    assert [token.permissions for token in known.succeeded(mixed, NOW + 10).tokens] == [("base_user_read",), ()]
 
 
 def test_tokens_beyond_the_limit_are_included_in_the_counts() -> None:
@@ -106,6 +124,7 @@ SOUND = UserState(a_user(), (a_token(expires_in=NEVER),), NOW, True, None, None,
         (replace(SOUND, failing_since=1e12), False),
         (replace(SOUND, failures=-1), False),
         (replace(SOUND, unreadable=-1), False),
+        (replace(SOUND, left_out=((TokenState.EXPIRED, 1),)), True),
         (replace(SOUND, left_out=((TokenState.EXPIRED, 1), (TokenState.UNKNOWN, -1))), False),
     ],
 )

@@ -78,8 +78,10 @@ def test_the_tokens_that_expire_next_are_kept_and_others_are_counted() -> None:
 
 def test_the_choice_among_tokens_with_the_same_labels_does_not_depend_on_their_order() -> None:
     never, unread, late = (a_token(expires_in=expires_in) for expires_in in (NEVER, None, DAY))
-    older = replace(late, created_at=NOW - 9 * DAY)
-    for pair, stands in (((never, unread), never), ((late, never), late), ((late, older), older)):
+    older, undated = replace(late, created_at=NOW - 9 * DAY), replace(late, created_at=None)
+    pairs = ((never, unread, never), (late, never, late), (late, older, older), (undated, late, late))
+    for one, other, stands in pairs:
+        pair = (one, other)
         assert token_series(pair) == token_series(pair[::-1]) == (stands,)
 
 

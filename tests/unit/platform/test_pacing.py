@@ -203,6 +203,16 @@ def test_without_a_limit_a_429_halves_the_rate_of_the_last_10_seconds() -> None:
     assert pacer.rate == pytest.approx(44 / 9 / 2)
 
 
+def test_without_a_limit_the_rate_is_measured_from_the_first_request_on() -> None:
+    clock = ManualClock(ticks=1.0)
+    pacer = Pacer(None, clock)
+    for _ in range(8):  # one in half a second, just after the machine was started
+        pacer.acquire(LeapingStop(clock))
+        clock.advance(0.5)
+    pacer.throttled(1)
+    assert pacer.rate == 8 / 4 / 2
+
+
 @pytest.mark.parametrize(("requests", "rate"), [(0, 5.0), (1, 5.0), (2, 1.0), (3, 1.5)])
 def test_without_a_limit_two_requests_are_needed_to_tell_the_rate(requests: int, rate: float) -> None:
     clock = ManualClock()

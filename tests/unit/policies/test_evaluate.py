@@ -34,6 +34,24 @@ def test_tokens_that_are_only_counted_add_to_the_count() -> None:
         assert [one.policy.name for one in found] == expected
 
 
+def test_only_unexpired_tokens_without_an_exemption_count() -> None:
+    exception = {"token_id": "pt-0", "reason": "x", "until": dt.date(2026, 6, 30)}
+    rules = policies(max_tokens_per_user={"limit": 2, "exceptions": (exception,)})
+    exempt, expired = a_token("pt-0"), a_token("pt-9", expires_in=-1)
+    two = (a_token("pt-1"), a_token("pt-2", expires_in=NEVER))
+    assert broken(rules, exempt, expired, *two) == []
+    assert broken(rules, exempt, expired, *two, a_token("pt-3")) == [("max_tokens_per_user", None)]
+    # At the moment of its expiry a token does not count any more.
+    assert broken(rules, *two, a_token("pt-4", expires_in=0)) == []
+
+
+def test_a_violation_ends_with_the_token() -> None:
+    rules = policies(max_lifetime={"limit": "1d"})
+    token = a_token(expires_in=3 * DAY)
+    assert broken(rules, token) == [("max_lifetime", "pt-aaaa")]
+    assert broken(rules, token, now=NOW + 3 * DAY) == broken(rules, token, now=NOW + 4 * DAY) == []
+
+
 def test_policies_apply_to_unexpired_tokens_except_expired_not_removed() -> None:
     rules = policies(
         max_lifetime={"limit": "1d"},

@@ -242,15 +242,15 @@ def test_a_name_of_5_mb_is_cut_like_any_other() -> None:
 
 
 def test_a_token_has_256_permissions_and_a_user_1024_at_most() -> None:
-    names = [f"p{number:04}" for number in range(1100)]
-    one = parsed([an_entry(permissions=names[:257])])
+    names = [f"p{number:04}" for number in range(2200)]
+    one = parsed([an_entry(permissions=names[:300])])
     assert one.tokens[0].permissions == tuple(names[:256])
-    assert one.truncated == {"permissions": 1}
+    assert one.truncated == {"permissions": 44}
     many = parsed(
-        [an_entry(token_id=f"{start}", permissions=names[start : start + 220]) for start in range(0, 1100, 220)]
+        [an_entry(token_id=f"{start}", permissions=names[start : start + 220]) for start in range(0, 2200, 220)]
     )
     assert {name for token in many.tokens for name in token.permissions} == set(names[:1024])
-    assert many.truncated == {"permissions": 76}
+    assert many.truncated == {"permissions": 1176}
     # As many as are allowed, however many tokens grant them.
     assert parsed([an_entry(token_id=f"{number}", permissions=names[:100]) for number in range(50)]).truncated == {}
 
