@@ -30,7 +30,7 @@ from exporter.alerts.thresholds import (
     stalled_after,
     undiscovered_after,
 )
-from exporter.common.text import expiry_words, rough_duration
+from exporter.common.text import expiry_words, printable, rough_duration
 from exporter.model.event import GRANTS_MORE
 from exporter.model.labels import organization_labels, token_labels, user_labels
 from exporter.model.token import NEVER, token_series
@@ -169,7 +169,13 @@ class _Maker:
         self._runbooks = alerting.runbook_base_url
 
     def make(
-        self, definition: Definition, labels: dict[str, str], since: float, user: User | None = None, **texts: str
+        self,
+        definition: Definition,
+        labels: dict[str, str],
+        since: float,
+        user: User | None = None,
+        token: Token | None = None,
+        **texts: str,
     ) -> Alert:
         severity = {} if definition.severity is None else {"severity": definition.severity.value}
         own = {"alertname": definition.name} | severity | labels
@@ -179,6 +185,8 @@ class _Maker:
             "description": description,
             "runbook_url": definition.runbook(self._runbooks),
         }
+        if token is not None and token.description:
+            annotations["token_description"] = printable(token.description)
         if user is not None and user.owner is not None:
             contact = {"owner_email": user.owner.email, "owner_department": user.owner.department}
             annotations |= {name: value for name, value in contact.items() if value is not None}
@@ -227,7 +235,7 @@ def _about_token(organization: str, user: User, token: Token, alerting: Alerting
         else:
             return
     labels = token_labels(organization, user, token)
-    yield maker.make(definition, labels, since, user, detail=expiry_words(expires_at, maker.now))
+    yield maker.make(definition, labels, since, user, token, detail=expiry_words(expires_at, maker.now))
 
 
 def _about_policies(
@@ -240,7 +248,7 @@ def _about_policies(
             continue
         labels = token_labels(organization, user, token) | _policy_labels(one)
         since = maker.now if one.since is None else one.since
-        yield maker.make(TOKEN_POLICY_VIOLATION, labels, since, user, detail=one.policy.words)
+        yield maker.make(TOKEN_POLICY_VIOLATION, labels, since, user, token, detail=one.policy.words)
     for one in user_violations(user, state.tokens, policies, maker.now, state.unexpired_left_out):
         labels = of_user | _policy_labels(one)
         yield maker.make(USER_POLICY_VIOLATION, labels, maker.now, user, detail=one.policy.words)

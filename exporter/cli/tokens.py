@@ -71,6 +71,10 @@ def tokens(
             help="List only tokens that break a policy of the configuration, and which; exit with 1 if there are any.",
         ),
     ] = False,
+    wide: Annotated[
+        bool,
+        typer.Option("--wide", envvar=env("WIDE"), help="Show the descriptions of tokens in the table as well."),
+    ] = False,
     output: Annotated[
         Output, typer.Option("--output", "-o", envvar=env("OUTPUT"), help="Format of the list.")
     ] = Output.TABLE,
@@ -98,7 +102,7 @@ def tokens(
     if policy:
         listed = violating_rows(listed, outcome.view, rules, policies or (), now)
     try:
-        terminal.document(lambda stream: write(listed, output, now, stream, audit=policy))
+        terminal.document(lambda stream: write(listed, output, now, stream, audit=policy, wide=wide))
     except OutputError as error:
         refuse(terminal, f"the list cannot be written: {error}", SWEEP_FAILED)
     report_failures(terminal, outcome)

@@ -66,6 +66,7 @@ class Event:
         removed: permissions lost; all permissions of a deleted token.
         old_expiry: the expiry before, in epoch seconds; None if not applicable or unreadable.
         new_expiry: the expiry after, in epoch seconds; None likewise.
+        description: the description of the token.
     """
 
     time: float
@@ -80,11 +81,13 @@ class Event:
     removed: tuple[str, ...] = ()
     old_expiry: float | None = None
     new_expiry: float | None = None
+    description: str = ""
 
     def details(self) -> dict[str, object]:
         """The fields that belong to the kind of change, for the log and the API; empty ones are left out."""
         found: dict[str, object] = {
             "old_name": self.old_name,
+            "description": self.description,
             "added": list(self.added),
             "removed": list(self.removed),
             "old_expiry": _expiry(self.old_expiry),
@@ -119,13 +122,17 @@ def events(organization: str, before: UserState, after: UserState) -> tuple[Even
 
 def _between(blank: Event, old: Token | None, new: Token | None) -> Iterator[Event]:
     if old is None and new is not None:
-        about = replace(blank, token_id=new.token_id, token=new.name)
+        about = _about(blank, new)
         yield replace(about, change=Change.CREATED, added=new.permissions, new_expiry=new.expires_at)
     elif new is None and old is not None:
-        about = replace(blank, token_id=old.token_id, token=old.name)
+        about = _about(blank, old)
         yield replace(about, change=Change.DELETED, removed=old.permissions, old_expiry=old.expires_at)
     elif old is not None and new is not None:
-        yield from _differences(replace(blank, token_id=new.token_id, token=new.name), old, new)
+        yield from _differences(_about(blank, new), old, new)
+
+
+def _about(blank: Event, token: Token) -> Event:
+    return replace(blank, token_id=token.token_id, token=token.name, description=token.description)
 
 
 def _differences(about: Event, old: Token, new: Token) -> Iterator[Event]:
@@ -151,8 +158,8 @@ def _differences(about: Event, old: Token, new: Token) -> Iterator[Event]:
 def _pairs(before: Iterable[Token], after: Iterable[Token]) -> Iterator[tuple[Token | None, Token | None]]:
     """Pairs of each token before and after; None for a token that did not or does not exist.
 
-    Different tokens can have the same masked id. Tokens with the same id are paired if they are equal, then if they
-    have the same name, then in their order. So among tokens with one id, some are created or some deleted, never both.
+    Different tokens can have the same masked id. Tokens with the same id are paired if they are equal (but for the
+    description), then if they have the same name, then in their order. So among tokens with one id, some are created or some deleted, never both.
     """
     by_id: dict[str, tuple[list[Token], list[Token]]] = {}
     for side, tokens in enumerate((before, after)):
@@ -177,7 +184,8 @@ def _pairs(before: Iterable[Token], after: Iterable[Token]) -> Iterator[tuple[To
 
 
 def _token(token: Token) -> object:
-    return token
+    """All but the description, whose change is no event and must not change which tokens are paired."""
+    return token.name, token.permissions, token.created_at, token.expires_at, token.permissions_read
 
 
 def _name(token: Token) -> object:

@@ -38,6 +38,7 @@ class Token:
         created_at: epoch seconds; None if there is no readable date.
         expires_at: epoch seconds; `NEVER` if it never expires; None if the date cannot be parsed.
         permissions_read: whether the list of permissions could be parsed; if not, the last known ones apply.
+        description: what its owner wrote about it; "" for nothing. Never a label.
     """
 
     token_id: str
@@ -46,6 +47,7 @@ class Token:
     created_at: float | None = None
     expires_at: float | None = NEVER
     permissions_read: bool = True
+    description: str = ""
 
     def state(self, now: float) -> TokenState:
         """The state at the time ``now``, in epoch seconds; at the moment of expiry the token has expired."""
@@ -109,7 +111,7 @@ def token_series(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
     return tuple(by_label.values())
 
 
-Order = tuple[bool, float, bool, float, bool, tuple[str, ...]]
+Order = tuple[bool, float, bool, float, bool, tuple[str, ...], str]
 
 
 def precedence(token: Token) -> Order:
@@ -123,6 +125,7 @@ def precedence(token: Token) -> Order:
         *(created_at is None, created_at or 0.0),
         not token.permissions_read,
         token.permissions,
+        token.description,
     )
 
 

@@ -56,9 +56,9 @@ class Operation(StrEnum):
 
 
 OPERATIONS = tuple(operation.value for operation in Operation)
-PARSE_FIELDS = ("token", "token_id", "name", "permissions", "created_at", "expired_at", "user")
+PARSE_FIELDS = ("token", "token_id", "name", "description", "permissions", "created_at", "expired_at", "user")
 """The fields that can be unreadable, as the label `field` of `yunxiao_parse_errors_total` names them."""
-TRUNCATED_FIELDS = ("token_id", "name", "permissions", "user")
+TRUNCATED_FIELDS = ("token_id", "name", "description", "permissions", "user")
 """The fields that can be cut, as the label `field` of `yunxiao_truncated_fields_total` names them."""
 
 

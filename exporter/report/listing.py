@@ -53,8 +53,12 @@ _COLUMNS = (
     "created_at",
     "permissions",
 )
+_LAST_COLUMNS = ("description",)
+"""Columns that came later: after all others, so that the others keep their places."""
 _STYLES = {TokenState.EXPIRED: "red", TokenState.NEVER_EXPIRES: "magenta", TokenState.UNKNOWN: "yellow"}
-_WIDE = 240
+_WIDTH = 240
+_WIDTH_WIDE = 480
+"""Columns of a table that is not written to a terminal, without and with descriptions."""
 
 
 def rows(view: View, now: float, *, within: float | None, expired: bool) -> list[Row]:
@@ -125,18 +129,29 @@ def _order(row: Row) -> tuple[float, bool, str, str, str]:
     return (last, expires_at == NEVER, row.organization, row.user.name, row.token.token_id)
 
 
-def write(listed: Sequence[Row], form: Output, now: float, stream: TextIO, *, audit: bool = False) -> None:
-    """Write the list; an audit has a column for the policies that each token violates."""
+def write(
+    listed: Sequence[Row], form: Output, now: float, stream: TextIO, *, audit: bool = False, wide: bool = False
+) -> None:
+    """Write the list.
+
+    Args:
+        listed: the tokens.
+        form: the format.
+        now: epoch seconds.
+        stream: where to write.
+        audit: whether there is a column for the policies that each token violates.
+        wide: whether the table has descriptions as well; the other formats always have them.
+    """
     match form:
         case Output.TABLE:
-            _write_table(listed, now, stream, audit=audit)
+            _write_table(listed, now, stream, audit=audit, wide=wide)
         case Output.JSON:
             pieces = json.JSONEncoder(ensure_ascii=False, indent=2).iterencode(records(listed, now))
             stream.writelines(map(escaped_json, pieces))
             stream.write("\n")
         case Output.CSV:
             writer = csv.writer(stream)
-            columns = (*_COLUMNS, "policies") if audit else _COLUMNS
+            columns = (*_COLUMNS, *(("policies",) if audit else ()), *_LAST_COLUMNS)
             writer.writerow(columns)
             for record in _records(listed, now):
                 values = [record[column] for column in columns]
@@ -169,18 +184,20 @@ def _records(listed: Iterable[Row], now: float) -> Iterator[dict[str, object]]:
             "expires_in_seconds": None if endless else round((expires_at or 0) - now),
             "created_at": utc(row.token.created_at),
             "permissions": list(row.token.permissions),
+            "description": row.token.description,
         }
         if row.policies is not None:
             record["policies"] = [policy.name for policy in row.policies]
         yield record
 
 
-def _write_table(listed: Sequence[Row], now: float, stream: TextIO, *, audit: bool) -> None:
+def _write_table(listed: Sequence[Row], now: float, stream: TextIO, *, audit: bool, wide: bool) -> None:
     # Without a terminal, lines are not wrapped to its width.
-    console = Console(file=stream, width=None if stream.isatty() else _WIDE)
+    width = _WIDTH_WIDE if wide else _WIDTH
+    console = Console(file=stream, width=None if stream.isatty() else width)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    headings = ("ORGANIZATION", "USER", "TOKEN", "TOKEN ID", "EXPIRES", "AT", "PERMISSIONS")
-    for heading in (*headings, "POLICIES") if audit else headings:
+    headings = ["ORGANIZATION", "USER", "TOKEN", "TOKEN ID", "EXPIRES", "AT", "PERMISSIONS"]
+    for heading in [*headings, *["POLICIES"] * audit, *["DESCRIPTION"] * wide]:
         table.add_column(heading, overflow="fold", no_wrap=heading in {"EXPIRES", "AT", "TOKEN ID"})
     for row in listed:
         words = expiry_words(row.token.expires_at, now)
@@ -193,6 +210,7 @@ def _write_table(listed: Sequence[Row], now: float, stream: TextIO, *, audit: bo
             utc(row.token.expires_at) or "-",
             _plain(" ".join(row.token.permissions)),
             *([" ".join(policy.name for policy in row.policies or ())] if audit else []),
+            *([_plain(row.token.description)] if wide else []),
         )
     console.print(table if listed else Text("No tokens to list."))
 

@@ -91,6 +91,7 @@ def as_json(summary: Summary) -> dict[str, object]:
             "created_at": utc(token.created_at),
             "expires_at": utc(token.expires_at),
             "permissions": list(token.permissions),
+            "description": token.description,
         }
 
     return {
@@ -120,6 +121,7 @@ def as_json(summary: Summary) -> dict[str, object]:
                 "token": None if one.token is None else one.token.name,
                 "policy": one.policy.name,
                 "severity": one.severity.value,
+                "description": None if one.token is None else one.token.description,
             }
             for one in summary.violations
         ],
@@ -141,7 +143,7 @@ def _who(organization: str, user_id: str, user: str) -> dict[str, object]:
     return {"organization": organization, "user_id": user_id, "user": user}
 
 
-_COLUMNS = ("section", "organization", "user_id", "user", "token_id", "token", "name", "value")
+_COLUMNS = ("section", "organization", "user_id", "user", "token_id", "token", "name", "value", "description")
 
 
 def _csv(summary: Summary) -> str:
@@ -149,7 +151,8 @@ def _csv(summary: Summary) -> str:
     writer = csv.writer(stream)
     writer.writerow(_COLUMNS)
     for row in _lines(summary):
-        writer.writerow([_cell(value) for value in row])
+        # Only lines about a token have a description.
+        writer.writerow([_cell(value) for value in (*row, "")[: len(_COLUMNS)]])
     return stream.getvalue()
 
 
@@ -176,7 +179,8 @@ def _lines(summary: Summary) -> Iterator[tuple[object, ...]]:
     for one in summary.violations:
         token = ("", "") if one.token is None else (one.token.token_id, one.token.name)
         who = (one.organization, one.user.user_id, one.user.name)
-        yield "violation", *who, *token, one.policy.name, one.severity.value
+        description = "" if one.token is None else one.token.description
+        yield "violation", *who, *token, one.policy.name, one.severity.value, description
     facts: tuple[tuple[str, tuple[Held, ...], str, Callable[[Token], object]], ...] = (
         ("oldest", summary.oldest, "created_at", lambda token: utc(token.created_at)),
         ("most_powerful", summary.most_permissions, "permissions", lambda token: len(token.permissions)),
@@ -184,7 +188,7 @@ def _lines(summary: Summary) -> Iterator[tuple[object, ...]]:
     for section, held, name, value in facts:
         for each in held:
             who = (each.organization, each.user.user_id, each.user.name)
-            yield section, *who, each.token.token_id, each.token.name, name, value(each.token)
+            yield section, *who, each.token.token_id, each.token.name, name, value(each.token), each.token.description
     for owner in summary.owners:
         who = (owner.organization, owner.user.user_id, owner.user.name)
         yield "users_with_most_tokens", *who, "", "", "unexpired", owner.unexpired

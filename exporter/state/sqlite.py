@@ -35,6 +35,7 @@ SCHEMA = 3
 """The version of the tables below; a file with a higher version was written by a newer exporter.
 
 Version 1 had no events; version 2 kept alerts without annotations. The data of such files is kept.
+A field that is added to a value inside a row, with a default, needs no new version: older exporters ignore it.
 """
 _TABLES = """
 CREATE TABLE IF NOT EXISTS users (
@@ -423,4 +424,6 @@ def _interned(state: UserState) -> UserState:
 
 def _interned_token(token: Token) -> Token:
     names = tuple(sys.intern(name) for name in token.permissions)
-    return replace(token, name=sys.intern(token.name), permissions=names)
+    return replace(
+        token, name=sys.intern(token.name), permissions=names, description=sys.intern(token.description)
+    )

@@ -92,7 +92,7 @@ TRUNCATED = OwnFamily(
     Kind.COUNTER,
     (*ORGANIZATION_LABEL_NAMES, "field"),
     "Fields of the platform's responses that were too long and were truncated, with a mark at the end: ids of tokens "
-    "and permissions at 128 characters, names and other texts at 256. Permissions beyond the 256th of a token or the "
+    "and permissions at 128 characters, names, descriptions and other texts at 256. Permissions beyond the 256th of a token or the "
     "1,024th of a user count as well. user: any text about a user or a department. Counted at each poll.",
     "Always; each field starts at 0.",
     ("increase(yunxiao_truncated_fields_total[1h]) > 0", "texts that are shown truncated"),

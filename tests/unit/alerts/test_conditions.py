@@ -95,6 +95,16 @@ def test_labels_and_annotations_of_an_alert() -> None:
     assert alert.since == NOW - 2 * DAY  # three days before the expiry
 
 
+def test_the_description_of_a_token_is_an_annotation_on_one_line_and_never_a_label() -> None:
+    token = dataclasses.replace(a_token(expires_in=DAY, age=OLD), description="builds\n\u202eevil")
+    config = with_policies(max_age={"limit": "2d"})
+    expiring, violating = found(a_view(token), config)
+    for alert in (expiring, violating):
+        assert dict(alert.annotations)["token_description"] == "builds\ufffd\ufffdevil"
+        assert not any("builds" in value for _, value in alert.labels)
+    assert "token_description" not in dict(found(a_view(a_token(expires_in=DAY, age=OLD)))[0].annotations)
+
+
 def test_a_short_lived_token_alerts_in_the_last_third_and_tenth_of_its_lifetime() -> None:
     def two_days_old(left: float) -> Token:
         return Token("pt-1", "ci", (), NOW + left - 2 * DAY, NOW + left)

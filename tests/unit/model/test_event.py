@@ -90,6 +90,20 @@ def test_tokens_with_the_same_masked_id_are_paired_by_name() -> None:
     assert (deleted.change, deleted.token) == (Change.DELETED, "ci")
 
 
+def test_a_new_description_is_no_event_and_does_not_change_which_tokens_are_paired() -> None:
+    read, write = a_token("pt-***", permissions=("a_read",)), a_token("pt-***", permissions=("a_read_write",))
+    described = (replace(write, description="deploys"), replace(read, description="builds"))
+    assert between((read, write), described) == ()
+
+
+def test_an_event_has_the_description_after_it() -> None:
+    old, new = (replace(a_token(expires_in=days * DAY), description=f"{days} days") for days in (1, 2))
+    assert one(old, new).description == "2 days"
+    assert one(old, new).details()["description"] == "2 days"
+    (deleted,) = between((old,), ())
+    assert deleted.description == "1 days"
+
+
 def test_neither_the_first_poll_nor_a_failed_one_causes_events() -> None:
     newcomer = UserState(a_user())
     assert events("acme", newcomer, newcomer.succeeded((a_token(),), NOW)) == ()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from support.builders import DAY, HOUR, NOW, a_token
@@ -106,7 +107,39 @@ def test_json() -> None:
         "expires_in_seconds": 7200,
         "created_at": "2026-05-31T00:00:00Z",
         "permissions": ["read"],
+        "description": "",
     }
+
+
+def described(form: Output, description: str, *, wide: bool = False, audit: bool = False) -> str:
+    ledger = Ledger("acme", [User("u", "li.wei")])
+    ledger.succeeded("u", (replace(a_token("pt-1"), description=description),), NOW)
+    stream = io.StringIO()
+    write(rows(View((ledger.view(),)), NOW, within=None, expired=True), form, NOW, stream, audit=audit, wide=wide)
+    return stream.getvalue()
+
+
+def test_descriptions_are_in_json_and_csv_and_in_the_wide_table() -> None:
+    text = "nightly builds of \u652f\u4ed8"
+    assert json.loads(described(Output.JSON, text))[0]["description"] == text
+    assert next(csv.DictReader(io.StringIO(described(Output.CSV, text))))["description"] == text
+    assert text not in described(Output.TABLE, text)
+    heading, line = described(Output.TABLE, text, wide=True).splitlines()
+    assert heading.split()[-1] == "DESCRIPTION"
+    assert line.rstrip().endswith(text)
+
+
+def test_the_description_is_the_last_column_so_that_the_others_keep_their_places() -> None:
+    columns = described(Output.CSV, "x", audit=True).splitlines()[0].split(",")
+    assert columns[9:] == ["permissions", "policies", "description"]
+
+
+def test_a_description_is_neither_a_formula_nor_a_command_of_a_terminal() -> None:
+    text = "=1+1\x1b]0;x\x07\u202eevil\nsecond line"
+    (record,) = csv.DictReader(io.StringIO(described(Output.CSV, text)))
+    assert record["description"] == "'=1+1\ufffd]0;x\ufffd\ufffdevil\nsecond line"
+    table = described(Output.TABLE, text, wide=True)
+    assert table.splitlines()[1].rstrip().endswith("=1+1\ufffd]0;x\ufffd\ufffdevil\ufffdsecond line")
 
 
 def test_csv_has_the_same_columns_and_leaves_unknown_values_empty() -> None:

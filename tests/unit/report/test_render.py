@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -143,3 +144,14 @@ def test_a_token_created_in_the_future_has_no_negative_age() -> None:
     ledger = Ledger("acme", [User("1", "x")])
     ledger.succeeded("1", (Token("pt-1", "ci", ("r",), NOW + DAY, NEVER),), NOW)
     assert "| 0s | never expires |" in render(summarize(View((ledger.view(),)), Policies(), NOW), Form.MARKDOWN)
+
+
+def test_descriptions_are_in_every_format_and_escaped() -> None:
+    ledger = Ledger("acme", [User("1", "li.wei")])
+    ledger.succeeded("1", (replace(a_token("pt-1"), description="=a|b <b>\u202e"),), NOW)
+    summary = summarize(View((ledger.view(),)), Policies(), NOW)
+    assert "<br><span class=\"soft\">=a|b &lt;b&gt;\ufffd</span>" in render(summary, Form.HTML)
+    assert r"=a\|b \<b\>" in render(summary, Form.MARKDOWN)
+    assert {one["description"] for one in json.loads(render(summary, Form.JSON))["oldest"]} == {"=a|b <b>\u202e"}
+    described = {one["description"] for one in csv.DictReader(io.StringIO(render(summary, Form.CSV))) if one["token_id"]}
+    assert described == {"'=a|b <b>\ufffd"}

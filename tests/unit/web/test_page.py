@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from support.builders import DAY, HOUR, NOW, a_failure, a_token
 
 from exporter.model.snapshot import View
@@ -41,3 +43,11 @@ def test_a_page_before_the_first_sweep_says_so() -> None:
     page = a_page(Ledger("acme", [User("1", "li.wei")]))
     assert "The first sweep is still running" in page
     assert "No token expires in the future." in page
+
+
+def test_descriptions_are_shown_and_escaped() -> None:
+    ledger = Ledger("acme", [User("1", "li.wei")])
+    ledger.succeeded("1", (replace(a_token("pt-1", expires_in=DAY), description="<b>builds</b>"), a_token("pt-2")), NOW)
+    page = a_page(ledger)
+    assert '<td>ci<br><span class="soft">&lt;b&gt;builds&lt;/b&gt;</span></td>' in page
+    assert "<td>ci</td>" in page
