@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from exporter.alerts.definitions import (
     CONFIG_RELOAD_FAILED,
+    CREDENTIAL_WORDS,
     DISCOVERY_FAILING,
     EXPORTER_TOKEN_EXPIRING,
     SWEEP_STALLED,
@@ -33,7 +34,7 @@ from exporter.alerts.thresholds import (
 from exporter.common.text import expiry_words, printable, rough_duration
 from exporter.model.event import GRANTS_MORE
 from exporter.model.labels import organization_labels, token_labels, user_labels
-from exporter.model.token import NEVER, token_series
+from exporter.model.token import NEVER, CredentialKind, token_series
 from exporter.model.user import Owner
 from exporter.policies.evaluate import token_violations, user_violations
 
@@ -179,9 +180,10 @@ class _Maker:
     ) -> Alert:
         severity = {} if definition.severity is None else {"severity": definition.severity.value}
         own = {"alertname": definition.name} | severity | labels
-        description = definition.description.format(**labels, **texts)
+        words = CREDENTIAL_WORDS[CredentialKind.TOKEN if token is None else token.kind]
+        description = definition.description.format(**labels, **words, **texts)
         annotations = {
-            "summary": definition.summary,
+            "summary": definition.summary.format(**words),
             "description": description,
             "runbook_url": definition.runbook(self._runbooks),
         }
@@ -209,7 +211,7 @@ def _about_state(
     organization: str, state: UserState, config: Config, silences: list[Silence], maker: _Maker
 ) -> Iterator[Alert]:
     yield from _about_user(organization, state, config, maker)
-    for token in token_series(state.tokens):
+    for token in (*token_series(state.tokens), *token_series(state.ssh_keys or ())):
         if not any(entry.matches(state.user, token) for entry in silences):
             yield from _about_token(organization, state.user, token, config.alerting, maker)
     yield from _about_policies(organization, state, config.policies, silences, maker)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -192,6 +192,21 @@ class Organization(Section):
         description="HTTP proxy to use. Default: `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.",
     )
     timezone: TimeZone = Field("Asia/Shanghai", description="Time zone of dates without a zone.")
+    credentials: tuple[Literal["tokens", "ssh_keys"], ...] = Field(
+        ("tokens",),
+        description=(
+            "What to watch of each user: `tokens`, and optionally `ssh_keys`, the keys for Git over SSH. They take one "
+            "more request for each user, are documented for the standard edition only, and are left alone where the "
+            "platform does not offer them."
+        ),
+    )
+    organization_id: Text | None = Field(
+        None,
+        description=(
+            "Id of the organization on the platform, which the list of SSH keys requires. Default: that of "
+            "`users.discover.organization_id`."
+        ),
+    )
     limits: Limits = Field(default_factory=Limits, description=Limits.__doc__)
     users: Users = Field(description=Users.__doc__)
 
@@ -200,6 +215,33 @@ class Organization(Section):
         if (self.token_file is not None) + bool(self.token_files) + (self.token_env is not None) != 1:
             raise ValueError("needs exactly one of token_file, token_files and token_env")
         return self
+
+    @model_validator(mode="after")
+    def _credentials_can_be_listed(self) -> Self:
+        if "tokens" not in self.credentials or len(set(self.credentials)) < len(self.credentials):
+            raise ValueError("credentials must be [tokens] or [tokens, ssh_keys]")
+        if self.watches_ssh_keys and self._organization_in_path and not self.organization_of_keys:
+            raise ValueError(
+                "credentials with ssh_keys require the id of the organization on the platform; set organization_id"
+            )
+        return self
+
+    @property
+    def watches_ssh_keys(self) -> bool:
+        """Whether SSH keys are watched as well as tokens."""
+        return "ssh_keys" in self.credentials
+
+    @property
+    def organization_of_keys(self) -> str:
+        """The id of the organization for the list of SSH keys; "" if it is unknown or the path contains none."""
+        if not self._organization_in_path:
+            return ""
+        discover = self.users.discover
+        return self.organization_id or ("" if discover is None else discover.organization_id or "")
+
+    @property
+    def _organization_in_path(self) -> bool:
+        return self.users.discover is None or self.users.discover.organization_in_path
 
     @model_validator(mode="after")
     def _has_users(self) -> Self:

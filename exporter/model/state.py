@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from exporter.model.ssh_key import SshKey  # noqa: TC001 - msgspec reads the annotations
 from exporter.model.times import is_time
 from exporter.model.token import (
     MOST_TOKENS,
@@ -90,6 +91,8 @@ class UserState:
         failing_since: epoch seconds of the first failed poll since the last successful one.
         failures: the number of failed polls since the last successful one.
         left_out: the number of tokens that are not kept, by their state at that poll; empty if all are kept.
+        ssh_keys: the SSH keys as last listed; None if they are not watched or have not been listed yet. Apart from the
+            tokens, since counts, permissions and policies are about tokens only.
     """
 
     user: User
@@ -100,15 +103,28 @@ class UserState:
     failing_since: float | None = None
     failures: int = 0
     left_out: tuple[tuple[TokenState, int], ...] = ()
+    ssh_keys: tuple[SshKey, ...] | None = None
 
     def about(self, user: User) -> UserState:
         """The same state for a user whose entry has changed."""
         return replace(self, user=user)
 
-    def succeeded(self, tokens: tuple[Token, ...], at: float, most: int = MOST_TOKENS) -> UserState:
-        """The state after a successful poll; keeps at most ``most`` of the tokens."""
+    def succeeded(
+        self,
+        tokens: tuple[Token, ...],
+        at: float,
+        most: int = MOST_TOKENS,
+        ssh_keys: tuple[SshKey, ...] | None = None,
+    ) -> UserState:
+        """The state after a successful poll; keeps at most ``most`` of the tokens, and of the SSH keys."""
         kept, left_out = most_relevant(self._completed(tokens), most, at)
-        return UserState(user=self.user, tokens=kept, last_success=at, polled=True, left_out=left_out)
+        keys = None if ssh_keys is None else most_relevant(ssh_keys, most, at)[0]
+        return UserState(user=self.user, tokens=kept, last_success=at, polled=True, left_out=left_out, ssh_keys=keys)
+
+    @property
+    def credentials(self) -> tuple[Token, ...]:
+        """The tokens and the SSH keys."""
+        return (*self.tokens, *self.ssh_keys) if self.ssh_keys else self.tokens
 
     @property
     def tokens_left_out(self) -> int:
@@ -151,7 +167,8 @@ def is_sound(state: UserState) -> bool:
     A time that is NaN compares with nothing, and one far in the future would count as the newest for ever.
     """
     own = (state.last_success, state.failing_since)
-    listed = [time for token in state.tokens for time in (token.created_at, token.expires_at)]
+    listed = [time for token in state.credentials for time in (token.created_at, token.expires_at)]
+    listed += [key.last_used_at for key in state.ssh_keys or ()]
     return (
         all(time is None or is_time(time) for time in own)
         and not any(time is not None and math.isnan(time) for time in listed)

@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar, TypeVar
 
 NEVER = math.inf
 """The expiry of a token that never expires, in epoch seconds."""
@@ -16,6 +17,13 @@ MOST_TOKENS = 1000
 
 MOST_LISTED = 20_000
 """Entries accepted in one response, and so the largest number of tokens kept per user."""
+
+
+class CredentialKind(StrEnum):
+    """The kinds of credentials that are watched, as the label `kind` names them."""
+
+    TOKEN = "token"  # noqa: S105 - the name of a kind
+    SSH_KEY = "ssh_key"
 
 
 class TokenState(StrEnum):
@@ -40,6 +48,8 @@ class Token:
         permissions_read: whether the list of permissions could be parsed; if not, the last known ones apply.
         description: what its owner wrote about it; "" for nothing. Never a label.
     """
+
+    kind: ClassVar[CredentialKind] = CredentialKind.TOKEN
 
     token_id: str
     name: str
@@ -97,12 +107,15 @@ def state_counts(tokens: tuple[Token, ...], now: float) -> dict[TokenState, int]
     return counts
 
 
-def token_series(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
+Credential = TypeVar("Credential", bound=Token)
+
+
+def token_series(tokens: tuple[Credential, ...]) -> tuple[Credential, ...]:
     """The tokens with distinct ids and names, which may get one series each.
 
     Different tokens can have the same masked id. Of tokens with the same id and name, the first to expire is kept.
     """
-    by_label: dict[tuple[str, str], Token] = {}
+    by_label: dict[tuple[str, str], Credential] = {}
     for token in tokens:
         key = (token.token_id, token.name)
         twin = by_label.get(key)
@@ -138,8 +151,8 @@ _RELEVANCE = {
 
 
 def most_relevant(
-    tokens: tuple[Token, ...], most: int, now: float
-) -> tuple[tuple[Token, ...], tuple[tuple[TokenState, int], ...]]:
+    tokens: tuple[Credential, ...], most: int, now: float
+) -> tuple[tuple[Credential, ...], tuple[tuple[TokenState, int], ...]]:
     """At most ``most`` tokens, the most relevant ones, and the number of the others by state.
 
     Tokens that expire next come first, then those that never expire, then those with an unreadable expiry, then expired

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from exporter.common.cancellation import Stop
     from exporter.common.secrets import Secret
+    from exporter.model.ssh_key import SshKey
     from exporter.model.token import Token
     from exporter.model.user import User
 
@@ -53,10 +54,21 @@ class Operation(StrEnum):
     LIST_ORGANIZATIONS = "list_organizations"
     LIST_DEPARTMENTS = "list_departments"
     GET_CALLER = "get_caller"
+    LIST_SSH_KEYS = "list_ssh_keys"
 
 
 OPERATIONS = tuple(operation.value for operation in Operation)
-PARSE_FIELDS = ("token", "token_id", "name", "description", "permissions", "created_at", "expired_at", "user")
+PARSE_FIELDS = (
+    "token",
+    "token_id",
+    "name",
+    "description",
+    "permissions",
+    "created_at",
+    "expired_at",
+    "last_used_at",
+    "user",
+)
 """The fields that can be unreadable, as the label `field` of `yunxiao_parse_errors_total` names them."""
 TRUNCATED_FIELDS = ("token_id", "name", "description", "permissions", "user")
 """The fields that can be cut, as the label `field` of `yunxiao_truncated_fields_total` names them."""
@@ -94,6 +106,23 @@ class TokenLister(Protocol):
         ...
 
 
+class SshKeyLister(Protocol):
+    """Lists SSH keys."""
+
+    def list_ssh_keys(self, user_id: str, stop: Stop) -> tuple[SshKey, ...]:
+        """The SSH keys of one user; ``()`` if there are none.
+
+        Args:
+            user_id: the user's id on the platform.
+            stop: cancels the call.
+
+        Raises:
+            ApiError: the call failed; `ApiError.not_offered` if the platform does not offer it, or not for this user.
+            StoppedError: the call was cancelled.
+        """
+        ...
+
+
 class OwnTokens(TokenLister, Protocol):
     """Finds the owner of the exporter's token, and lists tokens."""
 
@@ -126,7 +155,7 @@ class UserFinder(Protocol):
         ...
 
 
-class Platform(OwnTokens, UserFinder, Protocol):
+class Platform(OwnTokens, UserFinder, SshKeyLister, Protocol):
     """All that the exporter needs of one organization's platform. Threads share it."""
 
     @property

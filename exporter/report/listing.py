@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.common.text import csv_cell, escaped_json, expiry_words, printable, utc
-from exporter.model.token import NEVER, Token, TokenState
+from exporter.model.ssh_key import SshKey
+from exporter.model.token import NEVER, CredentialKind, Token, TokenState
 from exporter.policies.evaluate import counted, violations
 from exporter.report.formats import Output
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One token of the list.
+    """One token or SSH key of the list.
 
     Attributes:
         policies: the policies that it violates; None if the list is no audit.
@@ -53,7 +54,7 @@ _COLUMNS = (
     "created_at",
     "permissions",
 )
-_LAST_COLUMNS = ("description",)
+_LAST_COLUMNS = ("description", "kind", "last_used_at")
 """Columns that came later: after all others, so that the others keep their places."""
 _STYLES = {TokenState.EXPIRED: "red", TokenState.NEVER_EXPIRES: "magenta", TokenState.UNKNOWN: "yellow"}
 _WIDTH = 240
@@ -62,7 +63,7 @@ _WIDTH_WIDE = 480
 
 
 def rows(view: View, now: float, *, within: float | None, expired: bool) -> list[Row]:
-    """The tokens to list, sorted by expiry: expired, expiring soonest first, unknown expiry, never expiring.
+    """The tokens and SSH keys to list by expiry: expired, expiring soonest first, unknown expiry, never expiring.
 
     Args:
         view: the state of all users.
@@ -75,7 +76,7 @@ def rows(view: View, now: float, *, within: float | None, expired: bool) -> list
         Row(organization.name, state.user, token, token.state(now))
         for organization in view.organizations
         for state in organization.users
-        for token in state.tokens
+        for token in state.credentials
     ]
     found = [row for row in found if expired or row.state is not TokenState.EXPIRED]
     if within is not None:
@@ -105,6 +106,8 @@ def violating_rows(
     found = (
         replace(row, policies=by_user[row.organization, row.user.user_id].get((row.token.token_id, row.token.name)))
         for row in listed
+        # Policies are about tokens.
+        if row.token.kind is CredentialKind.TOKEN
     )
     return [row for row in found if row.policies]
 
@@ -185,6 +188,8 @@ def _records(listed: Iterable[Row], now: float) -> Iterator[dict[str, object]]:
             "created_at": utc(row.token.created_at),
             "permissions": list(row.token.permissions),
             "description": row.token.description,
+            "kind": row.token.kind.value,
+            "last_used_at": utc(row.token.last_used_at) if isinstance(row.token, SshKey) else None,
         }
         if row.policies is not None:
             record["policies"] = [policy.name for policy in row.policies]
@@ -196,12 +201,14 @@ def _write_table(listed: Sequence[Row], now: float, stream: TextIO, *, audit: bo
     width = _WIDTH_WIDE if wide else _WIDTH
     console = Console(file=stream, width=None if stream.isatty() else width)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    headings = ["ORGANIZATION", "USER", "TOKEN", "TOKEN ID", "EXPIRES", "AT", "PERMISSIONS"]
+    kinds = wide or any(row.token.kind is not CredentialKind.TOKEN for row in listed)
+    headings = [*["KIND"] * kinds, "ORGANIZATION", "USER", "TOKEN", "TOKEN ID", "EXPIRES", "AT", "PERMISSIONS"]
     for heading in [*headings, *["POLICIES"] * audit, *["DESCRIPTION"] * wide]:
         table.add_column(heading, overflow="fold", no_wrap=heading in {"EXPIRES", "AT", "TOKEN ID"})
     for row in listed:
         words = expiry_words(row.token.expires_at, now)
         table.add_row(
+            *[row.token.kind.value] * kinds,
             _plain(row.organization),
             _plain(row.user.name),
             _plain(row.token.name),

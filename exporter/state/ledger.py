@@ -16,6 +16,7 @@ from exporter.state.delivery import Changed, Delivery, OrganizationRemoved, OwnE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from exporter.model.ssh_key import SshKey
     from exporter.model.user import User
     from exporter.state.delivery import Receipt, Update
 
@@ -44,7 +45,9 @@ class Outcomes(Protocol):
         """A snapshot of the organization."""
         ...
 
-    def succeeded(self, user_id: str, tokens: tuple[Token, ...], at: float) -> bool:
+    def succeeded(
+        self, user_id: str, tokens: tuple[Token, ...], at: float, ssh_keys: tuple[SshKey, ...] | None = None
+    ) -> bool:
         """Record a successful poll; False if a part of the exporter could not take the result, which is counted."""
         ...
 
@@ -171,15 +174,33 @@ class Ledger:
         with self._lock:
             return tuple(state.user for state in self._states.values())
 
-    def succeeded(self, user_id: str, tokens: tuple[Token, ...], at: float, *, by: Recorder | None = None) -> bool:
-        """Record a successful poll; False if a part of the exporter could not take the result, which is counted."""
+    def succeeded(
+        self,
+        user_id: str,
+        tokens: tuple[Token, ...],
+        at: float,
+        ssh_keys: tuple[SshKey, ...] | None = None,
+        *,
+        by: Recorder | None = None,
+    ) -> bool:
+        """Record a successful poll; False if a part of the exporter could not take the result, which is counted.
+
+        Args:
+            user_id: the user.
+            tokens: the user's tokens.
+            at: epoch seconds.
+            ssh_keys: the user's SSH keys; None if they are not watched or have never been listed.
+            by: whose result it is; that of a closed recorder is ignored.
+        """
         with self._lock:
             if self._refuses(by) or (before := self._states.get(user_id)) is None:
                 return True
-            state = before.succeeded(tokens, at, self._most_tokens)
+            state = before.succeeded(tokens, at, self._most_tokens, ssh_keys)
+            # Keep the same objects: polls without changes then leave no work for the garbage collector.
             if state.tokens == before.tokens:
-                # Keep the same objects: polls without changes then leave no work for the garbage collector.
                 state = replace(state, tokens=before.tokens)
+            if state.ssh_keys == before.ssh_keys:
+                state = replace(state, ssh_keys=before.ssh_keys)
             receipt = self._replace(before, state)
         if state.left_out and not before.left_out:
             _log.warning(
@@ -352,9 +373,11 @@ class Recorder:
         """Set the watched users."""
         self._ledger.watch(users, by=self)
 
-    def succeeded(self, user_id: str, tokens: tuple[Token, ...], at: float) -> bool:
+    def succeeded(
+        self, user_id: str, tokens: tuple[Token, ...], at: float, ssh_keys: tuple[SshKey, ...] | None = None
+    ) -> bool:
         """Record a successful poll; False if a part of the exporter could not take the result, which is counted."""
-        return self._ledger.succeeded(user_id, tokens, at, by=self)
+        return self._ledger.succeeded(user_id, tokens, at, ssh_keys, by=self)
 
     def failed(self, user_id: str, failure: Failure, at: float) -> None:
         """Record a failed poll; the last known tokens stay."""

@@ -57,6 +57,8 @@ AS_RECORD = {
     "created_at": "2025-05-22T12:44:50Z",
     "permissions": [PERMISSION],
     "description": sample.DESCRIPTION,
+    "kind": "token",
+    "last_used_at": None,
 }
 TEXTS = (sample.TOKEN_ID, sample.NAME, sample.DESCRIPTION)
 POLICIES = Policies.model_validate({"forbidden_permissions": {"permissions": ("base_user_.*",)}})
@@ -97,6 +99,7 @@ def test_the_list_of_tokens(view: View) -> None:
         **AS_RECORD,
         "expires_in_seconds": "86400",
         "permissions": PERMISSION,
+        "last_used_at": "",
     }
     _, line = the_list(view, Output.TABLE).splitlines()
     shown = ("acme", "li.wei", *TEXTS, "expires in 1d", "2025-06-22T12:44:50Z", PERMISSION)
@@ -117,7 +120,7 @@ def test_the_landing_page(view: View) -> None:
 def test_the_report(view: View) -> None:
     summary = summarize(view, POLICIES, NOW)
     data = json.loads(render(summary, Form.JSON))
-    fields = {key: AS_RECORD[key] for key in AS_RECORD if key != "expires_in_seconds"}
+    fields = {key: AS_RECORD[key] for key in AS_RECORD if key not in {"expires_in_seconds", "last_used_at"}}
     assert data["oldest"] == data["most_powerful"] == [fields]
     who = {key: AS_RECORD[key] for key in ("organization", "user_id", "user", "token_id", "token", "description")}
     assert data["violations"] == [{**who, "policy": "forbidden_permissions", "severity": "critical"}]
@@ -127,8 +130,8 @@ def test_the_report(view: View) -> None:
     assert [text for text in shown if text not in page] == []
 
     text = render(summary, Form.MARKDOWN).replace("\\", "")
-    shown = (*TEXTS, "li.wei", "2025-05-22T12:44:50Z", "expires in 1d")
-    assert [text_ for text_ in shown if text_ not in text] == []
+    fields_shown = (*TEXTS, "li.wei", "2025-05-22T12:44:50Z", "expires in 1d")
+    assert [field for field in fields_shown if field not in text] == []
 
     lines = [record for record in csv.DictReader(io.StringIO(render(summary, Form.CSV))) if record["token_id"]]
     assert {(one["token_id"], one["token"], one["description"]) for one in lines} == {TEXTS}
@@ -139,7 +142,9 @@ def test_the_report(view: View) -> None:
 
 def test_the_metrics_and_no_description_in_any_label(state: UserState) -> None:
     rendered = render_user("acme", state, Plan.of(CONFIG), NOW)
-    text = b"".join([lines.text + b"".join([start for start, _ in lines.open_lines]) for lines in rendered.lines]).decode()
+    text = b"".join(
+        [lines.text + b"".join([start for start, _ in lines.open_lines]) for lines in rendered.lines]
+    ).decode()
     labels = f'organization="acme",token="{sample.NAME}",token_id="{sample.TOKEN_ID}",user="li.wei",user_id="3001"'
     permission = f'organization="acme",permission="{PERMISSION}",user="li.wei",user_id="3001"'
     assert f"yunxiao_token_expiry_timestamp_seconds{{{labels}}} {sample.EXPIRES_AT}\n" in text
@@ -157,7 +162,8 @@ def test_the_events(state: UserState) -> None:
     trail = AuditTrail(lambda _: None)
     trail.record([created, deleted])
     newest, first = json.loads(EventList(trail.latest, cast("Refusals", Counts())).encoded().newest(None))
-    whose = {key: AS_RECORD[key] for key in ("organization", "user_id", "user", "token_id", "token", "description")}
+    names = ("organization", "user_id", "user", "token_id", "token", "description", "kind")
+    whose = {key: AS_RECORD[key] for key in names}
     assert first == {
         **whose,
         "time": "2025-06-21T12:44:50.048Z",

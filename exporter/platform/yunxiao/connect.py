@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from exporter.platform.yunxiao.client import Target, YunxiaoClient
 from exporter.platform.yunxiao.discovery import Discoverer
+from exporter.platform.yunxiao.ssh_keys import SshKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
     from exporter.common.secrets import Secret
     from exporter.config.settings import OrganizationSettings
     from exporter.http.session import Watchdog
+    from exporter.model.ssh_key import SshKey
     from exporter.model.token import Token
     from exporter.model.user import User
-    from exporter.platform.base import Caller, Platform, PlatformObserver
+    from exporter.platform.base import Caller, Platform, PlatformObserver, SshKeyLister
     from exporter.platform.yunxiao.client import Gate
 
 
@@ -28,15 +30,23 @@ class YunxiaoPlatform:
     Args:
         client: the API.
         discoverer: finds users; None if the configuration has no section `users.discover`.
+        ssh_keys: lists SSH keys; None if the configuration does not ask for them.
     """
 
-    def __init__(self, client: YunxiaoClient, discoverer: Discoverer | None) -> None:
+    def __init__(
+        self, client: YunxiaoClient, discoverer: Discoverer | None, ssh_keys: SshKeyLister | None = None
+    ) -> None:
         self._client = client
         self._discoverer = discoverer
+        self._ssh_keys = ssh_keys
 
     def list_tokens(self, user_id: str, stop: Stop) -> tuple[Token, ...]:
         """The personal access tokens of one user; as `Platform.list_tokens`."""
         return self._client.list_tokens(user_id, stop)
+
+    def list_ssh_keys(self, user_id: str, stop: Stop) -> tuple[SshKey, ...]:
+        """The SSH keys of one user; as `Platform.list_ssh_keys`."""
+        return () if self._ssh_keys is None else self._ssh_keys.list_ssh_keys(user_id, stop)
 
     def caller(self, stop: Stop) -> Caller:
         """The user that the exporter's token belongs to; as `Platform.caller`."""
@@ -91,4 +101,8 @@ def connect(
     )
     client = YunxiaoClient(target, settings.token, gate, observer, watchdog, clock, redact=redact)
     discover = config.users.discover
-    return YunxiaoPlatform(client, None if discover is None else Discoverer(config.name, client, discover, redact))
+    discoverer = None if discover is None else Discoverer(config.name, client, discover, redact)
+    ssh_keys = (
+        SshKeys(client, config.organization_of_keys, target.timezone, redact) if config.watches_ssh_keys else None
+    )
+    return YunxiaoPlatform(client, discoverer, ssh_keys)

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from support.builders import NOW, a_failure, a_token
+from support.builders import DAY, NOW, a_failure, a_key, a_token, a_user
 from support.updates import calls
 
 from exporter.model.snapshot import Discovery, Sweep, SweepResult
@@ -281,3 +281,15 @@ def test_a_failure_of_all_users_does_not_count_as_one_of_any_user() -> None:
         ledger.all_failed(a_failure(), NOW + 1)
     assert [state.failures for state in ledger.view().users] == [1, 0]
     assert [state.failing_since for state in ledger.view().users] == [NOW, NOW + 1]
+
+
+def test_keys_are_kept_up_to_the_limit_and_as_the_same_objects() -> None:
+    ledger = Ledger("acme", [a_user()], most_tokens=1)
+    ledger.succeeded("u1", (), NOW, (a_key("1", expires_in=9 * DAY), a_key("2")))
+    first = ledger.state("u1")
+    ledger.succeeded("u1", (), NOW + 1, (a_key("1", expires_in=9 * DAY), a_key("2")))
+    second = ledger.state("u1")
+    assert first is not None
+    assert second is not None
+    assert first.ssh_keys == (a_key("2"),)
+    assert first.ssh_keys is second.ssh_keys

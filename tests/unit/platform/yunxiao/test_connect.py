@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from support.builders import a_token
+from support.builders import a_key, a_token
 
 from exporter.common.cancellation import Stop
 from exporter.common.secrets import Secret
@@ -11,6 +11,7 @@ from exporter.platform.base import Caller
 from exporter.platform.yunxiao.connect import YunxiaoPlatform
 
 if TYPE_CHECKING:
+    from exporter.model.ssh_key import SshKey
     from exporter.model.token import Token
     from exporter.platform.yunxiao.client import YunxiaoClient
     from exporter.platform.yunxiao.discovery import Discoverer
@@ -28,6 +29,10 @@ class Client:
         stop.check()
         return (a_token(f"pt-{user_id}"),)
 
+    def list_ssh_keys(self, user_id: str, stop: Stop) -> tuple[SshKey, ...]:
+        stop.check()
+        return (a_key(user_id),)
+
     def caller(self, stop: Stop) -> Caller:
         stop.check()
         return Caller("admin")
@@ -42,8 +47,9 @@ class Client:
 
 def test_a_platform_passes_calls_on() -> None:
     client = Client()
-    platform = YunxiaoPlatform(cast("YunxiaoClient", client), cast("Discoverer", client))
+    platform = YunxiaoPlatform(cast("YunxiaoClient", client), cast("Discoverer", client), client)
     assert platform.list_tokens("u1", Stop()) == (a_token("pt-u1"),)
+    assert platform.list_ssh_keys("u1", Stop()) == (a_key("u1"),)
     assert platform.caller(Stop()) == Caller("admin")
     assert platform.find_users(Stop()) == (User("u1", "a"),)
     assert platform.refused == client.refused
