@@ -81,7 +81,7 @@ def tokens(
     log_level: LogLevel = Level.ERROR,
     log_format: LogFormat = Format.LOGFMT,
 ) -> None:
-    """Sweep once and list the tokens, soonest expiry first.
+    """Sweep once and list the tokens, and SSH keys if they are watched, soonest expiry first.
 
     Exit code 0: no token expires within the window or breaks a policy. 1: at least one does. 2: the sweep failed, in
     part or completely, or could not begin.

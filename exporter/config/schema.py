@@ -27,6 +27,7 @@ from exporter.config.alerting import Alerting, UserThresholds
 from exporter.config.client import Tls
 from exporter.config.discovery import Discover
 from exporter.config.redis import Redis
+from exporter.model.labels import KIND
 from exporter.model.token import MOST_LISTED, MOST_TOKENS
 from exporter.policies.schema import Policies
 
@@ -66,7 +67,8 @@ class Metrics(Section):
     per_token: bool = Field(
         True,
         description=(
-            "The `yunxiao_token_*` series, one set per token. Without them Prometheus rules cannot alert on tokens."
+            "The `yunxiao_token_*` and `yunxiao_ssh_key_*` series, one set per token or key. Without them Prometheus "
+            "rules cannot alert on tokens and keys."
         ),
     )
     per_permission: bool = Field(
@@ -99,7 +101,8 @@ class Metrics(Section):
         le=MOST_LISTED,
         description=(
             "Maximum number of tokens of one user that are watched individually, those that expire next first. The "
-            "others are only counted; `yunxiao_user_tokens_left_out` reports how many."
+            "others are only counted; `yunxiao_user_tokens_left_out` reports how many. Also the maximum number of SSH "
+            "keys of one user."
         ),
     )
 
@@ -272,6 +275,22 @@ class Config(Section):
     redis: Redis | None = Field(None, description=Redis.__doc__)
     alerting: Alerting = Field(default_factory=Alerting, description=Alerting.__doc__)
     policies: Policies = Field(default_factory=Policies, description=Policies.__doc__)
+
+    @model_validator(mode="after")
+    def _kind_is_no_label(self) -> Self:
+        """Prometheus rules would replace the label `kind` of SSH keys by a configured one."""
+        static = (user for one in self.organizations if one.watches_ssh_keys for user in one.users.static)
+        if self.watches_ssh_keys and (KIND in self.alerting.labels or any(KIND in user.labels for user in static)):
+            raise ValueError(
+                f"the label {KIND} is set by the exporter for SSH keys (credentials); choose another name in "
+                "alerting.labels and in the labels of users"
+            )
+        return self
+
+    @property
+    def watches_ssh_keys(self) -> bool:
+        """Whether the SSH keys of any organization are watched."""
+        return any(one.watches_ssh_keys for one in self.organizations)
 
     @property
     def discover_intervals(self) -> tuple[float, ...]:

@@ -103,3 +103,16 @@ def test_the_list_of_ssh_keys_requires_the_id_of_the_organization() -> None:
 def test_tokens_alone_are_watched_by_default() -> None:
     organization = settled(with_organization("")).config.organizations[0]
     assert (organization.credentials, organization.watches_ssh_keys) == (("tokens",), False)
+
+
+KEYS = "credentials: [tokens, ssh_keys]\n    organization_id: o1"
+
+
+def test_the_label_kind_belongs_to_ssh_keys_if_they_are_watched() -> None:
+    labelled = with_organization("").replace("name: li.wei", "name: li.wei, labels: {kind: human}")
+    assert settled(labelled).config.organizations[0].users.static[0].labels == {"kind": "human"}
+    watching = labelled.replace("    token_env", f"    {KEYS}\n    token_env")
+    (fault,) = faults(watching)
+    assert "the label kind is set by the exporter for SSH keys" in fault
+    (fault,) = faults(with_organization(KEYS) + "alerting: {labels: {kind: x}}\n")
+    assert "the label kind is set by the exporter for SSH keys" in fault
