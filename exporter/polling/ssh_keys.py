@@ -18,9 +18,14 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 PAUSE = 3600.0
-"""Seconds during which no keys are requested after the platform has shown that it does not offer the call."""
-REFUSALS = 3
-"""Refusals in a row after which they are about the call: a user that the platform does not know may be refused, too."""
+"""Seconds without requests after the platform has shown that it does not offer the call."""
+SHORT_PAUSE = 300.0
+"""Seconds without requests after it has shown that the call does not work now."""
+FAILURES = 3
+"""Failures in a row after which they are about the call and not about a user: a user that the platform does not know
+may be refused, too."""
+_NOT_THERE = frozenset({Reason.INVALID_RESPONSE, Reason.REDIRECT})
+"""What a platform that lacks the call may also answer: a page of its console, or a redirect to it."""
 
 
 class SshKeyReader:
@@ -38,8 +43,8 @@ class SshKeyReader:
         self._log = _log.bind(organization=organization)
         # Guards the fields below: the threads of a sweep share them.
         self._lock = threading.Lock()
-        self._refusals = 0
-        self._paused_until = self._quiet_until = clock.monotonic()
+        self._failures = 0
+        self._paused_until = clock.monotonic()
         self._reported: Reason | None = None
 
     def keys_of(self, user_id: str, stop: Stop) -> tuple[SshKey, ...] | None:
@@ -54,43 +59,28 @@ class SshKeyReader:
         try:
             keys = self._lister.list_ssh_keys(user_id, stop)
         except ApiError as error:
-            if error.not_offered:
-                self._refused(error)
-            else:
-                self._failed(user_id, error)
+            self._failed(user_id, error)
             return None
         with self._lock:
-            self._refusals = 0
+            self._failures = 0
             recovered, self._reported = self._reported is not None, None
         if recovered:
             self._log.info("SSH keys can be listed again")
         return keys
 
-    def _refused(self, error: ApiError) -> None:
-        with self._lock:
-            # After a pause, the next refusal begins another one.
-            self._refusals = REFUSALS if error.reason is Reason.UNSUPPORTED else self._refusals + 1
-            if self._refusals < REFUSALS:
-                return
-            self._paused_until = self._clock.monotonic() + PAUSE
-            known, self._reported = self._reported is error.reason, error.reason
-        if not known:
-            self._log.warning(
-                "SSH keys are not offered by the platform and not watched",
-                reason=error.reason.value,
-                detail=error.detail,
-            )
-
     def _failed(self, user_id: str, error: ApiError) -> None:
-        now = self._clock.monotonic()
+        reason = error.reason
         with self._lock:
-            quiet = now < self._quiet_until
-            self._quiet_until = self._quiet_until if quiet else now + PAUSE
-        # At most once an hour: each failed call is counted.
-        log = self._log.debug if quiet else self._log.warning
-        log(
-            "SSH keys of a user cannot be listed, those known stay",
-            user_id=user_id,
-            reason=error.reason.value,
-            detail=error.detail,
-        )
+            # After a pause, the next failure begins another one.
+            self._failures = FAILURES if reason is Reason.UNSUPPORTED else self._failures + 1
+            if paused := self._failures >= FAILURES:
+                missing = error.not_offered or reason in _NOT_THERE
+                self._paused_until = self._clock.monotonic() + (PAUSE if missing else SHORT_PAUSE)
+                known, self._reported = self._reported is reason, reason
+        if not paused:
+            self._log.debug("SSH keys of a user cannot be listed", user_id=user_id, detail=error.detail)
+        elif not known:
+            # Once, until the reason changes or a call works.
+            self._log.warning(
+                "SSH keys cannot be listed, those known stay as they are", reason=reason.value, detail=error.detail
+            )

@@ -211,6 +211,15 @@ class Ledger:
                 tokens=len(tokens),
                 kept=len(state.tokens),
             )
+        if ssh_keys is not None and len(ssh_keys) > self._most_tokens and not _is_full(before, self._most_tokens):
+            _log.warning(
+                "a user has more SSH keys than metrics.max_tokens_per_user, the rest is not watched",
+                organization=self.name,
+                user_id=user_id,
+                user=state.user.name,
+                ssh_keys=len(ssh_keys),
+                kept=self._most_tokens,
+            )
         self.publish_pending()
         return receipt is None or receipt.complete
 
@@ -335,6 +344,11 @@ class Ledger:
             if self._view is None:
                 self._view = replace(self._about, users=tuple(self._states.values()))
             return self._view
+
+
+def _is_full(state: UserState, most: int) -> bool:
+    """Whether as many SSH keys as possible were kept already."""
+    return state.ssh_keys is not None and len(state.ssh_keys) >= most
 
 
 class Recorder:

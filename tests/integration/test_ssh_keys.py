@@ -97,6 +97,8 @@ def test_the_keys_of_all_users_are_listed_and_the_key_itself_is_nowhere() -> Non
         ("400 Bad Request", b'{"errorCode": "UnsupportedInCurrentEnv"}', 1),
         ("403 Forbidden", b'{"errorCode": "Forbidden"}', 3),
         ("404 Not Found", b"<html>", 3),
+        ("200 OK", b"<html>", 3),
+        ("302 Found", b"", 3),
     ],
 )
 def test_a_platform_without_the_call_costs_a_few_requests_and_no_user(status: str, body: bytes, requests: int) -> None:

@@ -12,7 +12,7 @@ from support.builders import ManualClock, a_key
 from exporter.common.cancellation import Stop, StoppedError
 from exporter.model.state import Reason
 from exporter.platform.base import ApiError
-from exporter.polling.ssh_keys import PAUSE, SshKeyReader
+from exporter.polling.ssh_keys import PAUSE, SHORT_PAUSE, SshKeyReader
 
 if TYPE_CHECKING:
     from exporter.model.ssh_key import SshKey
@@ -61,46 +61,52 @@ def test_an_edition_without_the_call_is_asked_once_an_hour_and_said_once() -> No
         sweep(reader)
     assert lister.asked == {"a": 2}
     warnings = [log for log in logs if log["log_level"] == "warning"]
-    assert [log["event"] for log in warnings] == ["SSH keys are not offered by the platform and not watched"]
+    assert [log["event"] for log in warnings] == ["SSH keys cannot be listed, those known stay as they are"]
     assert warnings[0]["organization"] == "acme"
 
 
-@pytest.mark.parametrize("reason", [Reason.FORBIDDEN, Reason.NOT_FOUND])
-def test_three_refusals_in_a_row_stop_the_calls_for_an_hour(reason: Reason) -> None:
+@pytest.mark.parametrize(
+    ("reason", "pause"),
+    [
+        (Reason.FORBIDDEN, PAUSE),
+        (Reason.NOT_FOUND, PAUSE),
+        # An unknown path may be answered with a page, or with a redirect to one.
+        (Reason.INVALID_RESPONSE, PAUSE),
+        (Reason.REDIRECT, PAUSE),
+        # What may work again soon.
+        (Reason.TIMEOUT, SHORT_PAUSE),
+        (Reason.SERVER_ERROR, SHORT_PAUSE),
+        (Reason.UNAUTHORIZED, SHORT_PAUSE),
+    ],
+)
+def test_three_failures_in_a_row_stop_the_calls_for_a_while(reason: Reason, pause: float) -> None:
     lister, clock = failing(reason), ManualClock()
     reader = SshKeyReader("acme", lister, clock)
-    sweep(reader)
-    assert lister.asked == {"a": 1, "b": 1, "c": 1}
-    clock.advance(PAUSE)
-    sweep(reader)
-    # Still refused: one call is enough.
+    with capture_logs() as logs:
+        sweep(reader)
+        assert lister.asked == {"a": 1, "b": 1, "c": 1}
+        clock.advance(pause - 1)
+        sweep(reader)
+        assert lister.asked == {"a": 1, "b": 1, "c": 1}
+        clock.advance(1)
+        sweep(reader)
+    # It still fails: one call is enough.
     assert lister.asked == {"a": 2, "b": 1, "c": 1}
+    (warning,) = [log for log in logs if log["log_level"] == "warning"]
+    assert warning == {
+        "event": "SSH keys cannot be listed, those known stay as they are",
+        "log_level": "warning",
+        "organization": "acme",
+        "reason": reason.value,
+        "detail": "HTTP 4xx",
+    }
 
 
-def test_a_user_whom_the_platform_does_not_know_costs_no_other_user_the_keys() -> None:
-    lister = Lister(a=ApiError(Reason.NOT_FOUND, "HTTP 404"), b=ApiError(Reason.FORBIDDEN, "HTTP 403"))
+def test_users_who_fail_alone_cost_no_other_user_the_keys() -> None:
+    lister = Lister(a=ApiError(Reason.NOT_FOUND, "HTTP 404"), b=ApiError(Reason.SERVER_ERROR, "HTTP 500"))
     reader = SshKeyReader("acme", lister, ManualClock())
     for _ in range(3):
         assert sweep(reader) == [None, None, (a_key(),), (a_key(),), (a_key(),)]
-
-
-def test_other_failures_are_tried_again_with_every_user_and_said_once() -> None:
-    lister = failing(Reason.SERVER_ERROR)
-    reader = SshKeyReader("acme", lister, ManualClock())
-    with capture_logs() as logs:
-        sweep(reader)
-        lister.fails = {}
-        assert sweep(reader, "a") == [(a_key(),)]
-    assert lister.asked == {"a": 2, "b": 1, "c": 1, "d": 1, "e": 1}
-    (warning,) = [log for log in logs if log["log_level"] != "debug"]
-    assert warning == {
-        "event": "SSH keys of a user cannot be listed, those known stay",
-        "log_level": "warning",
-        "organization": "acme",
-        "user_id": "a",
-        "reason": "server_error",
-        "detail": "HTTP 4xx",
-    }
 
 
 def test_the_end_of_a_pause_is_logged() -> None:

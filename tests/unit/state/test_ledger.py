@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from structlog.testing import capture_logs
 from support.builders import DAY, NOW, a_failure, a_key, a_token, a_user
 from support.updates import calls
 
@@ -285,9 +286,13 @@ def test_a_failure_of_all_users_does_not_count_as_one_of_any_user() -> None:
 
 def test_keys_are_kept_up_to_the_limit_and_as_the_same_objects() -> None:
     ledger = Ledger("acme", [a_user()], most_tokens=1)
-    ledger.succeeded("u1", (), NOW, (a_key("1", expires_in=9 * DAY), a_key("2")))
-    first = ledger.state("u1")
-    ledger.succeeded("u1", (), NOW + 1, (a_key("1", expires_in=9 * DAY), a_key("2")))
+    with capture_logs() as logs:
+        ledger.succeeded("u1", (), NOW, (a_key("1", expires_in=9 * DAY), a_key("2")))
+        first = ledger.state("u1")
+        ledger.succeeded("u1", (), NOW + 1, (a_key("1", expires_in=9 * DAY), a_key("2")))
+    (warning,) = logs
+    assert warning["event"] == "a user has more SSH keys than metrics.max_tokens_per_user, the rest is not watched"
+    assert (warning["ssh_keys"], warning["kept"]) == (2, 1)
     second = ledger.state("u1")
     assert first is not None
     assert second is not None
