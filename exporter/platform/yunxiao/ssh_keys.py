@@ -5,6 +5,7 @@ The key itself, in the field ``key``, is never read.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
@@ -142,7 +143,8 @@ class KeyReader:
         return SshKey(
             token_id=key_id,
             name=self._text(entry.title, TOKEN_NAME) or fingerprint or key_id,
-            permissions=(scope,) if scope else (),
+            # All keys have one of a few scopes.
+            permissions=(sys.intern(scope),) if scope else (),
             created_at=self._date(entry.createdAt, "created_at", never=None),
             expires_at=self._date(entry.expireTime, "expired_at", never=NEVER),
             description=fingerprint,
