@@ -43,6 +43,7 @@ class SshKeyReader:
         self._log = _log.bind(organization=organization)
         # Guards the fields below: the threads of a sweep share them.
         self._lock = threading.Lock()
+        self._worked = False
         self._failures = 0
         self._paused_until = clock.monotonic()
         self._reported: Reason | None = None
@@ -62,6 +63,7 @@ class SshKeyReader:
             self._failed(user_id, error)
             return None
         with self._lock:
+            self._worked = True
             self._failures = 0
             recovered, self._reported = self._reported is not None, None
         if recovered:
@@ -73,14 +75,19 @@ class SshKeyReader:
         with self._lock:
             # After a pause, the next failure begins another one.
             self._failures = FAILURES if reason is Reason.UNSUPPORTED else self._failures + 1
-            if paused := self._failures >= FAILURES:
+            about_the_call = self._failures >= FAILURES
+            if about_the_call:
                 missing = error.not_offered or reason in _NOT_THERE
                 self._paused_until = self._clock.monotonic() + (PAUSE if missing else SHORT_PAUSE)
-                known, self._reported = self._reported is reason, reason
-        if not paused:
-            self._log.debug("SSH keys of a user cannot be listed", user_id=user_id, detail=error.detail)
-        elif not known:
-            # Once, until the reason changes or a call works.
-            self._log.warning(
-                "SSH keys cannot be listed, those known stay as they are", reason=reason.value, detail=error.detail
-            )
+            # A failure of a single user is no news once the call has worked.
+            reported = (about_the_call or not self._worked) and self._reported is not reason
+            if reported:
+                self._reported = reason
+        # Once, until the reason changes or a call works.
+        log = self._log.warning if reported else self._log.debug
+        log(
+            "SSH keys cannot be listed, those known stay as they are",
+            user_id=user_id,
+            reason=reason.value,
+            detail=error.detail,
+        )

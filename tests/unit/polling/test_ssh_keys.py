@@ -97,6 +97,7 @@ def test_three_failures_in_a_row_stop_the_calls_for_a_while(reason: Reason, paus
         "event": "SSH keys cannot be listed, those known stay as they are",
         "log_level": "warning",
         "organization": "acme",
+        "user_id": "a",
         "reason": reason.value,
         "detail": "HTTP 4xx",
     }
@@ -105,8 +106,11 @@ def test_three_failures_in_a_row_stop_the_calls_for_a_while(reason: Reason, paus
 def test_users_who_fail_alone_cost_no_other_user_the_keys() -> None:
     lister = Lister(a=ApiError(Reason.NOT_FOUND, "HTTP 404"), b=ApiError(Reason.SERVER_ERROR, "HTTP 500"))
     reader = SshKeyReader("acme", lister, ManualClock())
-    for _ in range(3):
-        assert sweep(reader) == [None, None, (a_key(),), (a_key(),), (a_key(),)]
+    sweep(reader, "c")
+    with capture_logs() as logs:
+        for _ in range(3):
+            assert sweep(reader) == [None, None, (a_key(),), (a_key(),), (a_key(),)]
+    assert {log["log_level"] for log in logs} == {"debug"}
 
 
 def test_the_end_of_a_pause_is_logged() -> None:
