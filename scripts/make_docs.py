@@ -36,8 +36,8 @@ _ELSEWHERE = {*_ORGANIZATION, OwnFamily}
 STATES = {
     TokenState.ACTIVE: "it has an expiry that has not passed yet",
     TokenState.EXPIRED: "its expiry has passed and the platform still lists it",
-    TokenState.NEVER_EXPIRES: "it has no expiry",
-    TokenState.UNKNOWN: "its expiry could not be read; `yunxiao_parse_errors_total` counts it",
+    TokenState.NEVER_EXPIRES: "it has no expiry, or one so far away that it counts as never (`never_expires_after`)",
+    TokenState.UNKNOWN: "its expiry has never been readable; `yunxiao_parse_errors_total` counts it",
 }
 
 
@@ -177,8 +177,7 @@ def _default(field: FieldInfo, section: type[BaseModel] | None) -> str:
         if field.default_factory is dict:
             return "`{}`"
         return "see below" if value is PydanticUndefined else ("`[]`" if value == () else "`null`")
-    extra = field.json_schema_extra
-    if isinstance(extra, dict) and extra.get("shown_as") == "duration" and value is not None:
+    if isinstance(value, float) and _type(field, None, listed=False).startswith("duration"):
         return f"`{format_duration(value)}`"
     if value == ():
         return "`[]`"

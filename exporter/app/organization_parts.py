@@ -119,10 +119,14 @@ def build_parts(
     stop = Stop(shared.stop)
     recorder = Recorder(ledger)
     limits = RequestLimits(pacer, config.limits.concurrency)
-    client = connect(settings, poll.timeout, limits, telemetry, shared.watchdog, clock, shared.redact)
+    discover = config.users.discover
+    discovered = () if discover is None else known.users or ()
+    roster = Roster(settings, discovered, shared.shard.takes, recorder, telemetry)
+    client = connect(
+        settings, poll.timeout, limits, telemetry, shared.watchdog, clock, shared.redact, lambda: roster.users
+    )
     ssh_keys = SshKeyReader(config.name, client, clock) if config.watches_ssh_keys else None
     sweep_settings = SweepSettings(config.limits.concurrency, poll.interval, poll.spread, ssh_keys)
-    discover = config.users.discover
     refresher = (
         None
         if discover is None
@@ -143,6 +147,6 @@ def build_parts(
         client,
         Sweeper(recorder, client, telemetry, stop, clock, sweep_settings, shared.progress),
         OwnTokenMonitor(config.name, client, settings.token, recorder.own_token, stop, clock),
-        Roster(settings, () if discover is None else known.users or (), shared.shard.takes, recorder, telemetry),
+        roster,
         refresher,
     )

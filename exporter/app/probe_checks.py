@@ -210,7 +210,7 @@ class Checks:
                 in_a_row = 0
 
     def _listed(self, user_id: str) -> tuple[Token, ...]:
-        return self._subject.client.list_tokens(user_id, self._stop)
+        return self._subject.client.list_tokens(user_id, self._stop).tokens
 
     def _failed(self, what: str, failure: Failure) -> Finding:
         """A failed question. What its reason means is said once."""

@@ -28,7 +28,7 @@ from exporter.config.client import Tls
 from exporter.config.discovery import Discover
 from exporter.config.redis import Redis
 from exporter.model.labels import KIND
-from exporter.model.token import MOST_LISTED, MOST_TOKENS
+from exporter.model.token import LONGEST_LIFE, MOST_LISTED, MOST_TOKENS
 from exporter.policies.schema import Policies
 
 
@@ -208,6 +208,14 @@ class Organization(Section):
         description=(
             "Id of the organization on the platform, which the list of SSH keys requires. Default: that of "
             "`users.discover.organization_id`."
+        ),
+    )
+    never_expires_after: Annotated[Duration, Field(gt=0)] | None = Field(
+        LONGEST_LIFE,
+        description=(
+            "Time after which an expiry counts as never, from a token's creation, or from now if that is unknown: the "
+            "platform may list a permanent token with a date decades away. In the last tenth of this time before it, "
+            "an expiry is a date in any case. null takes every date as it is."
         ),
     )
     limits: Limits = Field(default_factory=Limits, description=Limits.__doc__)

@@ -111,7 +111,7 @@ def events(organization: str, before: UserState, after: UserState) -> tuple[Even
         return ()
     user = after.user
     blank = Event(after.last_success, organization, user.user_id, user.name, Change.CREATED, "", "")
-    about_tokens = () if before.tokens == after.tokens else _pairs(before.tokens, after.tokens)
+    about_tokens = () if before.tokens == after.tokens else pairs(before.tokens, after.tokens)
     return (
         *(
             event
@@ -128,7 +128,7 @@ def _pairs_of_keys(before: UserState, after: UserState) -> Iterable[tuple[Token 
     """The SSH keys before and after; none unless both have been listed: the first list is no change."""
     if before.ssh_keys is None or after.ssh_keys is None or before.ssh_keys == after.ssh_keys:
         return ()
-    return _pairs(before.ssh_keys, after.ssh_keys)
+    return pairs(before.ssh_keys, after.ssh_keys)
 
 
 def _between(blank: Event, old: Token | None, new: Token | None) -> Iterator[Event]:
@@ -147,9 +147,7 @@ def _about(blank: Event, token: Token) -> Event:
 
 
 def _differences(about: Event, old: Token, new: Token) -> Iterator[Event]:
-    # An unreadable expiry is not a change.
-    if old.expires_at is not None and new.expires_at is not None and old.expires_at != new.expires_at:
-        change = Change.RENEWED if new.expires_at > old.expires_at else Change.SHORTENED
+    if (change := _move(old, new)) is not None:
         yield replace(about, change=change, old_expiry=old.expires_at, new_expiry=new.expires_at)
     # Neither are unreadable permissions.
     readable = old.permissions_read and new.permissions_read
@@ -166,7 +164,18 @@ def _differences(about: Event, old: Token, new: Token) -> Iterator[Event]:
         yield replace(about, change=Change.RENAMED, old_name=old.name)
 
 
-def _pairs(before: Iterable[Token], after: Iterable[Token]) -> Iterator[tuple[Token | None, Token | None]]:
+def _move(old: Token, new: Token) -> Change | None:
+    """How the platform moved the expiry; None if it did not.
+
+    An unreadable expiry is not a change, nor is another setting of what counts as never.
+    """
+    before, after = old.expires_at, new.expires_at
+    if before is None or after is None or before == after or old.platform_expiry == new.platform_expiry:
+        return None
+    return Change.RENEWED if after > before else Change.SHORTENED
+
+
+def pairs(before: Iterable[Token], after: Iterable[Token]) -> Iterator[tuple[Token | None, Token | None]]:
     """Pairs of each token before and after; None for a token that did not or does not exist.
 
     Different tokens can have the same masked id. Tokens with the same id are paired if they are equal (but for the

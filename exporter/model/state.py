@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from exporter.model.event import pairs
 from exporter.model.ssh_key import SshKey  # noqa: TC001 - msgspec reads the annotations
 from exporter.model.times import is_time
 from exporter.model.token import (
@@ -91,6 +92,9 @@ class UserState:
         failing_since: epoch seconds of the first failed poll since the last successful one.
         failures: the number of failed polls since the last successful one.
         left_out: the number of tokens that are not kept, by their state at that poll; empty if all are kept.
+        unreadable: the number of entries of that poll that could not be read as tokens.
+        unlisted: id and name of the tokens that are kept although that poll did not list them, since an unreadable
+            entry may be one of them.
         ssh_keys: the SSH keys as last listed; None if they are not watched or have not been listed yet. Apart from the
             tokens, since counts, permissions and policies are about tokens only.
     """
@@ -103,6 +107,8 @@ class UserState:
     failing_since: float | None = None
     failures: int = 0
     left_out: tuple[tuple[TokenState, int], ...] = ()
+    unreadable: int = 0
+    unlisted: tuple[tuple[str, str], ...] = ()
     ssh_keys: tuple[SshKey, ...] | None = None
 
     def about(self, user: User) -> UserState:
@@ -114,12 +120,31 @@ class UserState:
         tokens: tuple[Token, ...],
         at: float,
         most: int = MOST_TOKENS,
+        *,
+        unreadable: int = 0,
         ssh_keys: tuple[SshKey, ...] | None = None,
     ) -> UserState:
-        """The state after a successful poll; keeps at most ``most`` of the tokens, and of the SSH keys."""
-        kept, left_out = most_relevant(self._completed(tokens), most, at)
-        keys = None if ssh_keys is None else most_relevant(ssh_keys, most, at)[0]
-        return UserState(user=self.user, tokens=kept, last_success=at, polled=True, left_out=left_out, ssh_keys=keys)
+        """The state after a successful poll.
+
+        Args:
+            tokens: the tokens that it listed.
+            at: epoch seconds of the poll.
+            most: the number of tokens to keep, and of SSH keys.
+            unreadable: the number of entries that could not be read as tokens.
+            ssh_keys: the SSH keys; None if they are not watched or have never been listed.
+        """
+        unlisted = self._unlisted(tokens, unreadable)
+        kept, left_out = most_relevant((*self._completed(tokens), *unlisted), most, at)
+        return UserState(
+            user=self.user,
+            tokens=kept,
+            last_success=at,
+            polled=True,
+            left_out=left_out,
+            unreadable=unreadable,
+            unlisted=tuple([(token.token_id, token.name) for token in unlisted]),
+            ssh_keys=None if ssh_keys is None else most_relevant(ssh_keys, most, at)[0],
+        )
 
     @property
     def credentials(self) -> tuple[Token, ...]:
@@ -144,21 +169,40 @@ class UserState:
         return counts
 
     def _completed(self, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
-        """The tokens, with the last known permissions where they could not be parsed."""
-        if all(token.permissions_read for token in tokens):
+        """The tokens, with what is known of them where it could not be read."""
+        if all(token.permissions_read and token.expires_at is not None for token in tokens):
             return tokens
-        known = {(token.token_id, token.name): token.permissions for token in self.tokens}
-        return tuple(
-            token
-            if token.permissions_read
-            else replace(token, permissions=known.get((token.token_id, token.name), token.permissions))
-            for token in tokens
-        )
+        known = {id(new): old for old, new in pairs(self.tokens, tokens) if new is not None}
+        return tuple([_completed(token, known.get(id(token))) for token in tokens])
+
+    def _unlisted(self, tokens: tuple[Token, ...], unreadable: int) -> tuple[Token, ...]:
+        """The known tokens that are not listed, as far as an unreadable entry may be one of them.
+
+        Once an entry is unreadable, it stays so for many polls. So only more unreadable entries than before excuse
+        further tokens; a token that disappears while their number stays has been deleted.
+        """
+        if not unreadable:
+            return ()
+        missing = [old for old, new in pairs(self.tokens, tokens) if old is not None and new is None]
+        if unreadable > self.unreadable:
+            return tuple(missing)
+        return tuple([token for token in missing if (token.token_id, token.name) in self.unlisted])
 
     def failed(self, failure: Failure, at: float) -> UserState:
         """The state after a failed poll."""
         since = at if self.failing_since is None else self.failing_since
         return replace(self, polled=True, failure=failure, failing_since=since, failures=self.failures + 1)
+
+
+def _completed(token: Token, known: Token | None) -> Token:
+    """A token with its last known permissions and expiry where they could not be read."""
+    if known is None or (None not in {token.created_at, known.created_at} and token.created_at != known.created_at):
+        return token
+    if not token.permissions_read:
+        token = replace(token, permissions=known.permissions)
+    if token.expires_at is None:
+        token = replace(token, expires_at=known.expires_at, listed_expiry=known.listed_expiry)
+    return token
 
 
 def is_sound(state: UserState) -> bool:
@@ -167,11 +211,13 @@ def is_sound(state: UserState) -> bool:
     A time that is NaN compares with nothing, and one far in the future would count as the newest for ever.
     """
     own = (state.last_success, state.failing_since)
-    listed = [time for token in state.credentials for time in (token.created_at, token.expires_at)]
+    dates = [(token.created_at, token.expires_at, token.listed_expiry) for token in state.credentials]
+    listed = [time for times in dates for time in times]
     listed += [key.last_used_at for key in state.ssh_keys or ()]
     return (
         all(time is None or is_time(time) for time in own)
         and not any(time is not None and math.isnan(time) for time in listed)
         and state.failures >= 0
+        and state.unreadable >= 0
         and all(count >= 0 for _, count in state.left_out)
     )

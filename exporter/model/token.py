@@ -5,12 +5,15 @@ from __future__ import annotations
 import heapq
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 NEVER = math.inf
 """The expiry of a token that never expires, in epoch seconds."""
+
+LONGEST_LIFE = 3650 * 86_400.0
+"""Default for the seconds after which an expiry counts as never."""
 
 MOST_TOKENS = 1000
 """Default for the number of tokens kept per user; further tokens are only counted."""
@@ -44,8 +47,10 @@ class Token:
         name: the name given by its owner, not unique; the id if there is none.
         permissions: the permissions it grants, sorted, without duplicates.
         created_at: epoch seconds; None if there is no readable date.
-        expires_at: epoch seconds; `NEVER` if it never expires; None if the date cannot be parsed.
+        expires_at: epoch seconds; `NEVER` if it never expires; None if the date has never been readable.
         permissions_read: whether the list of permissions could be parsed; if not, the last known ones apply.
+        listed_expiry: epoch seconds of the date that the platform lists, if that is so far away that the token counts
+            as one that never expires; else None.
         description: what its owner wrote about it; "" for nothing. Never a label.
     """
 
@@ -57,6 +62,7 @@ class Token:
     created_at: float | None = None
     expires_at: float | None = NEVER
     permissions_read: bool = True
+    listed_expiry: float | None = None
     description: str = ""
 
     def state(self, now: float) -> TokenState:
@@ -66,6 +72,25 @@ class Token:
         if self.expires_at == NEVER:
             return TokenState.NEVER_EXPIRES
         return TokenState.EXPIRED if self.expires_at <= now else TokenState.ACTIVE
+
+    def within(self, longest: float, now: float) -> Self:
+        """The same token; as one that never expires if its expiry is too far away.
+
+        Args:
+            longest: seconds from its creation, or from now if that is unknown, until which an expiry counts as a date.
+                In the last tenth of this time before an expiry it is a date as well: what ends soon must cause alerts.
+            now: epoch seconds.
+        """
+        if self.expires_at is None or self.expires_at == NEVER or self.expires_at - now < longest / 10:
+            return self
+        if self.expires_at - (now if self.created_at is None else self.created_at) <= longest:
+            return self
+        return replace(self, expires_at=NEVER, listed_expiry=self.expires_at)
+
+    @property
+    def platform_expiry(self) -> float | None:
+        """The expiry as the platform lists it, however far away; `NEVER` and None as in `expires_at`."""
+        return self.expires_at if self.listed_expiry is None else self.listed_expiry
 
 
 def permission_expiry(tokens: tuple[Token, ...], now: float) -> dict[str, float]:

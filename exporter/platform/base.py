@@ -67,6 +67,7 @@ PARSE_FIELDS = (
     "created_at",
     "expired_at",
     "last_used_at",
+    "user_id",
     "user",
 )
 """The fields that can be unreadable, as the label `field` of `yunxiao_parse_errors_total` names them."""
@@ -89,11 +90,26 @@ class Caller:
     username: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class TokenListing:
+    """The answer to the question for a user's tokens.
+
+    Attributes:
+        tokens: the tokens; ``()`` if there are none.
+        unreadable: the number of entries that could not be read as tokens; they have been counted.
+        owners: the distinct ids of users that the entries name as owners, as listed; "" if an entry names none.
+    """
+
+    tokens: tuple[Token, ...] = ()
+    unreadable: int = 0
+    owners: frozenset[str] = frozenset()
+
+
 class TokenLister(Protocol):
     """Lists tokens."""
 
-    def list_tokens(self, user_id: str, stop: Stop) -> tuple[Token, ...]:
-        """The personal access tokens of one user; ``()`` if there are none.
+    def list_tokens(self, user_id: str, stop: Stop) -> TokenListing:
+        """The personal access tokens of one user.
 
         Args:
             user_id: the user's id on the platform.

@@ -20,21 +20,22 @@ if TYPE_CHECKING:
 class MaxLifetime(TokenPolicy):
     """A token must not live too long, from its creation to its expiry.
 
-    A token that never expires violates only `never_expires`; one whose dates cannot be read violates neither.
+    A token without an expiry violates only `never_expires`, one whose expiry is a date that counts as never violates
+    both, and one whose dates cannot be read violates neither.
     """
 
     name: ClassVar[str] = "max_lifetime"
     words: ClassVar[str] = "it lives longer than is allowed"
     meaning: ClassVar[str] = (
         "the token's lifetime, from creation to expiry, exceeds the limit; replace it with one that expires sooner. "
-        "A token that never expires violates `never_expires` instead"
+        "A token without an expiry violates `never_expires` instead"
     )
 
     limit: Duration = Field(gt=0, description="Longest lifetime allowed; exactly this long is still allowed.")
 
     def span(self, token: Token) -> Span:
         """Until it expires, if it is known to live too long."""
-        created, expires = token.created_at, token.expires_at
+        created, expires = token.created_at, token.platform_expiry
         if created is not None and expires is not None and self.limit < expires - created < NEVER:
             return ALWAYS, expires
         return NO_VIOLATION

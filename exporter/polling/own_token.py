@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import structlog
 
 from exporter.common.cancellation import Stop, StoppedError
 from exporter.common.text import expiry_words, utc
+from exporter.model.mask import fits
 from exporter.model.state import Reason
 from exporter.model.token import NEVER
 from exporter.platform.base import ApiError
@@ -27,7 +27,6 @@ CHECK_INTERVAL = 3600.0
 """Seconds between two checks."""
 _RETRY = 60.0
 """Seconds until the next check after one that failed."""
-_MASKED = re.compile(r"\*+")
 
 
 def own_token(token_id: str, listed: Iterable[Token]) -> Token | None:
@@ -36,26 +35,9 @@ def own_token(token_id: str, listed: Iterable[Token]) -> Token | None:
     A complete id wins over masked ones. If several match, the one that expires first wins; unreadable expiries come
     last.
     """
-    matching = [token for token in listed if _matches(token.token_id, token_id)]
+    matching = [token for token in listed if fits(token.token_id, token_id)]
     whole = [token for token in matching if token.token_id == token_id]
     return min(whole or matching, key=_order, default=None)
-
-
-def _matches(masked: str, token_id: str) -> bool:
-    # Not a regular expression: with many stars a hostile server could make it backtrack forever.
-    first, *rest = _MASKED.split(masked)
-    if not rest:
-        return masked == token_id
-    *middle, last = rest
-    position, end = len(first), len(token_id) - len(last)
-    if position > end or not (token_id.startswith(first) and token_id.endswith(last)):
-        return False
-    for part in middle:
-        at = token_id.find(part, position, end)
-        if at < 0:
-            return False
-        position = at + len(part)
-    return True
 
 
 def _order(token: Token) -> tuple[bool, float]:
@@ -129,7 +111,7 @@ class OwnTokenMonitor:
         self._checked = self._source.current()
         try:
             owner = self._client.caller(self._stop)
-            listed = self._client.list_tokens(owner.user_id, self._stop)
+            listed = self._client.list_tokens(owner.user_id, self._stop).tokens
         except StoppedError:
             return None
         except ApiError as error:
@@ -152,6 +134,9 @@ class OwnTokenMonitor:
         self._checked = self._source.current()
         # Only the part before "_" is public, and is what the platform lists.
         token = own_token(self._checked.reveal().partition("_")[0], listed)
+        if token is not None and token.expires_at is None and self._known == self._checked:
+            # One answer that cannot be read does not make the known expiry of the same token wrong.
+            return None
         if token is None or token.expires_at is None:
             what = "it is not among the tokens of its owner" if token is None else "its expiry cannot be read"
             self._log_once(f"own token is not watched: {what}")

@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from exporter.common.clock import Clock
     from exporter.model.ssh_key import SshKey
     from exporter.model.state import Failure
-    from exporter.model.token import Token
     from exporter.model.user import User
-    from exporter.platform.base import TokenLister
+    from exporter.platform.base import TokenLister, TokenListing
     from exporter.polling.failures import DefectObserver
     from exporter.polling.ssh_keys import SshKeyReader
     from exporter.state.ledger import Outcomes
@@ -80,7 +79,7 @@ class Poller:
             StoppedError: the poll was cancelled; nothing is recorded.
         """
         try:
-            tokens = self._client.list_tokens(user.user_id, stop)
+            listing = self._client.list_tokens(user.user_id, stop)
         except ApiError as error:
             failure = error.failure
         except StoppedError:
@@ -88,7 +87,7 @@ class Poller:
         except Exception:  # noqa: BLE001 - a defect met with one user must cost no other user; it is counted
             failure = self._crashed("poll crashed", user)
         else:
-            return self._record_success(user, tokens, self._keys_of(user, stop))
+            return self._record_success(user, listing, self._keys_of(user, stop))
         # The sweep records a refused token for all users at once.
         if failure.reason is not Reason.UNAUTHORIZED:
             self._record_failure(user, failure)
@@ -122,13 +121,13 @@ class Poller:
         except Exception:  # noqa: BLE001 - a broken progress bar must not end the worker; it is counted
             self._crashed("reporting progress crashed", user)
 
-    def _record_success(
-        self, user: User, tokens: tuple[Token, ...], ssh_keys: tuple[SshKey, ...] | None
-    ) -> Failure | None:
+    def _record_success(self, user: User, listing: TokenListing, ssh_keys: tuple[SshKey, ...] | None) -> Failure | None:
         """Record a poll that worked; the failure if a part of the exporter could not handle the result."""
         try:
             self._log_recovery(user)
-            handled = self._outcomes.succeeded(user.user_id, tokens, self._clock.now(), ssh_keys)
+            handled = self._outcomes.succeeded(
+                user.user_id, listing.tokens, self._clock.now(), ssh_keys, unreadable=listing.unreadable
+            )
         except Exception:  # noqa: BLE001 - a defect must end neither the worker nor the sweep; it is counted
             return self._crashed("recording a poll crashed", user)
         # The part that could not handle it has been counted and logged already.

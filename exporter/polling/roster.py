@@ -82,6 +82,11 @@ class Roster:
         """The users listed by hand, of all shards."""
         return self._listed
 
+    @property
+    def users(self) -> tuple[tuple[User, ...], ...]:
+        """The users listed by hand and the discovered ones, of all shards: the same objects until a list changes."""
+        return self._listed, self._discovered
+
     def take_over(self, discovered: Iterable[User]) -> None:
         """Decide from now on, starting with these discovered users."""
         with self._lock:

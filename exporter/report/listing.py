@@ -54,7 +54,7 @@ _COLUMNS = (
     "created_at",
     "permissions",
 )
-_LAST_COLUMNS = ("description", "kind", "last_used_at")
+_LAST_COLUMNS = ("description", "kind", "last_used_at", "listed_expires_at")
 """Columns that came later: after all others, so that the others keep their places."""
 _STYLES = {TokenState.EXPIRED: "red", TokenState.NEVER_EXPIRES: "magenta", TokenState.UNKNOWN: "yellow"}
 _WIDTH = 240
@@ -190,6 +190,7 @@ def _records(listed: Iterable[Row], now: float) -> Iterator[dict[str, object]]:
             "description": row.token.description,
             "kind": row.token.kind.value,
             "last_used_at": utc(row.token.last_used_at) if isinstance(row.token, SshKey) else None,
+            "listed_expires_at": utc(row.token.listed_expiry),
         }
         if row.policies is not None:
             record["policies"] = [policy.name for policy in row.policies]
@@ -214,7 +215,7 @@ def _write_table(listed: Sequence[Row], now: float, stream: TextIO, *, audit: bo
             _plain(row.token.name),
             _plain(row.token.token_id),
             Text(words, style=_STYLES.get(row.state, "")),
-            utc(row.token.expires_at) or "-",
+            utc(row.token.platform_expiry) or "-",
             _plain(" ".join(row.token.permissions)),
             *([" ".join(policy.name for policy in row.policies or ())] if audit else []),
             *([_plain(row.token.description)] if wide else []),

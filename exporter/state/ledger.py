@@ -46,9 +46,23 @@ class Outcomes(Protocol):
         ...
 
     def succeeded(
-        self, user_id: str, tokens: tuple[Token, ...], at: float, ssh_keys: tuple[SshKey, ...] | None = None
+        self,
+        user_id: str,
+        tokens: tuple[Token, ...],
+        at: float,
+        ssh_keys: tuple[SshKey, ...] | None = None,
+        *,
+        unreadable: int = 0,
     ) -> bool:
-        """Record a successful poll; False if a part of the exporter could not take the result, which is counted."""
+        """Record a successful poll; False if a part of the exporter could not take the result, which is counted.
+
+        Args:
+            user_id: the user.
+            tokens: the tokens that the platform listed.
+            at: epoch seconds.
+            ssh_keys: the user's SSH keys; None if they are not watched or have never been listed.
+            unreadable: the number of entries that could not be read as tokens.
+        """
         ...
 
     def failed(self, user_id: str, failure: Failure, at: float) -> None:
@@ -181,21 +195,14 @@ class Ledger:
         at: float,
         ssh_keys: tuple[SshKey, ...] | None = None,
         *,
+        unreadable: int = 0,
         by: Recorder | None = None,
     ) -> bool:
-        """Record a successful poll; False if a part of the exporter could not take the result, which is counted.
-
-        Args:
-            user_id: the user.
-            tokens: the user's tokens.
-            at: epoch seconds.
-            ssh_keys: the user's SSH keys; None if they are not watched or have never been listed.
-            by: whose result it is; that of a closed recorder is ignored.
-        """
+        """Record a successful poll; as `Outcomes.succeeded`."""
         with self._lock:
             if self._refuses(by) or (before := self._states.get(user_id)) is None:
                 return True
-            state = before.succeeded(tokens, at, self._most_tokens, ssh_keys)
+            state = before.succeeded(tokens, at, self._most_tokens, unreadable=unreadable, ssh_keys=ssh_keys)
             # Keep the same objects: polls without changes then leave no work for the garbage collector.
             if state.tokens == before.tokens:
                 state = replace(state, tokens=before.tokens)
@@ -219,6 +226,15 @@ class Ledger:
                 user=state.user.name,
                 ssh_keys=len(ssh_keys),
                 kept=self._most_tokens,
+            )
+        if state.unreadable and not before.unreadable:
+            _log.warning(
+                "entries of a user's list cannot be read as tokens; known tokens that may be among them are kept",
+                organization=self.name,
+                user_id=user_id,
+                user=state.user.name,
+                unreadable=state.unreadable,
+                kept=len(state.unlisted),
             )
         self.publish_pending()
         return receipt is None or receipt.complete
@@ -388,10 +404,16 @@ class Recorder:
         self._ledger.watch(users, by=self)
 
     def succeeded(
-        self, user_id: str, tokens: tuple[Token, ...], at: float, ssh_keys: tuple[SshKey, ...] | None = None
+        self,
+        user_id: str,
+        tokens: tuple[Token, ...],
+        at: float,
+        ssh_keys: tuple[SshKey, ...] | None = None,
+        *,
+        unreadable: int = 0,
     ) -> bool:
-        """Record a successful poll; False if a part of the exporter could not take the result, which is counted."""
-        return self._ledger.succeeded(user_id, tokens, at, ssh_keys, by=self)
+        """Record a successful poll; as `Outcomes.succeeded`."""
+        return self._ledger.succeeded(user_id, tokens, at, ssh_keys, unreadable=unreadable, by=self)
 
     def failed(self, user_id: str, failure: Failure, at: float) -> None:
         """Record a failed poll; the last known tokens stay."""

@@ -47,7 +47,7 @@ class Bench:
     stop: Stop = field(default_factory=Stop)
 
     def ask(self, user_id: str = "u1") -> tuple[Any, ...]:
-        return self.client.list_tokens(user_id, self.stop)
+        return self.client.list_tokens(user_id, self.stop).tokens
 
     def fails(self, user_id: str = "u1") -> ApiError:
         with pytest.raises(ApiError) as caught:

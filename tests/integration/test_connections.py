@@ -68,7 +68,7 @@ class Bench:
         )
 
     def ask(self, user_id: str = "u1", stop: Stop | None = None) -> Any:
-        return self.client.list_tokens(user_id, stop or NoWait())
+        return self.client.list_tokens(user_id, stop or NoWait()).tokens
 
     def fails(self) -> ApiError:
         with pytest.raises(ApiError) as caught:

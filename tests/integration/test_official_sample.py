@@ -59,6 +59,7 @@ AS_RECORD = {
     "description": sample.DESCRIPTION,
     "kind": "token",
     "last_used_at": None,
+    "listed_expires_at": None,
 }
 TEXTS = (sample.TOKEN_ID, sample.NAME, sample.DESCRIPTION)
 POLICIES = Policies.model_validate({"forbidden_permissions": {"permissions": ("base_user_.*",)}})
@@ -100,6 +101,7 @@ def test_the_list_of_tokens(view: View) -> None:
         "expires_in_seconds": "86400",
         "permissions": PERMISSION,
         "last_used_at": "",
+        "listed_expires_at": "",
     }
     _, line = the_list(view, Output.TABLE).splitlines()
     shown = ("acme", "li.wei", *TEXTS, "expires in 1d", "2025-06-22T12:44:50Z", PERMISSION)
@@ -120,7 +122,11 @@ def test_the_landing_page(view: View) -> None:
 def test_the_report(view: View) -> None:
     summary = summarize(view, POLICIES, NOW)
     data = json.loads(render(summary, Form.JSON))
-    fields = {key: AS_RECORD[key] for key in AS_RECORD if key not in {"expires_in_seconds", "last_used_at"}}
+    fields = {
+        key: AS_RECORD[key]
+        for key in AS_RECORD
+        if key not in {"expires_in_seconds", "last_used_at", "listed_expires_at"}
+    }
     assert data["oldest"] == data["most_powerful"] == [fields]
     who = {key: AS_RECORD[key] for key in ("organization", "user_id", "user", "token_id", "token", "description")}
     assert data["violations"] == [{**who, "policy": "forbidden_permissions", "severity": "critical"}]

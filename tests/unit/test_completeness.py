@@ -115,6 +115,12 @@ def test_every_configuration_key_is_documented_in_its_section() -> None:
     assert missing == set()
 
 
+def test_the_document_shows_defaults_of_durations_as_durations() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| duration(?: or null)? \| (\S+) \|", text("docs/configuration.md"), re.MULTILINE)
+    assert ("never_expires_after", "`3650d`") in rows
+    assert [row for row in rows if not re.fullmatch(r"required|`null`|`(\d+(ms|[smhdwy]))+`", row[1])] == []
+
+
 # Metric families
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from exporter.common.cancellation import StoppedError
 from exporter.model.state import Reason
-from exporter.platform.base import ApiError, Caller, Operation
+from exporter.platform.base import ApiError, Caller, Operation, TokenListing
 from exporter.platform.yunxiao.directory import parse_person
 from exporter.platform.yunxiao.endpoint import Answer, Endpoint, Target
 from exporter.platform.yunxiao.fields import Fields
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from exporter.common.clock import Clock
     from exporter.common.secrets import Secret, SecretSource
     from exporter.http.session import Watchdog
-    from exporter.model.token import Token
     from exporter.platform.base import PlatformObserver
 
 T = TypeVar("T")
@@ -110,8 +109,8 @@ class YunxiaoClient:
         self._closed = True
         self._endpoint.close()
 
-    def list_tokens(self, user_id: str, stop: Stop) -> tuple[Token, ...]:
-        """The personal access tokens of one user; ``()`` if there are none.
+    def list_tokens(self, user_id: str, stop: Stop) -> TokenListing:
+        """The tokens that the platform returns for one user; their owners are not checked.
 
         Args:
             user_id: the user's id on the platform.
@@ -131,7 +130,8 @@ class YunxiaoClient:
             self._observer.parse_errors(name, count)
         for name, count in parsed.truncated.items():
             self._observer.truncated(name, count)
-        return parsed.tokens
+        self.read(parsed.check)
+        return TokenListing(parsed.tokens, parsed.unreadable, frozenset(parsed.owners))
 
     def page(
         self, operation: Operation, path: str, query: Mapping[str, str], stop: Stop

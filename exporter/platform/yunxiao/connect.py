@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from exporter.platform.yunxiao.client import Target, YunxiaoClient
 from exporter.platform.yunxiao.discovery import Discoverer
+from exporter.platform.yunxiao.owners import Owners
 from exporter.platform.yunxiao.ssh_keys import SshKeys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from exporter.common.cancellation import Stop
     from exporter.common.clock import Clock
@@ -18,9 +20,8 @@ if TYPE_CHECKING:
     from exporter.config.settings import OrganizationSettings
     from exporter.http.session import Watchdog
     from exporter.model.ssh_key import SshKey
-    from exporter.model.token import Token
     from exporter.model.user import User
-    from exporter.platform.base import Caller, Platform, PlatformObserver, SshKeyLister
+    from exporter.platform.base import Caller, Platform, PlatformObserver, SshKeyLister, TokenListing
     from exporter.platform.yunxiao.client import Gate
 
 
@@ -30,27 +31,52 @@ class YunxiaoPlatform:
     Args:
         client: the API.
         discoverer: finds users; None if the configuration has no section `users.discover`.
+        owners: checks whose tokens are listed.
+        clock: the time.
+        longest: seconds after which an expiry counts as never, as in `Token.within`; None if every date is one.
         ssh_keys: lists SSH keys; None if the configuration does not ask for them.
     """
 
     def __init__(
-        self, client: YunxiaoClient, discoverer: Discoverer | None, ssh_keys: SshKeyLister | None = None
+        self,
+        client: YunxiaoClient,
+        discoverer: Discoverer | None,
+        owners: Owners,
+        clock: Clock,
+        longest: float | None,
+        ssh_keys: SshKeyLister | None = None,
     ) -> None:
         self._client = client
         self._discoverer = discoverer
+        self._owners = owners
+        self._clock = clock
+        self._longest = longest
         self._ssh_keys = ssh_keys
 
-    def list_tokens(self, user_id: str, stop: Stop) -> tuple[Token, ...]:
+    def list_tokens(self, user_id: str, stop: Stop) -> TokenListing:
         """The personal access tokens of one user; as `Platform.list_tokens`."""
-        return self._client.list_tokens(user_id, stop)
+        listing = self._client.list_tokens(user_id, stop)
+        self._owners.check(user_id, listing.owners, stop)
+        if self._longest is None:
+            return listing
+        now = self._clock.now()
+        return replace(listing, tokens=tuple([token.within(self._longest, now) for token in listing.tokens]))
 
     def list_ssh_keys(self, user_id: str, stop: Stop) -> tuple[SshKey, ...]:
         """The SSH keys of one user; as `Platform.list_ssh_keys`."""
-        return () if self._ssh_keys is None else self._ssh_keys.list_ssh_keys(user_id, stop)
+        if self._ssh_keys is None:
+            return ()
+        keys = self._ssh_keys.list_ssh_keys(user_id, stop)
+        if self._longest is None:
+            return keys
+        now = self._clock.now()
+        return tuple([key.within(self._longest, now) for key in keys])
 
     def caller(self, stop: Stop) -> Caller:
         """The user that the exporter's token belongs to; as `Platform.caller`."""
-        return self._client.caller(stop)
+        caller = self._client.caller(stop)
+        self._owners.learn_caller(caller.user_id)
+        return caller
 
     def find_users(self, stop: Stop) -> tuple[User, ...]:
         """The users that the section `users.discover` selects; as `Platform.find_users`."""
@@ -74,6 +100,7 @@ def connect(
     watchdog: Watchdog,
     clock: Clock,
     redact: Callable[[str], str],
+    watched: Callable[[], tuple[Sequence[User], ...]],
 ) -> Platform:
     """The platform of an organization. Connections are opened by the first request.
 
@@ -85,6 +112,7 @@ def connect(
         watchdog: cancels requests that take too long.
         clock: the time.
         redact: removes secrets from text of the platform.
+        watched: the lists of watched users, whose tokens no other user can have; the same objects until a list changes.
     """
     config = settings.config
     target = Target(
@@ -101,8 +129,14 @@ def connect(
     )
     client = YunxiaoClient(target, settings.token, gate, observer, watchdog, clock, redact=redact)
     discover = config.users.discover
-    discoverer = None if discover is None else Discoverer(config.name, client, discover, redact)
-    ssh_keys = (
-        SshKeys(client, config.organization_of_keys, target.timezone, redact) if config.watches_ssh_keys else None
+    ssh_keys = None
+    if config.watches_ssh_keys:
+        ssh_keys = SshKeys(client, config.organization_of_keys, target.timezone, redact)
+    return YunxiaoPlatform(
+        client,
+        None if discover is None else Discoverer(config.name, client, discover, redact),
+        Owners(config.name, watched, lambda stop: client.caller(stop).user_id, observer, redact),
+        clock,
+        config.never_expires_after,
+        ssh_keys,
     )
-    return YunxiaoPlatform(client, discoverer, ssh_keys)

@@ -49,6 +49,8 @@ class _Entry(msgspec.Struct, gc=False):
     createdAt: str | int | float | None = None  # noqa: N815
     expired_at: str | int | float | None = None
     expiredAt: str | int | float | None = None  # noqa: N815
+    user_id: str | int | None = None
+    userId: str | int | None = None  # noqa: N815
 
 
 _NAMES = frozenset(_Entry.__struct_fields__)
@@ -63,11 +65,24 @@ class Parsed:
         tokens: the tokens, each once.
         errors: unreadable values by field.
         truncated: values that were cut by field.
+        unreadable: entries that could not be read as tokens.
+        owners: the distinct ids of users that the entries name as owners; "" if an entry names none.
     """
 
     tokens: tuple[Token, ...] = ()
     errors: dict[str, int] = field(default_factory=dict)
     truncated: dict[str, int] = field(default_factory=dict)
+    unreadable: int = 0
+    owners: set[str] = field(default_factory=set)
+
+    def check(self) -> None:
+        """Check that some of the entries are tokens, if there are any.
+
+        Raises:
+            WireError: none is. Perhaps the platform has renamed a field: it does not follow that there are no tokens.
+        """
+        if self.unreadable and not self.tokens:
+            raise WireError(f"a list in which no entry is a token with an id ({self.unreadable} listed)")
 
     def count(self, name: str) -> None:
         """Count one unreadable field."""
@@ -88,7 +103,8 @@ def parse_tokens(
     """Read the answer of the token list call.
 
     It is an array of tokens, plain or as ``data`` of an envelope. An entry without an id is skipped; an unreadable
-    field costs that field only; both are counted. An entry that is listed twice counts once.
+    field costs that field only; both are counted. An entry that is listed twice counts once. `Parsed.check` says
+    whether the rest can be a list of tokens.
 
     Args:
         body: the complete body.
@@ -155,6 +171,8 @@ class _TokenReader:
         self.fields = Fields(redact)
         self._unique: dict[tuple[str, str, float | None], Token] = {}
         self._permissions = 0
+        # The owner that the last entry named, as listed: nearly always the same.
+        self._owner: object = self
 
     def read(self, batch: list[Any]) -> None:
         """Read one batch of entries."""
@@ -162,6 +180,7 @@ class _TokenReader:
         for entry in batch:
             token = self._token(entry)
             if token is None:
+                self._parsed.unreadable += 1
                 continue
             key = (token.token_id, token.name, token.created_at)
             twin = unique.get(key)
@@ -191,6 +210,9 @@ class _TokenReader:
             return None
         if len(token_id) > TOKEN_ID.length:
             token_id = self.fields.cut(token_id, TOKEN_ID)
+        if (owner := fields.user_id or fields.userId) != self._owner:
+            self._owner = owner
+            parsed.owners.add(text_of(owner))
         if fields.name is not None and not isinstance(fields.name, str):
             parsed.count("name")
         name = text_of(fields.name) or token_id

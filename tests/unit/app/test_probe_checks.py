@@ -13,7 +13,7 @@ from exporter.common.secrets import Secret, SecretValue
 from exporter.model.state import Failure, Reason
 from exporter.model.token import NEVER
 from exporter.model.user import User
-from exporter.platform.base import ApiError, Caller
+from exporter.platform.base import ApiError, Caller, TokenListing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,12 +40,12 @@ class ScriptedPlatform:
             raise self.owner
         return self.owner
 
-    def list_tokens(self, user_id: str, stop: Stop) -> tuple[Token, ...]:  # noqa: ARG002
+    def list_tokens(self, user_id: str, stop: Stop) -> TokenListing:  # noqa: ARG002
         self.asked.append(user_id)
         answer = self.tokens.get(user_id, [OWN] if user_id == "a1" else [])
         if isinstance(answer, ApiError):
             raise answer
-        return tuple(answer)
+        return TokenListing(tuple(answer))
 
 
 def findings(

@@ -244,3 +244,39 @@ def test_a_key_and_a_token_with_the_same_id_are_never_paired() -> None:
         (Change.DELETED, CredentialKind.TOKEN),
         (Change.CREATED, CredentialKind.SSH_KEY),
     ]
+
+
+def test_another_limit_for_never_is_no_change_of_the_token() -> None:
+    dated = a_token(expires_in=36_500 * DAY)
+    never = dated.within(3650 * DAY, NOW)
+    assert never != dated
+    for before, after in ((dated, never), (never, dated), (never, never)):
+        assert between((before,), (after,)) == ()
+
+
+def test_a_distant_expiry_that_the_platform_moves_is_a_change() -> None:
+    far = a_token(expires_in=36_500 * DAY).within(3650 * DAY, NOW)
+    soon = a_token(expires_in=5 * DAY)
+    (event,) = between((far,), (soon,))
+    assert (event.change, event.old_expiry, event.new_expiry) == (Change.SHORTENED, NEVER, NOW + 5 * DAY)
+    (event,) = between((soon,), (far,))
+    assert (event.change, event.old_expiry, event.new_expiry) == (Change.RENEWED, NOW + 5 * DAY, NEVER)
+    # Both are as good as never.
+    assert between((far,), (a_token(expires_in=40_000 * DAY).within(3650 * DAY, NOW),)) == ()
+    assert between((far,), (a_token(expires_in=NEVER),)) == ()
+
+
+def test_a_token_kept_for_an_unreadable_entry_is_not_deleted() -> None:
+    known = a_state(a_token("1"), a_token("2"))
+    unread = known.succeeded((a_token("1"),), LATER, unreadable=1)
+    assert events("acme", known, unread) == ()
+    (event,) = events("acme", unread, unread.succeeded((a_token("1"),), LATER + 10))
+    assert (event.change, event.token_id) == (Change.DELETED, "2")
+
+
+def test_an_unreadable_expiry_is_followed_by_the_change_that_it_hid() -> None:
+    known = a_state(a_token(expires_in=DAY))
+    unread = known.succeeded((a_token(expires_in=None),), LATER)
+    assert events("acme", known, unread) == ()
+    (event,) = events("acme", unread, unread.succeeded((a_token(expires_in=9 * DAY),), LATER + 10))
+    assert (event.change, event.old_expiry, event.new_expiry) == (Change.RENEWED, NOW + DAY, NOW + 9 * DAY)

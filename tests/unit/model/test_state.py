@@ -5,11 +5,14 @@ from dataclasses import replace
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.builders import DAY, NOW, a_failure, a_state, a_token, a_user
 
 from exporter.model.state import Reason, UserState, is_sound
 from exporter.model.token import (
     NEVER,
+    Token,
     TokenState,
 )
 from exporter.model.user import User
@@ -94,14 +97,102 @@ SOUND = UserState(a_user(), (a_token(expires_in=NEVER),), NOW, True, None, None,
         (replace(SOUND, tokens=(a_token(expires_in=None),)), True),
         (replace(SOUND, tokens=(a_token(expires_in=math.nan),)), False),
         (replace(SOUND, tokens=(replace(a_token(), created_at=math.nan),)), False),
+        (replace(SOUND, tokens=(replace(a_token(), listed_expiry=math.nan),)), False),
         (replace(SOUND, last_success=math.nan), False),
         (replace(SOUND, last_success=math.inf), False),
         (replace(SOUND, last_success=-1.0), False),
         (replace(SOUND, failing_since=NOW, failures=1), True),
         (replace(SOUND, failing_since=1e12), False),
         (replace(SOUND, failures=-1), False),
+        (replace(SOUND, unreadable=-1), False),
         (replace(SOUND, left_out=((TokenState.EXPIRED, 1), (TokenState.UNKNOWN, -1))), False),
     ],
 )
 def test_a_state_from_storage_is_sound_if_its_numbers_make_sense(state: UserState, sound: bool) -> None:  # noqa: FBT001
     assert is_sound(state) is sound
+
+
+def a_list(*names: str) -> tuple[Token, ...]:
+    return tuple(a_token(f"pt-{name}", name=name) for name in names)
+
+
+def names(state: UserState) -> str:
+    return "".join(token.name for token in state.tokens)
+
+
+def test_a_known_token_stays_if_an_entry_that_may_be_it_is_unreadable() -> None:
+    known = UserState(a_user()).succeeded(a_list(*"abc"), NOW)
+    unread = known.succeeded(a_list(*"ac"), NOW + 10, unreadable=1)
+    assert names(unread) == "acb"
+    assert (unread.unreadable, unread.unlisted) == (1, (("pt-b", "b"),))
+    # As long as the entry is unreadable, and only so long.
+    again = unread.succeeded(a_list(*"ac"), NOW + 20, unreadable=1)
+    assert again.tokens == unread.tokens
+    assert names(again.succeeded(a_list(*"ac"), NOW + 30)) == "ac"
+    assert names(again.succeeded(a_list(*"abc"), NOW + 30)) == "abc"
+
+
+def test_an_entry_that_stays_unreadable_does_not_excuse_every_deletion() -> None:
+    first = UserState(a_user()).succeeded(a_list(*"abc"), NOW, unreadable=1)
+    assert first.unlisted == ()
+    assert names(first.succeeded(a_list(*"ab"), NOW + 10, unreadable=1)) == "ab"
+    # Nor does one that has been a known token.
+    unread = UserState(a_user()).succeeded(a_list(*"abc"), NOW).succeeded(a_list(*"ab"), NOW, unreadable=1)
+    assert names(unread.succeeded(a_list("a"), NOW + 10, unreadable=1)) == "ac"
+    # One more unreadable entry is one more token that may be meant.
+    assert names(unread.succeeded(a_list("a"), NOW + 10, unreadable=2)) == "abc"
+
+
+@given(st.lists(st.tuples(st.sets(st.sampled_from("abcd")), st.integers(0, 2)), max_size=6))
+def test_no_token_is_lost_while_more_entries_are_unreadable_and_none_outlives_them(
+    polls: list[tuple[set[str], int]],
+) -> None:
+    state = UserState(a_user())
+    for listed, unreadable in polls:
+        before, state = state, state.succeeded(a_list(*sorted(listed)), NOW, unreadable=unreadable)
+        assert listed <= set(names(state)) <= listed | set(names(before))
+        assert len(state.unlisted) == len(set(names(state)) - listed)
+        if unreadable > before.unreadable:
+            assert set(names(state)) == listed | set(names(before))
+        if not unreadable:
+            assert set(names(state)) == listed
+
+
+def test_a_token_that_is_listed_under_another_name_is_not_missing() -> None:
+    known = UserState(a_user()).succeeded(a_list("a"), NOW)
+    renamed = (replace(known.tokens[0], name="new"),)
+    assert known.succeeded(renamed, NOW + 10, unreadable=1).tokens == renamed
+
+
+def test_an_unreadable_expiry_keeps_the_last_known_one() -> None:
+    far = replace(a_token("2"), expires_at=NEVER, listed_expiry=NOW + 36_500 * DAY)
+    known = a_state(a_token("1"), far)
+    read = tuple(replace(token, expires_at=None, listed_expiry=None) for token in known.tokens)
+    unread = known.succeeded((*read, a_token("3", expires_in=None)), NOW + 10)
+    assert [token.expires_at for token in unread.tokens] == [NOW + 5 * DAY, NEVER, None]
+    assert unread.tokens[1] == far
+    assert unread.counts(NOW)[TokenState.UNKNOWN] == 1  # the one that has never been readable
+    # Again and again, and until there is another date.
+    assert unread.succeeded(read, NOW + 20).tokens == known.tokens
+    assert unread.succeeded((a_token("1", expires_in=DAY),), NOW + 20).tokens[0].expires_at == NOW + DAY
+
+
+def test_the_expiry_of_a_token_made_at_another_time_is_not_its_own() -> None:
+    known = a_state(a_token("1", age=9 * DAY))
+    other = a_token("1", expires_in=None, age=DAY)
+    assert known.succeeded((other,), NOW + 10).tokens == (other,)
+    # An unknown creation is no other one.
+    unknown = replace(other, created_at=None)
+    assert known.succeeded((unknown,), NOW + 10).tokens[0].expires_at == NOW + 5 * DAY
+
+
+def test_what_earlier_versions_did_not_know_survives_encoding_and_may_be_absent() -> None:
+    far = a_token("far", expires_in=36_500 * DAY).within(3650 * DAY, NOW)
+    state = a_state(far, a_token("2")).succeeded((far,), NOW + 10, unreadable=1)
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=UserState) == state
+    earlier = msgspec.to_builtins(a_state(a_token()))
+    for key in ("unreadable", "unlisted"):
+        del earlier[key]
+    for token in earlier["tokens"]:
+        del token["listed_expiry"]
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(earlier), type=UserState) == a_state(a_token())

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.builders import DAY, HOUR, NOW, a_token
@@ -134,3 +135,36 @@ def test_a_token_with_unreadable_expiry_does_not_hide_the_permissions_of_others(
     unread, good = a_token("1", expires_in=None), a_token("2", expires_in=DAY, permissions=("read", "write"))
     for tokens in ((unread, good), (good, unread)):
         assert permission_expiry(tokens, NOW) == {"read": NOW + DAY, "write": NOW + DAY}
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "age", "never"),
+    [
+        (3650 * DAY, DAY, False),  # exactly the limit is a date
+        (3650 * DAY + 1, DAY, True),
+        (36_500 * DAY, DAY, True),
+        (3650 * DAY, None, False),  # from now, if the creation is unknown
+        (3650 * DAY + 1, None, True),
+    ],
+)
+def test_an_expiry_too_far_from_the_creation_counts_as_never(lifetime: float, age: float | None, never: bool) -> None:  # noqa: FBT001
+    token = a_token(expires_in=lifetime - (age or 0.0), age=age)
+    counted = token.within(3650 * DAY, NOW)
+    assert counted == (replace(token, expires_at=NEVER, listed_expiry=token.expires_at) if never else token)
+    assert counted.platform_expiry == token.expires_at
+    assert counted.state(NOW + 10) is (TokenState.NEVER_EXPIRES if never else TokenState.ACTIVE)
+
+
+@pytest.mark.parametrize(
+    ("left", "never"), [(-DAY, False), (DAY, False), (365 * DAY - 1, False), (365 * DAY, True), (730 * DAY, True)]
+)
+def test_the_end_of_a_long_life_is_a_date(left: float, never: bool) -> None:  # noqa: FBT001
+    # A tenth of 3,650 days before it, and ever after.
+    token = replace(a_token(expires_in=left), created_at=NOW + left - 3651 * DAY)
+    assert (token.within(3650 * DAY, NOW).expires_at == NEVER) is never
+
+
+@pytest.mark.parametrize("expires_in", [NEVER, None, -DAY])
+def test_what_is_no_distant_date_stays_what_it_is(expires_in: float | None) -> None:
+    token = a_token(expires_in=expires_in)
+    assert token.within(1.0, NOW) == token

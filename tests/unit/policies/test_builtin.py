@@ -77,6 +77,12 @@ def test_a_token_without_readable_dates_violates_no_policy_about_dates() -> None
     assert broken(rules, a_token(expires_in=NEVER, age=None)) == [("never_expires", "pt-aaaa")]
 
 
+def test_a_date_that_counts_as_never_violates_max_lifetime_as_well() -> None:
+    rules = policies(max_lifetime={"limit": "90d"}, never_expires="forbid")
+    distant = living(36_500 * DAY).within(3650 * DAY, NOW)
+    assert broken(rules, distant) == [("max_lifetime", "pt-aaaa"), ("never_expires", "pt-aaaa")]
+
+
 def test_a_token_that_never_expires_does_not_violate_max_lifetime() -> None:
     assert broken(policies(max_lifetime={"limit": "1d"}), a_token(expires_in=NEVER)) == []
 

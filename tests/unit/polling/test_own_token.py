@@ -12,7 +12,7 @@ from exporter.common.cancellation import Stop
 from exporter.common.secrets import Secret, SecretValue
 from exporter.model.state import Reason
 from exporter.model.token import NEVER, Token
-from exporter.platform.base import ApiError, Caller
+from exporter.platform.base import ApiError, Caller, TokenListing
 from exporter.polling.own_token import OwnTokenMonitor, own_token
 
 if TYPE_CHECKING:
@@ -82,9 +82,9 @@ class Platform:
             raise ApiError(self.refusal, "HTTP 4xx")
         return Caller("admin")
 
-    def list_tokens(self, user_id: str, stop: Stop) -> tuple[Token, ...]:  # noqa: ARG002
+    def list_tokens(self, user_id: str, stop: Stop) -> TokenListing:  # noqa: ARG002
         assert user_id == "admin"
-        return tuple(self.listed)
+        return TokenListing(tuple(self.listed))
 
 
 def a_monitor(platform: Platform) -> tuple[OwnTokenMonitor, list[float | None]]:
@@ -147,7 +147,7 @@ def test_a_token_that_is_not_listed_or_not_readable_is_not_watched(listed: list[
 
 def test_a_request_that_ends_after_the_pause_reports_nothing() -> None:
     class PausedDuringTheCall(Platform):
-        def list_tokens(self, user_id: str, stop: Stop) -> tuple[Token, ...]:
+        def list_tokens(self, user_id: str, stop: Stop) -> TokenListing:
             monitor.pause()
             return super().list_tokens(user_id, stop)
 
@@ -171,3 +171,11 @@ def test_a_failure_after_a_pause_does_not_bring_the_expiry_back() -> None:
     platform.refusal = Reason.TIMEOUT
     assert monitor.check() == 60
     assert reported == [NOW + 2 * DAY, None]
+
+
+def test_one_unreadable_expiry_keeps_the_known_one_of_the_same_token() -> None:
+    platform = Platform([a_token("pt-own", expires_in=2 * DAY)])
+    monitor, reported = a_monitor(platform)
+    monitor.check()
+    platform.listed = [a_token("pt-own", expires_in=None)]
+    assert (monitor.check(), reported) == (None, [NOW + 2 * DAY])

@@ -9,7 +9,7 @@ from support.builders import NOW, Counts, ManualClock, a_key, a_token
 from exporter.common.cancellation import Stop, StoppedError
 from exporter.model.state import Failure, Reason
 from exporter.model.user import User
-from exporter.platform.base import ApiError
+from exporter.platform.base import ApiError, TokenListing
 from exporter.polling.poller import Poller
 from exporter.polling.ssh_keys import SshKeyReader
 from exporter.state.ledger import Ledger
@@ -17,7 +17,6 @@ from exporter.state.ledger import Ledger
 if TYPE_CHECKING:
     from exporter.model.ssh_key import SshKey
     from exporter.model.state import UserState
-    from exporter.model.token import Token
 
 USER = User("u1", "li.wei")
 
@@ -27,12 +26,13 @@ class Platform:
 
     def __init__(self) -> None:
         self.error: Exception | None = None
+        self.listing = TokenListing((a_token(),))
 
-    def list_tokens(self, user_id: str, stop: Stop) -> tuple[Token, ...]:  # noqa: ARG002 - as in Platform
+    def list_tokens(self, user_id: str, stop: Stop) -> TokenListing:  # noqa: ARG002 - as in Platform
         assert user_id == "u1"
         if self.error is not None:
             raise self.error
-        return (a_token(),)
+        return self.listing
 
 
 class Setup:
@@ -96,6 +96,16 @@ def test_a_failure_is_a_warning_when_it_begins_and_its_end_is_logged() -> None:
         ("debug", "poll failed"),
         ("info", "poll works again"),
     ]
+
+
+def test_a_token_missing_beside_an_unreadable_entry_is_kept() -> None:
+    setup = Setup()
+    setup.poll()
+    setup.platform.listing = TokenListing((), unreadable=1)
+    assert setup.poll() is None
+    state = setup.ledger.state("u1")
+    assert state is not None
+    assert (state.tokens, state.unreadable) == ((a_token(),), 1)
 
 
 class Keys:

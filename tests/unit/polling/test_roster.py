@@ -124,3 +124,12 @@ def test_discovered_users_that_could_not_be_handed_on_do_not_come_into_effect() 
     configured: Any = scene.settings("d", FakeFiles())
     scene.roster.configure(configured)
     assert scene.since() == ["db"]
+
+
+def test_the_users_of_all_shards_are_shown_as_the_same_objects_until_they_change() -> None:
+    scene = Scene("ab", FakeFiles("c"), discovered="xy", shard="ax")
+    before = scene.roster.users
+    assert ["".join(user.user_id for user in one) for one in before] == ["abc", "xy"]
+    assert all(one is other for one, other in zip(before, scene.roster.users, strict=True))
+    scene.roster.set_discovered(users("z"))
+    assert scene.roster.users == (users("abc"), users("z"))

@@ -14,7 +14,7 @@ from exporter.common.cancellation import Stop, StoppedError
 from exporter.model.snapshot import Sweep, SweepResult
 from exporter.model.state import Reason, UserState
 from exporter.model.user import User
-from exporter.platform.base import ApiError
+from exporter.platform.base import ApiError, TokenListing
 from exporter.polling.backoff import schedule
 from exporter.polling.sweep import Sweeper, SweepSettings
 from exporter.state.delivery import Changed
@@ -36,10 +36,10 @@ class Platform:
         self.answers = answers or {}
         self.asked: list[str] = []
 
-    def list_tokens(self, user_id: str, stop: Stop) -> tuple[Token, ...]:
+    def list_tokens(self, user_id: str, stop: Stop) -> TokenListing:
         stop.check()
         self.asked.append(user_id)
-        return self.answers.get(user_id, lambda: (a_token(),))()
+        return TokenListing(self.answers.get(user_id, lambda: (a_token(),))())
 
 
 def raising(error: Exception) -> Callable[[], tuple[Token, ...]]:
@@ -340,12 +340,12 @@ class TimedPlatform:
         self.polled: list[tuple[str, float]] = []
         self.refuses = False
 
-    def list_tokens(self, user_id: str, stop: Stop) -> tuple[Token, ...]:
+    def list_tokens(self, user_id: str, stop: Stop) -> TokenListing:
         stop.check()
         self.polled.append((user_id, self.clock.monotonic() - 1000))
         if self.refuses:
             raise ApiError(Reason.UNAUTHORIZED, "HTTP 401")
-        return (a_token(),)
+        return TokenListing((a_token(),))
 
     def take(self) -> list[tuple[str, float]]:
         """What was polled since the last call."""

@@ -9,7 +9,7 @@ from exporter.common.cancellation import Stop
 from exporter.model.snapshot import SweepResult
 from exporter.model.state import Reason
 from exporter.model.user import User
-from exporter.platform.base import ApiError
+from exporter.platform.base import ApiError, TokenListing
 from exporter.polling.backoff import Due
 from exporter.polling.poller import Poller
 from exporter.polling.workers import Pass, RunningPasses
@@ -18,7 +18,6 @@ from exporter.state.ledger import Ledger
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.model.token import Token
 
 USERS = tuple(User(f"u{number}", f"name{number}") for number in range(4))
 
@@ -31,13 +30,13 @@ class Platform:
         self.during = during
         self.asked: list[str] = []
 
-    def list_tokens(self, user_id: str, stop: Stop) -> tuple[Token, ...]:
+    def list_tokens(self, user_id: str, stop: Stop) -> TokenListing:
         stop.check()
         self.asked.append(user_id)
         self.during()
         if (reason := self.failing.get(user_id)) is not None:
             raise ApiError(reason, "HTTP 4xx")
-        return (a_token(),)
+        return TokenListing((a_token(),))
 
 
 def a_pass(platform: Platform, stop: Stop | None = None) -> Pass:

@@ -110,6 +110,7 @@ def test_json() -> None:
         "description": "",
         "kind": "token",
         "last_used_at": None,
+        "listed_expires_at": None,
     }
 
 
@@ -135,7 +136,7 @@ def test_new_columns_come_last_so_that_the_others_keep_their_places() -> None:
     stream = io.StringIO()
     write([], Output.CSV, NOW, stream, audit=True)
     columns = stream.getvalue().strip().split(",")
-    assert columns[9:] == ["permissions", "policies", "description", "kind", "last_used_at"]
+    assert columns[9:] == ["permissions", "policies", "description", "kind", "last_used_at", "listed_expires_at"]
 
 
 def test_a_description_is_neither_a_formula_nor_a_command_of_a_terminal() -> None:
@@ -144,6 +145,25 @@ def test_a_description_is_neither_a_formula_nor_a_command_of_a_terminal() -> Non
     assert record["description"] == "'=1+1\ufffd]0;x\ufffd\ufffdevil\nsecond line"
     table = described(Output.TABLE, text, wide=True)
     assert table.splitlines()[1].rstrip().endswith("=1+1\ufffd]0;x\ufffd\ufffdevil\ufffdsecond line")
+
+
+def test_a_date_that_counts_as_never_is_shown_as_the_platform_lists_it() -> None:
+    ledger = Ledger("acme", [User("1", "li.wei")])
+    ledger.succeeded("1", (a_token(expires_in=36_500 * DAY).within(3650 * DAY, NOW),), NOW)
+    listed = rows(View((ledger.view(),)), NOW, within=None, expired=True)
+    texts = {}
+    for form in Output:
+        stream = io.StringIO()
+        write(listed, form, NOW, stream)
+        texts[form] = stream.getvalue()
+    # 36,500 days are 100 years without the 24 leap days from 2028 to 2124 but 2100.
+    far = "2126-05-08T00:00:00Z"
+    (record,) = json.loads(texts[Output.JSON])
+    assert (record["state"], record["expires_at"], record["expires_in_seconds"]) == ("never_expires", None, None)
+    assert record["listed_expires_at"] == far
+    (row,) = csv.DictReader(io.StringIO(texts[Output.CSV]))
+    assert (row["expires_at"], row["listed_expires_at"]) == ("", far)
+    assert f"never expires  {far}" in texts[Output.TABLE]
 
 
 def test_csv_has_the_same_columns_and_leaves_unknown_values_empty() -> None:
@@ -224,6 +244,7 @@ def test_ssh_keys_are_listed_with_their_kind() -> None:
         "description": "SHA256:0f1e2d",
         "kind": "ssh_key",
         "last_used_at": "2026-05-31T23:00:00Z",
+        "listed_expires_at": None,
     }
     assert [one["kind"] for one in csv.DictReader(io.StringIO(texts[Output.CSV]))] == ["ssh_key", "token"]
     assert [line.split()[0] for line in texts[Output.TABLE].splitlines()] == ["KIND", "ssh_key", "token"]

@@ -284,6 +284,22 @@ def test_a_failure_of_all_users_does_not_count_as_one_of_any_user() -> None:
     assert [state.failing_since for state in ledger.view().users] == [NOW, NOW + 1]
 
 
+def test_a_token_that_an_unreadable_entry_may_be_is_kept_by_ledger_and_recorder() -> None:
+    ledger = Ledger("acme", (LI,))
+    ledger.succeeded("1", (a_token("a"), a_token("b")), NOW)
+    with capture_logs() as lines:
+        ledger.succeeded("1", (a_token("a"),), NOW + 1, unreadable=1)
+        ledger.succeeded("1", (a_token("a"),), NOW + 1, unreadable=1)
+    assert [(line["log_level"], line["user_id"], line["unreadable"], line["kept"]) for line in lines] == [
+        ("warning", "1", 1, 1)  # once
+    ]
+    assert [token.token_id for token in ledger.view().users[0].tokens] == ["a", "b"]
+    Recorder(ledger).succeeded("1", (a_token("b"),), NOW + 2, unreadable=2)
+    assert [token.token_id for token in ledger.view().users[0].tokens] == ["b", "a"]
+    Recorder(ledger).succeeded("1", (a_token("b"),), NOW + 3)
+    assert [token.token_id for token in ledger.view().users[0].tokens] == ["b"]
+
+
 def test_keys_are_kept_up_to_the_limit_and_as_the_same_objects() -> None:
     ledger = Ledger("acme", [a_user()], most_tokens=1)
     with capture_logs() as logs:

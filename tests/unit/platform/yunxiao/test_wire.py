@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import official_sample
 
 from exporter.common.cancellation import StoppedError
 from exporter.common.redaction import Redactor
@@ -43,7 +44,7 @@ def an_entry(**changes: Any) -> dict[str, Any]:
 
 
 def test_an_entry_as_documented() -> None:
-    assert parsed([an_entry()]) == Parsed((AN_ENTRY_AS_TOKEN,), {})
+    assert parsed([an_entry()]) == Parsed((AN_ENTRY_AS_TOKEN,), {}, owners={"u1"})
 
 
 def test_a_description_is_cleaned_cut_and_counted() -> None:
@@ -108,7 +109,7 @@ def test_never_expiring_in_every_form(never: object) -> None:
 
 
 def test_unreadable_expiry_is_counted_and_the_token_stays() -> None:
-    result = parsed([an_entry(expired_at="permanent"), an_entry(token_id="pt-2")])
+    result = parsed([an_entry(expired_at="some day"), an_entry(token_id="pt-2")])
     assert [token.expires_at for token in result.tokens] == [None, JUNE_2]
     assert result.errors == {"expired_at": 1}
 
@@ -247,7 +248,10 @@ json_values = st.recursive(
 )
 odd_entries = st.dictionaries(
     st.sampled_from(
-        ["token_id", "tokenId", "name", "description", "permissions", "created_at", "expired_at", "expiredAt"]
+        [
+            *("token_id", "tokenId", "name", "description", "permissions"),
+            *("created_at", "expired_at", "expiredAt", "user_id", "userId"),
+        ]
     ),
     json_values,
 )
@@ -259,6 +263,8 @@ def test_a_good_token_survives_whatever_stands_beside_it(others: list[Any], posi
     result = parsed([*others[:position], good, *others[position:]])
     assert replace(AN_ENTRY_AS_TOKEN, token_id="pt-the-good-one") in result.tokens
     assert set(result.errors) <= set(PARSE_FIELDS)
+    assert {type(owner) for owner in result.owners} == {str}
+    assert result.unreadable == result.errors.get("token", 0) + result.errors.get("token_id", 0)
     for token in result.tokens:
         assert token.token_id
         assert token.name
@@ -410,3 +416,50 @@ def test_a_body_that_is_json_does_no_more_than_a_wire_error() -> None:
     for value in values:
         with contextlib.suppress(WireError):
             assert parsed(value).tokens == ()
+
+
+def test_the_sample_of_the_documentation() -> None:
+    result = parse_tokens(official_sample.BODY, ZONE)
+    (token,) = result.tokens
+    assert token.token_id == official_sample.TOKEN_ID
+    assert token.name == official_sample.NAME
+    assert token.permissions == official_sample.PERMISSIONS
+    assert token.created_at == pytest.approx(official_sample.CREATED_AT, abs=1e-6)
+    assert token.expires_at == pytest.approx(official_sample.EXPIRES_AT, abs=1e-6)
+    assert (result.errors, result.truncated) == ({}, {})
+    assert result.owners == {official_sample.USER_ID}
+
+
+def test_the_owners_that_entries_name_are_collected() -> None:
+    result = parsed(
+        [
+            an_entry(),
+            an_entry(token_id="2", user_id=..., userId=" u2 "),
+            an_entry(token_id="3", user_id=None, userId=7),
+            an_entry(token_id="4", user_id=...),
+            an_entry(token_id="5", user_id=["u5"]),
+            an_entry(token_id=..., user_id="no token"),
+        ]
+    )
+    assert result.owners == {"u1", "u2", "7", ""}
+    assert len(result.tokens) == 5
+
+
+@pytest.mark.parametrize("entries", [1, 10, 1000])
+def test_a_list_without_a_token_is_no_list(entries: int) -> None:
+    renamed = [{key.replace("token_id", "pat_id"): value for key, value in an_entry().items()}] * entries
+    result = parsed(renamed)
+    assert (result.tokens, result.unreadable, result.errors) == ((), entries, {"token_id": entries})
+    with pytest.raises(WireError, match=f"a list in which no entry is a token with an id \\({entries} listed\\)"):
+        result.check()
+
+
+def test_one_unreadable_entry_of_ten_costs_itself_only() -> None:
+    result = parsed([an_entry(token_id=f"pt-{number}" if number else None) for number in range(10)])
+    assert (len(result.tokens), result.unreadable, result.errors) == (9, 1, {"token_id": 1})
+    result.check()
+
+
+@pytest.mark.parametrize("body", [[], [{"token_id": "pt-1"}]])
+def test_an_empty_list_and_one_with_a_token_are_lists(body: list[Any]) -> None:
+    parsed(body).check()
