@@ -99,6 +99,8 @@ def _endpoint(value: str) -> str:
 
 
 def _proxy(value: str) -> str:
+    if value.lower().startswith("socks"):
+        raise ValueError("is a SOCKS proxy, which is not supported; write the URL of an HTTP proxy")
     _http_url(value)
     return value
 

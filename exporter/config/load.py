@@ -28,7 +28,7 @@ def load(file: Path, environ: Mapping[str, str], redactor: Redactor | None = Non
 
     Args:
         file: the configuration file; paths in it are relative to its folder.
-        environ: the environment, for `token_env`.
+        environ: the environment, for `token_env` and proxies.
         redactor: learns each secret that is read; pass the same one at every reload. None makes a new one.
 
     Raises:

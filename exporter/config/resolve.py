@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from requests.utils import get_environ_proxies, should_bypass_proxies
 
 from exporter.common.fields import FilePath, VariableName
 from exporter.common.plain_secrets import learn_basic_auth, learn_proxies
 from exporter.common.secrets import SecretError, SecretFile, SecretFiles, SecretValue, clean_password, clean_secret
 from exporter.config.authorities import check_authorities
 from exporter.config.errors import ConfigError, Fault
+from exporter.config.proxies import proxy_for
 from exporter.config.settings import AlertmanagerSettings, OrganizationSettings, Proxies, RedisSettings
 from exporter.config.user_files import Stamp, UserFiles, joined
 
@@ -70,7 +70,7 @@ class Resolver:
     Args:
         document: the configuration, for the lines of faults.
         folder: the folder that paths are relative to.
-        environ: the environment, for `token_env`.
+        environ: the environment, for `token_env` and proxies.
         redactor: learns each secret that is read.
     """
 
@@ -99,12 +99,12 @@ class Resolver:
         references = _REFERENCES.validate_python(organization, from_attributes=True)
         faults = len(self.faults)
         resolved = self._follow(path, references, config.alerting)
+        proxies = self._proxies(path, organization)
         if len(self.faults) > faults:
             return None
         if resolved.token is None:  # the schema requires a source
             self._add((*path,), "has no token", "add token_file")
             return None
-        proxies = _proxies(organization)
         learn_proxies(self._redactor, proxies, f"proxies of {organization.name}")
         return OrganizationSettings(
             config=organization,
@@ -209,6 +209,17 @@ class Resolver:
             self.faults.append(self._document.fault_of((*path, "tls", "ca_file"), error))
             return file, ""
 
+    def _proxies(self, path: KeyPath, organization: Organization) -> Proxies:
+        """The proxies by scheme."""
+        if organization.proxy_url is not None:
+            return Proxies(http=organization.proxy_url, https=organization.proxy_url)
+        try:
+            proxy = proxy_for(organization.endpoint, self._environ)
+        except ValueError as error:
+            self.faults.append(self._document.fault_of((*path, "endpoint"), error))
+            return Proxies()
+        return Proxies() if proxy is None else Proxies(http=proxy, https=proxy)
+
     def _add(self, path: KeyPath, message: str, hint: str) -> None:
         self.faults.append(self._document.fault(path, message, hint))
 
@@ -216,11 +227,3 @@ class Resolver:
 def _learn_password(redactor: Redactor, username: str, password: str, source: str) -> None:
     redactor.add(password, source)
     learn_basic_auth(redactor, username, password, source)
-
-
-def _proxies(organization: Organization) -> Proxies:
-    if organization.proxy_url is not None:
-        return Proxies(http=organization.proxy_url, https=organization.proxy_url)
-    if should_bypass_proxies(organization.endpoint, no_proxy=None):
-        return Proxies()
-    return Proxies(get_environ_proxies(organization.endpoint))

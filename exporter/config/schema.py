@@ -192,7 +192,11 @@ class Organization(Section):
     proxy_url: ProxyUrl | None = Field(
         None,
         repr=False,
-        description="HTTP proxy to use. Default: `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.",
+        description=(
+            "HTTP proxy to use; SOCKS is not supported. Default: `HTTPS_PROXY` or `HTTP_PROXY`, by the scheme of "
+            "`endpoint`, or `ALL_PROXY`, unless `NO_PROXY` lists its host: as host, domain, IP address or network "
+            "(CIDR), each with or without a port, or `*`."
+        ),
     )
     timezone: TimeZone = Field("Asia/Shanghai", description="Time zone of dates without a zone.")
     credentials: tuple[Literal["tokens", "ssh_keys"], ...] = Field(

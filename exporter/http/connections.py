@@ -12,6 +12,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError
 
 from exporter.common.exceptions import clear_chain
+from exporter.http.interim import FinalResponse
 from exporter.http.reuse import ReusePolicy
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Context:
 class GuardedConnection(HTTPConnection):
     """Keeps a second handle of its socket, which can be shut down even in the middle of a TLS handshake."""
 
+    response_class = FinalResponse
     context: Context
     """Set by the pool."""
     idle_since = 0.0

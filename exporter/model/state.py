@@ -25,6 +25,7 @@ class Reason(StrEnum):
     UNAUTHORIZED = "unauthorized"
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
+    BAD_REQUEST = "bad_request"
     UNSUPPORTED = "unsupported"
     RATE_LIMITED = "rate_limited"
     SERVER_ERROR = "server_error"
@@ -52,6 +53,10 @@ _MEANINGS = {
         "outside the organization"
     ),
     Reason.NOT_FOUND: "the platform does not know the user, or the endpoint does not have the call; check the user id",
+    Reason.BAD_REQUEST: (
+        "the platform calls the request invalid (HTTP 400): a malformed user id, or a page beyond what it lists; "
+        "check the id in the detail"
+    ),
     Reason.UNSUPPORTED: (
         "this edition of the platform, or this kind of token, does not offer the call; only the Enterprise Dedicated "
         "Edition (企业专属版) does"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from exporter.model.user import User
 
 _BY_STATUS = {
-    400: Reason.UNSUPPORTED,
+    400: Reason.BAD_REQUEST,
     401: Reason.UNAUTHORIZED,
     403: Reason.FORBIDDEN,
     404: Reason.NOT_FOUND,
@@ -42,7 +42,7 @@ _BY_STATUS = {
     501: Reason.UNSUPPORTED,
 }
 _RETRYABLE = frozenset({Reason.RATE_LIMITED, Reason.SERVER_ERROR, Reason.CONNECTION})
-_NOT_OFFERED = frozenset({Reason.FORBIDDEN, Reason.NOT_FOUND, Reason.UNSUPPORTED})
+_NOT_OFFERED = frozenset({Reason.FORBIDDEN, Reason.NOT_FOUND, Reason.UNSUPPORTED, Reason.BAD_REQUEST})
 
 
 class Operation(StrEnum):
@@ -58,6 +58,8 @@ class Operation(StrEnum):
 
 
 OPERATIONS = tuple(operation.value for operation in Operation)
+ENCODING = "encoding"
+"""Counts answers with bytes that are not valid in any encoding, in place of a field."""
 PARSE_FIELDS = (
     "token",
     "token_id",
@@ -69,6 +71,7 @@ PARSE_FIELDS = (
     "last_used_at",
     "user_id",
     "user",
+    ENCODING,
 )
 """The fields that can be unreadable, as the label `field` of `yunxiao_parse_errors_total` names them."""
 TRUNCATED_FIELDS = ("token_id", "name", "description", "permissions", "user")

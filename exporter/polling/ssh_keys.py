@@ -24,8 +24,8 @@ SHORT_PAUSE = 300.0
 FAILURES = 3
 """Failures in a row after which they are about the call and not about a user: a user that the platform does not know
 may be refused, too."""
-_NOT_THERE = frozenset({Reason.INVALID_RESPONSE, Reason.REDIRECT})
-"""What a platform that lacks the call may also answer: a page of its console, or a redirect to it."""
+_NOT_THERE = frozenset({Reason.BAD_REQUEST, Reason.INVALID_RESPONSE, Reason.REDIRECT})
+"""What a platform that lacks the call may also answer: an error, a page of its console, or a redirect to it."""
 
 
 class SshKeyReader:

@@ -99,7 +99,7 @@ def test_tokens_of_a_user(platform: Simulator) -> None:
 @pytest.mark.parametrize(
     ("fault", "reason", "detail", "requests"),
     [
-        ("400", Reason.UNSUPPORTED, "HTTP 400 BadRequest", 1),
+        ("400", Reason.BAD_REQUEST, "HTTP 400 BadRequest", 1),
         ("401", Reason.UNAUTHORIZED, "HTTP 401 InvalidTokenError", 1),
         ("403", Reason.FORBIDDEN, "HTTP 403 Forbidden", 1),
         ("404", Reason.NOT_FOUND, "HTTP 404 NotFound", 1),

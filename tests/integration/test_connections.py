@@ -427,6 +427,36 @@ def test_after_many_reloads_there_are_as_many_descriptors_and_threads_as_after_o
 # What the platform repeats
 
 
+def test_interim_answers_are_skipped_and_the_connection_is_used_again() -> None:
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
+    with ScriptedServer(lambda _: hints * 2 + answer()) as server, a_bench(server.url) as bench:
+        assert (bench.ask(), bench.ask()) == ((), ())
+        assert server.seen == [(1, 1), (1, 2)]
+
+
+def test_interim_answers_without_end_are_a_timeout() -> None:
+    # 25 MB: the server is still sending when the time is over.
+    with (
+        ScriptedServer(lambda _: b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1_000_000) as server,
+        a_bench(server.url, timeout=0.3) as bench,
+    ):
+        assert bench.fails().reason is Reason.TIMEOUT
+
+
+@pytest.mark.parametrize(
+    ("headers", "detail"),
+    [
+        ([f"X-{number}: x" for number in range(120)], "the answer has more than 100 headers"),
+        (["X-Long: " + "x" * 70_000], "the answer has a header line of more than 65536 bytes"),
+    ],
+)
+def test_a_limit_for_headers_is_named_after_one_request(headers: list[str], detail: str) -> None:
+    with ScriptedServer(lambda _: answer(b"[]", "200 OK", *headers)) as server, a_bench(server.url) as bench:
+        error = bench.fails()
+        assert (error.reason, error.detail) == (Reason.INVALID_RESPONSE, detail)
+        assert server.seen == [(1, 1)]
+
+
 PRIVATE = ADMIN_TOKEN.partition("_")[2]
 
 
@@ -435,7 +465,10 @@ PRIVATE = ADMIN_TOKEN.partition("_")[2]
     [
         ("403 Forbidden", (), b'{"errorCode": "TOKEN", "message": "TOKEN", "requestId": "TOKEN"}'),
         ("403 Forbidden", (), b'{"errorCode": "' + b"x" * 70 + b'TOKEN"}'),
+        ("403 Forbidden", (), b'{"errorCode": "X", "errorMessage": "' + b"x" * 150 + b'TOKEN"}'),
+        ("403 Forbidden", (), "\u4ee4\u724c".encode("gbk").join([b'{"errorMessage": "', b'TOKEN"}'])),
         ("200 OK", (), b'{"success": false, "errorCode": "TOKEN"}'),
+        ("200 OK", (), b'{"message": "TOKEN is not valid", "data": []}'),
         ("302 Found", ("Location: http://PRIVATE.example/",), b""),
         ("302 Found", ("Location: https://TOKEN/",), b""),
         ("404 TOKEN", (), b"TOKEN"),
@@ -443,9 +476,9 @@ PRIVATE = ADMIN_TOKEN.partition("_")[2]
 )
 def test_a_token_that_the_platform_repeats_is_in_no_error(status: str, headers: tuple[str, ...], body: bytes) -> None:
     def script(request: Request) -> bytes | None:
-        token = request.header("x-yunxiao-token")
-        given = answer(body.replace(b"TOKEN", token.encode()), status, *headers).decode()
-        return given.replace("PRIVATE", PRIVATE).replace("TOKEN", token).encode()
+        token = request.header("x-yunxiao-token").encode()
+        given = answer(body.replace(b"TOKEN", token), status, *headers)
+        return given.replace(b"PRIVATE", PRIVATE.encode()).replace(b"TOKEN", token)
 
     with ScriptedServer(script) as server, a_bench(server.url) as bench:
         error = bench.fails()

@@ -78,6 +78,7 @@ TESTS_OF_SEVERAL_MODULES = {
     "alerts/receivers/test_receivers.py": "the choice of a receiver, which the package makes",
     "alerts/test_clock_steps.py": "a clock step moves through conditions, tracker and sender",
     "cli/test_startup.py": "what the command line imports before any command runs",
+    "platform/yunxiao/test_answers.py": "answers go through connection, encoding, envelope, refusals and client",
     "web/test_documented_limits.py": "docs/web.md against the limits in several modules",
 }
 

@@ -83,7 +83,7 @@ PARSE_ERRORS = OwnFamily(
     (*ORGANIZATION_LABEL_NAMES, "field"),
     "Fields of listed tokens and SSH keys that could not be parsed. token and token_id: the entry was skipped; "
     "user_id: the list was another user's and was refused; user: a listed user, organization or department without an "
-    "id was skipped.",
+    "id was skipped; encoding: a response with bytes that are neither UTF-8 nor GB 18030, which are shown as U+FFFD.",
     "Always; each field starts at 0.",
     ('increase(yunxiao_parse_errors_total{field="expired_at"}[1d]) > 0', "tokens whose expiry is not monitored"),
     known=(PARSE_FIELDS,),

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from exporter.common.cancellation import StoppedError
 from exporter.model.state import Reason
-from exporter.platform.base import ApiError, Caller, Operation, TokenListing
+from exporter.platform.base import ENCODING, ApiError, Caller, Operation, TokenListing
 from exporter.platform.yunxiao.directory import parse_person
 from exporter.platform.yunxiao.endpoint import Answer, Endpoint, Target
+from exporter.platform.yunxiao.error_body import RefusedError
 from exporter.platform.yunxiao.fields import Fields
-from exporter.platform.yunxiao.wire import WireError, parse_tokens
+from exporter.platform.yunxiao.json_body import WireError
+from exporter.platform.yunxiao.refusals import Question
+from exporter.platform.yunxiao.wire import parse_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -56,8 +59,12 @@ class Gate(Protocol):
         ...
 
 
-_TOKEN_ACCEPTED = frozenset({Reason.FORBIDDEN, Reason.NOT_FOUND, Reason.UNSUPPORTED, Reason.INVALID_RESPONSE})
+_TOKEN_ACCEPTED = frozenset(
+    {Reason.FORBIDDEN, Reason.NOT_FOUND, Reason.UNSUPPORTED, Reason.BAD_REQUEST, Reason.INVALID_RESPONSE}
+)
 """Failures after which the token counts as good: the platform accepted it and refused something else."""
+_UNKNOWN_CALL = frozenset({Reason.NOT_FOUND, Reason.BAD_REQUEST, Reason.UNSUPPORTED, Reason.INVALID_RESPONSE})
+"""Failures with which installations answer to a path that they do not have; some send an HTML page with status 200."""
 
 
 class YunxiaoClient:
@@ -94,7 +101,9 @@ class YunxiaoClient:
         self._clock = clock
         self._redact = redact
         self._large_answers = watchdog.large_answers
-        self._endpoint = Endpoint(target, watchdog, clock, redact, observer.retry)
+        self._endpoint = Endpoint(
+            target, watchdog, clock, redact, observer.retry, lambda: observer.parse_errors(ENCODING, 1)
+        )
         self._closed = False
         # Only ever replaced as a whole.
         self._refused: tuple[Secret, ...] = ()
@@ -163,11 +172,14 @@ class YunxiaoClient:
         """
         documented, older = _CALLER_PATHS
         try:
-            body, _ = self.page(Operation.GET_CALLER, documented, {}, stop)
+            return self._caller(documented, stop)
         except ApiError as error:
-            if error.reason is not Reason.NOT_FOUND:
+            if error.reason not in _UNKNOWN_CALL:
                 raise
-            body, _ = self.page(Operation.GET_CALLER, older, {}, stop)
+        return self._caller(older, stop)
+
+    def _caller(self, path: str, stop: Stop) -> Caller:
+        body, _ = self.page(Operation.GET_CALLER, path, {}, stop)
         person = self.read(lambda: parse_person(body, Fields(self._redact)))
         return Caller(person.user_id, person.name, person.username)
 
@@ -180,9 +192,10 @@ class YunxiaoClient:
         try:
             return parse()
         except WireError as error:
+            reason = error.reason if isinstance(error, RefusedError) else Reason.INVALID_RESPONSE
             detail = f"the answer is {error.described(self._redact)}"
-        self._observer.error(Reason.INVALID_RESPONSE)
-        raise ApiError(Reason.INVALID_RESPONSE, detail)
+        self._observer.error(reason)
+        raise ApiError(reason, detail)
 
     def count_unreadable(self, field: str) -> None:
         """Count a field of an answer that could not be read."""
@@ -239,7 +252,7 @@ class YunxiaoClient:
             started = self._clock.monotonic()
             code = _NO_STATUS
             try:
-                answer = self._endpoint.send(path, query, token, stop)
+                answer = self._endpoint.send(Question(operation, path, query), token, stop)
                 code = _OK_CODE
             except ApiError as error:
                 code = str(error.status or _NO_STATUS)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from exporter.platform.yunxiao.envelope import object_of
 from exporter.platform.yunxiao.fields import DEPARTMENTS, ID_LENGTH, USER_TEXT, Fields, text_of
-from exporter.platform.yunxiao.pieces import PIECE, EntryReader, WireError, read_json
-from exporter.platform.yunxiao.wire import object_of
+from exporter.platform.yunxiao.json_body import WireError, read_json
+from exporter.platform.yunxiao.pieces import PIECE, EntryReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,10 +18,13 @@ from exporter.http.large_answers import BODY_LIMIT, SMALL
 from exporter.http.session import Call, GuardedSession, Watchdog
 from exporter.model.state import Reason
 from exporter.platform.base import ApiError, reason_of_status
+from exporter.platform.yunxiao.encoding import as_utf8
+from exporter.platform.yunxiao.envelope import check_reported
+from exporter.platform.yunxiao.error_body import RefusedError, read_error
 from exporter.platform.yunxiao.failures import broken, out_of_time
 from exporter.platform.yunxiao.headers import host_of, retry_after_of, without_token
+from exporter.platform.yunxiao.refusals import Question, explanation, reason_for
 from exporter.platform.yunxiao.schemes import https_expected
-from exporter.platform.yunxiao.wire import error_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -79,6 +82,7 @@ class Endpoint:
         clock: the time.
         redact: removes secrets from text of the platform before it becomes the text of an error.
         resent: called when a request was sent again on a fresh connection.
+        damaged: called when an answer has bytes that are not valid in any encoding.
     """
 
     def __init__(
@@ -88,11 +92,13 @@ class Endpoint:
         clock: Clock,
         redact: Callable[[str], str],
         resent: Callable[[], None],
+        damaged: Callable[[], None],
     ) -> None:
         self._target = target
         self._clock = clock
         self._redact = redact
         self._resent = resent
+        self._damaged = damaged
         self._large_answers = watchdog.large_answers
         self._session = _session(target, watchdog)
         # A proxy answers, or fails to, in place of the port.
@@ -110,33 +116,33 @@ class Endpoint:
         """Cancel the requests in flight and close the connections; nothing can be sent afterwards."""
         self._session.close()
 
-    def send(self, path: str, query: Mapping[str, str], token: Secret, stop: Stop) -> Answer:
+    def send(self, question: Question, token: Secret, stop: Stop) -> Answer:
         """Send one request, within its time limit, and read the complete answer.
 
         The calling thread must be inside `LargeAnswers.answer`, and parse the answer there.
 
         Args:
-            path: the path below ``/oapi/v1/``, percent-encoded.
-            query: the parameters.
+            question: the request.
             token: the administrator's token.
             stop: cancels the request at once.
 
         Raises:
             ApiError: the request failed, or was cancelled.
+            StoppedError: it was cancelled after the answer had been read.
         """
         with self._session.call(self._target.timeout) as call, _ended_by(stop, call):
             try:
-                return self._send(call, path, query, token)
+                return self._send(call, question, token, stop)
             finally:
                 if call.resent:
                     self._resent()
 
-    def _send(self, call: Call, path: str, query: Mapping[str, str], token: Secret) -> Answer:
+    def _send(self, call: Call, question: Question, token: Secret, stop: Stop) -> Answer:
         """Send one request and read the complete answer; turn the exceptions of the libraries into an `ApiError`."""
         timeout = self._target.timeout
         try:
             request = self._template.copy()
-            request.url = f"{self._template.url}{_API}{path}?{urlencode(query)}"
+            request.url = f"{self._template.url}{_API}{question.path}?{urlencode(question.query)}"
             request.headers[_TOKEN_HEADER] = token.reveal()
             with self._session.send_as_is(request, timeout) as response:
                 status, headers = response.status_code, response.headers
@@ -146,18 +152,15 @@ class Endpoint:
             failure = broken(error, timeout, over=call.over, plain=self._never_answered_plain)
             clear_chain(error)
         else:
-            body = without_token(body, token.reveal())
-            if status != _OK:
-                failure = self._error(status, headers, body)
-            elif call.over:
+            if status == _OK and call.over:
                 # A body without a length looks complete when its connection is shut down.
                 failure = out_of_time(timeout)
-            elif len(body) > BODY_LIMIT:
-                failure = ApiError(
-                    Reason.INVALID_RESPONSE, f"the answer is larger than {BODY_LIMIT // 1024**2} MiB", status=_OK
-                )
             else:
-                return body, headers
+                body = without_token(self._in_utf8(status, headers, body, stop), token.reveal())
+                reported = self._reported(question, status, headers, body)
+                if reported is None:
+                    return body, headers
+                failure = reported
         # Outside the except clause: raised there, it would keep the exceptions of the library as its context.
         raise failure.redacted(self._redact)
 
@@ -173,19 +176,47 @@ class Endpoint:
                 raise out_of_time(self._target.timeout)
         return parts.getvalue()
 
-    def _error(self, status: int, headers: Mapping[str, str], body: bytes) -> ApiError:
+    def _in_utf8(self, status: int, headers: Mapping[str, str], body: bytes, stop: Stop) -> bytes:
+        """The body in UTF-8; as it is if it is too large anyway."""
+        if len(body) > BODY_LIMIT:
+            return body
+        # A conversion takes the memory of another body.
+        with self._large_answers.turn(len(body), stop):
+            converted = as_utf8(body, headers.get("Content-Type"), BODY_LIMIT)
+        if converted.damaged and status == _OK:
+            self._damaged()
+        return converted.body
+
+    def _reported(self, question: Question, status: int, headers: Mapping[str, str], body: bytes) -> ApiError | None:
+        """The error that an answer reports, by its status or in its body; None if it reports none."""
         if (mixed_up := https_expected(status, body)) is not None:
             return mixed_up
-        reason = reason_of_status(status)
-        detail = f"HTTP {status}"
-        if reason is Reason.REDIRECT:
+        if reason_of_status(status) is Reason.REDIRECT:
             host = host_of(self._redact(headers.get("Location", ""))) or "another path"
-            return ApiError(reason, f"{detail} to {host}, redirects are refused", status=status)
-        if code := error_code(body, self._redact):
-            detail += f" {code}"
-        limit = self._target.max_retry_after
-        retry_after = retry_after_of(headers.get("Retry-After"), self._clock.now(), limit)
-        return ApiError(reason, detail, status=status, retry_after=retry_after)
+            return ApiError(Reason.REDIRECT, f"HTTP {status} to {host}, redirects are refused", status=status)
+        if status != _OK:
+            error = read_error(body, self._redact)
+            detail = " ".join(filter(None, (f"HTTP {status}", error.named)))
+            detail = f"{detail}: {error.message}" if error.message else detail
+        elif len(body) > BODY_LIMIT:
+            return ApiError(
+                Reason.INVALID_RESPONSE, f"the answer is larger than {BODY_LIMIT // 1024**2} MiB", status=status
+            )
+        else:
+            try:
+                check_reported(body)
+            except RefusedError as refused:
+                error, detail = refused.error(self._redact), f"the answer is {refused.described(self._redact)}"
+            else:
+                return None
+        reason = reason_for(status, error)
+        retry_after = retry_after_of(headers.get("Retry-After"), self._clock.now(), self._target.max_retry_after)
+        return ApiError(
+            reason,
+            "; ".join(filter(None, (detail, explanation(question, reason, error)))),
+            status=status,
+            retry_after=retry_after,
+        )
 
 
 def _session(target: Target, watchdog: Watchdog) -> GuardedSession:
@@ -198,6 +229,8 @@ def _session(target: Target, watchdog: Watchdog) -> GuardedSession:
     )
     session.proxies = dict(target.proxies)
     session.headers["Accept"] = "application/json"
+    # As in the example of the documentation, although the requests have no body.
+    session.headers["Content-Type"] = "application/json"
     if target.host_header is not None:
         session.headers["Host"] = target.host_header
     return session

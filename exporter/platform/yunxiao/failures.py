@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import re
 import ssl
 
 import requests
@@ -11,6 +13,9 @@ from exporter.common.exceptions import causes
 from exporter.model.state import Reason
 from exporter.platform.base import ApiError
 from exporter.platform.yunxiao.schemes import no_answer
+
+_MORE_HEADERS = re.compile(r"got more than \d+ headers")
+"""The only message of the standard library that tells this failure from others of the same type."""
 
 
 def out_of_time(timeout: float) -> ApiError:
@@ -39,6 +44,10 @@ def broken(error: Exception, timeout: float, *, over: bool, plain: bool = False)
         return ApiError(Reason.TLS, f"TLS: {why}")
     if isinstance(error, (requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError)):
         return ApiError(Reason.INVALID_RESPONSE, "the answer cannot be decompressed")
+    if too_large := next(filter(None, map(_header_limit, came_from)), ""):
+        return ApiError(Reason.INVALID_RESPONSE, too_large)
+    if isinstance(error, requests.exceptions.InvalidSchema):
+        return ApiError(Reason.CONNECTION, "the scheme of the address or of the proxy is not supported, such as socks5")
     if any(isinstance(cause, urllib3.exceptions.NameResolutionError) for cause in came_from):
         return ApiError(Reason.CONNECTION, "the host name cannot be resolved")
     if any(isinstance(cause, requests.exceptions.ProxyError) for cause in came_from):
@@ -48,3 +57,12 @@ def broken(error: Exception, timeout: float, *, over: bool, plain: bool = False)
         return ApiError(Reason.CONNECTION, "the connection was lost in the middle of the answer")
     why = next((cause.strerror for cause in came_from if isinstance(cause, OSError) and cause.strerror), kind)
     return ApiError(Reason.CONNECTION, f"connection failed: {why}")
+
+
+def _header_limit(cause: BaseException) -> str:
+    """The limit for headers that an answer exceeds; "" if the exception means something else."""
+    if isinstance(cause, http.client.LineTooLong):
+        return "the answer has a header line of more than 65536 bytes"
+    if type(cause) is http.client.HTTPException and _MORE_HEADERS.fullmatch(str(cause)):
+        return f"the answer has {str(cause).removeprefix('got ')}"
+    return ""

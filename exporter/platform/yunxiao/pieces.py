@@ -9,16 +9,16 @@ left to right. If a guess fails, or an entry is not as documented, the entries o
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
 from exporter.model.token import MOST_LISTED
-from exporter.platform.yunxiao.fields import unchanged
+from exporter.platform.yunxiao.envelope import MARKS, list_in, list_in_large
+from exporter.platform.yunxiao.json_body import BYTE_ORDER_MARK, FAILED, WireError, kind_of, read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 T = TypeVar("T")
 
@@ -30,39 +30,6 @@ _TEXT = 16 * 1024
 """Bytes of a very long text that are read: more than the limit of any field needs, however it is escaped."""
 _ESCAPE = 12
 """Bytes of the longest escape sequence, a surrogate pair."""
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_MARKS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
-"""A complete string, or a structural character of JSON. A string without an end matches all the rest."""
-_DATA = re.compile(rb"\s*:\s*\[")
-_FAILED = (msgspec.DecodeError, RecursionError)
-
-
-class WireError(Exception):
-    """A body is not what the API sends. `described` is safe to show: it holds nothing of the body but an error code."""
-
-    def described(self, redact: Callable[[str], str]) -> str:
-        """The message without the secrets in use."""
-        return redact(str(self))
-
-
-class RefusedError(WireError):
-    """A body says under a success status that the call failed.
-
-    Args:
-        code: the error code as it came.
-    """
-
-    def __init__(self, code: str) -> None:
-        super().__init__(_refused(short_code(code)))
-        self._code = code
-
-    def described(self, redact: Callable[[str], str]) -> str:
-        """The message without the secrets in use."""
-        return redact(_refused(short_code(self._code, redact)))
-
-
-def _refused(code: str) -> str:
-    return f"the error {code or '(no code)'} although the HTTP status is 200"
 
 
 class Oversized:
@@ -70,84 +37,7 @@ class Oversized:
 
 
 OVERSIZED = Oversized()
-
-
-class _Envelope(msgspec.Struct):
-    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    success: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    errorCode: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET  # noqa: N815 - the platform's spelling
-
-
-_ENVELOPE = msgspec.json.Decoder(_Envelope)
 _RAW = msgspec.json.Decoder(msgspec.Raw)
-_CODE = re.compile(r"[^0-9A-Za-z._\[\]-]")
-"""What a code is shown without. Brackets stay, since they mark what was redacted."""
-_CODE_LENGTH = 80
-
-
-def read_json(body: bytes) -> Any:
-    """Decode a body.
-
-    Raises:
-        WireError: it is not JSON.
-    """
-    try:
-        return msgspec.json.decode(body)
-    except _FAILED:
-        pass
-    # The decoder of the standard library accepts lone surrogates and a byte order mark, the fast one does not.
-    try:
-        return json.loads(body.decode("utf-8-sig", errors="replace"))
-    except (ValueError, RecursionError):
-        raise WireError(_what_it_is(body)) from None
-
-
-def _what_it_is(body: bytes) -> str:
-    start = body[:PIECE].strip()
-    if not start:
-        return "an empty body"
-    if start[:1] == b"<":
-        return "an HTML or XML page instead of JSON"
-    return "not JSON"
-
-
-def entries_of(data: Any, what: str) -> list[Any]:
-    """The entries of a list, bare or as ``data`` of an envelope.
-
-    Args:
-        data: the decoded body.
-        what: the entries, for the text of an error.
-
-    Raises:
-        WireError: it is not a list.
-    """
-    if isinstance(data, list):
-        return data
-    if not isinstance(data, dict):
-        raise WireError(f"JSON, but not a list of {what}")
-    check_success(data)
-    if isinstance(entries := data.get("data"), list):
-        return entries
-    raise WireError(f"a JSON object without a list of {what}")
-
-
-def check_success(data: dict[str, Any]) -> None:
-    """Check that an envelope does not report an error.
-
-    Raises:
-        WireError: it reports one.
-    """
-    code = data.get("errorCode")
-    if data.get("success") is False or (short_code(code) and data.get("success") is not True):
-        raise RefusedError(code if isinstance(code, str) else "")
-
-
-def short_code(value: Any, redact: Callable[[str], str] = unchanged) -> str:
-    """An error code or request id, without anything odd in it; "" where there is none.
-
-    Secrets are replaced first: one that was cut, or that lost some of its characters, would not be recognized any more.
-    """
-    return _CODE.sub("", redact(value[:_TEXT]))[:_CODE_LENGTH] if isinstance(value, str) else ""
 
 
 class EntryReader(Generic[T]):
@@ -185,11 +75,11 @@ class EntryReader(Generic[T]):
     def _whole(self, body: bytes) -> list[Any]:
         try:
             return self._typed.decode(body)
-        except _FAILED:
-            return entries_of(read_json(body), self._what)
+        except FAILED:
+            return list_in(read_json(body), self._what)
 
     def _in_pieces(self, body: bytes) -> Iterator[list[Any]]:
-        text, position, stop = self._array(body.removeprefix(_BYTE_ORDER_MARK))
+        text, position, stop = self._array(body.removeprefix(BYTE_ORDER_MARK))
         if not text[position : min(position + self._piece, stop)].strip() and not text[position:stop].strip():
             return
         while position <= stop:
@@ -211,7 +101,7 @@ class EntryReader(Generic[T]):
         """The entries of a piece; None if it does not end between two entries or they are not as documented."""
         try:
             return self._typed.decode(b"[%b]" % piece)
-        except _FAILED:
+        except FAILED:
             return None
 
     def _single(self, entry: bytes) -> Any:
@@ -223,7 +113,7 @@ class EntryReader(Generic[T]):
             decoded = self._raw.decode(entry)
         except msgspec.ValidationError:
             decoded = None
-        except _FAILED:
+        except FAILED:
             raise WireError("not JSON") from None
         if decoded is None:
             # Not an object. That was found at its first character: what follows may be anything.
@@ -248,29 +138,15 @@ class EntryReader(Generic[T]):
                 raise WireError("not JSON")
             return body, body.index(b"[") + 1, stop
         if start != b"{":
-            raise WireError(_what_it_is(body))
-        try:
-            envelope = _ENVELOPE.decode(body)
-        except _FAILED:
-            return _listed_data(body, self._what)
-        check_success({"success": _small(envelope.success), "errorCode": _small(envelope.errorCode)})
-        data = b"" if isinstance(envelope.data, msgspec.UnsetType) else bytes(envelope.data)
-        if data[:1] != b"[":
-            raise WireError(f"a JSON object without a list of {self._what}")
-        return data, 1, len(data) - 1
+            raise WireError(kind_of(body))
+        return list_in_large(body, self._what)
 
 
 def _check_json(text: bytes) -> None:
     try:
         _RAW.decode(text)
-    except _FAILED:
+    except FAILED:
         raise WireError("not JSON") from None
-
-
-def _small(raw: msgspec.Raw | msgspec.UnsetType) -> Any:
-    """A small value of an envelope; None if there is none."""
-    text = b"" if isinstance(raw, msgspec.UnsetType) else bytes(raw)
-    return read_json(text) if text and len(text) <= _TEXT else None
 
 
 def _beginning(raw: bytes) -> str:
@@ -287,7 +163,7 @@ def _beginning(raw: bytes) -> str:
 def _end_of_entry(text: bytes, position: int, stop: int) -> int:
     """Where an entry of a list ends: at the comma after it or at the end of the list."""
     depth = nested = 0
-    for match in _MARKS.finditer(text, position, stop):
+    for match in MARKS.finditer(text, position, stop):
         mark = text[match.start()]
         if mark in b"[{":
             depth += 1
@@ -299,19 +175,3 @@ def _end_of_entry(text: bytes, position: int, stop: int) -> int:
         elif mark == ord(",") and depth == 0:
             return match.start()
     return stop
-
-
-def _listed_data(body: bytes, what: str) -> tuple[bytes, int, int]:
-    """The same as the fast decoder gives, for an envelope that it refuses, such as for a lone surrogate."""
-    depth, start = 0, None
-    for match in _MARKS.finditer(body):
-        mark = body[match.start()]
-        if mark in b"[{":
-            depth += 1
-        elif mark in b"]}":
-            depth -= 1
-            if depth == 1 and start is not None:
-                return body, start, match.start()
-        elif start is None and depth == 1 and match[0] == b'"data"' and (opened := _DATA.match(body, match.end())):
-            start = opened.end()
-    raise WireError(f"a JSON object without a list of {what}")

@@ -23,13 +23,14 @@ from exporter.platform.yunxiao.fields import (
     text_of,
     unchanged,
 )
-from exporter.platform.yunxiao.pieces import EntryReader, WireError, check_success, read_json, short_code
+from exporter.platform.yunxiao.json_body import WireError
+from exporter.platform.yunxiao.pieces import EntryReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from zoneinfo import ZoneInfo
 
-__all__ = ["Parsed", "WireError", "error_code", "object_of", "parse_tokens"]
+__all__ = ["Parsed", "WireError", "parse_tokens"]
 
 _SHARED_NAMES = 64
 _SHARED_LENGTH = 2048
@@ -123,43 +124,6 @@ def parse_tokens(
     parsed.tokens = reader.tokens()
     parsed.truncated = reader.fields.truncated
     return parsed
-
-
-def error_code(body: bytes, redact: Callable[[str], str] = unchanged) -> str:
-    """The error code and request id in the body of an error, as ``Code (request id)``; "" if there is none.
-
-    Args:
-        body: the body.
-        redact: replaces the secrets in use in a text.
-    """
-    try:
-        data = read_json(body)
-    except WireError:
-        return ""
-    if not isinstance(data, dict):
-        return ""
-    code = short_code(data.get("errorCode") or data.get("code"), redact)
-    request = short_code(data.get("requestId") or data.get("traceId"), redact)
-    return f"{code} (request {request})" if code and request else code
-
-
-def object_of(data: Any, what: str) -> dict[str, Any]:
-    """An object, plain or as ``data`` of an envelope.
-
-    Args:
-        data: the decoded body.
-        what: the kind of object, for the text of an error.
-
-    Raises:
-        WireError: it is not an object.
-    """
-    if not isinstance(data, dict):
-        raise WireError(f"JSON, but not a {what}")
-    check_success(data)
-    inner = data.get("data", data)
-    if not isinstance(inner, dict):
-        raise WireError(f"JSON, but not a {what}")
-    return inner
 
 
 class _TokenReader:

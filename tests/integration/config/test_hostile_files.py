@@ -165,7 +165,7 @@ def test_a_hash_that_would_take_days_is_refused_immediately(folder: Path) -> Non
     )
 
 
-def test_every_secret_that_is_read_is_redacted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_secret_that_is_read_is_redacted(folder: Path) -> None:
     (folder / "next").write_text("pt-next_5ecre7next")
     text = GOOD.replace("token_file: token", "token_files: [token, next]\n    proxy_url: http://u:pr0xy%20pw@proxy:1")
     text += """  # http://commented:0ut5ecre7@host
@@ -175,9 +175,9 @@ def test_every_secret_that_is_read_is_redacted(folder: Path, monkeypatch: pytest
         "  - {name: b, endpoint: https://b.example.com, token_env: T, users: {static: [{id: '1'}]}}\nalerting:",
     )
     (folder / "config.yaml").write_text(text)
-    monkeypatch.setenv("HTTPS_PROXY", "http://u:env5ecre7@proxy:1")
     redactor = Redactor()
-    settings = load(folder / "config.yaml", {"T": "pt-env_5ecre7env"}, redactor)
+    environ = {"T": "pt-env_5ecre7env", "HTTPS_PROXY": "http://u:env5ecre7@proxy:1"}
+    settings = load(folder / "config.yaml", environ, redactor)
     assert settings.redactor is redactor
     secrets = ("pt-0a1b2c_5ecre7f00d", "pt-next_5ecre7next", "pt-env_5ecre7env", "correct horse", "bearer5ecre7")
     for secret in (*secrets, "pr0xy%20pw", "pr0xy pw", "env5ecre7", "0ut5ecre7", "me:correct horse", "u:pr0xy pw"):

@@ -59,6 +59,7 @@ def test_the_values_of_the_label_reason() -> None:
         "unauthorized",
         "forbidden",
         "not_found",
+        "bad_request",
         "unsupported",
         "rate_limited",
         "server_error",

@@ -14,7 +14,7 @@ from exporter.platform.base import OPERATIONS, ApiError, reason_of_status
         (300, Reason.REDIRECT),
         (302, Reason.REDIRECT),
         (399, Reason.REDIRECT),
-        (400, Reason.UNSUPPORTED),
+        (400, Reason.BAD_REQUEST),
         (401, Reason.UNAUTHORIZED),
         (402, Reason.INVALID_RESPONSE),
         (403, Reason.FORBIDDEN),
@@ -45,7 +45,7 @@ def test_only_failures_that_may_pass_are_retried() -> None:
 
 def test_a_call_is_not_offered_if_it_is_forbidden_or_unknown() -> None:
     not_offered = {reason for reason in Reason if ApiError(reason, "x").not_offered}
-    assert not_offered == {Reason.FORBIDDEN, Reason.NOT_FOUND, Reason.UNSUPPORTED}
+    assert not_offered == {Reason.FORBIDDEN, Reason.NOT_FOUND, Reason.UNSUPPORTED, Reason.BAD_REQUEST}
 
 
 def test_a_redacted_error_keeps_all_but_the_secret() -> None:

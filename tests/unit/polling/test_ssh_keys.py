@@ -71,6 +71,7 @@ def test_an_edition_without_the_call_is_asked_once_an_hour_and_said_once() -> No
         (Reason.FORBIDDEN, PAUSE),
         (Reason.NOT_FOUND, PAUSE),
         # An unknown path may be answered with a page, or with a redirect to one.
+        (Reason.BAD_REQUEST, PAUSE),
         (Reason.INVALID_RESPONSE, PAUSE),
         (Reason.REDIRECT, PAUSE),
         # What may work again soon.

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import http.client
 import ssl
 
 import pytest
@@ -27,6 +28,12 @@ from exporter.platform.yunxiao.failures import broken
             Reason.CONNECTION,
             "the connection was lost in the middle of the answer",
         ),
+        (
+            requests.exceptions.InvalidSchema("Missing dependencies for SOCKS support."),
+            Reason.CONNECTION,
+            "the scheme of the address or of the proxy is not supported, such as socks5",
+        ),
+        (http.client.HTTPException("pt-x_secret"), Reason.CONNECTION, "connection failed: HTTPException"),
         (OSError(111, "Connection refused"), Reason.CONNECTION, "connection failed: Connection refused"),
         (requests.RequestException("secret"), Reason.CONNECTION, "connection failed: RequestException"),
     ],
@@ -46,3 +53,16 @@ def test_the_cause_counts_too() -> None:
     error = requests.ConnectionError()
     error.__cause__ = OSError(113, "No route to host")
     assert broken(error, 5.0, over=False).detail == "connection failed: No route to host"
+
+
+@pytest.mark.parametrize(
+    ("cause", "detail"),
+    [
+        (http.client.HTTPException("got more than 100 headers"), "the answer has more than 100 headers"),
+        (http.client.LineTooLong("header line"), "the answer has a header line of more than 65536 bytes"),
+    ],
+)
+def test_a_limit_for_headers_is_named_and_not_taken_for_a_lost_connection(cause: Exception, detail: str) -> None:
+    error = requests.ConnectionError(urllib3.exceptions.ProtocolError("Connection aborted.", cause))
+    failure = broken(error, 5.0, over=False)
+    assert (failure.reason, failure.detail, failure.retryable) == (Reason.INVALID_RESPONSE, detail, False)

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model.token import MOST_LISTED
-from exporter.platform.yunxiao.pieces import OVERSIZED, PIECE, EntryReader, WireError
+from exporter.platform.yunxiao.json_body import WireError
+from exporter.platform.yunxiao.pieces import OVERSIZED, PIECE, EntryReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable

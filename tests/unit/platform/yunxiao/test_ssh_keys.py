@@ -17,7 +17,7 @@ from exporter.model.state import Reason
 from exporter.model.token import NEVER
 from exporter.platform.base import PARSE_FIELDS, TRUNCATED_FIELDS, ApiError
 from exporter.platform.yunxiao.fields import unchanged
-from exporter.platform.yunxiao.pieces import WireError
+from exporter.platform.yunxiao.json_body import WireError
 from exporter.platform.yunxiao.ssh_keys import KeyReader, SshKeys
 
 if TYPE_CHECKING:
