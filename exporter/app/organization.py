@@ -20,7 +20,7 @@ from exporter.polling.roster import watched_users
 from exporter.state.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from exporter.app.organization_parts import Shared
     from exporter.config.schema import Config, Poll
@@ -70,7 +70,7 @@ class Organization:
         self._paused = False
         self._log = _log.bind(organization=name)
         self._jobs = Jobs(name, telemetry)
-        known = _known_users(previous, restored, settings.users)
+        known = _known_users(settings, settings.users, previous, restored)
         if previous is None:
             self.ledger = _new_ledger(settings, config, shared, known, restored)
         else:
@@ -104,8 +104,7 @@ class Organization:
         else:
             if previous is not None:
                 # Again: it may have found users since this organization was built.
-                known = _known_users(previous, None, roster.listed)
-                refresher.take_over(known.users, known.state)
+                refresher.take_over(_known_users(self.settings, roster.listed, previous))
             self.ledger.discovered(refresher.state)
         roster.take_over(() if refresher is None else refresher.users or ())
 
@@ -234,23 +233,43 @@ class Organization:
 
 
 def _known_users(
-    previous: Organization | None, restored: OrganizationView | None, listed: tuple[User, ...]
+    settings: OrganizationSettings,
+    listed: tuple[User, ...],
+    previous: Organization | None,
+    restored: OrganizationView | None = None,
 ) -> KnownUsers:
     """The discovered users of before a reload or a restart, and the state of discovery.
 
     The state of an earlier run, or of an organization that discovered no users, does not say which users were
-    discovered: all but those listed by hand are kept until the first refresh.
+    discovered: all but those listed by hand are kept until the first refresh. After a reload that asks for other users,
+    it need not be confirmed by a second list that those of before are missing.
     """
-    if previous is not None:
-        if previous.refresher is not None:
-            return KnownUsers(previous.refresher.users, previous.refresher.state)
-        restored = previous.ledger.view()
-    if restored is None:
+    if previous is not None and previous.refresher is not None:
+        known = previous.refresher.known
+        missing = known.missing if _finds_the_same(previous.settings, settings) else _ids(known.users or ())
+        return KnownUsers(known.users, known.state, missing=missing)
+    view = restored if previous is None else previous.ledger.view()
+    if view is None:
         return KnownUsers(None, Discovery())
-    by_hand = {user.user_id for user in listed}
-    found = tuple(state.user for state in restored.users if state.user.user_id not in by_hand)
-    # No users are no list: the first one is still to be fetched.
-    return KnownUsers(found, Discovery(users=len(found))) if found else KnownUsers(None, Discovery())
+    by_hand = _ids(listed)
+    found = tuple(state.user for state in view.users if state.user.user_id not in by_hand)
+    if not found:
+        # No users are no list: the first one is still to be fetched.
+        return KnownUsers(None, Discovery())
+    return KnownUsers(found, Discovery(users=len(found)), missing=frozenset() if previous is None else _ids(found))
+
+
+def _ids(users: Iterable[User]) -> frozenset[str]:
+    return frozenset(user.user_id for user in users)
+
+
+def _finds_the_same(before: OrganizationSettings, after: OrganizationSettings) -> bool:
+    """Whether discovery reads the same lists. Filters by name do not matter: lists have users that these leave out."""
+    keys = ("source", "organization_id", "organization_in_path", "status", "departments")
+    one, other = before.config, after.config
+    return (one.endpoint, one.host_header) == (other.endpoint, other.host_header) and all(
+        getattr(one.users.discover, key, None) == getattr(other.users.discover, key, None) for key in keys
+    )
 
 
 def _new_ledger(

@@ -19,6 +19,11 @@ class Discover(Section):
 
     If a user is also in `static` or `files`, that entry wins. If the list cannot be fetched, the previous one stays in
     effect.
+
+    A list with several pages can miss a user if others leave while it is read. So a user who is missing is removed only
+    if the next list does not have the user either, or if this list is certain: it has the user with another `status`,
+    or it has exactly as many users as its header `x-total` says and no new ones. After a restart, the users of before
+    are kept until the second list.
     """
 
     source: Literal["users", "members"] = Field(
@@ -39,12 +44,19 @@ class Discover(Section):
         ),
     )
     status: Text | None = Field(
-        None, description="Only users with this status, such as `enabled`; null for all but deleted users."
+        None,
+        description=(
+            "Only users with this status, in capitals or not; null for all but deleted users. `users`: `enabled`, "
+            "`deleted`. `members`: also `disabled`, `normal_using` and `unvisited`, which `enabled` includes, and "
+            "`undeleted` for all but `deleted`."
+        ),
     )
     departments: tuple[Text, ...] = Field(
         (),
         description=(
-            "Ids of departments. Only users in one of them, or in a department below, are watched. All users if empty."
+            "Ids of departments. Only users in one of them, or in a department below, are watched. All users if empty. "
+            "With `source: users`, users are requested by department if the platform refuses the list of all users "
+            "because it has more than 10,000."
         ),
     )
     include: tuple[Regex, ...] = Field(
@@ -60,7 +72,10 @@ class Discover(Section):
     interval: Duration = Field(3600.0, ge=1, description="Time between two refreshes of the list.")
     allow_empty: bool = Field(
         False,
-        description="Accept an empty list after one with users. Otherwise the previous list stays in effect.",
+        description=(
+            "Accept an empty list after one with users, and remove them at once. Otherwise the previous list stays in "
+            "effect."
+        ),
     )
     owner_labels: tuple[OwnerLabel, ...] = Field(
         (),

@@ -158,11 +158,27 @@ class OwnTokens(TokenLister, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class FoundUsers:
+    """The users that were found on a platform.
+
+    Attributes:
+        users: those that the configuration selects, each id once; ``()`` if it selects none.
+        unselected: ids of others that the platform lists, such as deleted users, and that are certainly not selected.
+        is_complete: whether a user who is neither selected nor unselected is certainly not on the platform. Lists in
+            pages can miss a user if others leave while they are read.
+    """
+
+    users: tuple[User, ...] = ()
+    unselected: frozenset[str] = frozenset()
+    is_complete: bool = False
+
+
 class UserFinder(Protocol):
     """Finds users."""
 
-    def find_users(self, stop: Stop) -> tuple[User, ...]:
-        """The users that the configuration selects, each id once; ``()`` if it selects none.
+    def find_users(self, stop: Stop) -> FoundUsers:
+        """The users that the configuration selects.
 
         Args:
             stop: cancels the call.

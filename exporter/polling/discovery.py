@@ -13,13 +13,14 @@ from exporter.model.snapshot import Discovery
 from exporter.model.state import Failure, Reason
 from exporter.platform.base import ApiError
 from exporter.polling.failures import INTERNAL_FAILURE, log_details
+from exporter.polling.removals import Confirmed, confirmed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from exporter.common.clock import Clock
     from exporter.model.user import User
-    from exporter.platform.base import UserFinder
+    from exporter.platform.base import FoundUsers, UserFinder
     from exporter.polling.failures import DefectObserver
 
 _log = structlog.get_logger(__name__)
@@ -34,7 +35,7 @@ class RefreshSettings:
     Attributes:
         organization: its name, for the log.
         interval: seconds between two refreshes.
-        allow_empty: whether an empty list replaces one with users.
+        allow_empty: whether an empty list replaces one with users, at once.
     """
 
     organization: str
@@ -50,11 +51,14 @@ class KnownUsers:
         users: the list in effect; None if there was never one.
         state: the outcome of the last refreshes.
         failure: why the last refresh failed; None if it worked, or before the first.
+        missing: ids of users in effect that the last list did not have. They are removed if the next one does not have
+            them either. A restart forgets them, so that they are kept once more.
     """
 
     users: tuple[User, ...] | None
     state: Discovery
     failure: Failure | None = None
+    missing: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,11 @@ class Refresher:
         self._log = _log.bind(organization=settings.organization)
 
     @property
+    def known(self) -> KnownUsers:
+        """The list in effect and the outcome of the last refreshes."""
+        return self._known
+
+    @property
     def users(self) -> tuple[User, ...] | None:
         """The list in effect; None before the first one."""
         return self._known.users
@@ -126,9 +135,9 @@ class Refresher:
         """Whether the platform refused the token in the last refresh."""
         return self.failure is not None and self.failure.reason is Reason.UNAUTHORIZED
 
-    def take_over(self, users: tuple[User, ...] | None, state: Discovery) -> None:
-        """Start from the list and state of the refresher that this one replaces; only before the first refresh."""
-        self._known = KnownUsers(users, state)
+    def take_over(self, known: KnownUsers) -> None:
+        """Start from what the refresher knows that this one replaces; only before the first refresh."""
+        self._known = known
 
     def wait_for_list(self) -> None:
         """Wait until there is a list, the first refresh has failed, or the stop is set."""
@@ -157,7 +166,7 @@ class Refresher:
         failure = self._fetch()
         if failure is not None:
             state = Discovery(up=False, last_success=before.state.last_success, users=before.state.users)
-            self._known = KnownUsers(before.users, state, failure)
+            self._known = KnownUsers(before.users, state, failure, before.missing)
             self._log_failure(failure, before)
         self._listener.refreshed(self.state)
         return failure
@@ -165,17 +174,17 @@ class Refresher:
     def _fetch(self) -> Failure | None:
         """Fetch a list and put it into effect; the failure if it cannot be fetched, accepted or applied."""
         try:
-            users = self._finder.find_users(self._stop)
+            found = self._finder.find_users(self._stop)
         except ApiError as error:
             return error.failure
         except StoppedError:
             raise
         except Exception:  # noqa: BLE001 - a defect must cost neither the known list nor the next refresh; it is counted
             return self._crashed()
-        if (failure := self._rejected(users)) is not None:
+        if (failure := self._rejected(found)) is not None:
             return failure
         try:
-            self._apply(users)
+            self._apply(found)
         except Exception:  # noqa: BLE001 - as above; the previous list stays in effect
             return self._crashed()
         return None
@@ -185,9 +194,9 @@ class Refresher:
         self._log.exception("discovery crashed")
         return INTERNAL_FAILURE
 
-    def _rejected(self, users: tuple[User, ...]) -> Failure | None:
+    def _rejected(self, found: FoundUsers) -> Failure | None:
         """Why a list is not accepted; None if it is."""
-        if users or not self.users or self._settings.allow_empty:
+        if found.users or not self.users or self._settings.allow_empty:
             return None
         return Failure(
             Reason.INVALID_RESPONSE,
@@ -195,17 +204,28 @@ class Refresher:
             "set users.discover.allow_empty if that is right",
         )
 
-    def _apply(self, users: tuple[User, ...]) -> None:
+    def _apply(self, found: FoundUsers) -> None:
         """Put a list into effect."""
         before = self._known
-        self._known = KnownUsers(users, Discovery(up=True, last_success=self._clock.now(), users=len(users)))
-        self._listener.found(users)
+        # An empty list is accepted only where it is allowed; then it counts.
+        now = confirmed(before.users or (), before.missing, found) if found.users else Confirmed(())
+        state = Discovery(up=True, last_success=self._clock.now(), users=len(now.users))
+        self._known = KnownUsers(now.users, state, missing=now.missing)
+        self._listener.found(now.users)
+        self._log_change(before, now)
+
+    def _log_change(self, before: KnownUsers, now: Confirmed) -> None:
         if before.users is None:
-            self._log.info("users discovered", users=len(users))
+            self._log.info("users discovered", users=len(now.users))
             return
-        old, new = ({user.user_id for user in listed} for listed in (before.users, users))
+        old, new = ({user.user_id for user in listed} for listed in (before.users, now.users))
         if old != new or before.failure is not None:
-            self._log.info("users discovered", users=len(users), joined=len(new - old), left=len(old - new))
+            self._log.info("users discovered", users=len(now.users), joined=len(new - old), left=len(old - new))
+        if now.missing:
+            self._log.info(
+                "users are missing from the list, and are kept until the next list confirms that",
+                missing=len(now.missing),
+            )
 
     def _log_failure(self, failure: Failure, before: KnownUsers) -> None:
         # An error when it begins and when it changes; repeated failures are for debugging only.

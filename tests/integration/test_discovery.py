@@ -86,6 +86,42 @@ def test_an_incomplete_list_is_rejected(tmp_path: Path, quirks: Quirks, words: s
         assert (samples[FOUND], samples[USERS]) == (250, 250)
 
 
+@pytest.mark.parametrize(
+    ("path", "discover", "permission", "operation"),
+    [
+        ("/platform/users", {"source": "users"}, "base_user_read", "list_users"),
+        ("/platform/organizations", {"source": "members"}, "base_organization_read", "list_organizations"),
+        (
+            "/platform/organizations/org-1/members",
+            {"source": "members", "organization_id": "org-1"},
+            "base_orgmember_read",
+            "list_members",
+        ),
+        (
+            "/platform/departments",
+            {"source": "users", "departments": ["dept-1"]},
+            "base_sys_dept_read",
+            "list_departments",
+        ),
+        (
+            "/platform/organizations/org-1/departments",
+            {"source": "members", "organization_id": "org-1", "departments": ["dept-1"]},
+            "base_orgdepartment_read",
+            "list_departments",
+        ),
+    ],
+)
+def test_a_refused_call_is_named_with_the_permission_that_it_needs(
+    platform: Simulator, tmp_path: Path, path: str, discover: dict[str, Any], permission: str, operation: str
+) -> None:
+    platform.faults.for_user(path, Fault.parse("403"))
+    result = command("tokens", "--config.file", str(a_config(tmp_path, platform, **discover)))
+    assert result.returncode == 2
+    assert "acme: users cannot be discovered: forbidden: HTTP 403 Forbidden" in result.stderr
+    assert f"the call needs the permission {permission} (" in result.stderr
+    assert f"; failed call: {operation} (GET /oapi/v1{path});" in result.stderr
+
+
 def test_users_that_leave_are_dropped_and_users_that_join_are_polled_soon(platform: Simulator, tmp_path: Path) -> None:
     with Exporter(a_config(tmp_path, platform)).ready() as exporter:
         assert user_up(exporter.samples()) == ["A", "B", "C"]

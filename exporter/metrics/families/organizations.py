@@ -101,7 +101,7 @@ DISCOVERY_FAMILIES: tuple[OrganizationFamily, ...] = (
         "yunxiao_discovered_users",
         Kind.GAUGE,
         ORGANIZATION_LABEL_NAMES,
-        "Users found by discovery, after filters.",
+        "Users found by discovery, after filters, and those kept until a second list confirms that they are missing.",
         f"{_WITH_DISCOVERY} the first successful refresh, or the start if the storage file has users.",
         ("delta(yunxiao_discovered_users[1d])", "how the number of users changed within a day"),
         samples=_discovery(lambda one: one.users),

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from exporter.platform.base import FoundUsers
 from exporter.platform.yunxiao.client import Target, YunxiaoClient
 from exporter.platform.yunxiao.discovery import Discoverer
 from exporter.platform.yunxiao.owners import Owners
@@ -78,9 +79,9 @@ class YunxiaoPlatform:
         self._owners.learn_caller(caller.user_id)
         return caller
 
-    def find_users(self, stop: Stop) -> tuple[User, ...]:
+    def find_users(self, stop: Stop) -> FoundUsers:
         """The users that the section `users.discover` selects; as `Platform.find_users`."""
-        return () if self._discoverer is None else self._discoverer.find_users(stop)
+        return FoundUsers() if self._discoverer is None else self._discoverer.find_users(stop)
 
     @property
     def refused(self) -> tuple[Secret, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ _NAMES = ("name", "nickName", "nick_name")
 _USERNAMES = ("username", "userName", "user_name")
 _DEPARTMENTS = ("sysDeptIds", "sys_dept_ids", "deptIds", "dept_ids")
 _DELETED_AT = ("deletedAt", "deleted_at")
+_NO_TIME = re.compile(r"|(?:000[01]|1970)-.*|-\d+|[+-]?0+(?:\.0*)?|null|none|never|-", re.IGNORECASE | re.ASCII)
 _PERSON = (*_USER_IDS, *_NAMES, *_USERNAMES, "email", "status", *_DEPARTMENTS, *_DELETED_AT)
 _HAS_CHILDREN = ("hasSub", "has_sub")
 _ANYTHING = msgspec.json.Decoder(list[Any])
@@ -126,9 +128,11 @@ def _person(entry: Any, id_fields: tuple[str, ...], fields: Fields) -> Person | 
 
 
 def _was_deleted(entry: Any) -> bool:
-    """Whether there is a time of deletion; the year 1 is the zero value of Go and means none."""
+    """Whether there is a time of deletion; zero values of languages and databases mean none."""
     at = _first(entry, *_DELETED_AT)
-    return bool(at) and not (isinstance(at, str) and at.startswith("0001-01-01"))
+    if isinstance(at, str):
+        return _NO_TIME.fullmatch(at.strip()) is None
+    return isinstance(at, (int, float)) and at > 0
 
 
 def _department(entry: Any, fields: Fields) -> Department | None:

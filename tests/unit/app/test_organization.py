@@ -15,6 +15,7 @@ from exporter.config.document import Document
 from exporter.config.load import load_document
 from exporter.model.snapshot import Discovery, OrganizationView
 from exporter.platform.pacing import Pacer
+from exporter.polling.discovery import KnownUsers
 
 if TYPE_CHECKING:
     from exporter.config.settings import Settings
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 TOKEN = "pt-a_1"
 
 
-def settings(*ids: str, discover: bool = False, **changes: Any) -> Settings:
+def settings(*ids: str, discover: bool | dict[str, Any] = False, **changes: Any) -> Settings:
     users: dict[str, Any] = {"static": [{"id": one} for one in ids]}
-    if discover:
-        users["discover"] = {"source": "users", "interval": "1m"}
+    if discover is not False:
+        users["discover"] = {"source": "users", "interval": "1m"} | ({} if discover is True else discover)
     organization = {"name": "acme", "endpoint": "http://127.0.0.1:1", "token_env": "TOKEN", "users": users}
     data = {"poll": {"interval": "2s", "timeout": "1s"}, "organizations": [organization | changes]}
     return load_document(Document("test", data), Path(), {"TOKEN": TOKEN})
@@ -134,10 +135,47 @@ def test_discovered_users_and_the_state_of_discovery_outlive_a_reload() -> None:
     assert previous.refresher is not None
     new = scene.build(settings("b", discover=True), previous)
     # Found after the new one was built.
-    previous.refresher.take_over(found, Discovery(up=True, last_success=NOW, users=2))
+    previous.refresher.take_over(KnownUsers(found, Discovery(up=True, last_success=NOW, users=2)))
     new.take_over()
     assert watched(new) == "bxy"
     assert new.ledger.view().discovery == Discovery(up=True, last_success=NOW, users=2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        # The same lists: a user who is missing from the next one may still be on the platform.
+        ({}, "x"),
+        ({"interval": "2h"}, "x"),
+        # Lists have those too whom these leave out.
+        ({"include": ["li.*"], "exclude": ["bot"]}, "x"),
+        # Other lists: whoever is not on them is not wanted.
+        ({"status": "enabled"}, "xy"),
+        ({"departments": ["d1"]}, "xy"),
+        ({"source": "members"}, "xy"),
+    ],
+)
+def test_after_a_reload_a_missing_user_is_kept_only_if_the_lists_are_the_same(
+    changes: dict[str, Any], missing: str
+) -> None:
+    scene = Scene()
+    previous = scene.build(settings("a", discover=True))
+    found = KnownUsers((a_user("x"), a_user("y")), Discovery(up=True, users=2), missing=frozenset("x"))
+    assert previous.refresher is not None
+    previous.refresher.take_over(found)
+    new = scene.build(settings("a", discover=changes), previous)
+    assert new.refresher is not None
+    assert new.refresher.known.missing == frozenset(missing)
+    new.take_over()
+    assert new.refresher.known.missing == frozenset(missing)
+
+
+def test_users_listed_by_hand_before_are_not_kept_once_others_are_discovered() -> None:
+    scene = Scene()
+    previous = scene.build(settings("a", "b"))
+    new = scene.build(settings("a", discover=True), previous)
+    assert new.refresher is not None
+    assert (new.refresher.users, new.refresher.known.missing) == ((a_user("b", "b"),), frozenset("b"))
 
 
 def test_a_shard_watches_its_own_users_only() -> None:

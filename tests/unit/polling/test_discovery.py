@@ -10,7 +10,7 @@ from exporter.common.cancellation import Stop, StoppedError
 from exporter.model.snapshot import Discovery
 from exporter.model.state import Reason
 from exporter.model.user import User
-from exporter.platform.base import ApiError
+from exporter.platform.base import ApiError, FoundUsers
 from exporter.polling.discovery import KnownUsers, Refresher, RefreshListener, RefreshSettings
 
 if TYPE_CHECKING:
@@ -18,22 +18,24 @@ if TYPE_CHECKING:
 
     import pytest
 
+    Answer = tuple[User, ...] | FoundUsers | Exception
+
 A, B = User("A", "a"), User("B", "b")
 DOWN = ApiError(Reason.SERVER_ERROR, "HTTP 500")
 
 
 class Answers:
-    """Gives these answers, one after the other."""
+    """Gives these answers, one after the other; users alone are a complete list."""
 
-    def __init__(self, answers: Sequence[tuple[User, ...] | Exception]) -> None:
+    def __init__(self, answers: Sequence[Answer]) -> None:
         self.answers = list(answers)
 
-    def find_users(self, stop: Stop) -> tuple[User, ...]:
+    def find_users(self, stop: Stop) -> FoundUsers:
         stop.check()
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return answer if isinstance(answer, FoundUsers) else FoundUsers(answer, is_complete=True)
 
 
 class Setup:
@@ -41,7 +43,7 @@ class Setup:
 
     def __init__(
         self,
-        *answers: tuple[User, ...] | Exception,
+        *answers: Answer,
         before: tuple[User, ...] | None = None,
         interval: float = 3600,
         allow_empty: bool = False,
@@ -108,6 +110,51 @@ def test_an_empty_list_is_accepted_if_it_is_allowed_or_the_first_one() -> None:
     assert first.states == [Discovery(True, NOW, 0)]
 
 
+def test_a_user_missing_from_one_list_is_kept_until_the_next_list_confirms_it() -> None:
+    setup = Setup((A, B), FoundUsers((B,)), FoundUsers((A, B)), FoundUsers((A,)), DOWN, FoundUsers((A,)))
+    for _ in range(6):
+        setup.refresher.refresh()
+    # B is back after it was missing once, and is removed when it is missing twice; a failure in between says nothing.
+    assert setup.found == [(A, B), (B, A), (A, B), (A, B), (A,)]
+    assert setup.states[1] == Discovery(True, NOW, 2)
+    assert setup.states[-1] == Discovery(True, NOW, 1)
+
+
+def test_what_one_list_had_missing_outlives_a_reload() -> None:
+    setup = Setup((A, B), FoundUsers((A,)))
+    setup.refresher.refresh()
+    setup.refresher.refresh()
+    after = Setup(FoundUsers((A,)))
+    after.refresher.take_over(setup.refresher.known)
+    after.refresher.refresh()
+    assert after.found == [(A,)]
+
+
+def test_users_of_an_earlier_run_are_kept_once_more() -> None:
+    setup = Setup(FoundUsers((B,)), FoundUsers((B,)), before=(A, B))
+    setup.refresher.refresh()
+    setup.refresher.refresh()
+    assert setup.found == [(B, A), (B,)]
+
+
+def test_an_empty_list_that_is_allowed_removes_all_at_once() -> None:
+    setup = Setup(FoundUsers((A, B)), FoundUsers(()), allow_empty=True)
+    setup.refresher.refresh()
+    setup.refresher.refresh()
+    assert setup.found == [(A, B), ()]
+
+
+def test_missing_users_are_logged_once() -> None:
+    with capture_logs() as lines:
+        setup = Setup((A, B), FoundUsers((A,)), FoundUsers((A,)), FoundUsers((A,)))
+        for _ in range(4):
+            setup.refresher.refresh()
+    assert [(line["event"], line.get("missing"), line.get("left")) for line in lines[1:]] == [
+        ("users are missing from the list, and are kept until the next list confirms that", 1, None),
+        ("users discovered", None, 1),
+    ]
+
+
 def test_the_list_of_an_earlier_run_is_kept_like_any_other() -> None:
     setup = Setup((), before=(A,))
     setup.refresher.refresh()
@@ -159,11 +206,11 @@ def test_a_defect_while_a_list_is_applied_keeps_the_previous_one() -> None:
 def test_whoever_waits_for_the_list_goes_on_once_the_first_refresh_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     asked, answers = threading.Event(), threading.Event()
 
-    def slow(_: Answers, stop: Stop) -> tuple[User, ...]:
+    def slow(_: Answers, stop: Stop) -> FoundUsers:
         stop.check()
         asked.set()
         assert answers.wait(10)
-        return (A,)
+        return FoundUsers((A,))
 
     monkeypatch.setattr(Answers, "find_users", slow)
     setup = Setup()

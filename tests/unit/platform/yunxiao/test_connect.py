@@ -10,7 +10,7 @@ from exporter.common.cancellation import Stop
 from exporter.common.secrets import Secret
 from exporter.model.token import NEVER
 from exporter.model.user import User
-from exporter.platform.base import ApiError, Caller, TokenListing
+from exporter.platform.base import ApiError, Caller, FoundUsers, TokenListing
 from exporter.platform.yunxiao.connect import YunxiaoPlatform
 from exporter.platform.yunxiao.owners import Owners
 
@@ -42,9 +42,9 @@ class Client:
         stop.check()
         return Caller("admin")
 
-    def find_users(self, stop: Stop) -> tuple[User, ...]:
+    def find_users(self, stop: Stop) -> FoundUsers:
         stop.check()
-        return (User("u1", "a"),)
+        return FoundUsers((User("u1", "a"),))
 
     def close(self) -> None:
         self.closed = True
@@ -63,14 +63,14 @@ def test_a_platform_passes_calls_on() -> None:
     assert platform.list_tokens("u1", Stop()).tokens == (a_token("pt-u1"),)
     assert platform.list_ssh_keys("u1", Stop()) == (a_key("u1"),)
     assert platform.caller(Stop()) == Caller("admin")
-    assert platform.find_users(Stop()) == (User("u1", "a"),)
+    assert platform.find_users(Stop()) == FoundUsers((User("u1", "a"),))
     assert platform.refused == client.refused
     platform.close()
     assert client.closed
 
 
 def test_without_discovery_no_user_is_found() -> None:
-    assert a_platform(Client(), finds=False).find_users(Stop()) == ()
+    assert a_platform(Client(), finds=False).find_users(Stop()) == FoundUsers()
 
 
 def test_tokens_of_another_watched_user_or_of_the_caller_are_refused() -> None:

@@ -9,7 +9,7 @@ from exporter.common.cancellation import Stop
 from exporter.config.discovery import Discover
 from exporter.model.state import Reason
 from exporter.model.user import Owner, User
-from exporter.platform.base import ApiError
+from exporter.platform.base import ApiError, FoundUsers
 from exporter.platform.yunxiao.discovery import Discoverer
 from exporter.platform.yunxiao.wire import WireError
 
@@ -28,7 +28,7 @@ TREE = {
 
 
 class Directory:
-    """Answers with one page a path; an error where it holds one."""
+    """Answers with one page a path, without headers; an error where it holds one."""
 
     def __init__(self, answers: Mapping[str, Any]) -> None:
         self.answers = dict(answers)
@@ -44,6 +44,8 @@ class Directory:
             answer = answer(query)
         if isinstance(answer, ApiError):
             raise answer
+        if query["page"] != "1":
+            answer = []
         return json.dumps(answer).encode(), {}
 
     def read(self, parse: Callable[[], T]) -> T:
@@ -66,7 +68,7 @@ def departments(query: Mapping[str, str]) -> list[dict[str, Any]]:
 def find(directory: Directory, **config: Any) -> tuple[User, ...]:
     tuples = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
     section = Discover.model_validate({"source": "users"} | tuples)
-    return Discoverer("acme", directory, section).find_users(Stop())
+    return Discoverer("acme", directory, section).find_users(Stop()).users
 
 
 def ids(directory: Directory, **config: Any) -> list[str]:
@@ -88,7 +90,7 @@ def test_departments_are_shown_by_id_if_their_names_cannot_be_fetched() -> None:
     directory = Directory({"platform/users": [LI], "platform/departments": refused})
     discoverer = Discoverer("acme", directory, Discover.model_validate({"source": "users"}))
     for _ in range(2):
-        (user,) = discoverer.find_users(Stop())
+        (user,) = discoverer.find_users(Stop()).users
         assert user.owner == Owner("li.wei@example.com", "d2", "li.wei")
     assert directory.paths().count("platform/departments") == 1
 
@@ -99,7 +101,7 @@ def test_names_of_departments_are_fetched_once() -> None:
     discoverer.find_users(Stop())
     asked = len(directory.asked)
     discoverer.find_users(Stop())
-    assert len(directory.asked) == asked + 1
+    assert directory.paths()[asked:] == ["platform/users"] * 2
 
 
 @pytest.mark.parametrize(
@@ -254,7 +256,7 @@ def test_secrets_are_replaced_in_texts_about_people() -> None:
     directory = Directory({"platform/users": [person, nameless]})
     section = Discover.model_validate({"source": "users"})
     clean = Discoverer("acme", directory, section, lambda text: text.replace("s3cret", "[redacted]"))
-    user, other = clean.find_users(Stop())
+    user, other = clean.find_users(Stop()).users
     assert user.name == "x [redacted]"
     assert user.owner is not None
     assert user.owner.email == "[redacted]@example.com"
@@ -267,3 +269,140 @@ def test_a_page_with_too_many_entries_is_an_error() -> None:
     directory = Directory({"platform/users": [{"id": str(number)} for number in range(20_001)]})
     with pytest.raises(WireError, match="more than 20000 users"):
         find(directory)
+
+
+REFUSED = ApiError(Reason.BAD_REQUEST, "HTTP 400 BadRequest", status=400)
+
+
+class LongDirectory(Directory):
+    """Refuses what is beyond 10,000 entries, as the platform does; lists people by department, or ignores that."""
+
+    def __init__(self, people: list[dict[str, Any]], *, ignores_department: bool = False) -> None:
+        super().__init__({"platform/departments": departments})
+        self.people = people
+        self.ignores_department = ignores_department
+
+    def page(self, operation: str, path: str, query: Mapping[str, str], stop: Stop) -> tuple[bytes, Mapping[str, str]]:
+        if path == "platform/departments":
+            return super().page(operation, path, query, stop)
+        self.asked.append((operation, path, dict(query)))
+        number, size = int(query["page"]), int(query["perPage"])
+        if number * size > 10_000:
+            raise REFUSED
+        one = None if self.ignores_department else query.get("deptId")
+        listed = [person for person in self.people if one is None or one in person["sysDeptIds"]]
+        total = {"x-total": str(len(listed)), "x-total-pages": str(-(-len(listed) // size))}
+        return json.dumps(listed[(number - 1) * size : number * size]).encode(), total
+
+
+def staff(number: int, department: str) -> list[dict[str, Any]]:
+    ids = (f"{department}-{one}" for one in range(number))
+    return [{"id": one, "userId": one, "name": "x", "sysDeptIds": [department]} for one in ids]
+
+
+def test_a_list_that_is_too_long_for_the_platform_names_the_way_out() -> None:
+    too_long = "HTTP 400 BadRequest; the list is too long for the platform, which refuses it after 10000 entries; "
+    with pytest.raises(ApiError) as caught:
+        find(LongDirectory(staff(10_001, "d2")))
+    assert caught.value.detail == (f"{too_long}set users.discover.departments, then users are listed by department")
+    assert (caught.value.reason, caught.value.status) == (REFUSED.reason, 400)
+    with pytest.raises(ApiError) as caught:
+        find(LongDirectory(staff(10_001, "d2")), source="members", organization_id="o1")
+    assert caught.value.detail == (
+        f"{too_long}use source: users and set users.discover.departments, then users are listed by department"
+    )
+    for directory in (LongDirectory(staff(10_001, "d2")), LongDirectory(staff(10_001, "d2"), ignores_department=True)):
+        with pytest.raises(ApiError) as caught:
+            find(directory, departments=["d2"])
+        assert caught.value.detail.startswith(f"{too_long}set users.discover.departments to departments below d")
+
+
+def test_a_list_that_is_too_long_is_read_by_department_from_then_on() -> None:
+    # d2 is below d1, and d9 is not selected.
+    directory = LongDirectory([*staff(4_000, "d1"), *staff(6_000, "d2"), *staff(7_000, "d9")])
+    section = Discover.model_validate({"source": "users", "status": "ENABLED", "departments": ("d1",)})
+    discoverer = Discoverer("acme", directory, section)
+    expected = {person["id"] for person in (*staff(4_000, "d1"), *staff(6_000, "d2"))}
+    # At first 101 pages in vain. The next time pages have 97 entries.
+    for requests in (101 + 40 + 60, 42 + 62):
+        directory.asked.clear()
+        found = discoverer.find_users(Stop())
+        assert {user.user_id for user in found.users} == expected
+        assert len(found.users) == len(expected)
+        # A user may have moved from one list to another.
+        assert not found.is_complete
+        asked = [query for _, path, query in directory.asked if path == "platform/users"]
+        assert len(asked) == requests
+        assert {query["status"] for query in asked} == {"enabled"}
+        assert all("status" not in query for _, path, query in directory.asked if path == "platform/departments")
+
+
+def test_users_listed_for_a_department_need_not_name_it() -> None:
+    people = [{"id": f"u{one}", "sysDeptIds": ["d2"]} for one in range(3)]
+    directory = LongDirectory([*staff(10_001, "d9"), *people])
+    original = directory.page
+
+    def page(operation: str, path: str, query: Mapping[str, str], stop: Stop) -> tuple[bytes, Mapping[str, str]]:
+        body, headers = original(operation, path, query, stop)
+        return body.replace(b"sysDeptIds", b"other"), headers
+
+    directory.page = page  # type: ignore[method-assign]
+    assert ids(directory, departments=["d2"]) == ["u0", "u1", "u2"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "config", "complete"),
+    [
+        ({"x-total": "3"}, {}, True),
+        ({"x-total": "4"}, {}, False),
+        ({}, {}, False),
+        # Users of a department that is missing from its list are not selected.
+        ({"x-total": "3"}, {"departments": ("d1",)}, False),
+        ({"x-total": "3"}, {"source": "members", "organization_id": "o1"}, True),
+        # The list of organizations may be incomplete.
+        ({"x-total": "3"}, {"source": "members"}, False),
+    ],
+)
+def test_a_list_is_complete_if_it_has_as_many_entries_as_it_says(
+    headers: dict[str, str], config: dict[str, Any], complete: object
+) -> None:
+    class WithHeaders(Directory):
+        def page(
+            self, operation: str, path: str, query: Mapping[str, str], stop: Stop
+        ) -> tuple[bytes, Mapping[str, str]]:
+            return super().page(operation, path, query, stop)[0], headers if "departments" not in path else {}
+
+    people: list[dict[str, Any]] = [LI, WANG, BOT]
+    members: list[dict[str, Any]] = [person | {"userId": person["id"]} for person in people]
+    directory = WithHeaders(
+        {
+            "platform/users": people,
+            "platform/organizations": [{"id": "o1"}],
+            "platform/organizations/o1/members": members,
+            "platform/departments": departments,
+        }
+    )
+    section = Discover.model_validate({"source": "users"} | config)
+    found = Discoverer("acme", directory, section).find_users(Stop())
+    assert found.is_complete is complete
+    assert found.unselected == {"3"}  # deleted
+
+
+def test_users_that_filters_leave_out_are_unselected_and_those_of_other_departments_are_not() -> None:
+    directory = Directory({"platform/users": [LI, WANG, BOT], "platform/departments": departments})
+    section = Discover.model_validate({"source": "users", "exclude": ("wang",), "departments": ("d9",)})
+    found = Discoverer("acme", directory, section).find_users(Stop())
+    assert found == FoundUsers((), frozenset({"2", "3"}))
+
+
+def test_a_member_deleted_in_one_organization_may_be_selected_in_another() -> None:
+    directory = Directory(
+        {
+            "platform/organizations": [{"id": "o1"}, {"id": "o2"}],
+            "platform/organizations/o1/members": [MEMBER | {"status": "DELETED"}],
+            "platform/organizations/o2/members": [MEMBER | {"status": "NORMAL_USING"}],
+        }
+    )
+    section = Discover.model_validate({"source": "members", "status": "enabled"})
+    found = Discoverer("acme", directory, section).find_users(Stop())
+    assert ([user.user_id for user in found.users], found.unselected) == (["1"], frozenset())
