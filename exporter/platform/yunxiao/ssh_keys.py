@@ -16,6 +16,7 @@ from exporter.model.token import MOST_LISTED, NEVER
 from exporter.platform.base import Operation
 from exporter.platform.yunxiao.dates import parse_date
 from exporter.platform.yunxiao.fields import DESCRIPTION, PERMISSION, TOKEN_ID, TOKEN_NAME, Fields, text_of
+from exporter.platform.yunxiao.page_headers import PageHeaders
 from exporter.platform.yunxiao.pagination import PER_PAGE, PagingError, all_pages
 from exporter.platform.yunxiao.pieces import EntryReader
 
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 
 
 _MOST_PAGES = MOST_LISTED // PER_PAGE
+_SHORT = 10
+"""A first page with fewer keys is the whole list, unless its headers say otherwise: no smaller pages are known."""
 
 
 class _Entry(msgspec.Struct, gc=False):
@@ -101,9 +104,12 @@ class SshKeys:
                 self._client.count_truncated(field, count)
             if keys and all(key is None for key in keys):
                 raise PagingError(f"none of the {len(keys)} SSH keys of page {page} has an id")
+            if page == 1 and len(keys) < _SHORT and PageHeaders.of(headers, page) == PageHeaders():
+                # Nearly every user has few keys: no second request for each, only to see that nothing follows.
+                headers = {"x-total-pages": "1"}
             return keys, headers
 
-        return all_pages(fetch, lambda key: key.token_id, _MOST_PAGES, paged=False)
+        return all_pages(fetch, lambda key: key.token_id, _MOST_PAGES, paged=False).entries
 
 
 class KeyReader:

@@ -119,6 +119,15 @@ def test_all_pages_are_read() -> None:
     assert len(listed(Client(*pages, [an_entry(id=200)]))) == 201
 
 
+def test_a_short_list_takes_one_request_and_a_capped_one_is_read_to_its_end() -> None:
+    client = Client([an_entry(id=number) for number in range(9)])
+    assert (len(listed(client)), len(client.asked)) == (9, 1)
+    pages = [[an_entry(id=number) for number in range(start, start + 10)] for start in (0, 10)]
+    assert len(listed(Client(*pages, [an_entry(id=20)]))) == 21
+    announced = Client([an_entry(id=1)], [an_entry(id=2)], headers={"x-total-pages": "2"})
+    assert len(listed(announced)) == 2
+
+
 def test_an_envelope_is_the_same_list_and_an_error_in_it_is_no_empty_list() -> None:
     assert listed(Client({"data": [an_entry()], "success": True})) == (AS_KEY,)
     with pytest.raises(ApiError):
