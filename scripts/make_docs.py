@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic_core import PydanticUndefined
 
 from exporter.common.durations import format_duration
-from exporter.config.schema import Config
+from exporter.config.schema import Config, Metrics
 from exporter.config.validation import section_of
 from exporter.metrics.families import ALL_FAMILIES, ConfigFamily, Family, OrganizationFamily, OwnFamily
 from exporter.model.event import Change
@@ -76,15 +76,19 @@ def _group(title: str, families: Iterable[Family]) -> Iterator[str]:
     yield f"## {title}\n"
     for family in families:
         query, purpose = family.query
-        switches = [f"metrics.{family.detail}"] if family.detail else []
-        switches += ["metrics.relative"] if family.relative else []
+        switches = [family.detail.value] if family.detail else []
+        switches += ["relative"] if family.relative else []
+        by_default = [f"`metrics.{name}: false`" for name in switches if getattr(Metrics(), name)]
+        on_request = [f"`metrics.{name}: true`" for name in switches if not getattr(Metrics(), name)]
         yield f"### `{family.name}`\n"
         yield f"{family.help}\n"
         yield f"- Type: {family.kind}"
         yield f"- Labels: {', '.join(f'`{label}`' for label in family.labels) or 'none'}"
         yield f"- When: {family.present}"
-        if switches:
-            yield f"- Disabled by: {', '.join(f'`{switch}: false`' for switch in switches)}"
+        if by_default:
+            yield f"- Disabled by: {', '.join(by_default)}"
+        if on_request:
+            yield f"- Enabled by: {', '.join(on_request)}"
         yield f"- Example, {purpose}:\n\n  ```promql\n  {query}\n  ```\n"
 
 

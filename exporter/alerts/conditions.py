@@ -34,6 +34,7 @@ from exporter.alerts.thresholds import (
 from exporter.common.text import expiry_words, printable, rough_duration
 from exporter.model.event import GRANTS_MORE
 from exporter.model.labels import organization_labels, token_labels, user_labels
+from exporter.model.loss import Losses
 from exporter.model.token import NEVER, CredentialKind, token_series
 from exporter.model.user import Owner
 from exporter.policies.evaluate import token_violations, user_violations
@@ -176,8 +177,21 @@ class _Maker:
         since: float,
         user: User | None = None,
         token: Token | None = None,
+        *,
+        permissions: str = "",
         **texts: str,
     ) -> Alert:
+        """An alert.
+
+        Args:
+            definition: name, severity and texts.
+            labels: those that identify what it is about.
+            since: epoch seconds at which the condition began.
+            user: the user that it is about.
+            token: the token or SSH key that it is about.
+            permissions: the annotation `permissions`, which says what the user loses; "" for none.
+            texts: what to put into the description, beyond the labels.
+        """
         severity = {} if definition.severity is None else {"severity": definition.severity.value}
         own = {"alertname": definition.name} | severity | labels
         words = CREDENTIAL_WORDS[CredentialKind.TOKEN if token is None else token.kind]
@@ -192,6 +206,8 @@ class _Maker:
         if user is not None and user.owner is not None:
             contact = {"owner_email": user.owner.email, "owner_department": user.owner.department}
             annotations |= {name: value for name, value in contact.items() if value is not None}
+        if permissions:
+            annotations["permissions"] = permissions
         return Alert(
             labels=tuple(sorted((self._labels | self._of(user) | own).items())),
             annotations=tuple(annotations.items()),
@@ -211,14 +227,18 @@ def _about_state(
     organization: str, state: UserState, config: Config, silences: list[Silence], maker: _Maker
 ) -> Iterator[Alert]:
     yield from _about_user(organization, state, config, maker)
+    losses = Losses(state)
     for token in (*token_series(state.tokens), *token_series(state.ssh_keys or ())):
         if not any(entry.matches(state.user, token) for entry in silences):
-            yield from _about_token(organization, state.user, token, config.alerting, maker)
+            yield from _about_token(organization, state.user, token, losses, config.alerting, maker)
     yield from _about_policies(organization, state, config.policies, silences, maker)
 
 
-def _about_token(organization: str, user: User, token: Token, alerting: Alerting, maker: _Maker) -> Iterator[Alert]:
+def _about_token(
+    organization: str, user: User, token: Token, losses: Losses, alerting: Alerting, maker: _Maker
+) -> Iterator[Alert]:
     expires_at = token.expires_at
+    permissions = ""
     if expires_at is None:
         return
     if expires_at == NEVER:
@@ -236,8 +256,10 @@ def _about_token(organization: str, user: User, token: Token, alerting: Alerting
             definition, since = TOKEN_EXPIRING_WARNING, expires_at - warning
         else:
             return
+        permissions = losses.words(token, maker.now)
     labels = token_labels(organization, user, token)
-    yield maker.make(definition, labels, since, user, token, detail=expiry_words(expires_at, maker.now))
+    detail = expiry_words(expires_at, maker.now)
+    yield maker.make(definition, labels, since, user, token, permissions=permissions, detail=detail)
 
 
 def _about_policies(

@@ -90,6 +90,15 @@ def demo(
         int, typer.Option("--seed", envvar=env("DEMO_SEED"), help="The same seed makes the same users.")
     ] = 1,
     listen_addresses: ListenAddresses = [DEFAULT_ADDRESS],  # noqa: B006 - Typer copies it
+    *,
+    lively: Annotated[
+        bool,
+        typer.Option(
+            "--lively/--no-lively",
+            envvar=env("DEMO_LIVELY"),
+            help="Whether tokens are created, renewed, changed and deleted, and users join, leave and fail.",
+        ),
+    ] = True,
     log_level: LogLevel = Level.INFO,
     log_format: LogFormat = Format.LOGFMT,
 ) -> None:
@@ -108,7 +117,7 @@ def demo(
     set_up_logs(terminal, log_level, log_format)
     clock = SystemClock()
     sockets = _listening(terminal, listen_addresses)
-    with demo_simulator(users, seed, clock) as simulator:
+    with demo_simulator(users, seed, clock, lively=lively) as simulator:
         settings = demo_settings(simulator, terminal.redactor)
         daemon = Daemon(settings, lambda: settings, sockets, WebSecurity.none(), clock, lifecycle=False)
         terminal.out(f"Simulated enterprise with {users} users: {simulator.url}")

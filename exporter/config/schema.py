@@ -73,7 +73,17 @@ class Metrics(Section):
     )
     per_permission: bool = Field(
         True,
-        description="The `yunxiao_user_permission_*` series, one set per user and permission.",
+        description=(
+            "The `yunxiao_user_permission_tokens`, `…_expiry_timestamp_seconds` and `…_expires_in_seconds` series, one "
+            "set per user and permission."
+        ),
+    )
+    permission_lost: bool = Field(
+        False,
+        description=(
+            "The `yunxiao_user_permission_lost_timestamp_seconds` series, one per user and permission: when the last "
+            "token that grants the permission expires."
+        ),
     )
     relative: bool = Field(
         True,

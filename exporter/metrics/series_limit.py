@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 _NAMED = 5
 """Users named in a log line."""
-KEPT = ("yunxiao_token_expiry_timestamp_seconds", "yunxiao_user_permission_expiry_timestamp_seconds")
+KEPT = (
+    "yunxiao_token_expiry_timestamp_seconds",
+    "yunxiao_user_permission_expiry_timestamp_seconds",
+    "yunxiao_user_permission_lost_timestamp_seconds",
+)
 """The first of these families that is enabled is never left out whole."""
 _LARGE = 10
 """Times the median of a user's series from which a user counts as large."""

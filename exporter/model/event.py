@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from exporter.common.text import utc
+from exporter.model.permission import granted
 from exporter.model.token import NEVER, CredentialKind
 
 if TYPE_CHECKING:
@@ -40,8 +41,13 @@ _MEANINGS = {
     Change.DELETED: "a token is no longer listed",
     Change.RENEWED: "the expiry is later than before, or the token no longer expires",
     Change.SHORTENED: "the expiry is earlier than before",
-    Change.PERMISSIONS_WIDENED: "the token gained permissions and lost none",
-    Change.PERMISSIONS_NARROWED: "the token lost permissions and gained none",
+    Change.PERMISSIONS_WIDENED: (
+        "the token gained permissions and lost none; from `X_read` to `X_read_write` it gains `X_read_write`, and "
+        "keeps `X_read`, which that includes"
+    ),
+    Change.PERMISSIONS_NARROWED: (
+        "the token lost permissions and gained none; from `X_read_write` to `X_read` it loses `X_read_write`"
+    ),
     Change.PERMISSIONS_CHANGED: "the token gained some permissions and lost others",
     Change.RENAMED: "the name of the token changed",
 }
@@ -62,8 +68,8 @@ class Event:
         token_id: the token's id; if masked, other tokens may have the same one.
         token: its name after the change.
         old_name: its name before; "" unless it was renamed.
-        added: permissions gained; all permissions of a created token.
-        removed: permissions lost; all permissions of a deleted token.
+        added: permissions gained, included ones too; all that a created token grants.
+        removed: permissions lost, likewise; all that a deleted token granted.
         old_expiry: the expiry before, in epoch seconds; None if not applicable or unreadable.
         new_expiry: the expiry after, in epoch seconds; None likewise.
         description: the description of the token.
@@ -134,10 +140,10 @@ def _pairs_of_keys(before: UserState, after: UserState) -> Iterable[tuple[Token 
 def _between(blank: Event, old: Token | None, new: Token | None) -> Iterator[Event]:
     if old is None and new is not None:
         about = _about(blank, new)
-        yield replace(about, change=Change.CREATED, added=new.permissions, new_expiry=new.expires_at)
+        yield replace(about, change=Change.CREATED, added=granted(new.permissions), new_expiry=new.expires_at)
     elif new is None and old is not None:
         about = _about(blank, old)
-        yield replace(about, change=Change.DELETED, removed=old.permissions, old_expiry=old.expires_at)
+        yield replace(about, change=Change.DELETED, removed=granted(old.permissions), old_expiry=old.expires_at)
     elif old is not None and new is not None:
         yield from _differences(_about(blank, new), old, new)
 
@@ -151,8 +157,8 @@ def _differences(about: Event, old: Token, new: Token) -> Iterator[Event]:
         yield replace(about, change=change, old_expiry=old.expires_at, new_expiry=new.expires_at)
     # Neither are unreadable permissions.
     readable = old.permissions_read and new.permissions_read
-    added = tuple(sorted({*new.permissions} - {*old.permissions}))
-    removed = tuple(sorted({*old.permissions} - {*new.permissions}))
+    before, after = {*granted(old.permissions)}, {*granted(new.permissions)}
+    added, removed = tuple(sorted(after - before)), tuple(sorted(before - after))
     if readable and (added or removed):
         change = Change.PERMISSIONS_CHANGED
         if not removed:

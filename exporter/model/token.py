@@ -1,4 +1,4 @@
-"""Tokens, their states, and what several tokens together mean for a user."""
+"""Tokens, their states, and which of many are kept."""
 
 from __future__ import annotations
 
@@ -91,37 +91,6 @@ class Token:
     def platform_expiry(self) -> float | None:
         """The expiry as the platform lists it, however far away; `NEVER` and None as in `expires_at`."""
         return self.expires_at if self.listed_expiry is None else self.listed_expiry
-
-
-def permission_expiry(tokens: tuple[Token, ...], now: float) -> dict[str, float]:
-    """When each permission expires, in epoch seconds.
-
-    The earliest expiry of the unexpired tokens that grant it; the latest if all have expired; `NEVER` if only tokens
-    that never expire grant it. Tokens with an unreadable expiry are ignored.
-    """
-    soonest: dict[str, float] = {}
-    latest: dict[str, float] = {}
-    for token in tokens:
-        expires_at = token.expires_at
-        if expires_at is None:
-            continue
-        best, pick = (latest, max) if expires_at <= now else (soonest, min)
-        for permission in token.permissions:
-            best[permission] = pick(best.get(permission, expires_at), expires_at)
-    return latest | soonest
-
-
-def permission_tokens(tokens: tuple[Token, ...], now: float) -> dict[str, int]:
-    """The number of unexpired tokens that grant each permission; 0 if all that grant it have expired.
-
-    Tokens that never expire count, and so do tokens with an unreadable expiry: they may still be valid.
-    """
-    counts: dict[str, int] = {}
-    for token in tokens:
-        alive = token.state(now) is not TokenState.EXPIRED
-        for permission in token.permissions:
-            counts[permission] = counts.get(permission, 0) + alive
-    return counts
 
 
 def state_counts(tokens: tuple[Token, ...], now: float) -> dict[TokenState, int]:

@@ -70,7 +70,11 @@ class NeverExpires(TokenPolicy):
 
 
 class ForbiddenPermissions(TokenPolicy):
-    """A token must not grant certain permissions."""
+    """A token must not grant certain permissions.
+
+    Patterns match the names that the token lists. A token may list `base_user_read_write` without `base_user_read`,
+    which that includes; to forbid both, use `base_user_read(_write)?`.
+    """
 
     name: ClassVar[str] = "forbidden_permissions"
     words: ClassVar[str] = "it grants a forbidden permission"
@@ -80,7 +84,8 @@ class ForbiddenPermissions(TokenPolicy):
         Severity.CRITICAL, description="Label `severity` of the policy's series and alerts."
     )
     permissions: tuple[Regex, ...] = Field(
-        min_length=1, description="Regular expressions (RE2) of forbidden permissions; one must match the entire name."
+        min_length=1,
+        description="Regular expressions (RE2) of forbidden permissions; one must match the entire name, as listed.",
     )
 
     def span(self, token: Token) -> Span:

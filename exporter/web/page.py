@@ -9,12 +9,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from exporter import __version__
 from exporter.common.text import expiry_words, rough_duration, utc
+from exporter.model.loss import Losses
 from exporter.model.token import TokenState
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from exporter.model.snapshot import OrganizationView, View
     from exporter.model.state import UserState
     from exporter.model.token import Token
+    from exporter.model.user import UserKey
 
 _SOONEST_SHOWN = 10
 _FAILING_SHOWN = 20
@@ -55,8 +59,8 @@ def landing_page(view: View, now: float, stale_after: float) -> bytes:
         states=[state.value for state in TokenState],
         rows=[_row(organization, now, stale_after) for organization in view.organizations],
         soonest=[
-            (name, state.user, token, expiry_words(token.expires_at, now), utc(token.expires_at))
-            for name, state, token in _soonest(view, now)
+            (name, state.user, token, expiry_words(token.expires_at, now), utc(token.expires_at), words)
+            for name, state, token, words in _with_losses(_soonest(view, now), now)
         ],
         failing=failing[:_FAILING_SHOWN],
         more_failing=max(0, len(failing) - _FAILING_SHOWN),
@@ -97,3 +101,13 @@ def _soonest(view: View, now: float) -> list[tuple[str, UserState, Token]]:
     ]
     active.sort(key=lambda row: (row[2].expires_at or 0, row[0], row[2].token_id))
     return active[:_SOONEST_SHOWN]
+
+
+def _with_losses(
+    found: Iterable[tuple[str, UserState, Token]], now: float
+) -> Iterator[tuple[str, UserState, Token, str]]:
+    """The tokens with what their users lose when they expire."""
+    losses: dict[UserKey, Losses] = {}
+    for organization, state, token in found:
+        of_user = losses.setdefault((organization, state.user.user_id), Losses(state))
+        yield organization, state, token, of_user.words(token, now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.builders import dashboard, table
 from grafana_foundation_sdk.models import dashboard as models
 from parts import (
     BLUE,
@@ -51,6 +51,48 @@ def counted(state: str) -> str:
     """The number of tokens in a state; 0 if there are none."""
     series = f'max by (organization, user_id, user) (yunxiao_user_tokens{{{WHO}, state="{state}"}})'
     return f"sum({series}) or vector(0)"
+
+
+def expiring_permissions() -> table.Panel:
+    """The permissions whose tokens expire next, and when the user really loses them."""
+    labels = "organization, user_id, user, permission"
+    first, lost = (
+        f"max by ({labels}) (yunxiao_user_permission_{what}_timestamp_seconds{{{PERMISSION}}})"
+        for what in ("expiry", "lost")
+    )
+    upcoming = f"bottomk(100, {first} - time() > 0 < +Inf)"
+    panel = arranged(
+        grid(
+            "Permissions by the next token to expire",
+            "Time until the first of the user's unexpired tokens that grant the permission expires, and until the last of "
+            "them does, when the user loses it. The last column needs metrics.permission_lost in the exporter's "
+            "configuration.",
+            rows(upcoming, "A"),
+            # Grafana names the columns after the queries only if each query has rows.
+            rows(
+                f"(\n  ({lost} < +Inf) - time()\n  or -2 * group by ({labels}) ({lost} == +Inf)\n"
+                f"  or -1 * group by ({labels}) ({first})\n) and on ({labels}) {upcoming}",
+                "B",
+            ),
+        ),
+        {
+            "organization": "Organization",
+            "user": "User",
+            "permission": "Permission",
+            "Value #A": "Next token",
+            "Value #B": "Lost in",
+        },
+        order="Next token",
+    )
+    left = [field("unit", "s"), field("decimals", 1), *colored(URGENT)]
+    others = {
+        "-1": {"text": "not exposed", "color": BLUE, "index": 0},
+        "-2": {"text": "never", "color": GREEN, "index": 1},
+    }
+    panel.override_by_name("Permission", [field("custom.width", 240)])
+    panel.override_by_name("Next token", left)
+    panel.override_by_name("Lost in", [*left, field("mappings", [{"type": "value", "options": others}])])
+    return panel
 
 
 def build() -> dashboard.Dashboard:
@@ -175,7 +217,7 @@ def build() -> dashboard.Dashboard:
     board.with_panel(endless.span(12).height(9))
     permissions = bars(
         "Tokens by permission",
-        "Tokens by the permission that they grant, without expired ones.",
+        "Tokens by the permission that they grant, without expired ones. X_read includes the tokens with X_read_write.",
         now(
             "sort_desc(sum by (permission) (max by (organization, user_id, permission) "
             f"(yunxiao_user_permission_tokens{{{PERMISSION}}})))"
@@ -183,21 +225,8 @@ def build() -> dashboard.Dashboard:
             "{{permission}}",
         ),
     )
-    board.with_panel(permissions.span(12).height(11))
-    losing = arranged(
-        grid(
-            "Permissions that expire next",
-            "Time until the first of the user's unexpired tokens that grant the permission expires. Others may still grant it.",
-            rows(
-                "bottomk(100, max by (organization, user_id, user, permission) "
-                f"(yunxiao_user_permission_expiry_timestamp_seconds{{{PERMISSION}}}) - time() > 0 < +Inf)"
-            ),
-        ),
-        {"organization": "Organization", "user": "User", "permission": "Permission", "Value": "Time left"},
-        order="Time left",
-    )
-    losing.override_by_name("Time left", [field("unit", "s"), field("decimals", 1), *colored(URGENT)])
-    board.with_panel(losing.span(12).height(11))
+    board.with_panel(permissions.span(10).height(11))
+    board.with_panel(expiring_permissions().span(14).height(11))
 
     board.with_row(dashboard.Row("Policies"))
     board.with_panel(

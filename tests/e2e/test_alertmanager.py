@@ -37,7 +37,7 @@ DAY = 86400.0
 def a_dying_token() -> TokenRecord:
     """Created 100 days ago, expires in 18 seconds: the warning fires in 3, the critical alert in 10."""
     now = time.time()
-    return TokenRecord("pt-dying", "流水线", ("read",), now - 100 * DAY, now + 18)
+    return TokenRecord("pt-dying", "流水线", ("base_user_read",), now - 100 * DAY, now + 18)
 
 
 def a_config(folder: Path, platform: Any, **alerting: Any) -> Path:
@@ -152,10 +152,10 @@ def test_the_daemon_notifies_alertmanager_of_its_own_token(alertmanager: str, tm
 def test_every_query_of_the_dashboards_returns_series(alertmanager: str, prometheus: str, tmp_path: Path) -> None:
     now = time.time()
     tokens = {
-        "soon": [TokenRecord("pt-1", "ci", ("read", "write"), now - DAY, now + 2 * DAY)],
-        "gone": [TokenRecord("pt-2", "ci", ("read",), now - 9 * DAY, now - DAY)],
-        "endless": [TokenRecord("pt-3", "ci", ("read",), now - 400 * DAY, None)],
-        "failing": [TokenRecord("pt-4", "ci", ("read",), now - DAY, now + 90 * DAY)],
+        "soon": [TokenRecord("pt-1", "ci", ("base_user_read", "lingma_chat_read"), now - DAY, now + 2 * DAY)],
+        "gone": [TokenRecord("pt-2", "ci", ("base_user_read",), now - 9 * DAY, now - DAY)],
+        "endless": [TokenRecord("pt-3", "ci", ("base_user_read",), now - 400 * DAY, None)],
+        "failing": [TokenRecord("pt-4", "ci", ("base_user_read",), now - DAY, now + 90 * DAY)],
     }
     with (
         a_simulator(tokens) as platform,
@@ -218,7 +218,7 @@ def test_an_alert_keeps_its_start_after_alertmanager_was_down_longer_than_the_le
     alertmanager: str, tmp_path: Path
 ) -> None:
     now = time.time()
-    token = TokenRecord("pt-1", "ci", ("read",), now - 100 * DAY, now + DAY)
+    token = TokenRecord("pt-1", "ci", ("base_user_read",), now - 100 * DAY, now + DAY)
     with a_simulator({"A": [token]}) as platform:
         port = free_port()
         config = a_config(

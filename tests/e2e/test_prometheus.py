@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from playwright.sync_api import sync_playwright
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from support.dashboards import queries
 from support.prometheus import Prometheus
 from support.running import (
     ROOT,
@@ -34,12 +35,12 @@ DAY = 86400.0
 def test_queries_give_the_numbers_worked_out_by_hand(prometheus: str, tmp_path: Path) -> None:
     tokens = {
         "li": [
-            a_record("pt-1", expires_in=5 * DAY, permissions=["read", "write"]),
-            a_record("pt-2", expires_in=50 * DAY, permissions=["read"]),
-            a_record("pt-3", expires_in=-2 * DAY, permissions=["read", "gone"]),
-            a_record("pt-4", expires_in=-9 * DAY, permissions=["gone"]),
+            a_record("pt-1", expires_in=5 * DAY, permissions=["base_user_read", "lingma_chat_read"]),
+            a_record("pt-2", expires_in=50 * DAY, permissions=["base_user_read"]),
+            a_record("pt-3", expires_in=-2 * DAY, permissions=["base_user_read", "lingma_feedback_read"]),
+            a_record("pt-4", expires_in=-9 * DAY, permissions=["lingma_feedback_read"]),
         ],
-        "张三": [a_record("pt-5", expires_in=None, permissions=["read"]), a_record("pt-6", expires_in=90)],
+        "张三": [a_record("pt-5", expires_in=None, permissions=["base_user_read"]), a_record("pt-6", expires_in=90)],
         "none": [],
     }
     start = float(int(time.time()))
@@ -64,11 +65,11 @@ def test_queries_give_the_numbers_worked_out_by_hand(prometheus: str, tmp_path: 
         assert {key: value for key, value in by_state.items() if value} == counts
         assert len(by_state) == 12  # three users, four states each
 
-        # li's "read" runs out with pt-1, "gone" did with pt-3, the later of the two that granted it
+        # base_user_read expires with pt-1; lingma_feedback_read did with pt-3, the later of its two tokens.
         for user, permission, expires_at in (
-            ("li", "read", start + 5 * DAY),
-            ("li", "write", start + 5 * DAY),
-            ("li", "gone", start - 2 * DAY),
+            ("li", "base_user_read", start + 5 * DAY),
+            ("li", "lingma_chat_read", start + 5 * DAY),
+            ("li", "lingma_feedback_read", start - 2 * DAY),
         ):
             selector = f'{{user="{user}",permission="{permission}"}}'
             timestamp = server.value(f"yunxiao_user_permission_expiry_timestamp_seconds{selector}")
@@ -79,10 +80,65 @@ def test_queries_give_the_numbers_worked_out_by_hand(prometheus: str, tmp_path: 
             assert left is not None
             assert sampled is not None
             assert left == pytest.approx(expires_at - sampled, abs=1)
-        assert server.value('yunxiao_user_permission_tokens{user="li",permission="read"}') == 2
-        assert server.value('yunxiao_user_permission_tokens{user="li",permission="gone"}') == 0
+        assert server.value('yunxiao_user_permission_tokens{user="li",permission="base_user_read"}') == 2
+        assert server.value('yunxiao_user_permission_tokens{user="li",permission="lingma_feedback_read"}') == 0
         endless = server.value('yunxiao_token_expires_in_seconds{token_id="pt-5"}')
         assert endless == float("inf")
+
+
+def test_queries_tell_the_next_token_from_the_loss_of_a_permission(prometheus: str, tmp_path: Path) -> None:
+    tokens = {
+        "li": [
+            a_record("pt-1", expires_in=2 * DAY, permissions=["base_user_read"]),
+            a_record("pt-2", expires_in=300 * DAY, permissions=["base_user_read_write"]),
+            a_record("pt-3", expires_in=3 * DAY, permissions=["base_license_read"]),
+            a_record("pt-4", expires_in=None, permissions=["base_license_read"]),
+        ]
+    }
+    start = float(int(time.time()))
+    with a_simulator(tokens) as platform:
+        config = write_config(tmp_path, platform, list(tokens))
+        config.write_text(config.read_text() + "metrics: {permission_lost: true}\n")
+        with (
+            Exporter(config).ready() as exporter,
+            Prometheus(prometheus, tmp_path, f"127.0.0.1:{exporter.port}").ready() as server,
+        ):
+
+            def by_permission(query: str) -> dict[str, float]:
+                return {dict(series)["permission"]: value for series, value in server.query(query).items()}
+
+            read, read_write, license_read = "base_user_read", "base_user_read_write", "base_license_read"
+            wait_until(lambda: by_permission("yunxiao_user_permission_tokens"))
+            assert by_permission("yunxiao_user_permission_tokens") == {read: 2, read_write: 1, license_read: 2}
+            lost = "yunxiao_user_permission_lost_timestamp_seconds"
+            assert by_permission(f"{lost} < +Inf") == {
+                read: pytest.approx(start + 300 * DAY, abs=2),
+                read_write: pytest.approx(start + 300 * DAY, abs=2),
+            }
+            assert by_permission(f"{lost} == +Inf") == {license_read: float("inf")}
+            # The dashboard's table: the next token in days, and when the permission is lost; -2 stands for never.
+            first, last = (
+                query.filled() for query in queries() if query.panel == "Permissions by the next token to expire"
+            )
+            left = time.time() - start
+            assert by_permission(first) == {
+                read: pytest.approx(2 * DAY - left, abs=3),
+                license_read: pytest.approx(3 * DAY - left, abs=3),
+                read_write: pytest.approx(300 * DAY - left, abs=3),
+            }
+            assert by_permission(last) == {
+                read: pytest.approx(300 * DAY - left, abs=3),
+                read_write: pytest.approx(300 * DAY - left, abs=3),
+                license_read: -2,
+            }
+            # The runbook's query: nothing is lost with pt-1, both levels are with pt-2.
+            page = (ROOT / "docs/runbooks/YunxiaoTokenExpiringCritical.md").read_text()
+            (runbook,) = re.findall(r"^(yunxiao_user_permission_lost.*?)^```", page, re.MULTILINE | re.DOTALL)
+            of_token = {
+                token: by_permission(runbook.replace("<user_id>", "li").replace("<token_id>", token)).keys()
+                for token in ("pt-1", "pt-2", "pt-3")
+            }
+            assert of_token == {"pt-1": set(), "pt-2": {read, read_write}, "pt-3": set()}
 
 
 def test_promtool_and_the_strict_parser_find_nothing_wrong(promtool: str, tmp_path: Path) -> None:
@@ -162,7 +218,7 @@ def contrast(one: str, other: str) -> float:
 
 def test_the_demo_page_in_a_real_browser(chromium: str) -> None:
     port = free_port()
-    arguments = [sys.executable, "-m", "exporter", "demo", "--web.listen-address", f"127.0.0.1:{port}"]
+    arguments = [sys.executable, "-m", "exporter", "demo", "--no-lively", "--web.listen-address", f"127.0.0.1:{port}"]
     with Running(arguments, cwd=ROOT) as demo, sync_playwright() as driver:
         wait_until(lambda: "sweep completed" in demo.output)
         browser = driver.chromium.launch(

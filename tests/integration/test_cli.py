@@ -271,7 +271,16 @@ def test_a_flag_may_come_from_the_environment(platform: Simulator, tmp_path: Pat
 
 def test_demo_prints_its_address_and_serves(tmp_path: Path) -> None:
     port = free_port()
-    arguments = [sys.executable, "-u", "-m", "exporter", "demo", "--web.listen-address", f"127.0.0.1:{port}"]
+    arguments = [
+        sys.executable,
+        "-u",
+        "-m",
+        "exporter",
+        "demo",
+        "--no-lively",
+        "--web.listen-address",
+        f"127.0.0.1:{port}",
+    ]
     with Running(arguments, env={"TMPDIR": str(tmp_path)}) as demo:
         wait_until(lambda: "sweep completed" in demo.output)
         assert f"Exporter: http://127.0.0.1:{port}/" in demo.output

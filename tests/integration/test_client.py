@@ -91,7 +91,7 @@ def platform() -> Iterator[Simulator]:
 def test_tokens_of_a_user(platform: Simulator) -> None:
     with a_client(platform.url) as bench:
         (token,) = bench.ask()
-        assert (token.token_id, token.name, token.permissions) == ("pt-1", "ci", ("read",))
+        assert (token.token_id, token.name, token.permissions) == ("pt-1", "ci", ("base_user_read",))
         assert bench.ask("张三") == ()
         assert bench.counts.seen == [("request", "list_tokens", "200")] * 2
 

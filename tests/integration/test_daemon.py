@@ -107,13 +107,15 @@ def test_changes_of_tokens_are_logged_counted_and_exposed(platform: Simulator, t
     with Exporter(write_config(tmp_path, platform, "AB"), "--log.format", "json").ready() as exporter:
         assert told(exporter) == []
         platform.faults.for_user("B", Fault.parse("500"))
-        longer = a_record("pt-A", expires_in=2 * 86_400, name="张三", permissions=["read", "write"])
+        longer = a_record(
+            "pt-A", expires_in=2 * 86_400, name="张三", permissions=["base_user_read", "lingma_chat_read"]
+        )
         platform.enterprise.set_tokens("A", [longer])
         # the log line comes last, after the counter and the list
         wait_until(lambda: exporter.output.count('"stream": "audit"') == 3)
         renamed, widened, renewed = told(exporter)
         assert (renamed["event"], renamed["token"], renamed["old_name"]) == ("renamed", "张三", "ci")
-        assert (widened["event"], widened["added"]) == ("permissions_widened", ["write"])
+        assert (widened["event"], widened["added"]) == ("permissions_widened", ["lingma_chat_read"])
         assert "removed" not in widened
         assert (renewed["event"], renewed["user_id"], renewed["token_id"]) == ("renewed", "A", "pt-A")
         assert renewed["new_expiry"] > renewed["old_expiry"]
@@ -125,7 +127,7 @@ def test_changes_of_tokens_are_logged_counted_and_exposed(platform: Simulator, t
         assert {event for event, count in counted.items() if count} == {"renamed", "permissions_widened", "renewed"}
         lines = [json.loads(line) for line in exporter.output.splitlines() if '"stream": "audit"' in line]
         assert [line["change"] for line in lines] == ["renewed", "permissions_widened", "renamed"]
-        assert (lines[1]["level"], lines[1]["token_id"], lines[1]["added"]) == ("info", "pt-A", "write")
+        assert (lines[1]["level"], lines[1]["token_id"], lines[1]["added"]) == ("info", "pt-A", "lingma_chat_read")
         for limit in ("?limit=-1", "?limit=", "?limit=x", "?limit=\u0663"):
             assert get(f"{exporter.url}/api/v1/events{limit}").status_code == 400
         assert len(told(exporter, "?limit=9999999999999999999999")) == 3
@@ -146,11 +148,13 @@ def test_alertmanager_is_notified_of_widened_permissions_and_broken_policies(
         config = write_config(tmp_path, platform, "AB")
         sections = {
             "alerting": {"permissions_widened": True, "alertmanagers": [{"url": stub.url}], "resend_interval": "1s"},
-            "policies": {"forbidden_permissions": {"permissions": ["admin"]}},
+            "policies": {"forbidden_permissions": {"permissions": ["base_orgmember_read_write"]}},
         }
         config.write_text(config.read_text() + yaml.safe_dump(sections))
         with Exporter(config).ready():
-            platform.enterprise.set_tokens("A", [a_record("pt-A", permissions=["read", "admin"])])
+            platform.enterprise.set_tokens(
+                "A", [a_record("pt-A", permissions=["base_user_read", "base_orgmember_read_write"])]
+            )
             (widened, *_) = wait_until(lambda: stub.alerts("PermissionsWidened"))
             (broken, *_) = wait_until(lambda: stub.alerts("TokenPolicyViolation"))
     assert widened["labels"] == {

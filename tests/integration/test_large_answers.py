@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from exporter.model.snapshot import Sweep
     from exporter.model.state import UserState
 
-GOOD = [{"tokenId": "pt-1", "name": "ci", "permissions": ["read"], "createdAt": "2026-06-01T00:00:00.000Z"}]
+GOOD = [{"tokenId": "pt-1", "name": "ci", "permissions": ["base_user_read"], "createdAt": "2026-06-01T00:00:00.000Z"}]
 Body = tuple[bytes, str | None]
 """A body and its encoding."""
 
@@ -126,7 +126,7 @@ def test_answers_that_inflate_cost_nobody_but_their_users_anything(tmp_path: Pat
 
 
 def test_what_is_known_is_written_if_the_end_comes_while_large_answers_are_read(tmp_path: Path) -> None:
-    entry = {"description": "d" * 200, "permissions": ["read"], "expiredAt": "2036-06-01T00:00:00.000Z"}
+    entry = {"description": "d" * 200, "permissions": ["base_user_read"], "expiredAt": "2036-06-01T00:00:00.000Z"}
     large = json.dumps([entry | {"tokenId": f"pt-{number}", "name": f"n{number}"} for number in range(19_000)]).encode()
     assert 5_000_000 < len(large) < 8_000_000
     users = [f"u{number}" for number in range(8)]

@@ -23,7 +23,7 @@ from exporter.config.alerting import RUNBOOKS, Alerting
 from exporter.config.document import read_yaml
 from exporter.config.load import load_document
 from exporter.config.schema import Poll
-from exporter.metrics.families import ALL_FAMILIES
+from exporter.metrics.families import ALL_FAMILIES, Kind
 from exporter.policies.schema import Policies
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,8 +75,27 @@ def test_every_runbook_belongs_to_an_alert_and_has_all_sections() -> None:
         assert "```promql" in text, name
 
 
+def known_families() -> set[str]:
+    histograms = {f"{family.name}_bucket" for family in ALL_FAMILIES if family.kind is Kind.HISTOGRAM}
+    return {family.name for family in ALL_FAMILIES} | histograms | {"process_start_time_seconds"}
+
+
+def test_every_query_in_the_documents_is_valid_promql_over_known_families() -> None:
+    recorded = {rule["record"] for group in rules(Alerting(), Poll())["groups"] for rule in group["rules"]
+                if "record" in rule}  # fmt: skip
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    blocks = [
+        (page.name, block)
+        for page in pages
+        for block in re.findall(r"^ *```promql\n(.*?)^ *```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    ]
+    assert len(blocks) > len(ALL_FAMILIES)
+    for name, block in blocks:
+        assert selected(promql_parser.parse(block)) <= known_families() | recorded | {"up"}, (name, block)
+
+
 def test_every_expression_is_valid_promql_over_known_families() -> None:
-    known = {family.name for family in ALL_FAMILIES} | {"process_start_time_seconds"}
+    known = known_families()
     for alerting in (Alerting(), Alerting(never_expires=True, permissions_widened=True, labels={"team": "x"})):
         for group in rules(alerting, Poll(), ["team", "email"])["groups"]:
             recorded = {rule["record"] for rule in group["rules"] if "record" in rule}

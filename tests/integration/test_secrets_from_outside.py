@@ -37,7 +37,13 @@ def _base64(text: str) -> str:
 
 def _a_token(name: str) -> dict[str, object]:
     soon = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() + 3600))
-    return {"tokenId": "pt-1", "name": name, "permissions": ["read"], "createdAt": "2026-01-01", "expiredAt": soon}
+    return {
+        "tokenId": "pt-1",
+        "name": name,
+        "permissions": ["base_user_read"],
+        "createdAt": "2026-01-01",
+        "expiredAt": soon,
+    }
 
 
 PLATFORM: dict[str, Callable[[str], Answer]] = {

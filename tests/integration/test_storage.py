@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 STATE = UserState(
     User("1", "张三", (("team", "x"),), OwnThresholds(5.0, None), Owner("zhang.san@example.com", None, "z3")),
-    (Token("pt-1", "ci", ("read",), NOW - 5, NEVER), Token("pt-2", "\ufffd", (), None, None)),
+    (Token("pt-1", "ci", ("base_user_read",), NOW - 5, NEVER), Token("pt-2", "\ufffd", (), None, None)),
     last_success=NOW,
     polled=True,
     failure=Failure(Reason.TIMEOUT, "slow"),
@@ -118,7 +118,15 @@ def test_who_is_not_watched_any_more_is_forgotten(tmp_path: Path) -> None:
 
 def an_event(number: int = 1) -> Event:
     return Event(
-        NOW + number, "acme", "1", "张三", Change.CREATED, f"pt-{number}", "ci", added=("read",), new_expiry=NEVER
+        NOW + number,
+        "acme",
+        "1",
+        "张三",
+        Change.CREATED,
+        f"pt-{number}",
+        "ci",
+        added=("base_user_read",),
+        new_expiry=NEVER,
     )
 
 

@@ -28,7 +28,7 @@ def a_token(
     *,
     expires_in: float | None = 5 * DAY,
     name: str = "ci",
-    permissions: tuple[str, ...] = ("read",),
+    permissions: tuple[str, ...] = ("base_user_read",),
     age: float | None = DAY,
 ) -> Token:
     """A token; `expires_in` may be NEVER, or None for unreadable."""

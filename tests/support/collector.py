@@ -21,6 +21,7 @@ from exporter.metrics.families.organizations import (
 from exporter.metrics.families.users import USER_FAMILIES, USER_LABELS, user_label_names, user_labels
 from exporter.metrics.series_limit import left_out
 from exporter.policies.evaluate import violations
+from support.permission_oracle import permission_samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
 
     from exporter.common.clock import Clock
     from exporter.config.schema import Config
-    from exporter.metrics.families.base import Family, Sample
+    from exporter.metrics.families.base import Family, Sample, UserFamily
     from exporter.model.snapshot import OrganizationView
+    from exporter.model.state import UserState
     from exporter.state.store import Store
 
 
@@ -70,7 +72,7 @@ class StateCollector(Collector):
                 sample
                 for organization in organizations
                 for state in organization.users
-                for sample in family.samples(organization.name, state, scope)
+                for sample in _samples(family, organization.name, state, scope)
             ]
             for family in USER_FAMILIES
             if family.enabled(config.metrics)
@@ -103,6 +105,11 @@ class StateCollector(Collector):
             yield _metric(about_organization, *organization_samples(about_organization, organizations))
         for about_config in CONFIG_FAMILIES:
             yield _metric(about_config, about_config.samples(config, scope.now))
+
+
+def _samples(family: UserFamily, organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
+    about_permissions = permission_samples(family.name, organization, state, scope)
+    return family.samples(organization, state, scope) if about_permissions is None else about_permissions
 
 
 def _metric(family: Family, samples: Iterable[Sample], more: Iterable[str] = ()) -> Metric:

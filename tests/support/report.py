@@ -16,7 +16,7 @@ WEEK = 7 * DAY
 POLICIES = Policies.model_validate(
     {
         "never_expires": {"severity": "info"},
-        "forbidden_permissions": {"permissions": ("admin",)},
+        "forbidden_permissions": {"permissions": ("base_orgmember_read_write",)},
         "max_tokens_per_user": {"limit": 3},
         "max_age": {"limit": "10y"},
     }
@@ -32,7 +32,12 @@ def a_view() -> View:
             a_token("pt-a", expires_in=1, age=9 * DAY),
             a_token("pt-b", expires_in=WEEK, age=300 * DAY),
             a_token("pt-c", expires_in=26 * WEEK - 1, age=None),
-            a_token("pt-d", expires_in=26 * WEEK, age=HOUR, permissions=("admin", "read", "write")),
+            a_token(
+                "pt-d",
+                expires_in=26 * WEEK,
+                age=HOUR,
+                permissions=("base_orgmember_read_write", "base_user_read", "lingma_chat_read"),
+            ),
         ),
         NOW,
     )

@@ -89,7 +89,7 @@ def a_record(
     *,
     expires_in: float | None = 86_400.0,
     name: str = "ci",
-    permissions: Sequence[str] = ("read",),
+    permissions: Sequence[str] = ("base_user_read",),
 ) -> TokenRecord:
     now = float(int(time.time()))
     return TokenRecord(token_id, name, tuple(permissions), now - 3600, None if expires_in is None else now + expires_in)

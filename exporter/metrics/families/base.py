@@ -47,10 +47,11 @@ class Kind(StrEnum):
 
 
 class Detail(StrEnum):
-    """The switch in the section `metrics` that disables a family."""
+    """The switch in the section `metrics` that enables a family."""
 
     PER_TOKEN = "per_token"  # noqa: S105 - the name of a switch
     PER_PERMISSION = "per_permission"
+    PERMISSION_LOST = "permission_lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Family:
         help: the meaning of the value, with its unit.
         present: when it has samples.
         query: a PromQL query that uses it, and what it shows.
-        detail: the switch that disables it, if there is one.
+        detail: the switch that enables it, if there is one.
         relative: whether the value changes continuously with time.
     """
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from exporter.metrics.families.base import Detail, Family, Kind, Sample, Scope, UserFamily, remaining
 from exporter.metrics.families.ssh_keys import SSH_KEY_FAMILIES
 from exporter.model.labels import TOKEN_LABEL_NAMES, USER_LABEL_NAMES, token_values, user_values
-from exporter.model.token import permission_expiry, permission_tokens
+from exporter.model.permission import permission_expiry, permission_lost, permission_tokens
 from exporter.model.token import token_series as distinct_tokens
 from exporter.policies.evaluate import token_violations, user_violations
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _OWN_CLOCK = (
     "Tokens are polled on the exporter's own clock, not at the scrape: see yunxiao_user_last_success_timestamp_seconds."
 )
+_LEVELS = "A token with X_read_write also grants X_read."
+_BOTH_LEVELS = "`X_read` is included even if only `X_read_write` is listed."
 
 
 def _user_tokens(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
@@ -46,6 +48,13 @@ def _permission_expiry(organization: str, state: UserState, scope: Scope) -> Ite
     for permission, expires_at in permission_expiry(state.tokens, scope.now).items():
         if scope.shows(expires_at):
             yield (*values, permission), expires_at
+
+
+def _permission_lost(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
+    values = user_values(organization, state.user)
+    for permission, lost_at in permission_lost(state.tokens, state.unexpired_left_out).items():
+        if scope.shows(lost_at):
+            yield (*values, permission), lost_at
 
 
 def _token_expiry(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
@@ -120,8 +129,9 @@ USER_FAMILIES: tuple[UserFamily, ...] = (
         "yunxiao_user_permission_tokens",
         Kind.GAUGE,
         (*USER_LABEL_NAMES, "permission"),
-        "Unexpired tokens that grant the permission, including those with an unreadable expiry; 0 if all have expired.",
-        "For each permission granted by a listed token of the user.",
+        "Unexpired tokens that grant the permission, including those with an unreadable expiry; 0 if all have expired. "
+        f"{_LEVELS}",
+        f"For each permission that a listed token of the user grants; {_BOTH_LEVELS}",
         ("sum by (organization, permission) (yunxiao_user_permission_tokens)", "how many tokens grant each permission"),
         detail=Detail.PER_PERMISSION,
         samples=_permission_tokens,
@@ -130,12 +140,13 @@ USER_FAMILIES: tuple[UserFamily, ...] = (
         "yunxiao_user_permission_expiry_timestamp_seconds",
         Kind.GAUGE,
         (*USER_LABEL_NAMES, "permission"),
-        "When the permission expires, in seconds since the epoch: the earliest expiry of the unexpired tokens that "
-        "grant it; the latest if all have expired; +Inf if only tokens that never expire grant it.",
-        "For each permission granted by a listed token with a readable expiry.",
+        "When the first of the user's unexpired tokens that grant the permission expires, in seconds since the epoch; "
+        "when the last one did if all have expired; +Inf if only tokens that never expire grant it. Other tokens may "
+        f"still grant it after that: see yunxiao_user_permission_lost_timestamp_seconds. {_LEVELS}",
+        f"For each permission that a listed token with a readable expiry grants; {_BOTH_LEVELS}",
         (
-            "yunxiao_user_permission_expiry_timestamp_seconds - time() < 7 * 86400",
-            "permissions that a user loses within a week",
+            "0 < yunxiao_user_permission_expiry_timestamp_seconds - time() < 7 * 86400",
+            "permissions for which a token of the user expires within a week",
         ),
         detail=Detail.PER_PERMISSION,
         samples=_permission_expiry,
@@ -144,14 +155,33 @@ USER_FAMILIES: tuple[UserFamily, ...] = (
         "yunxiao_user_permission_expires_in_seconds",
         Kind.GAUGE,
         (*USER_LABEL_NAMES, "permission"),
-        "Seconds until the permission expires, computed at the scrape; negative after that, +Inf if never. "
+        "Seconds until the first of the user's unexpired tokens that grant the permission expires, computed at the "
+        "scrape; negative if all have expired, +Inf if none ever does. Other tokens may still grant it after that. "
         "Rules should use yunxiao_user_permission_expiry_timestamp_seconds.",
         "As `yunxiao_user_permission_expiry_timestamp_seconds`, unless `metrics.relative` is off.",
-        ("sort(yunxiao_user_permission_expires_in_seconds)", "which permissions expire first"),
+        (
+            "sort(yunxiao_user_permission_expires_in_seconds)",
+            "the permissions whose tokens expire first",
+        ),
         detail=Detail.PER_PERMISSION,
         relative=True,
         samples=remaining(_permission_expiry),
         expiry=_permission_expiry,
+    ),
+    UserFamily(
+        "yunxiao_user_permission_lost_timestamp_seconds",
+        Kind.GAUGE,
+        (*USER_LABEL_NAMES, "permission"),
+        "When the user loses or lost the permission, in seconds since the epoch: when the last of the user's tokens "
+        f"that grant it expires; +Inf if one never does. Tokens with an unreadable expiry are ignored. {_LEVELS}",
+        f"For each permission that a listed token with a readable expiry grants; {_BOTH_LEVELS} For users with "
+        "unexpired tokens beyond `metrics.max_tokens_per_user`, which expire after the others, only if it is +Inf.",
+        (
+            "0 < yunxiao_user_permission_lost_timestamp_seconds - time() < 7 * 86400",
+            "permissions that a user loses within a week",
+        ),
+        detail=Detail.PERMISSION_LOST,
+        samples=_permission_lost,
     ),
     UserFamily(
         "yunxiao_token_expiry_timestamp_seconds",

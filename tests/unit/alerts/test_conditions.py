@@ -80,7 +80,8 @@ def test_an_expiry_alert_begins_when_its_threshold_is_reached() -> None:
 
 
 def test_labels_and_annotations_of_an_alert() -> None:
-    (alert,) = found(a_view(a_token("pt-1", expires_in=DAY, age=OLD)), a_config(runbook_base_url="https://wiki/x/"))
+    token = a_token("pt-1", expires_in=DAY, age=OLD, permissions=("base_user_read",))
+    (alert,) = found(a_view(token), a_config(runbook_base_url="https://wiki/x/"))
     assert dict(alert.labels) == {
         "alertname": "YunxiaoTokenExpiringCritical",
         "severity": "critical",
@@ -94,6 +95,7 @@ def test_labels_and_annotations_of_an_alert() -> None:
         "summary": "A personal access token is about to expire.",
         "description": "Token ci (pt-1) of li.wei in acme expires in 1d.",
         "runbook_url": "https://wiki/x/YunxiaoTokenExpiringCritical.md",
+        "permissions": "base_user_read: lost at 2026-06-02T00:00:00Z",
     }
     assert alert.since == NOW - 2 * DAY  # three days before the expiry
 
@@ -106,6 +108,25 @@ def test_the_description_of_a_token_is_an_annotation_on_one_line_and_never_a_lab
         assert dict(alert.annotations)["token_description"] == "builds\ufffd\ufffdevil"
         assert not any("builds" in value for _, value in alert.labels)
     assert "token_description" not in dict(found(a_view(a_token(expires_in=DAY, age=OLD)))[0].annotations)
+
+
+def test_an_alert_says_which_permissions_are_lost_and_which_stay() -> None:
+    soon = a_token("pt-1", expires_in=2 * DAY, age=OLD, permissions=("base_user_read_write", "base_license_read"))
+    gone = a_token("pt-2", expires_in=-DAY, permissions=("base_user_read",))
+    # 300 days after 2026-06-01 is 2027-03-28
+    late = a_token("pt-3", expires_in=300 * DAY, permissions=("base_user_read",))
+    alerted = {dict(alert.labels)["token_id"]: dict(alert.annotations) for alert in found(a_view(soon, gone, late))}
+    assert {token_id: annotations["permissions"] for token_id, annotations in alerted.items()} == {
+        "pt-1": "base_license_read, base_user_read_write: lost at 2026-06-03T00:00:00Z; "
+        "base_user_read: stays until 2027-03-28T00:00:00Z through other tokens",
+        "pt-2": "base_user_read: stays until 2027-03-28T00:00:00Z through other tokens",
+    }
+
+
+def test_alerts_about_tokens_that_never_expire_or_grant_nothing_name_no_permissions() -> None:
+    for token in (a_token(expires_in=NEVER), a_token(expires_in=-DAY, permissions=())):
+        (alert,) = found(a_view(token), a_config(never_expires=True))
+        assert "permissions" not in dict(alert.annotations)
 
 
 def test_a_short_lived_token_alerts_in_the_last_third_and_tenth_of_its_lifetime() -> None:

@@ -48,7 +48,9 @@ some_tokens = st.lists(
         Token,
         texts,
         texts,
-        st.lists(texts, max_size=2, unique=True).map(tuple),
+        st.lists(texts | st.sampled_from(["base_user_read", "base_user_read_write"]), max_size=3, unique=True).map(
+            tuple
+        ),
         st.none() | st.integers(-100, 0).map(lambda days: NOW + days * DAY),
         st.none() | st.just(NEVER) | st.floats(min_value=NOW - 100 * DAY, max_value=NOW + 100 * DAY),
     ),
@@ -87,6 +89,7 @@ def about_state(samples: Samples) -> Samples:
         dict,
         per_token=st.booleans(),
         per_permission=st.booleans(),
+        permission_lost=st.booleans(),
         relative=st.booleans(),
         expiring_within=st.none() | st.just("30d"),
         max_series=st.sampled_from([1000, 1_000_000]),
@@ -165,6 +168,18 @@ def test_policies_are_evaluated_again_after_a_reload() -> None:
     assert b'policy="never_expires"} 1' in scene.body()
 
 
+def test_when_permissions_are_lost_appears_and_disappears_with_a_reload() -> None:
+    scene = Scene()
+    scene.ledger.succeeded("3001", (a_token(permissions=("base_user_read_write",)),), NOW)
+    lost = b"yunxiao_user_permission_lost_timestamp_seconds{"
+    bodies = []
+    for on in (False, True, False):
+        scene.configure(permission_lost=on)
+        bodies.append(scene.body())
+    # base_user_read and base_user_read_write
+    assert [body.count(lost) for body in bodies] == [0, 2, 0]
+
+
 def test_removed_users_are_dropped() -> None:
     ledger = Ledger("acme", [LI, User("2", "x")])
     ledger.succeeded("2", (a_token(),), NOW)
@@ -182,7 +197,7 @@ POISONS: dict[str, tuple[User, tuple[Any, ...]]] = {
     "a lone surrogate in a token's name": (LI, (a_token(name="\ud83d"),)),
     "a lone surrogate in the user's name": (User("3001", "\ud83d"), ()),
     "a lone surrogate in a label": (User("3001", "li.wei", labels=(("team", "\ud83d"),)), ()),
-    "an expiry that is not a number": (LI, (Token("pt", "ci", ("read",), 1.0, "soon"),)),  # type: ignore[arg-type]
+    "an expiry that is not a number": (LI, (Token("pt", "ci", ("base_user_read",), 1.0, "soon"),)),  # type: ignore[arg-type]
 }
 
 

@@ -87,6 +87,30 @@ def test_without_series_a_token_the_expiry_of_permissions_is_kept() -> None:
     families = (NAMES["yunxiao_user_permission_tokens"], PERMISSION_EXPIRY)
     assert left_out(families, counts, others=0, most=40) == LeftOut(frozenset({"yunxiao_user_permission_tokens"}))
     assert left_out(families, counts, others=0, most=39).users == {("acme", "u0")}
+    # Nor is what is left of it, if only the last expiry is exposed.
+    alone = {key: (series,) for key, (_, series) in counts.items()}
+    lost = (NAMES[f"yunxiao_user_permission_{LOST}"],)
+    assert left_out(lost, alone, others=0, most=39) == LeftOut(users=frozenset({("acme", "u0")}))
+
+
+def test_when_permissions_are_lost_can_be_left_out_like_any_other_detail() -> None:
+    permissions = tuple(f"base_{number:03}_read_write" for number in range(250))
+    store = Store()
+    published: list[Any] = []
+    store.replace([a_ledger(a_token(permissions=permissions))])
+    config = a_config(Metrics.model_validate({"max_series": 1500, "relative": False, "permission_lost": True}))
+    exposition = an_exposition(store, config, ManualClock(), published)
+    samples = read(exposition.scrape(OPENMETRICS, "").content.decode())
+    # 250 permissions at two levels make three families of 500 series; with the few others one is too many.
+    sizes = {
+        name: len(of(samples, f"yunxiao_user_permission_{name}"))
+        for name in ("tokens", LOST, "expiry_timestamp_seconds")
+    }
+    assert sizes == {"tokens": 0, LOST: 500, "expiry_timestamp_seconds": 500}
+    assert (f"yunxiao_user_permission_{LOST}", False) in published
+
+
+LOST = "lost_timestamp_seconds"
 
 
 @given(
@@ -114,7 +138,7 @@ def test_what_remains_fits_and_small_users_keep_expiries_longer(
 
 
 def test_too_many_series_leave_out_whole_families_and_publish_which() -> None:
-    tokens = tuple(a_token(f"t{number}", permissions=("read",)) for number in range(400))
+    tokens = tuple(a_token(f"t{number}", permissions=("base_user_read",)) for number in range(400))
     store = Store()
     published: list[Any] = []
     store.replace([a_ledger(*tokens)])

@@ -6,11 +6,13 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.builders import DAY, NOW, a_failure, a_key, a_state, a_token, a_user
 
 from exporter.model.event import Change, Event, events
+from exporter.model.permission import granted
 from exporter.model.state import UserState
 from exporter.model.token import NEVER, CredentialKind, Token
 
@@ -31,11 +33,15 @@ def one(before: Token, after: Token) -> Event:
 
 
 def test_created_and_deleted() -> None:
-    deleted, created = between((a_token("1", permissions=("a",)),), (a_token("2", name="x", expires_in=NEVER),))
-    assert deleted == Event(
-        LATER, "acme", "u1", "li.wei", Change.DELETED, "1", "ci", removed=("a",), old_expiry=NOW + 5 * DAY
+    deleted, created = between(
+        (a_token("1", permissions=("base_user_read",)),), (a_token("2", name="x", expires_in=NEVER),)
     )
-    assert created == Event(LATER, "acme", "u1", "li.wei", Change.CREATED, "2", "x", added=("read",), new_expiry=NEVER)
+    assert deleted == Event(
+        LATER, "acme", "u1", "li.wei", Change.DELETED, "1", "ci", removed=("base_user_read",), old_expiry=NOW + 5 * DAY
+    )
+    assert created == Event(
+        LATER, "acme", "u1", "li.wei", Change.CREATED, "2", "x", added=("base_user_read",), new_expiry=NEVER
+    )
 
 
 def test_a_later_expiry_is_a_renewal_and_an_earlier_one_a_shortening() -> None:
@@ -57,11 +63,65 @@ def test_an_unreadable_expiry_is_not_a_change() -> None:
 
 
 def test_permissions_are_widened_narrowed_or_both() -> None:
-    few, more, others = (a_token(permissions=names) for names in (("a",), ("a", "b", "c"), ("a", "d")))
+    few, more, others = (
+        a_token(permissions=names)
+        for names in (
+            ("base_user_read",),
+            ("base_user_read", "lingma_chat_read", "lingma_kbFile_read"),
+            ("base_user_read", "lingma_feedback_read"),
+        )
+    )
     widened, narrowed, changed = one(few, more), one(more, few), one(more, others)
-    assert (widened.change, widened.added, widened.removed) == (Change.PERMISSIONS_WIDENED, ("b", "c"), ())
-    assert (narrowed.change, narrowed.added, narrowed.removed) == (Change.PERMISSIONS_NARROWED, (), ("b", "c"))
-    assert (changed.change, changed.added, changed.removed) == (Change.PERMISSIONS_CHANGED, ("d",), ("b", "c"))
+    assert (widened.change, widened.added, widened.removed) == (
+        Change.PERMISSIONS_WIDENED,
+        ("lingma_chat_read", "lingma_kbFile_read"),
+        (),
+    )
+    assert (narrowed.change, narrowed.added, narrowed.removed) == (
+        Change.PERMISSIONS_NARROWED,
+        (),
+        ("lingma_chat_read", "lingma_kbFile_read"),
+    )
+    assert (changed.change, changed.added, changed.removed) == (
+        Change.PERMISSIONS_CHANGED,
+        ("lingma_feedback_read",),
+        ("lingma_chat_read", "lingma_kbFile_read"),
+    )
+
+
+READ, READ_WRITE = "base_user_read", "base_user_read_write"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "change", "added", "removed"),
+    [
+        ((), (READ,), "permissions_widened", (READ,), ()),
+        ((READ,), (READ_WRITE,), "permissions_widened", (READ_WRITE,), ()),
+        ((READ,), (READ, READ_WRITE), "permissions_widened", (READ_WRITE,), ()),
+        ((READ_WRITE,), (READ,), "permissions_narrowed", (), (READ_WRITE,)),
+        ((READ, READ_WRITE), (READ,), "permissions_narrowed", (), (READ_WRITE,)),
+        ((), (READ_WRITE,), "permissions_widened", (READ, READ_WRITE), ()),
+        ((READ_WRITE,), (), "permissions_narrowed", (), (READ, READ_WRITE)),
+        ((READ, "base_license_read"), (READ_WRITE,), "permissions_changed", (READ_WRITE,), ("base_license_read",)),
+    ],
+)
+def test_read_write_is_more_than_read(
+    before: tuple[str, ...], after: tuple[str, ...], change: str, added: tuple[str, ...], removed: tuple[str, ...]
+) -> None:
+    event = one(a_token(permissions=before), a_token(permissions=after))
+    assert (event.change, event.added, event.removed) == (change, added, removed)
+
+
+def test_naming_the_included_level_or_not_is_no_change() -> None:
+    both, higher = a_token(permissions=(READ, READ_WRITE)), a_token(permissions=(READ_WRITE,))
+    assert between((both,), (higher,)) == ()
+    assert between((higher,), (both,)) == ()
+
+
+def test_a_token_gains_and_loses_included_permissions_when_it_is_created_and_deleted() -> None:
+    token = a_token(permissions=(READ_WRITE,))
+    ((created,), (deleted,)) = between((), (token,)), between((token,), ())
+    assert (created.added, deleted.removed) == ((READ, READ_WRITE), (READ, READ_WRITE))
 
 
 def test_a_new_name() -> None:
@@ -125,7 +185,7 @@ TOKENS = st.lists(
         Token,
         st.sampled_from(["1", "2", "3", "pt-**"]),
         st.sampled_from(["ci", "bot"]),
-        st.sampled_from([(), ("a",), ("b",), ("a", "b")]),
+        st.sampled_from([(), (READ,), (READ_WRITE,), (READ, READ_WRITE), ("base_license_read",)]),
         st.just(None),
         st.none() | st.just(NEVER) | st.integers(0, 3).map(lambda days: NOW + days * DAY),
     ),
@@ -147,19 +207,19 @@ def test_events_between_random_states_add_up(before: tuple[Token, ...], after: t
     if max([*was.values(), *now.values(), 1]) == 1:
         for token in after:
             old = next((one for one in before if one.token_id == token.token_id), None)
-            permissions = set() if old is None else set(old.permissions)
+            permissions = set() if old is None else {*granted(old.permissions)}
             for event in found:
                 if event.token_id == token.token_id:
                     permissions = (permissions - set(event.removed)) | set(event.added)
-            assert permissions == set(token.permissions)
+            assert permissions == {*granted(token.permissions)}
 
 
 def test_unreadable_permissions_are_not_a_change() -> None:
-    good = a_token(permissions=("admin", "read"))
+    good = a_token(permissions=("base_orgmember_read_write", "base_user_read"))
     known = a_state(good)
     unread = known.succeeded((replace(good, permissions=(), permissions_read=False),), LATER)
     # what was known holds on, and so do the policies about it
-    assert unread.tokens[0].permissions == ("admin", "read")
+    assert unread.tokens[0].permissions == ("base_orgmember_read_write", "base_user_read")
     assert events("acme", known, unread) == ()
     assert events("acme", unread, unread.succeeded((good,), LATER)) == ()
     first = a_state(replace(good, permissions=(), permissions_read=False))
@@ -209,11 +269,11 @@ def test_the_values_of_the_label_event_and_their_meanings() -> None:
 
 
 def test_the_details_of_each_change() -> None:
-    few, others = a_token(permissions=("a",)), a_token(permissions=("b",))
-    assert one(few, others).details() == {"added": ["b"], "removed": ["a"]}
+    few, others = a_token(permissions=("base_user_read",)), a_token(permissions=("lingma_chat_read",))
+    assert one(few, others).details() == {"added": ["lingma_chat_read"], "removed": ["base_user_read"]}
     assert one(a_token(name="old"), a_token(name="new")).details() == {"old_name": "old"}
     (deleted,) = between((few,), ())
-    assert deleted.details() == {"removed": ["a"], "old_expiry": "2026-06-06T00:00:00Z"}
+    assert deleted.details() == {"removed": ["base_user_read"], "old_expiry": "2026-06-06T00:00:00Z"}
     (created,) = between((), (a_token(expires_in=None, permissions=()),))
     assert created.details() == {}
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import pytest
@@ -13,8 +12,6 @@ from exporter.model.token import (
     Token,
     TokenState,
     most_relevant,
-    permission_expiry,
-    permission_tokens,
     state_counts,
     token_series,
 )
@@ -26,43 +23,6 @@ def test_state_by_expiry() -> None:
     assert a_token(expires_in=-1).state(NOW) is TokenState.EXPIRED
     assert a_token(expires_in=NEVER).state(NOW) is TokenState.NEVER_EXPIRES
     assert a_token(expires_in=None).state(NOW) is TokenState.UNKNOWN
-
-
-def test_a_permission_expires_with_the_first_unexpired_token() -> None:
-    tokens = (a_token("1", expires_in=50 * DAY), a_token("2", expires_in=5 * DAY), a_token("3", expires_in=-DAY))
-    assert permission_expiry(tokens, NOW) == {"read": NOW + 5 * DAY}
-
-
-def test_an_expired_permission_shows_the_latest_expiry() -> None:
-    tokens = (a_token("1", expires_in=-9 * DAY), a_token("2", expires_in=-2 * DAY))
-    assert permission_expiry(tokens, NOW) == {"read": NOW - 2 * DAY}
-
-
-def test_a_permission_granted_only_by_tokens_that_never_expire_never_expires() -> None:
-    tokens = (a_token("1", expires_in=NEVER), a_token("2", expires_in=-DAY), a_token("3", expires_in=None))
-    assert permission_expiry(tokens, NOW) == {"read": math.inf}
-
-
-def test_a_token_that_never_expires_does_not_hide_one_that_expires() -> None:
-    assert permission_expiry((a_token("1", expires_in=NEVER), a_token("2", expires_in=HOUR)), NOW) == {
-        "read": NOW + HOUR
-    }
-
-
-def test_a_token_with_unreadable_expiry_counts_but_has_no_expiry() -> None:
-    tokens = (a_token(expires_in=None),)
-    assert permission_expiry(tokens, NOW) == {}
-    assert permission_tokens(tokens, NOW) == {"read": 1}
-
-
-def test_expired_tokens_do_not_count_for_permissions() -> None:
-    tokens = (
-        a_token("1", expires_in=-DAY, permissions=("old",)),
-        a_token("2", permissions=("old", "new")),
-        a_token("3", expires_in=NEVER, permissions=("new",)),
-        a_token("4", expires_in=-DAY, permissions=("gone",)),
-    )
-    assert permission_tokens(tokens, NOW) == {"old": 1, "new": 2, "gone": 0}
 
 
 def test_every_state_has_a_count() -> None:
@@ -80,21 +40,13 @@ some_tokens = st.lists(
         Token,
         token_id=st.sampled_from("abc"),
         name=st.sampled_from("xy"),
-        permissions=st.sets(st.sampled_from("rw")).map(lambda names: tuple(sorted(names))),
+        permissions=st.sets(st.sampled_from(("base_user_read", "lingma_chat_read"))).map(
+            lambda names: tuple(sorted(names))
+        ),
         expires_at=expiries,
     ),
     max_size=6,
 ).map(tuple)
-
-
-@given(some_tokens)
-def test_permission_expiry_agrees_with_its_definition(tokens: tuple[Token, ...]) -> None:
-    found = permission_expiry(tokens, NOW)
-    assert found.keys() == {name for token in tokens if token.expires_at is not None for name in token.permissions}
-    for permission, value in found.items():
-        granting = [t.expires_at for t in tokens if permission in t.permissions and t.expires_at is not None]
-        alive = [expiry for expiry in granting if expiry > NOW]
-        assert value == (min(alive) if alive else max(granting))
 
 
 @given(some_tokens)
@@ -129,12 +81,6 @@ def test_the_choice_among_tokens_with_the_same_labels_does_not_depend_on_their_o
     older = replace(late, created_at=NOW - 9 * DAY)
     for pair, stands in (((never, unread), never), ((late, never), late), ((late, older), older)):
         assert token_series(pair) == token_series(pair[::-1]) == (stands,)
-
-
-def test_a_token_with_unreadable_expiry_does_not_hide_the_permissions_of_others() -> None:
-    unread, good = a_token("1", expires_in=None), a_token("2", expires_in=DAY, permissions=("read", "write"))
-    for tokens in ((unread, good), (good, unread)):
-        assert permission_expiry(tokens, NOW) == {"read": NOW + DAY, "write": NOW + DAY}
 
 
 @pytest.mark.parametrize(

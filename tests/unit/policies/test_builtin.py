@@ -31,14 +31,31 @@ def living(seconds: float) -> Token:
     return a_token(expires_in=seconds - DAY, age=DAY)
 
 
+@pytest.mark.parametrize(
+    ("listed", "forbidden"),
+    [
+        # pattern: base_user_read, base_.*_write, base_user_read(_write)?
+        ((), [False, False, False]),
+        (("base_user_read",), [True, False, True]),
+        (("base_user_read_write",), [False, True, True]),
+        (("base_user_read", "base_user_read_write"), [True, True, True]),
+    ],
+)
+def test_forbidden_permissions_are_matched_as_listed(listed: tuple[str, ...], forbidden: list[bool]) -> None:
+    token = a_token(permissions=listed)
+    patterns = ("base_user_read", "base_.*_write", "base_user_read(_write)?")
+    rules = [policies(forbidden_permissions={"permissions": (pattern,)}) for pattern in patterns]
+    assert [bool(broken(one, token)) for one in rules] == forbidden
+
+
 # For each policy a token that breaks it and one that just does not.
 PAIRS: list[tuple[dict[str, Any], Token, Token]] = [
     ({"max_lifetime": {"limit": "90d"}}, living(90 * DAY + 1), living(90 * DAY)),
     ({"never_expires": "forbid"}, a_token(expires_in=NEVER), a_token(expires_in=9e9)),
     (
-        {"forbidden_permissions": {"permissions": ("base_.*", "admin")}},
-        a_token(permissions=("a", "base_user_write")),
-        a_token(permissions=("a", "not_base_user_write", "admins")),
+        {"forbidden_permissions": {"permissions": ("base_.*", "lingma_chat_read", "chat_read_write")}},
+        a_token(permissions=("lingma_kbFile_read", "base_user_read_write")),
+        a_token(permissions=("lingma_kbFile_read", "lingma_chat_read_write")),
     ),
     ({"max_age": {"limit": "1y"}}, a_token(age=365 * DAY), a_token(age=365 * DAY - 1)),
     ({"name_pattern": {"pattern": "(ci|bot)-.+"}}, a_token(name="ci-"), a_token(name="ci-1")),

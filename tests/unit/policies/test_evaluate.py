@@ -50,7 +50,9 @@ def test_policies_apply_to_unexpired_tokens_except_expired_not_removed() -> None
 
 def test_severities_are_those_of_the_configuration() -> None:
     rules = policies(
-        never_expires={"severity": "info"}, forbidden_permissions={"permissions": ("read",)}, max_age={"limit": "1s"}
+        never_expires={"severity": "info"},
+        forbidden_permissions={"permissions": ("base_user_read",)},
+        max_age={"limit": "1s"},
     )
     found = violations(LI, (a_token(expires_in=NEVER),), rules, NOW)
     assert [(one.policy, one.severity, one.since) for one in found] == [
@@ -86,7 +88,7 @@ TOKENS = st.builds(
         expires if expires in {None, NEVER} else NOW + expires,
     ),
     st.integers(min_value=0, max_value=3),
-    st.sampled_from([(), ("read",), ("read", "write")]),
+    st.sampled_from([(), ("base_user_read",), ("base_user_read", "lingma_chat_read")]),
     st.none() | SECONDS,
     st.none() | st.just(NEVER) | SECONDS,
 )
@@ -110,7 +112,7 @@ RULES = st.fixed_dictionaries(
     {
         "max_lifetime": optional(limit=LENGTH),
         "never_expires": optional(),
-        "forbidden_permissions": optional(permissions=st.just(("w.*",))),
+        "forbidden_permissions": optional(permissions=st.just(("lingma.*",))),
         "max_tokens_per_user": optional(limit=st.integers(min_value=0, max_value=3)),
         "max_age": optional(limit=LENGTH),
         "name_pattern": optional(pattern=st.just("t[01]")),

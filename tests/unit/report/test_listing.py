@@ -106,7 +106,7 @@ def test_json() -> None:
         "expires_at": "2026-06-01T02:00:00Z",
         "expires_in_seconds": 7200,
         "created_at": "2026-05-31T00:00:00Z",
-        "permissions": ["read"],
+        "permissions": ["base_user_read"],
         "description": "",
         "kind": "token",
         "last_used_at": None,

@@ -105,7 +105,11 @@ def test_json_is_complete() -> None:
         "description": None,
     }
     assert sum(data["expiring_by_week"]) + data["expiring_later"] == 4
-    assert data["most_powerful"][0]["permissions"] == ["admin", "read", "write"]
+    assert data["most_powerful"][0]["permissions"] == [
+        "base_orgmember_read_write",
+        "base_user_read",
+        "lingma_chat_read",
+    ]
     assert data["users_with_most_tokens"][1] == {
         "organization": "acme",
         "user_id": "2",

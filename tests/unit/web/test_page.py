@@ -29,6 +29,17 @@ def test_only_the_next_ten_tokens_to_expire_are_listed() -> None:
     assert "expires in 1d" in page
 
 
+def test_each_of_these_tokens_shows_which_permissions_are_lost_with_it() -> None:
+    ledger = Ledger("acme", [User("1", "li.wei")])
+    soon = a_token("pt-soon", expires_in=2 * DAY, permissions=("base_user_read",))
+    late = a_token("pt-late", expires_in=300 * DAY, permissions=("base_user_read_write",))
+    ledger.succeeded("1", (soon, late), NOW)
+    # NOW is 2026-06-01, and 300 days later it is 2027-03-28.
+    stays = "base_user_read: stays until 2027-03-28T00:00:00Z through other tokens"
+    lost = "base_user_read, base_user_read_write: lost at 2027-03-28T00:00:00Z"
+    assert [f"{words}</td></tr>" in a_page(ledger) for words in (stays, lost)] == [True, True]
+
+
 def test_failing_users_are_listed_with_their_reason_and_names_are_escaped() -> None:
     ledger = Ledger("acme", [User("1", "<b>li</b>")])
     ledger.failed("1", a_failure(), NOW - 2 * HOUR)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from exporter.model.snapshot import View
 
 USERS = [User(str(number), f"user{number}") for number in range(100)]
-BAD = Token("pt-bad", "\ud83d", ("read",), 1.0, NOW + 1)
+BAD = Token("pt-bad", "\ud83d", ("base_user_read",), 1.0, NOW + 1)
 
 
 class Scene:

@@ -1,24 +1,28 @@
-"""The simulated platform's directory: users, members, organizations, departments and the caller, with their pages."""
+"""The simulated platform's lists: users, members, organizations, departments and SSH keys; and the caller."""
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from exporter.platform.yunxiao.simulator.enterprise import DEPARTMENTS, ORGANIZATIONS, PersonRecord
+from exporter.platform.yunxiao.simulator.envelopes import REQUEST_ID
+from exporter.platform.yunxiao.simulator.pages import Request, page_of
+from exporter.platform.yunxiao.simulator.records import DEPARTMENTS, ORGANIZATIONS, PersonRecord
+from exporter.platform.yunxiao.simulator.wire import key_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from exporter.platform.yunxiao.simulator.enterprise import Enterprise
-    from exporter.platform.yunxiao.simulator.faults import Quirks
+    from exporter.platform.yunxiao.simulator.quirks import Quirks
 
 CALLER_ID = "00000000-0000-0000-0000-00000000ad01"
 """The administrator whose token requests carry. Not on the lists, so that these have only the users of a test."""
 _CALLER = PersonRecord(CALLER_ID, "管理员", "admin", "admin@example.com", ("dept-4",))
-_MOST_PER_PAGE = 100
-_NOT_FOUND = 404
+_KEYS_PER_PAGE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +33,28 @@ class Answer:
         status: the HTTP status; only an answer with 200 has a body here.
         body: the JSON.
         headers: the headers about pages.
+        code: the error code, if it is not the usual one of the status.
     """
 
     status: int
     body: Any = None
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    """A list: what is on it, and how an entry is written. Only the entries of one page are written.
+
+    Attributes:
+        of_people: whether people come and go on it.
+        per_page: entries of a page if a request does not say.
+    """
+
+    records: Sequence[Any]
+    entry: Callable[[Any], dict[str, Any]]
+    of_people: bool = False
+    per_page: int = 100
 
 
 def answer(enterprise: Enterprise, quirks: Quirks, path: str, query: Mapping[str, str]) -> Answer:
@@ -47,89 +68,114 @@ def answer(enterprise: Enterprise, quirks: Quirks, path: str, query: Mapping[str
     """
     if path in {"/platform/user", "/platform/users:me"}:
         if quirks.older_caller and path == "/platform/user":
-            return Answer(_NOT_FOUND)
-        return Answer(200, _user(_CALLER))
-    entries = _entries(enterprise, [unquote(part) for part in path.strip("/").split("/")], query)
-    if entries is None:
-        return Answer(_NOT_FOUND)
-    return _page([] if quirks.nobody else entries, quirks, query)
+            return Answer(404)
+        return Answer(200, wrapped(_user(_CALLER, quirks), quirks))
+    found = _find(enterprise, quirks, [unquote(part) for part in path.strip("/").split("/")], query)
+    if isinstance(found, Answer):
+        return found
+    request = Request(path, query, found.per_page)
+    page = page_of([] if quirks.nobody else found.records, request, quirks)
+    if found.of_people and request.page == quirks.shifting:
+        _shift(enterprise)
+    if page.status != HTTPStatus.OK:
+        return Answer(page.status)
+    return Answer(200, wrapped([found.entry(one) for one in page.entries], quirks), page.headers or {})
 
 
-def _entries(enterprise: Enterprise, parts: list[str], query: Mapping[str, str]) -> list[dict[str, Any]] | None:
+def wrapped(body: Any, quirks: Quirks) -> Any:
+    """The body of an answer in the envelope that the quirks say."""
+    match quirks.envelope:
+        case "data":
+            return {"data": body}
+        case "result":
+            return {"result": body, "success": True}
+        case "result_with_code":
+            return {"requestId": REQUEST_ID, "errorCode": "Openapi.RequestError", "success": True, "result": body}
+        case _:
+            return body
+
+
+def _find(enterprise: Enterprise, quirks: Quirks, parts: list[str], query: Mapping[str, str]) -> _List | Answer:
     match parts:
         case ["platform", "users"]:
-            status = query.get("status")
-            return [_user(one) for one in enterprise.people() if status in {None, one.status}]
+            return _List(enterprise.people(query.get("status")), lambda one: _user(one, quirks), of_people=True)
         case ["platform", "organizations"]:
-            return [{"id": one, "name": name} for one, name in ORGANIZATIONS.items()]
+            return _List(list(ORGANIZATIONS), lambda one: {"id": one, "name": ORGANIZATIONS[one]})
         case ["platform", "members"]:
-            one = query.get("organizationId", next(iter(ORGANIZATIONS)))
-            return _members(enterprise, one)
-        case ["platform", "organizations", one, "members"]:
-            return _members(enterprise, one)
+            return _members(enterprise, quirks, query.get("organizationId", next(iter(ORGANIZATIONS))))
+        case ["platform", "organizations", organization, "members"]:
+            return _members(enterprise, quirks, organization)
         case ["platform", "departments"] | ["platform", "organizations", _, "departments"]:
             return _departments(query.get("parentId", ""))
+        case ["codeup", "organizations", organization, "users", user_id, "keys"]:
+            return _keys(enterprise, quirks, organization, user_id)
         case _:
-            return None
+            return Answer(404)
 
 
-def _members(enterprise: Enterprise, organization_id: str) -> list[dict[str, Any]] | None:
-    return (
-        None if organization_id not in ORGANIZATIONS else [_member(one) for one in enterprise.members(organization_id)]
+def _members(enterprise: Enterprise, quirks: Quirks, organization: str) -> _List | Answer:
+    if organization not in ORGANIZATIONS:
+        return Answer(404)
+    return _List(enterprise.members(organization), lambda one: _member(one, quirks), of_people=True)
+
+
+def _departments(parent: str) -> _List | Answer:
+    if parent and parent not in DEPARTMENTS:
+        return Answer(404)
+    above = {upper for _, upper in DEPARTMENTS.values()}
+    children = [one for one, (_, upper) in DEPARTMENTS.items() if upper == parent]
+    return _List(
+        children,
+        lambda one: {"id": one, "name": DEPARTMENTS[one][0], "parentId": parent or None, "hasSub": one in above},
     )
 
 
-def _departments(parent: str) -> list[dict[str, Any]] | None:
-    if parent and parent not in DEPARTMENTS:
-        return None
-    above = {upper for _, upper in DEPARTMENTS.values()}
-    return [
-        {"id": one, "name": name, "parentId": upper or None, "hasSub": one in above}
-        for one, (name, upper) in DEPARTMENTS.items()
-        if upper == parent
-    ]
+def _keys(enterprise: Enterprise, quirks: Quirks, organization: str, user_id: str) -> _List | Answer:
+    match quirks.ssh_keys:
+        case "403":
+            return Answer(403)
+        case "unsupported":
+            return Answer(400, code="UnsupportedInCurrentEnv")
+        case "404":
+            return Answer(404)
+    if organization not in ORGANIZATIONS or not enterprise.knows(user_id):
+        return Answer(404)
+    records = enterprise.keys(user_id) if quirks.ssh_keys == "on" else ()
+    return _List(records, lambda one: key_entry(one, quirks), per_page=_KEYS_PER_PAGE)
 
 
-def _user(person: PersonRecord) -> dict[str, Any]:
+def _shift(enterprise: Enterprise) -> None:
+    """Let the first person leave, or join again if nobody else is left out."""
+    first = enterprise.users()[:1]
+    for user in first:
+        if enterprise.is_listed(user.user_id):
+            enterprise.leave(user.user_id)
+        else:
+            enterprise.join(user.user_id)
+
+
+def _user(person: PersonRecord, quirks: Quirks) -> dict[str, Any]:
     return {
         "id": person.user_id,
-        "name": person.name,
-        "username": person.username,
+        "name": None if quirks.null_names else person.name,
+        "username": None if quirks.null_names else person.username,
         "email": person.email,
         "status": person.status,
         "sysDeptIds": list(person.departments),
     }
 
 
-def _member(person: PersonRecord) -> dict[str, Any]:
+def _member(person: PersonRecord, quirks: Quirks) -> dict[str, Any]:
+    status = person.status.upper()
+    if quirks.member_status == "undeleted":
+        status = status if status == "DELETED" else "UNDELETED"
+    elif quirks.member_status == "normal_using" and status == "ENABLED":
+        status = "NORMAL_USING" if zlib.crc32(person.user_id.encode()) % 4 else "UNVISITED"
     return {
         "id": f"member-{person.user_id}",
         "userId": person.user_id,
-        "name": person.name,
+        "name": None if quirks.null_names else person.name,
         "email": person.email,
-        "status": person.status.upper(),
+        "status": status,
         "deptIds": list(person.departments),
     }
-
-
-def _page(entries: list[dict[str, Any]], quirks: Quirks, query: Mapping[str, str]) -> Answer:
-    size = min(_MOST_PER_PAGE, _positive(query.get("perPage"), _MOST_PER_PAGE))
-    asked = _positive(query.get("page"), 1)
-    page = 1 if quirks.ignored_page else asked
-    if page == quirks.failing_page:
-        return Answer(500)
-    pages = -(-len(entries) // size)
-    shown = [] if page == quirks.empty_page else entries[(page - 1) * size : page * size]
-    headers = {
-        "x-page": str(asked),
-        "x-per-page": str(size),
-        "x-prev-page": str(asked - 1) if asked > 1 else "",
-        "x-next-page": "1" if quirks.wrong_next_page else (str(asked + 1) if asked < pages else ""),
-        "x-total": str(len(entries)),
-        "x-total-pages": str(pages),
-    }
-    return Answer(200, shown, {} if quirks.no_page_headers else headers)
-
-
-def _positive(text: str | None, otherwise: int) -> int:
-    return int(text) if text and text.isdecimal() and int(text) else otherwise

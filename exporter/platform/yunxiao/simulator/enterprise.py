@@ -2,111 +2,26 @@
 
 from __future__ import annotations
 
-import random
 import threading
-import uuid
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from exporter.model.user import User
+from exporter.platform.yunxiao.simulator.made_up import (
+    made_up_keys,
+    made_up_person,
+    made_up_tokens,
+    made_up_user,
+)
+from exporter.platform.yunxiao.simulator.records import DEPARTMENTS, ORGANIZATIONS, KeyRecord, PersonRecord, TokenRecord
+from exporter.platform.yunxiao.simulator.wire import iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-MINUTE = 60.0
-HOUR = 3600.0
-DAY = 86400.0
-
-_FAMILY = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"
-_GIVEN = (
-    "伟",
-    "芳",
-    "娜",
-    "秀英",
-    "敏",
-    "静",
-    "丽",
-    "强",
-    "磊",
-    "军",
-    "洋",
-    "勇",
-    "艳",
-    "杰",
-    "涛",
-    "明",
-    "超",
-    "浩然",
-)
-_LATIN = ("li.wei", "wang.fang", "zhang.min", "chen.jie", "yang.tao", "zhao.lei", "sun.yan", "ma.chao", "lin.jing")
-_PURPOSES = ("ci", "deploy", "laptop", "backup-job", "流水线", "release-bot", "sonar", "ide", "migration", "nightly")
-_PERMISSIONS = (
-    "base_user_read",
-    "base_organization_read",
-    "codeup_repository_read",
-    "codeup_repository_write",
-    "flow_pipeline_read",
-    "flow_pipeline_run",
-    "packages_artifact_read",
-    "packages_artifact_write",
-    "projex_project_read",
-    "projex_project_write",
-    "testhub_case_read",
-    "appstack_app_deploy",
-)
-_NAMESPACE = uuid.UUID("6f1b2f5e-7c1d-5a55-9c0b-0d6d5f6f9e11")
-
-
-@dataclass(frozen=True, slots=True)
-class TokenRecord:
-    """A token as the platform keeps it.
-
-    Attributes:
-        token_id: the public part.
-        name: given by the owner.
-        permissions: what it grants.
-        created_at: epoch seconds.
-        expires_at: epoch seconds; None for never.
-    """
-
-    token_id: str
-    name: str
-    permissions: tuple[str, ...]
-    created_at: float
-    expires_at: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class PersonRecord:
-    """A person as the platform keeps them.
-
-    Attributes:
-        departments: ids of the departments that the person is in.
-        status: `enabled`, `disabled` or `deleted`.
-    """
-
-    user_id: str
-    name: str
-    username: str
-    email: str
-    departments: tuple[str, ...]
-    status: str = "enabled"
-
-
-ORGANIZATIONS = {"org-1": "研发中心", "org-2": "Operations"}
-"""The made-up organizations: every second person is a member of the second one too."""
-DEPARTMENTS = {
-    "dept-1": ("研发部", ""),
-    "dept-2": ("平台组", "dept-1"),
-    "dept-3": ("移动端", "dept-1"),
-    "dept-4": ("Operations", ""),
-}
-"""The made-up departments by id: their names, and the ids of those above them."""
-
 
 class Enterprise:
-    """Users and their tokens.
+    """Users, their tokens and their SSH keys.
 
     Args:
         size: how many users to make up.
@@ -125,54 +40,65 @@ class Enterprise:
     ) -> None:
         self._seed = seed
         self._base = base
-        self._index = {_user_id(seed, number): number for number in range(size)}
-        self._made_up = [User(user_id, _name(seed, number)) for user_id, number in self._index.items()]
-        # Guards the fields below: tests change them while requests read them.
+        self._made_up = [made_up_user(seed, number) for number in range(size)]
+        self._index = {user.user_id: number for number, user in enumerate(self._made_up)}
+        # Guards the fields below: tests and a lively enterprise change them while requests read them.
         self._lock = threading.Lock()
         self._left: set[str] = set()
         self._people: dict[str, PersonRecord] = {}
-        self._set = {user_id: tuple(records) for user_id, records in (tokens or {}).items()}
+        self._tokens = {user_id: tuple(records) for user_id, records in (tokens or {}).items()}
+        self._keys: dict[str, tuple[KeyRecord, ...]] = {}
+        # Lists of people by what was asked for: with 100,000 people, a list costs more than the page that is asked for.
+        self._lists: dict[tuple[str, str | None], tuple[PersonRecord, ...]] = {}
 
     def users(self) -> list[User]:
-        """All users, in a fixed order."""
-        return self._made_up + [User(user_id, user_id) for user_id in list(self._set) if user_id not in self._index]
+        """All users, in a fixed order, those who left included."""
+        return self._made_up + [User(user_id, user_id) for user_id in list(self._tokens) if user_id not in self._index]
 
-    def people(self) -> list[PersonRecord]:
-        """All people in the directory of the platform, in a fixed order."""
-        users = self.users()
+    def people(self, status: str | None = None) -> tuple[PersonRecord, ...]:
+        """All people in the directory of the platform with a status, or with any, in a fixed order."""
         with self._lock:
-            for number, user in enumerate(users):
-                if user.user_id not in self._people:
-                    self._people[user.user_id] = _person(self._seed, number, user)
-            return [self._people[user.user_id] for user in users if user.user_id not in self._left]
+            return self._listed("", status)
 
-    def members(self, organization_id: str) -> list[PersonRecord]:
+    def members(self, organization_id: str) -> tuple[PersonRecord, ...]:
         """The members of an organization; none if it is unknown."""
-        first, second = ORGANIZATIONS
-        people = self.people()
-        return {first: people, second: people[::2]}.get(organization_id, [])
+        with self._lock:
+            return self._listed(organization_id, None) if organization_id in ORGANIZATIONS else ()
 
     def leave(self, user_id: str) -> None:
         """Remove a person from the directory; the tokens stay."""
         with self._lock:
             self._left.add(user_id)
+            self._lists.clear()
+
+    def join(self, user_id: str) -> None:
+        """Put a person who left back into the directory, at the same place."""
+        with self._lock:
+            self._left.discard(user_id)
+            self._lists.clear()
+
+    def is_listed(self, user_id: str) -> bool:
+        """Whether a user is in the directory."""
+        return self.knows(user_id) and user_id not in self._left
 
     def knows(self, user_id: str) -> bool:
-        """Whether there is such a user."""
-        return user_id in self._index or user_id in self._set
+        """Whether there is such a user, one who left included."""
+        return user_id in self._index or user_id in self._tokens
 
     def tokens(self, user_id: str) -> tuple[TokenRecord, ...]:
         """The tokens of a user; () for an unknown one."""
         with self._lock:
-            if (records := self._set.get(user_id)) is not None:
+            if (records := self._tokens.get(user_id)) is not None:
                 return records
         number = self._index.get(user_id)
-        return () if number is None else _tokens(self._seed, number, self._base)
+        return () if number is None else made_up_tokens(self._seed, number, self._base)
 
     def set_tokens(self, user_id: str, records: Iterable[TokenRecord]) -> None:
-        """Replace the tokens of a user."""
+        """Replace the tokens of a user; adds the user if there is none with this id."""
         with self._lock:
-            self._set[user_id] = tuple(records)
+            if not self.knows(user_id):
+                self._lists.clear()
+            self._tokens[user_id] = tuple(records)
 
     def renew(self, user_id: str, token_id: str, expires_at: float | None) -> None:
         """Change the expiry of one token of a user."""
@@ -185,67 +111,38 @@ class Enterprise:
         """Delete one token of a user."""
         self.set_tokens(user_id, [one for one in self.tokens(user_id) if one.token_id != token_id])
 
+    def keys(self, user_id: str) -> tuple[KeyRecord, ...]:
+        """The SSH keys of a user; () for an unknown one, and for users that tests add."""
+        with self._lock:
+            if (records := self._keys.get(user_id)) is not None:
+                return records
+        number = self._index.get(user_id)
+        return () if number is None else made_up_keys(self._seed, number, self._base)
 
-def _random(seed: int, number: int, what: str) -> random.Random:
-    return random.Random(f"{seed}/{number}/{what}")  # noqa: S311 - made-up people, nothing to guess
+    def set_keys(self, user_id: str, records: Iterable[KeyRecord]) -> None:
+        """Replace the SSH keys of a user."""
+        with self._lock:
+            self._keys[user_id] = tuple(records)
 
+    def _listed(self, organization_id: str, status: str | None) -> tuple[PersonRecord, ...]:
+        """A list of people; "" for the whole enterprise. Requires the lock."""
+        if (known := self._lists.get((organization_id, status))) is not None:
+            return known
+        people: tuple[PersonRecord, ...]
+        if status is not None:
+            people = tuple(one for one in self._listed(organization_id, None) if one.status == status)
+        elif organization_id == list(ORGANIZATIONS)[1]:
+            people = self._listed("", None)[::2]
+        else:
+            everybody = [self._person(number, user) for number, user in enumerate(self.users())]
+            people = tuple(one for one in everybody if one.user_id not in self._left)
+        self._lists[organization_id, status] = people
+        return people
 
-def _user_id(seed: int, number: int) -> str:
-    return str(uuid.uuid5(_NAMESPACE, f"{seed}/{number}"))
-
-
-def _name(seed: int, number: int) -> str:
-    chance = _random(seed, number, "name")
-    if number % 3 == 0:
-        return chance.choice(_FAMILY) + chance.choice(_GIVEN)
-    return f"{chance.choice(_LATIN)}.{number}"
-
-
-def _person(seed: int, number: int, user: User) -> PersonRecord:
-    username = user.name if user.name.isascii() else f"user.{number}"
-    department = _random(seed, number, "department").choice(list(DEPARTMENTS))
-    return PersonRecord(user.user_id, user.name, username, f"{username}@example.com", (department,))
-
-
-def _tokens(seed: int, number: int, base: float) -> tuple[TokenRecord, ...]:
-    """Three tokens on average. The first users show one kind each, so that a small enterprise has them all."""
-    chance = _random(seed, number, "tokens")
-    kinds = ("minutes", "days", "expired", "never", "many", "months", "none")
-    if number < len(kinds):
-        chosen = [kinds[number]]
-    else:
-        chosen = chance.choices(kinds[:-1], weights=(1, 12, 14, 8, 5, 60), k=chance.choice((0, 1, 2, 3, 3, 4, 5, 6)))
-    return tuple(_token(chance, kind, base) for kind in chosen if kind != "none")
-
-
-def _token(chance: random.Random, kind: str, base: float) -> TokenRecord:
-    left: float | None
-    match kind:
-        case "minutes":
-            left = chance.uniform(5 * MINUTE, 55 * MINUTE)
-        case "days":
-            left = chance.uniform(1 * DAY, 14 * DAY)
-        case "expired":
-            left = -chance.uniform(1 * HOUR, 200 * DAY)
-        case "never":
-            left = None
-        case _:
-            left = chance.uniform(15 * DAY, 300 * DAY)
-    many = kind == "many"
-    granted = chance.sample(_PERMISSIONS, len(_PERMISSIONS) if many else chance.randint(1, 3))
-    lifetime = chance.choice((30, 90, 180, 365)) * DAY
-    end = base + (lifetime / 2 if left is None else left)
-    return TokenRecord(
-        token_id="pt-" + "".join(chance.choices("0123456789abcdefghijklmnopqrstuvwxyz", k=12)),
-        name=f"{chance.choice(_PURPOSES)}-{chance.randint(1, 9)}",
-        permissions=tuple(granted),
-        # whole seconds, as a person would read them; a created date never lies ahead of the base
-        created_at=float(int(min(end - lifetime, base - HOUR))),
-        expires_at=None if left is None else float(int(base + left)),
-    )
+    def _person(self, number: int, user: User) -> PersonRecord:
+        if (person := self._people.get(user.user_id)) is None:
+            person = self._people[user.user_id] = made_up_person(self._seed, number, user)
+        return person
 
 
-def iso(epoch: float) -> str:
-    """A date as the platform's documentation writes it: ``2023-03-22T12:44:50.048Z``."""
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=round(epoch * 1000))
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+__all__ = ["DEPARTMENTS", "ORGANIZATIONS", "Enterprise", "KeyRecord", "PersonRecord", "TokenRecord", "iso"]

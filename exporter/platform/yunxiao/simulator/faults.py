@@ -5,9 +5,13 @@ from __future__ import annotations
 import random
 import re
 import threading
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+
+from exporter.platform.yunxiao.simulator.envelopes import ENVELOPES
+from exporter.platform.yunxiao.simulator.quirks import Quirks
+
+_STATUS = re.compile(r"[1-5]\d\d", re.ASCII)
 
 
 class FaultKind(StrEnum):
@@ -23,6 +27,7 @@ class FaultKind(StrEnum):
     RESET = "reset"
     REDIRECT = "redirect"
     BODY = "body"
+    ENVELOPE = "envelope"
     ECHO = "echo"
 
 
@@ -32,8 +37,10 @@ class Fault:
 
     Attributes:
         kind: what happens.
-        argument: the status, the address to redirect to, or the body to send. `ECHO` needs none: it answers 403 with
-            the token of the request as error code and request id, as a faulty gateway does.
+        argument: the status, which an error code and a message may follow (``403:Forbidden:no permission``); the
+            address to redirect to; the body to send; or the name of an envelope, which a status other than 200 may
+            follow (``spring:401``). `ECHO` needs none: it answers 403 with the token of the request as error code and
+            request id, as a faulty gateway does.
     """
 
     kind: FaultKind
@@ -41,59 +48,27 @@ class Fault:
 
     @classmethod
     def parse(cls, text: str) -> Fault:
-        """Read ``kind`` or ``kind:argument``, such as ``status:500``.
+        """Read ``kind`` or ``kind:argument``, such as ``status:500``; ``500`` alone is a status.
 
         Raises:
-            ValueError: the kind is unknown.
+            ValueError: the kind, the status or the envelope is unknown.
         """
         kind, _, argument = text.partition(":")
-        if re.fullmatch(r"[1-5]\d\d", kind):
-            return cls(FaultKind.STATUS, kind)
+        if _STATUS.fullmatch(kind):
+            kind, argument = FaultKind.STATUS, text
         try:
-            return cls(FaultKind(kind), argument)
+            fault = cls(FaultKind(kind), argument)
         except ValueError:
             known = ", ".join(FaultKind)
             raise ValueError(f"unknown fault {kind!r}; use a status such as 500, or one of {known}") from None
-
-
-@dataclass(frozen=True, slots=True)
-class Quirks:
-    """Oddities of the lists of the simulated platform, as seen on real ones.
-
-    Attributes:
-        wrong_next_page: `x-next-page` says 1 on every page.
-        no_page_headers: there are no headers about pages.
-        ignored_page: every page is page 1.
-        empty_page: the number of a page that comes empty.
-        failing_page: the number of a page that answers 500.
-        nobody: all lists are empty.
-        masked_ids: token ids come with `****` in their middle.
-        older_caller: only `/platform/users:me` returns the caller.
-    """
-
-    wrong_next_page: bool = False
-    no_page_headers: bool = False
-    ignored_page: bool = False
-    empty_page: int | None = None
-    failing_page: int | None = None
-    nobody: bool = False
-    masked_ids: bool = False
-    older_caller: bool = False
-
-    def with_one(self, text: str) -> Quirks:
-        """Add one, given as its name or, if it needs a page, as ``name=page``.
-
-        Raises:
-            ValueError: the quirk is unknown, or its page is missing or not a number.
-        """
-        name, _, page = text.partition("=")
-        known = {one.name: one.default is None for one in fields(self)}
-        if name not in known or known[name] != page.isdecimal():
-            raise ValueError(
-                f"unknown quirk {text!r}; use one of {', '.join(f'{k}=PAGE' if v else k for k, v in known.items())}"
-            )
-        change: dict[str, Any] = {name: int(page) if page else True}
-        return replace(self, **change)
+        first, _, second = argument.partition(":")
+        if fault.kind is FaultKind.STATUS and not _STATUS.fullmatch(first):
+            raise ValueError(f"{first!r} is not an HTTP status")
+        if fault.kind is FaultKind.ENVELOPE and first not in ENVELOPES:
+            raise ValueError(f"unknown envelope {first!r}; use one of {', '.join(ENVELOPES)}")
+        if fault.kind is FaultKind.ENVELOPE and second and not _STATUS.fullmatch(second):
+            raise ValueError(f"{second!r} is not an HTTP status")
+        return fault
 
 
 class Faults:
@@ -171,3 +146,6 @@ class Faults:
     @per_second.setter
     def per_second(self, limit: float | None) -> None:
         self._per_second = limit
+
+
+__all__ = ["Fault", "FaultKind", "Faults", "Quirks"]

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import secrets
 import socket
-import struct
 import threading
 import time
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import parse_qs, urlsplit
 
-from exporter.platform.yunxiao.simulator import directory
-from exporter.platform.yunxiao.simulator.enterprise import Enterprise, TokenRecord, iso
-from exporter.platform.yunxiao.simulator.faults import Fault, FaultKind, Faults
+from exporter.platform.yunxiao.simulator.faults import Faults
+from exporter.platform.yunxiao.simulator.handler import Handler
+from exporter.platform.yunxiao.simulator.records import TokenRecord
 from exporter.platform.yunxiao.simulator.tally import Tally
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterator
 
-_API = "/oapi/v1"
-_TOKENS_PATH = f"{_API}/platform/users/admin/personalAccessTokens"
-_LOGIN_PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Please sign in.</body></html>"
-_ERROR_CODES = {400: "BadRequest", 401: "InvalidTokenError", 403: "Forbidden", 404: "NotFound", 429: "TooManyRequests"}
-_LONGEST_SLOW_ANSWER = 600
+    from exporter.platform.yunxiao.simulator.enterprise import Enterprise
+    from exporter.platform.yunxiao.simulator.faults import Fault
+    from exporter.platform.yunxiao.simulator.lively import Lively
+
 _OWN_LIFETIME = 90 * 86400.0
 
 
@@ -41,6 +36,7 @@ class Simulator:
             unless `own_expires_at` is set to another time in epoch seconds, or None for never.
         tls: context for HTTPS; None for HTTP.
         hosts: `Host` headers to answer, others get 404 as from a shared gateway; None for any.
+        lively: changes the enterprise as time passes; None for an enterprise that only tests change.
     """
 
     def __init__(
@@ -51,8 +47,10 @@ class Simulator:
         token: str | None = None,
         tls: ssl.SSLContext | None = None,
         hosts: frozenset[str] | None = None,
+        lively: Lively | None = None,
     ) -> None:
         self.enterprise = enterprise
+        self._lively = lively
         self.faults = Faults()
         self.hosts = hosts
         self.token = token or f"pt-{secrets.token_hex(8)}_{secrets.token_hex(16)}"
@@ -60,7 +58,7 @@ class Simulator:
         self._scheme = "http" if tls is None else "https"
         self._stopping = threading.Event()
         self._tally = Tally()
-        self._server = _Server(("127.0.0.1", port), self, tls)
+        self._server = Server(("127.0.0.1", port), self, tls)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="simulator", daemon=True)
 
     @property
@@ -120,6 +118,23 @@ class Simulator:
         """Whether `stop` has been called."""
         return self._stopping.is_set()
 
+    def advance(self) -> None:
+        """Apply the steps that are due by now, if the enterprise is lively."""
+        if self._lively is not None:
+            self._lively.advance()
+
+    def accepts(self, token: str) -> bool:
+        """Whether this is the administrator's token, and not revoked."""
+        revoked_after = self.faults.quirks.revoke
+        return secrets.compare_digest(token.encode("utf-8", "replace"), self.token.encode()) and (
+            revoked_after is None or self.requests() <= revoked_after
+        )
+
+    def fault_of(self, subject: str) -> Fault | None:
+        """The fault that a request about a user, or to a path, gets; None for a good answer."""
+        fault = self.faults.pick(subject)
+        return self._lively.fault_of(subject) if fault is None and self._lively is not None else fault
+
     @contextlib.contextmanager
     def tallied(self, subject: str) -> Iterator[bool]:
         """Count a request, in flight inside the context; gives whether it exceeds the rate limit."""
@@ -128,7 +143,9 @@ class Simulator:
             yield limit is not None and so_far > limit
 
 
-class _Server(ThreadingHTTPServer):
+class Server(ThreadingHTTPServer):
+    """Accepts connections; each has a thread."""
+
     daemon_threads = True
     block_on_close = False
     request_queue_size = 512
@@ -138,9 +155,10 @@ class _Server(ThreadingHTTPServer):
         self._tls = tls
         self._open: set[socket.socket] = set()
         self._open_lock = threading.Lock()
-        super().__init__(address, _Handler)
+        super().__init__(address, Handler)
 
     def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept a connection."""
         connection, address = super().get_request()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._tls is not None:
@@ -151,11 +169,13 @@ class _Server(ThreadingHTTPServer):
         return connection, address
 
     def shutdown_request(self, request: Any) -> None:
+        """End a connection."""
         with self._open_lock:
             self._open.discard(request)
         super().shutdown_request(request)
 
     def close_connections(self) -> None:
+        """Close all connections, even in the middle of an answer."""
         with self._open_lock:
             connections = list(self._open)
         for connection in connections:
@@ -164,137 +184,3 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Nothing: a client that disconnects during a request is not worth a traceback."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: _Server
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class' name
-        """Requests are counted, not printed."""
-
-    def do_GET(self) -> None:
-        simulator = self.server.simulator
-        parts = urlsplit(self.path)
-        query = {name: values[0] for name, values in parse_qs(parts.query, encoding="utf-8").items()}
-        lists_tokens = parts.path == _TOKENS_PATH
-        subject = query.get("userId", "") if lists_tokens else parts.path.removeprefix(_API)
-        with simulator.tallied(subject) as too_many:
-            simulator.wait(simulator.faults.latency)
-            if simulator.stopping:
-                self.close_connection = True
-            elif (
-                simulator.hosts is not None and self.headers.get("Host") not in simulator.hosts
-            ) or not parts.path.startswith(f"{_API}/"):
-                self._refuse(404)
-            elif too_many:
-                self._refuse(429)
-            elif not secrets.compare_digest(self.headers.get("x-yunxiao-token", ""), simulator.token):
-                self._refuse(401)
-            elif (fault := simulator.faults.pick(subject)) is not None:
-                self._fail(fault, subject)
-            elif not lists_tokens:
-                self._answer(directory.answer(simulator.enterprise, simulator.faults.quirks, subject, query))
-            elif subject != directory.CALLER_ID and not simulator.enterprise.knows(subject):
-                self._refuse(404)
-            else:
-                self._send(200, self._tokens(subject))
-
-    def _answer(self, answer: directory.Answer) -> None:
-        if answer.status == HTTPStatus.OK:
-            self._send(200, json.dumps(answer.body, ensure_ascii=False).encode(), answer.headers)
-        else:
-            self._refuse(answer.status)
-
-    def _tokens(self, user_id: str) -> bytes:
-        simulator = self.server.simulator
-        records = simulator.enterprise.tokens(user_id)
-        if user_id == directory.CALLER_ID:
-            records = (*records, simulator.own_token())
-        masked = simulator.faults.quirks.masked_ids
-        return json.dumps([_wire(user_id, record, masked=masked) for record in records], ensure_ascii=False).encode()
-
-    def _send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        self.wfile.write(self._head(status, len(body), headers) + body)
-
-    def _head(self, status: int, length: int, headers: dict[str, str] | None = None) -> bytes:
-        fields = {"Content-Type": "application/json;charset=UTF-8", "Content-Length": str(length)} | (headers or {})
-        lines = [
-            f"HTTP/1.1 {status} {_phrase(status)}",
-            *(f"{key}: {value}" for key, value in fields.items()),
-        ]
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-
-    def _refuse(self, status: int) -> None:
-        code = _ERROR_CODES.get(status, "InternalServerError")
-        body = {"errorCode": code, "errorMessage": "simulated", "requestId": secrets.token_hex(8)}
-        retry_after = self.server.simulator.faults.retry_after
-        headers = {"Retry-After": retry_after} if status == HTTPStatus.TOO_MANY_REQUESTS and retry_after else None
-        self._send(status, json.dumps(body).encode(), headers)
-
-    def _fail(self, fault: Fault, user_id: str) -> None:
-        match fault.kind:
-            case FaultKind.STATUS:
-                self._refuse(int(fault.argument))
-            case FaultKind.HTML:
-                self._send(200, _LOGIN_PAGE, {"Content-Type": "text/html;charset=UTF-8"})
-            case FaultKind.EMPTY:
-                self._send(200, b"")
-            case FaultKind.BODY:
-                self._send(200, fault.argument.encode("utf-8", "surrogatepass"))
-            case FaultKind.ECHO:
-                token = self.headers.get("x-yunxiao-token", "")
-                self._send(403, json.dumps({"errorCode": token, "errorMessage": token, "requestId": token}).encode())
-            case FaultKind.REDIRECT:
-                self._send(302, b"", {"Location": fault.argument})
-            case _:
-                self._break(fault.kind, user_id)
-
-    def _break(self, kind: FaultKind, user_id: str) -> None:
-        """Faults that leave the connection unusable."""
-        self.close_connection = True
-        body = self._tokens(user_id)
-        match kind:
-            case FaultKind.TRUNCATED:
-                self.wfile.write(self._head(200, len(body) + 100) + body)
-            case FaultKind.SLOW:
-                self._drip(self._head(200, len(body)), body)
-            case FaultKind.SLOW_HEADERS:
-                self._drip(b"", self._head(200, len(body)) + body)
-            case FaultKind.RESET:
-                # With this option closing sends RST instead of FIN.
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                self.connection.close()
-            case FaultKind.HANG:
-                self.server.simulator.wait(_LONGEST_SLOW_ANSWER)
-            case _:
-                raise AssertionError(kind)
-
-    def _drip(self, at_once: bytes, byte_by_byte: bytes) -> None:
-        with contextlib.suppress(OSError):
-            self.wfile.write(at_once)
-            for position in range(min(len(byte_by_byte), _LONGEST_SLOW_ANSWER * 5)):
-                if self.server.simulator.stopping:
-                    return
-                self.wfile.write(byte_by_byte[position : position + 1])
-                self.server.simulator.wait(0.2)
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Simulated"
-
-
-def _wire(user_id: str, record: TokenRecord, *, masked: bool) -> dict[str, Any]:
-    token_id = record.token_id
-    return {
-        "created_at": iso(record.created_at),
-        "description": "",
-        "expired_at": None if record.expires_at is None else iso(record.expires_at),
-        "name": record.name,
-        "permissions": list(record.permissions),
-        "token_id": f"{token_id[:7]}****{token_id[-4:]}" if masked else token_id,
-        "user_id": user_id,
-    }

@@ -70,17 +70,20 @@ def test_deleted_tokens_have_no_series_and_a_user_without_tokens_has_zeros() -> 
 
 
 def test_a_renamed_token_or_changed_permission_leaves_no_old_series() -> None:
-    ledger = a_ledger(a_token("t1", name="old", permissions=("read",)))
-    ledger.succeeded("3001", (a_token("t1", name="new", permissions=("read", "write")),), NOW)
+    ledger = a_ledger(a_token("t1", name="old", permissions=("base_user_read",)))
+    ledger.succeeded("3001", (a_token("t1", name="new", permissions=("base_user_read", "lingma_chat_read")),), NOW)
     samples = scrape([ledger])
     assert [dict(key)["token"] for key in of(samples, "yunxiao_token_expires_in_seconds")] == ["new"]
-    assert {dict(key)["permission"] for key in of(samples, "yunxiao_user_permission_tokens")} == {"read", "write"}
+    assert {dict(key)["permission"] for key in of(samples, "yunxiao_user_permission_tokens")} == {
+        "base_user_read",
+        "lingma_chat_read",
+    }
 
 
 def test_tokens_with_the_same_labels_show_the_earliest_expiry() -> None:
     samples = scrape([a_ledger(a_token("t", expires_in=50 * DAY), a_token("t", expires_in=5 * DAY))])
     assert list(of(samples, "yunxiao_token_expires_in_seconds").values()) == [5 * DAY]
-    assert of(samples, "yunxiao_user_permission_expires_in_seconds") == {labels(permission="read"): 5 * DAY}
+    assert of(samples, "yunxiao_user_permission_expires_in_seconds") == {labels(permission="base_user_read"): 5 * DAY}
 
 
 def test_a_failed_poll_keeps_the_values_and_exposes_the_reason() -> None:
@@ -120,6 +123,58 @@ def test_a_switch_disables_its_families_and_no_others(switch: str, gone: set[str
     assert every - left == gone
 
 
+READ, READ_WRITE = "base_user_read", "base_user_read_write"
+
+
+def test_both_levels_of_a_permission_have_series() -> None:
+    ledger = a_ledger(
+        a_token("1", expires_in=2 * DAY, permissions=(READ,)),
+        a_token("2", expires_in=300 * DAY, permissions=(READ_WRITE,)),
+    )
+    samples = scrape([ledger], switches=Metrics(permission_lost=True))
+    read, read_write = labels(permission=READ), labels(permission=READ_WRITE)
+    assert of(samples, "yunxiao_user_permission_tokens") == {read: 2, read_write: 1}
+    assert of(samples, "yunxiao_user_permission_expiry_timestamp_seconds") == {
+        read: NOW + 172_800, read_write: NOW + 25_920_000,
+    }  # fmt: skip
+    assert of(samples, "yunxiao_user_permission_expires_in_seconds") == {read: 172_800, read_write: 25_920_000}
+    assert of(samples, LOST) == {read: NOW + 25_920_000, read_write: NOW + 25_920_000}
+
+
+LOST = "yunxiao_user_permission_lost_timestamp_seconds"
+
+
+def test_when_permissions_are_lost_is_exposed_only_on_request() -> None:
+    ledger = a_ledger(a_token())
+    assert of(scrape([ledger]), LOST) == {}
+    alone = scrape([ledger], switches=Metrics(per_permission=False, permission_lost=True))
+    assert {name for name, _ in alone if "_permission_" in name} == {LOST}
+
+
+def test_a_lost_permission_stays_in_the_past_and_one_that_never_is_stays_infinite() -> None:
+    ledger = a_ledger(
+        a_token("1", expires_in=DAY, permissions=(READ,)),
+        a_token("2", expires_in=NEVER, permissions=("base_license_read",)),
+    )
+    for now in (NOW, NOW + 90 * DAY):
+        samples = scrape([ledger], now=now, switches=Metrics(permission_lost=True))
+        assert of(samples, LOST) == {
+            labels(permission=READ): NOW + DAY,
+            labels(permission="base_license_read"): math.inf,
+        }
+    windowed = Metrics.model_validate({"permission_lost": True, "expiring_within": "90d"})
+    assert of(scrape([ledger], switches=windowed), LOST) == {labels(permission=READ): NOW + DAY}
+
+
+def test_with_tokens_that_are_only_counted_a_permission_is_not_said_to_be_lost() -> None:
+    ledger = Ledger("acme", [LI], most_tokens=1)
+    tokens = tuple(a_token(str(days), expires_in=days * DAY, permissions=(READ,)) for days in (1, 2, 3))
+    ledger.succeeded("3001", tokens, NOW)
+    samples = scrape([ledger], switches=Metrics(permission_lost=True))
+    assert of(samples, LOST) == {}
+    assert of(samples, "yunxiao_user_permission_expiry_timestamp_seconds") == {labels(permission=READ): NOW + DAY}
+
+
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6)
 
 
@@ -153,7 +208,7 @@ def test_only_tokens_in_the_window_get_series_and_counts_include_all() -> None:
         for name in ("yunxiao_token_expires_in_seconds", "yunxiao_token_created_timestamp_seconds"):
             assert {dict(key)["token_id"] for key in of(samples, name)} == shown
         assert sum(of(samples, "yunxiao_user_tokens").values()) == 4
-    assert of(samples, "yunxiao_user_permission_tokens") == {labels(permission="read"): 2}
+    assert of(samples, "yunxiao_user_permission_tokens") == {labels(permission="base_user_read"): 2}
 
 
 def test_tokens_beyond_the_limit_are_only_counted() -> None:

@@ -148,13 +148,13 @@ def test_byte_order_mark_is_no_error() -> None:
 
 
 def test_permissions_are_sorted_and_each_once() -> None:
-    result = parsed([an_entry(permissions=["write", "read", "write", 5, None, ""])])
-    assert result.tokens[0].permissions == ("read", "write")
+    result = parsed([an_entry(permissions=["lingma_chat_read", "base_user_read", "lingma_chat_read", 5, None, ""])])
+    assert result.tokens[0].permissions == ("base_user_read", "lingma_chat_read")
     assert result.errors == {"permissions": 3}
 
 
 def test_permissions_that_are_no_list_are_counted() -> None:
-    result = parsed([an_entry(permissions="read")])
+    result = parsed([an_entry(permissions="base_user_read")])
     assert result.tokens[0].permissions == ()
     assert result.errors == {"permissions": 1}
 
@@ -170,7 +170,7 @@ twins = st.lists(
         {
             "token_id": st.sampled_from(["pt-1", "pt-2"]),
             "expired_at": st.sampled_from([None, "rubbish", "2026-06-02T00:00:00.000Z", "2026-06-09T00:00:00.000Z"]),
-            "permissions": st.sampled_from([None, [], ["read"], ["write"], [7]]),
+            "permissions": st.sampled_from([None, [], ["base_user_read"], ["lingma_chat_read"], [7]]),
         }
     ),
     min_size=1,
@@ -265,12 +265,12 @@ def test_no_body_does_more_than_a_wire_error(body: bytes) -> None:
 def test_what_is_too_long_is_cut_marked_and_counted() -> None:
     result = parsed(
         [
-            an_entry(token_id="i" * 129, name="n" * 257, permissions=["p" * 129, "read"]),
+            an_entry(token_id="i" * 129, name="n" * 257, permissions=["p" * 129, "base_user_read"]),
             an_entry(token_id="i" * 128, name="n" * 256, permissions=["p" * 128]),
         ]
     )
     assert [(token.token_id, token.name, token.permissions) for token in result.tokens] == [
-        ("i" * 127 + "…", "n" * 255 + "…", ("p" * 127 + "…", "read")),
+        ("i" * 127 + "…", "n" * 255 + "…", ("base_user_read", "p" * 127 + "…")),
         ("i" * 128, "n" * 256, ("p" * 128,)),
     ]
     assert result.truncated == {"token_id": 1, "name": 1, "permissions": 1}
@@ -306,9 +306,15 @@ def test_secrets_are_replaced_in_ids_names_and_permissions() -> None:
     secret = "pt-0a1b2c3d4e5f_" + "5ecre7" + "f00dfeed"
     redactor = Redactor()
     redactor.add(secret)
-    body = json.dumps([an_entry(token_id=f"a {secret}", name=secret, permissions=[f"x{secret}", "read"]), an_entry()])
+    body = json.dumps(
+        [an_entry(token_id=f"a {secret}", name=secret, permissions=[f"x{secret}", "base_user_read"]), an_entry()]
+    )
     bad, good = parse_tokens(body.encode(), ZONE, redact=redactor.clean).tokens
-    assert (bad.token_id, bad.name, bad.permissions) == ("a [redacted]", "[redacted]", ("read", "x[redacted]"))
+    assert (bad.token_id, bad.name, bad.permissions) == (
+        "a [redacted]",
+        "[redacted]",
+        ("base_user_read", "x[redacted]"),
+    )
     assert good == parsed([an_entry()]).tokens[0]
     escaped = b'[{"token_id": "1", "name": "\\u0070' + secret[1:].encode() + b'"}]'
     assert parse_tokens(escaped, ZONE, redact=redactor.clean).tokens[0].name == "[redacted]"
@@ -336,19 +342,19 @@ def test_nothing_that_hostile_names_fill_grows_beyond_its_bound() -> None:
     parsed([an_entry(permissions=[f"{place}" for place in range(65)])])
     parsed([an_entry(permissions=["y" * 128] + [f"{place:0128}" for place in range(16)])])
     assert _shared.cache_info().currsize == before
-    parsed([an_entry(permissions=["just", "two"])])
+    parsed([an_entry(permissions=["base_auditlog_read", "base_license_read"])])
     assert _shared.cache_info().currsize in {before + 1, 4096}
 
 
 @pytest.mark.parametrize(
     ("permissions", "names", "read"),
     [
-        (["read"], ("read",), True),
+        (["base_user_read"], ("base_user_read",), True),
         ([], (), True),
         (..., (), False),  # no list does not mean that there are no permissions
         (None, (), False),
-        ("read", (), False),
-        (["read", 7], ("read",), False),
+        ("base_user_read", (), False),
+        (["base_user_read", 7], ("base_user_read",), False),
         ([""], (), False),
     ],
 )
@@ -374,8 +380,8 @@ def test_an_answer_that_says_success_is_read_whatever_its_error_code() -> None:
 
 
 def test_white_space_around_texts_is_dropped() -> None:
-    (token,) = parsed([an_entry(token_id=" pt-1\n", name="\tci ", permissions=[" read "])]).tokens
-    assert (token.token_id, token.name, token.permissions) == ("pt-1", "ci", ("read",))
+    (token,) = parsed([an_entry(token_id=" pt-1\n", name="\tci ", permissions=[" base_user_read "])]).tokens
+    assert (token.token_id, token.name, token.permissions) == ("pt-1", "ci", ("base_user_read",))
 
 
 def test_a_body_that_is_json_does_no_more_than_a_wire_error() -> None:

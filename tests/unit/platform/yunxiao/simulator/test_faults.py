@@ -2,23 +2,30 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.platform.yunxiao.simulator.faults import Fault, FaultKind, Faults, Quirks
+from exporter.platform.yunxiao.simulator.faults import Fault, FaultKind, Faults
 
 
 def test_faults_are_read_from_text() -> None:
     assert Fault.parse("500") == Fault(FaultKind.STATUS, "500")
     assert Fault.parse("status:404") == Fault(FaultKind.STATUS, "404")
     assert Fault.parse("redirect:http://x/") == Fault(FaultKind.REDIRECT, "http://x/")
-    with pytest.raises(ValueError, match="unknown fault 'burn'"):
-        Fault.parse("burn")
+    assert Fault.parse("403:Forbidden.InvalidUser") == Fault(FaultKind.STATUS, "403:Forbidden.InvalidUser")
+    assert Fault.parse("envelope:spring:401") == Fault(FaultKind.ENVELOPE, "spring:401")
 
 
-def test_quirks_are_added_one_by_one() -> None:
-    quirks = Quirks().with_one("ignored_page").with_one("empty_page=2")
-    assert quirks == Quirks(ignored_page=True, empty_page=2)
-    for text in ("strange", "empty_page", "ignored_page=2"):
-        with pytest.raises(ValueError, match="unknown quirk"):
-            quirks.with_one(text)
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("burn", "unknown fault 'burn'"),
+        ("status:ok", "'ok' is not an HTTP status"),
+        ("status", "'' is not an HTTP status"),
+        ("envelope:paper", "unknown envelope 'paper'; use one of documented, "),
+        ("envelope:spring:x", "'x' is not an HTTP status"),
+    ],
+)
+def test_faults_that_cannot_be_read_are_refused(text: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Fault.parse(text)
 
 
 def test_the_fault_of_a_user_wins_and_can_be_ended() -> None:

@@ -22,3 +22,12 @@ def test_requests_in_flight_together_are_seen() -> None:
 def test_an_empty_tally_has_zeros() -> None:
     tally = Tally()
     assert (tally.requests(), tally.busiest_second(), tally.most_at_once(), tally.overlaps()) == (0, 0, 0, 0)
+
+
+def test_only_the_last_seconds_are_kept_and_the_busiest_is_remembered() -> None:
+    tally = Tally()
+    for second in (0, 0, 0, *range(1, 1000)):
+        with tally.request("u1", second):
+            pass
+    assert (tally.busiest_second(), tally.requests()) == (3, 1002)
+    assert len(tally._seconds) <= 10
