@@ -64,6 +64,7 @@ def demo_settings(simulator: Simulator, redactor: Redactor) -> Settings:
                 "users": {"discover": {"source": "users", "interval": format_duration(max(20.0, interval))}},
             }
         ],
+        "metrics": {"permission_lost": True},
         "policies": {
             "max_lifetime": {"limit": "300d"},
             "never_expires": "forbid",

@@ -10,7 +10,7 @@ from exporter.common.text import expiry_words, explained, in_zone, rough_duratio
 from exporter.config.advice import is_masked
 from exporter.model.state import Reason
 from exporter.model.token import NEVER
-from exporter.platform.base import ApiError
+from exporter.platform.base import ApiError, Refusal
 from exporter.polling.own_token import own_token
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Checks:
             caller = self._subject.client.caller(self._stop)
         except ApiError as error:
             yield self._no_caller(error)
-            if error.reason in _HOPELESS:
+            if _is_hopeless(error):
                 return
         else:
             yield _good(f"caller: {caller.name or caller.username or caller.user_id} ({caller.user_id})")
@@ -203,7 +203,7 @@ class Checks:
                 yield self._failed(_about(user), error.failure)
                 in_a_row = in_a_row + 1 if error.reason in _OF_THE_PLATFORM else 0
                 left = len(users) - number
-                if left and (error.reason in _HOPELESS or in_a_row == _MOST_FAILURES):
+                if left and (_is_hopeless(error) or in_a_row == _MOST_FAILURES):
                     yield Finding(Verdict.FAILED, f"tokens: {left} more user(s) not asked for after this failure")
                     return
             else:
@@ -217,6 +217,11 @@ class Checks:
         meaning = "" if failure.reason in self._explained else failure.reason.meaning
         self._explained.add(failure.reason)
         return Finding(Verdict.FAILED, explained(failure.message, meaning, reason=f"{what}: failed: {failure.reason}"))
+
+
+def _is_hopeless(error: ApiError) -> bool:
+    """Whether every other question would fail in the same way."""
+    return error.reason in _HOPELESS and error.refusal is not Refusal.CALL
 
 
 def _own_expiry(token: Token, subject: Subject, now: float) -> Finding:

@@ -191,8 +191,8 @@ class Organization(Section):
         (),
         max_length=8,
         description=(
-            "Such files, with the current token and its successors. When the platform rejects one, the next is tried "
-            "immediately and stays in use if it is accepted."
+            "Such files, with the current token and its successors. When the platform rejects one repeatedly, and for "
+            "another user too, the next is tried immediately and stays in use if it is accepted."
         ),
     )
     token_env: VariableName | None = Field(

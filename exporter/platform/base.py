@@ -227,6 +227,19 @@ class PlatformObserver(Protocol):
         ...
 
 
+class Refusal(StrEnum):
+    """What a failed call says about the exporter's token."""
+
+    NONE = "none"
+    """Nothing."""
+    POSSIBLE = "possible"
+    """The platform may refuse it: a redirect to a login page."""
+    CALL = "call"
+    """The platform refuses this call, and accepts the token for others."""
+    TOKEN = "token"  # noqa: S105 - not a token
+    """The platform refuses it."""
+
+
 class ApiError(Exception):
     """A call failed.
 
@@ -235,20 +248,39 @@ class ApiError(Exception):
         detail: what happened; safe to show: no secret, no body, no address with a password.
         status: the HTTP status; None if there was no answer.
         retry_after: seconds that the platform asked to wait; None if it did not ask.
+        refusal: whether the platform refuses the token; if not given, it does with the reason `unauthorized`.
     """
 
     def __init__(
-        self, reason: Reason, detail: str, *, status: int | None = None, retry_after: float | None = None
+        self,
+        reason: Reason,
+        detail: str,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+        refusal: Refusal | None = None,
     ) -> None:
         super().__init__(explained(detail, reason=reason))
         self.status = status
         self.reason = reason
         self.detail = detail
         self.retry_after = retry_after
+        by_reason = Refusal.TOKEN if reason is Reason.UNAUTHORIZED else Refusal.NONE
+        self.refusal = by_reason if refusal is None else refusal
+
+    def copy(self, *, detail: str | None = None, refusal: Refusal | None = None) -> ApiError:
+        """The same error without traceback, with another detail or refusal if given."""
+        return ApiError(
+            self.reason,
+            self.detail if detail is None else detail,
+            status=self.status,
+            retry_after=self.retry_after,
+            refusal=self.refusal if refusal is None else refusal,
+        )
 
     def redacted(self, redact: Callable[[str], str]) -> ApiError:
         """The same error with its text redacted."""
-        return ApiError(self.reason, redact(self.detail), status=self.status, retry_after=self.retry_after)
+        return self.copy(detail=redact(self.detail))
 
     @property
     def retryable(self) -> bool:

@@ -11,7 +11,7 @@ import structlog
 from exporter.common.cancellation import Stop, StoppedError
 from exporter.model.snapshot import Discovery
 from exporter.model.state import Failure, Reason
-from exporter.platform.base import ApiError
+from exporter.platform.base import ApiError, Refusal
 from exporter.polling.failures import INTERNAL_FAILURE, log_details
 from exporter.polling.removals import Confirmed, confirmed
 
@@ -106,6 +106,7 @@ class Refresher:
         # Held during a refresh, so that there is one at a time. Readers need no lock: _known is replaced as a whole.
         self._lock = threading.Lock()
         self._known = known
+        self._refused = False
         # Set at the end of the first refresh, or by the parent.
         self._tried = Stop(stop)
         self._log = _log.bind(organization=settings.organization)
@@ -133,7 +134,7 @@ class Refresher:
     @property
     def refused(self) -> bool:
         """Whether the platform refused the token in the last refresh."""
-        return self.failure is not None and self.failure.reason is Reason.UNAUTHORIZED
+        return self._refused
 
     def take_over(self, known: KnownUsers) -> None:
         """Start from what the refresher knows that this one replaces; only before the first refresh."""
@@ -173,9 +174,11 @@ class Refresher:
 
     def _fetch(self) -> Failure | None:
         """Fetch a list and put it into effect; the failure if it cannot be fetched, accepted or applied."""
+        self._refused = False
         try:
             found = self._finder.find_users(self._stop)
         except ApiError as error:
+            self._refused = error.refusal is Refusal.TOKEN
             return error.failure
         except StoppedError:
             raise

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from exporter.common.cancellation import Stop, StoppedError
-from exporter.model.state import Reason
-from exporter.platform.base import ApiError
+from exporter.platform.base import ApiError, Refusal
 from exporter.polling.failures import INTERNAL_FAILURE, log_details
 
 if TYPE_CHECKING:
@@ -25,6 +24,18 @@ if TYPE_CHECKING:
     from exporter.state.ledger import Outcomes
 
 _log = structlog.get_logger(__name__)
+
+
+class TokenRefusedError(Exception):
+    """The platform refuses the exporter's token, so no user can be polled.
+
+    Attributes:
+        failure: the failure to record for all users.
+    """
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
 
 
 class Poller:
@@ -76,21 +87,22 @@ class Poller:
         """Poll one user and record the outcome; the failure, if there was one.
 
         Raises:
+            TokenRefusedError: the platform refuses the exporter's token; nothing is recorded.
             StoppedError: the poll was cancelled; nothing is recorded.
         """
         try:
             listing = self._client.list_tokens(user.user_id, stop)
         except ApiError as error:
             failure = error.failure
+            if error.refusal is Refusal.TOKEN:
+                raise TokenRefusedError(failure) from None
         except StoppedError:
             raise
         except Exception:  # noqa: BLE001 - a defect met with one user must cost no other user; it is counted
             failure = self._crashed("poll crashed", user)
         else:
             return self._record_success(user, listing, self._keys_of(user, stop))
-        # The sweep records a refused token for all users at once.
-        if failure.reason is not Reason.UNAUTHORIZED:
-            self._record_failure(user, failure)
+        self._record_failure(user, failure)
         return failure
 
     def _keys_of(self, user: User, stop: Stop) -> tuple[SshKey, ...] | None:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from exporter.common.cancellation import Stop, StoppedError
 from exporter.model.snapshot import SweepResult
-from exporter.model.state import Failure, Reason
+from exporter.polling.poller import TokenRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from exporter.common.clock import Clock
+    from exporter.model.state import Failure, Reason
     from exporter.polling.backoff import Due
     from exporter.polling.poller import Poller
 
@@ -118,6 +119,9 @@ class Pass:
                     continue
                 try:
                     self._record(self._poller.poll(due.user, self._stop))
+                except TokenRefusedError as error:
+                    self._end(error.failure)
+                    return
                 finally:
                     self._poller.release(due.user)
                 self._poller.report_progress(due.user)
@@ -144,9 +148,14 @@ class Pass:
             return
         with self._lock:
             self._progress.failures[failure.reason] += 1
-            if failure.reason is Reason.UNAUTHORIZED:
-                self._progress.unauthorized = failure
-                self._stop.set()
+
+    def _end(self, refusal: Failure) -> None:
+        """The platform refuses the token: end the pass, and count that once, however many workers met it."""
+        with self._lock:
+            if self._progress.unauthorized is None:
+                self._progress.unauthorized = refusal
+                self._progress.failures[refusal.reason] += 1
+        self._stop.set()
 
 
 class RunningPasses:

@@ -27,6 +27,7 @@ from exporter.platform.base import ApiError
 from exporter.platform.limits import RequestLimits
 from exporter.platform.pacing import Pacer
 from exporter.platform.yunxiao.client import Target, YunxiaoClient
+from exporter.platform.yunxiao.login import LOGIN_WORDS
 from exporter.platform.yunxiao.simulator.faults import Fault
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def test_tokens_of_a_user(platform: Simulator) -> None:
     ("fault", "reason", "detail", "requests"),
     [
         ("400", Reason.BAD_REQUEST, "HTTP 400 BadRequest", 1),
-        ("401", Reason.UNAUTHORIZED, "HTTP 401 InvalidTokenError", 1),
+        ("401", Reason.UNAUTHORIZED, "HTTP 401 InvalidTokenError", 3),
         ("403", Reason.FORBIDDEN, "HTTP 403 Forbidden", 1),
         ("404", Reason.NOT_FOUND, "HTTP 404 NotFound", 1),
         ("418", Reason.INVALID_RESPONSE, "HTTP 418", 1),
@@ -174,7 +175,8 @@ def test_redirects_are_refused_and_get_no_token(platform: Simulator) -> None:
         platform.faults.for_user("u1", Fault.parse(f"redirect:{elsewhere.url}/login?x=y"))
         with a_client(platform.url) as bench:
             error = bench.fails()
-        assert (error.reason, error.detail) == (Reason.REDIRECT, "HTTP 302 to 127.0.0.1, redirects are refused")
+        assert error.reason is Reason.REDIRECT
+        assert error.detail == f"HTTP 302 to 127.0.0.1, redirects are refused; {LOGIN_WORDS}"
         assert elsewhere.requests() == 0
 
 

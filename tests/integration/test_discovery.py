@@ -86,6 +86,39 @@ def test_an_incomplete_list_is_rejected(tmp_path: Path, quirks: Quirks, words: s
         assert (samples[FOUND], samples[USERS]) == (250, 250)
 
 
+@pytest.mark.parametrize("quirks", [Quirks(capped_page=50), Quirks(link_headers=True), Quirks(no_page_headers=True)])
+def test_pages_without_numbers_in_their_headers_are_all_read(tmp_path: Path, quirks: Quirks) -> None:
+    with a_simulator(size=120) as platform:
+        platform.faults.quirks = quirks
+        with Exporter(a_config(tmp_path, platform, interval="1h")).ready() as exporter:
+            assert exporter.samples()[FOUND] == 120
+
+
+def test_a_list_that_shifts_while_it_is_read_drops_no_user(tmp_path: Path) -> None:
+    with a_simulator(size=250) as platform, Exporter(a_config(tmp_path, platform)).ready() as exporter:
+        everybody = user_up(exporter.samples())
+        platform.faults.quirks = Quirks(shifting=1)
+        before = platform.requests("/platform/users")
+        # The first user leaves between pages 1 and 2 of a list, and joins again between those of the next one.
+        wait_until(lambda: platform.requests("/platform/users") > before + 6 * 3)
+        assert "until the next list confirms that" in exporter.output
+        assert "left=1" not in exporter.output
+        first = platform.enterprise.users()[0].user_id
+        assert set(everybody) - set(user_up(exporter.samples())) <= {first}
+
+
+def test_a_list_that_is_too_long_for_the_platform_says_what_to_do(tmp_path: Path) -> None:
+    with a_simulator(size=250) as platform:
+        platform.faults.quirks = Quirks(most_entries=200)
+        result = command("tokens", "--config.file", str(a_config(tmp_path, platform)))
+        assert result.returncode == 2
+        assert "acme: users cannot be discovered: bad_request: HTTP 400 BadRequest" in result.stderr
+        assert (
+            "; asked for page 3 of platform/users; the list is too long for the platform, which refuses it after "
+            "200 entries; set users.discover.departments, then users are listed by department"
+        ) in result.stderr
+
+
 @pytest.mark.parametrize(
     ("path", "discover", "permission", "operation"),
     [

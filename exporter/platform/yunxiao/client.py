@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from exporter.common.cancellation import StoppedError
 from exporter.model.state import Reason
-from exporter.platform.base import ENCODING, ApiError, Caller, Operation, TokenListing
+from exporter.platform.base import ENCODING, ApiError, Caller, Operation, Refusal, TokenListing
+from exporter.platform.yunxiao.authorization import Authorization
+from exporter.platform.yunxiao.confirmation import token_question
 from exporter.platform.yunxiao.directory import parse_person
 from exporter.platform.yunxiao.endpoint import Answer, Endpoint, Target
 from exporter.platform.yunxiao.error_body import RefusedError
@@ -17,7 +19,7 @@ from exporter.platform.yunxiao.refusals import Question
 from exporter.platform.yunxiao.wire import parse_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from contextlib import AbstractContextManager
 
     from exporter.common.cancellation import Stop
@@ -28,15 +30,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_TOKENS_PATH = "platform/users/admin/personalAccessTokens"
 _CALLER_PATHS = ("platform/user", "platform/users:me")
 """Paths that return the caller: the documented one, and that of older installations."""
 _OK_CODE = "200"
 _NO_STATUS = "error"
 _PAUSES = (0.5, 1.0)
 """Longest waits in seconds before the second and the third attempt."""
-_MOST_TOKENS = 10
-"""Tokens tried for one request: more than can be configured; a limit for a file that changes all the time."""
 
 
 class Gate(Protocol):
@@ -59,10 +58,6 @@ class Gate(Protocol):
         ...
 
 
-_TOKEN_ACCEPTED = frozenset(
-    {Reason.FORBIDDEN, Reason.NOT_FOUND, Reason.UNSUPPORTED, Reason.BAD_REQUEST, Reason.INVALID_RESPONSE}
-)
-"""Failures after which the token counts as good: the platform accepted it and refused something else."""
 _UNKNOWN_CALL = frozenset({Reason.NOT_FOUND, Reason.BAD_REQUEST, Reason.UNSUPPORTED, Reason.INVALID_RESPONSE})
 """Failures with which installations answer to a path that they do not have; some send an HTML page with status 200."""
 
@@ -95,7 +90,6 @@ class YunxiaoClient:
         redact: Callable[[str], str],
     ) -> None:
         self._target = target
-        self._token = token
         self._gate = gate
         self._observer = observer
         self._clock = clock
@@ -104,14 +98,17 @@ class YunxiaoClient:
         self._endpoint = Endpoint(
             target, watchdog, clock, redact, observer.retry, lambda: observer.parse_errors(ENCODING, 1)
         )
+        self._authorization = Authorization(token, self._attempt, observer.retry, clock)
         self._closed = False
-        # Only ever replaced as a whole.
-        self._refused: tuple[Secret, ...] = ()
 
     @property
     def refused(self) -> tuple[Secret, ...]:
         """The tokens that the platform refused in the last call that failed with 401; () if there was none."""
-        return self._refused
+        return self._authorization.refused
+
+    def confirm_with(self, users: Callable[[], Iterable[str]]) -> None:
+        """Ask for the tokens of one of these users to confirm a refusal before any user's call was accepted."""
+        self._authorization.confirm_with(users)
 
     def close(self) -> None:
         """Cancel the requests in flight and close the connections; no call works afterwards."""
@@ -130,7 +127,7 @@ class YunxiaoClient:
             StoppedError: the call was cancelled.
         """
         with self._large_answers.answer():
-            body, _ = self._get(Operation.LIST_TOKENS, _TOKENS_PATH, {"userId": user_id}, stop)
+            body, _ = self._get(token_question(user_id), stop)
             with self._large_answers.turn(len(body), stop):
                 parsed = self.read(
                     lambda: parse_tokens(body, self._target.timezone, redact=self._redact, between=stop.check)
@@ -158,7 +155,7 @@ class YunxiaoClient:
             StoppedError: the call was cancelled.
         """
         with self._large_answers.answer():
-            return self._get(operation, path, query, stop)
+            return self._get(Question(operation, path, query), stop)
 
     def caller(self, stop: Stop) -> Caller:
         """The user that the token belongs to.
@@ -195,7 +192,8 @@ class YunxiaoClient:
             reason = error.reason if isinstance(error, RefusedError) else Reason.INVALID_RESPONSE
             detail = f"the answer is {error.described(self._redact)}"
         self._observer.error(reason)
-        raise ApiError(reason, detail)
+        # A refusal found only now was not confirmed: it costs this call and no other.
+        raise ApiError(reason, detail, refusal=Refusal.CALL if reason is Reason.UNAUTHORIZED else Refusal.NONE)
 
     def count_unreadable(self, field: str) -> None:
         """Count a field of an answer that could not be read."""
@@ -205,54 +203,30 @@ class YunxiaoClient:
         """Count fields of an answer that were too long and were cut."""
         self._observer.truncated(field, count)
 
-    def _get(self, operation: Operation, path: str, query: Mapping[str, str], stop: Stop) -> Answer:
+    def _get(self, question: Question, stop: Stop) -> Answer:
         """The answer to a call, with retries if they make sense.
 
         A plain loop: a stored exception would keep its frames in memory, and these would keep the exception.
         """
         for pause in _PAUSES:
             try:
-                return self._authorized(operation, path, query, stop)
+                return self._authorization.answer(question, stop)
             except ApiError as error:
                 if not error.retryable:
                     raise
             self._observer.retry()
             # A random time, so that calls that failed together are not repeated together.
             stop.wait(random.uniform(0, pause))  # noqa: S311 - no secret
-        return self._authorized(operation, path, query, stop)
+        return self._authorization.answer(question, stop)
 
-    def _authorized(self, operation: Operation, path: str, query: Mapping[str, str], stop: Stop) -> Answer:
-        token = self._token.current()
-        refused: list[Secret] = []
-        while True:
-            try:
-                answer = self._attempt(operation, path, query, token, stop)
-            except ApiError as error:
-                if error.reason is not Reason.UNAUTHORIZED:
-                    if refused and error.reason in _TOKEN_ACCEPTED:
-                        self._token.use(token)
-                    raise
-                refused.append(token)
-                # From another file, or from the same one if it was replaced between reading it and the refusal.
-                following = self._token.successor(refused)
-                if following is None or len(refused) == _MOST_TOKENS:
-                    self._refused = tuple(refused)
-                    raise
-                self._observer.retry()
-                token = following
-            else:
-                if refused:
-                    self._token.use(token)
-                return answer
-
-    def _attempt(self, operation: Operation, path: str, query: Mapping[str, str], token: Secret, stop: Stop) -> Answer:
+    def _attempt(self, question: Question, token: Secret, stop: Stop) -> Answer:
         with self._gate.admit(stop):
             if self._closed:
                 raise StoppedError
             started = self._clock.monotonic()
             code = _NO_STATUS
             try:
-                answer = self._endpoint.send(Question(operation, path, query), token, stop)
+                answer = self._endpoint.send(question, token, stop)
                 code = _OK_CODE
             except ApiError as error:
                 code = str(error.status or _NO_STATUS)
@@ -263,7 +237,7 @@ class YunxiaoClient:
                     self._gate.throttled(error.retry_after)
                 raise
             finally:
-                self._observer.request(operation, code, self._clock.monotonic() - started)
+                self._observer.request(question.operation, code, self._clock.monotonic() - started)
         self._gate.relaxed()
         return answer
 

@@ -113,7 +113,8 @@ def connect(
         watchdog: cancels requests that take too long.
         clock: the time.
         redact: removes secrets from text of the platform.
-        watched: the lists of watched users, whose tokens no other user can have; the same objects until a list changes.
+        watched: the lists of watched users, whose tokens no other user can have, and which confirm refusals; the
+            same objects until a list changes.
     """
     config = settings.config
     target = Target(
@@ -129,6 +130,7 @@ def connect(
         proxies=settings.proxies,
     )
     client = YunxiaoClient(target, settings.token, gate, observer, watchdog, clock, redact=redact)
+    client.confirm_with(lambda: (user.user_id for users in watched() for user in users))
     discover = config.users.discover
     ssh_keys = None
     if config.watches_ssh_keys:

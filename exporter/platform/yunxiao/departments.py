@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from exporter.model.state import Reason
-from exporter.platform.base import ApiError, Operation
+from exporter.platform.base import ApiError, Operation, Refusal
 from exporter.platform.yunxiao.directory import Department, parse_departments
 from exporter.platform.yunxiao.pagination import PagingError
 
@@ -95,7 +95,7 @@ class Departments:
                     if not unknown:
                         return set()
         except ApiError as error:
-            if error.reason is Reason.UNAUTHORIZED:
+            if error.refusal is Refusal.TOKEN:
                 raise
             self._log.info("names of departments cannot be fetched, their ids are shown", detail=error.detail)
             if not error.not_offered:

@@ -163,7 +163,7 @@ _ADVICE = {
 
 
 def _with_advice(error: ApiError, advice: str) -> ApiError:
-    return ApiError(error.reason, f"{error.detail}; {advice}", status=error.status)
+    return error.copy(detail=f"{error.detail}; {advice}")
 
 
 def _is_in(person: Person, departments: set[str] | None, *, asked_by_department: bool) -> bool:

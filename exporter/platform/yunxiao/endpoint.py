@@ -17,12 +17,13 @@ from exporter.common.exceptions import clear_chain
 from exporter.http.large_answers import BODY_LIMIT, SMALL
 from exporter.http.session import Call, GuardedSession, Watchdog
 from exporter.model.state import Reason
-from exporter.platform.base import ApiError, reason_of_status
+from exporter.platform.base import ApiError, Refusal, reason_of_status
 from exporter.platform.yunxiao.encoding import as_utf8
 from exporter.platform.yunxiao.envelope import check_reported
 from exporter.platform.yunxiao.error_body import RefusedError, read_error
 from exporter.platform.yunxiao.failures import broken, out_of_time
 from exporter.platform.yunxiao.headers import host_of, retry_after_of, without_token
+from exporter.platform.yunxiao.login import LOGIN_WORDS, leads_to_login
 from exporter.platform.yunxiao.refusals import Question, explanation, reason_for
 from exporter.platform.yunxiao.schemes import https_expected
 
@@ -192,8 +193,7 @@ class Endpoint:
         if (mixed_up := https_expected(status, body)) is not None:
             return mixed_up
         if reason_of_status(status) is Reason.REDIRECT:
-            host = host_of(self._redact(headers.get("Location", ""))) or "another path"
-            return ApiError(Reason.REDIRECT, f"HTTP {status} to {host}, redirects are refused", status=status)
+            return _redirected(status, self._redact(headers.get("Location", "")))
         if status != _OK:
             error = read_error(body, self._redact)
             detail = " ".join(filter(None, (f"HTTP {status}", error.named)))
@@ -217,6 +217,14 @@ class Endpoint:
             status=status,
             retry_after=retry_after,
         )
+
+
+def _redirected(status: int, location: str) -> ApiError:
+    """The error for a redirect to a location, which has been redacted."""
+    detail = f"HTTP {status} to {host_of(location) or 'another path'}, redirects are refused"
+    if leads_to_login(location):
+        return ApiError(Reason.REDIRECT, f"{detail}; {LOGIN_WORDS}", status=status, refusal=Refusal.POSSIBLE)
+    return ApiError(Reason.REDIRECT, detail, status=status)
 
 
 def _session(target: Target, watchdog: Watchdog) -> GuardedSession:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from exporter.platform.yunxiao.login import LOGIN_WORDS, is_login_page
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -47,5 +49,6 @@ def kind_of(body: bytes) -> str:
     if not start:
         return "an empty body"
     if start[:1] == b"<":
-        return "an HTML or XML page instead of JSON"
+        what = "an HTML or XML page instead of JSON"
+        return f"{what}; {LOGIN_WORDS}" if is_login_page(start) else what
     return "not JSON"

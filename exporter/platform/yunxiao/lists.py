@@ -109,7 +109,7 @@ class ListReader:
             if not error.not_offered:
                 raise
             call = self._redact(f"{operation} (GET /oapi/v1/{path})")
-            raise ApiError(error.reason, f"{error.detail}; failed call: {call}", status=error.status) from None
+            raise error.copy(detail=f"{error.detail}; failed call: {call}") from None
         if listing.pages > 1:
             self._page_sizes[path] = min(self._page_sizes.get(path, PER_PAGE), listing.page_size)
         return listing

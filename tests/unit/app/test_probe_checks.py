@@ -13,7 +13,7 @@ from exporter.common.secrets import Secret, SecretValue
 from exporter.model.state import Failure, Reason
 from exporter.model.token import NEVER
 from exporter.model.user import User
-from exporter.platform.base import ApiError, Caller, TokenListing
+from exporter.platform.base import ApiError, Caller, Refusal, TokenListing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -232,6 +232,13 @@ def test_a_refused_token_ends_the_questions_at_once() -> None:
     platform = ScriptedPlatform({"u1": ApiError(Reason.UNAUTHORIZED, "HTTP 401")})
     findings(platform, "u1", "u2")
     assert platform.asked == ["a1", "u1"]
+
+
+def test_a_question_that_is_refused_alone_ends_no_others() -> None:
+    refused = ApiError(Reason.UNAUTHORIZED, "HTTP 401", refusal=Refusal.CALL)
+    platform = ScriptedPlatform({"u1": refused}, owner=refused)
+    assert (GOOD, "tokens: 1 of 2 users can be polled, they have 0 token(s)") in findings(platform, "u1", "u2")
+    assert platform.asked == ["u1", "u2"]
 
 
 def test_questions_that_take_long_are_announced() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from exporter.model.state import Failure, Reason
-from exporter.platform.base import OPERATIONS, ApiError, reason_of_status
+from exporter.platform.base import OPERATIONS, ApiError, Refusal, reason_of_status
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,26 @@ def test_a_redacted_error_keeps_all_but_the_secret() -> None:
     assert (clean.detail, clean.status, clean.retry_after) == ("HTTP 429 ***", 429, 7.0)
     assert clean.failure == Failure(Reason.RATE_LIMITED, "HTTP 429 ***")
     assert str(clean) == "rate_limited: HTTP 429 ***"
+
+
+def test_only_an_unauthorized_call_refuses_the_token_unless_stated_otherwise() -> None:
+    refusing = {reason for reason in Reason if ApiError(reason, "x").refusal is Refusal.TOKEN}
+    assert refusing == {Reason.UNAUTHORIZED}
+    assert {ApiError(reason, "x").refusal for reason in Reason} == {Refusal.TOKEN, Refusal.NONE}
+    assert ApiError(Reason.UNAUTHORIZED, "x", refusal=Refusal.CALL).refusal is Refusal.CALL
+
+
+def test_a_copy_keeps_all_that_is_not_given() -> None:
+    error = ApiError(Reason.REDIRECT, "HTTP 302", status=302, retry_after=7.0, refusal=Refusal.POSSIBLE)
+    same, other = error.copy(), error.copy(detail="x", refusal=Refusal.NONE)
+    assert (same.reason, same.detail, same.status, same.retry_after, same.refusal) == (
+        Reason.REDIRECT,
+        "HTTP 302",
+        302,
+        7.0,
+        Refusal.POSSIBLE,
+    )
+    assert (other.reason, other.detail, other.refusal) == (Reason.REDIRECT, "x", Refusal.NONE)
 
 
 def test_operations_are_plain_label_values() -> None:

@@ -8,9 +8,9 @@ from support.builders import NOW, Counts, ManualClock
 
 from exporter.common.cancellation import Stop, StoppedError
 from exporter.model.snapshot import Discovery
-from exporter.model.state import Reason
+from exporter.model.state import Failure, Reason
 from exporter.model.user import User
-from exporter.platform.base import ApiError, FoundUsers
+from exporter.platform.base import ApiError, FoundUsers, Refusal
 from exporter.polling.discovery import KnownUsers, Refresher, RefreshListener, RefreshSettings
 
 if TYPE_CHECKING:
@@ -167,6 +167,13 @@ def test_a_refused_token_is_reported() -> None:
     setup.refresher.refresh()
     assert setup.refresher.refused
     setup.refresher.refresh()
+    assert not setup.refresher.refused
+
+
+def test_a_call_that_is_refused_alone_does_not_refuse_the_token() -> None:
+    setup = Setup(ApiError(Reason.UNAUTHORIZED, "HTTP 401", refusal=Refusal.CALL))
+    setup.refresher.refresh()
+    assert setup.refresher.failure == Failure(Reason.UNAUTHORIZED, "HTTP 401")
     assert not setup.refresher.refused
 
 

@@ -9,8 +9,8 @@ from support.builders import NOW, Counts, ManualClock, a_key, a_token
 from exporter.common.cancellation import Stop, StoppedError
 from exporter.model.state import Failure, Reason
 from exporter.model.user import User
-from exporter.platform.base import ApiError, TokenListing
-from exporter.polling.poller import Poller
+from exporter.platform.base import ApiError, Refusal, TokenListing
+from exporter.polling.poller import Poller, TokenRefusedError
 from exporter.polling.ssh_keys import SshKeyReader
 from exporter.state.ledger import Ledger
 
@@ -69,12 +69,20 @@ def test_success_and_failure_are_recorded() -> None:
 
 def test_a_refused_token_is_left_to_the_sweep() -> None:
     setup = Setup()
-    failure = setup.poll(ApiError(Reason.UNAUTHORIZED, "HTTP 401"))
-    assert failure is not None
-    assert failure.reason is Reason.UNAUTHORIZED
+    with pytest.raises(TokenRefusedError) as caught:
+        setup.poll(ApiError(Reason.UNAUTHORIZED, "HTTP 401"))
+    assert caught.value.failure == Failure(Reason.UNAUTHORIZED, "HTTP 401")
     state = setup.ledger.state("u1")
     assert state is not None
     assert not state.polled
+
+
+def test_a_user_that_is_refused_alone_has_failed() -> None:
+    setup = Setup()
+    failure = setup.poll(ApiError(Reason.UNAUTHORIZED, "HTTP 401", refusal=Refusal.CALL))
+    state = setup.ledger.state("u1")
+    assert state is not None
+    assert state.failure == failure == Failure(Reason.UNAUTHORIZED, "HTTP 401")
 
 
 def test_a_cancelled_poll_records_nothing() -> None:

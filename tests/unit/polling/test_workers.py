@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,7 @@ from exporter.common.cancellation import Stop
 from exporter.model.snapshot import SweepResult
 from exporter.model.state import Reason
 from exporter.model.user import User
-from exporter.platform.base import ApiError, TokenListing
+from exporter.platform.base import ApiError, Refusal, TokenListing
 from exporter.polling.backoff import Due
 from exporter.polling.poller import Poller
 from exporter.polling.workers import Pass, RunningPasses
@@ -25,9 +26,15 @@ USERS = tuple(User(f"u{number}", f"name{number}") for number in range(4))
 class Platform:
     """Fails for some users with a reason; calls `during` in each call."""
 
-    def __init__(self, failing: dict[str, Reason], during: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        failing: dict[str, Reason],
+        during: Callable[[], object] = lambda: None,
+        refusal: Refusal | None = None,
+    ) -> None:
         self.failing = failing
         self.during = during
+        self.refusal = refusal
         self.asked: list[str] = []
 
     def list_tokens(self, user_id: str, stop: Stop) -> TokenListing:
@@ -35,7 +42,7 @@ class Platform:
         self.asked.append(user_id)
         self.during()
         if (reason := self.failing.get(user_id)) is not None:
-            raise ApiError(reason, "HTTP 4xx")
+            raise ApiError(reason, "HTTP 4xx", refusal=self.refusal)
         return TokenListing((a_token(),))
 
 
@@ -71,6 +78,25 @@ def test_a_refused_token_ends_the_pass() -> None:
     assert platform.asked == ["u0", "u1"]
     assert this_pass.unauthorized is not None
     assert not this_pass.cancelled
+
+
+def test_however_many_workers_meet_the_refusal_it_counts_once() -> None:
+    together = threading.Barrier(4, timeout=10)
+    platform = Platform(dict.fromkeys(("u0", "u1", "u2", "u3"), Reason.UNAUTHORIZED), together.wait)
+    this_pass = a_pass(platform)
+    this_pass.run(4)
+    assert this_pass.failures == {Reason.UNAUTHORIZED: 1}
+    assert this_pass.result(0) is SweepResult.FAILED
+
+
+def test_a_user_that_is_refused_alone_does_not_end_the_pass() -> None:
+    platform = Platform({"u1": Reason.UNAUTHORIZED}, refusal=Refusal.CALL)
+    this_pass = a_pass(platform)
+    this_pass.run(1)
+    assert platform.asked == ["u0", "u1", "u2", "u3"]
+    assert this_pass.unauthorized is None
+    assert this_pass.failures == {Reason.UNAUTHORIZED: 1}
+    assert this_pass.result(0) is SweepResult.PARTIAL
 
 
 def test_a_pause_cancels_the_running_passes_and_those_that_begin_later() -> None:

@@ -14,10 +14,11 @@ from support.builders import Counts, LeapingStop, ManualClock, a_watchdog
 from exporter.common.redaction import Redactor
 from exporter.common.secrets import Secret, SecretValue
 from exporter.model.state import Reason
-from exporter.platform.base import ApiError, Operation
+from exporter.platform.base import ApiError, Operation, Refusal
 from exporter.platform.limits import RequestLimits
 from exporter.platform.pacing import Pacer
 from exporter.platform.yunxiao.client import Target, YunxiaoClient
+from exporter.platform.yunxiao.error_body import RefusedError, fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -426,12 +427,13 @@ def test_installations_that_know_only_the_older_call_are_asked_with_it(bench: Be
 
 
 @pytest.mark.parametrize(("status", "reason"), [(401, Reason.UNAUTHORIZED), (403, Reason.FORBIDDEN)])
-def test_a_refused_caller_is_not_asked_for_again(bench: Bench, status: int, reason: Reason) -> None:
+def test_a_refused_caller_is_not_asked_for_in_the_older_way(bench: Bench, status: int, reason: Reason) -> None:
     bench.answer(b"{}", status, url=CALLER)
     with pytest.raises(ApiError) as caught:
         bench.client.caller(bench.stop)
     assert caught.value.reason is reason
-    assert len(bench.platform.calls) == 1
+    # A 401 is confirmed by the same call.
+    assert [call.request.url for call in bench.platform.calls] == [f"{CALLER}?"] * (3 if status == 401 else 1)
 
 
 def test_a_large_error_with_a_lone_surrogate_is_no_list(bench: Bench) -> None:
@@ -439,3 +441,12 @@ def test_a_large_error_with_a_lone_surrogate_is_no_list(bench: Bench) -> None:
     bench.answer(f'{{"code": "Forbidden", "Data": [{listed}]}}'.encode())
     assert bench.failure().reason is Reason.FORBIDDEN
     assert bench.counts.of("error") == [("error", "forbidden")]
+
+
+def test_a_refusal_that_only_the_parser_finds_costs_this_call_alone(bench: Bench) -> None:
+    def parse() -> None:
+        raise RefusedError(fields_of({"errorCode": "InvalidTokenError"}))
+
+    with pytest.raises(ApiError) as caught:
+        bench.client.read(parse)
+    assert (caught.value.reason, caught.value.refusal) == (Reason.UNAUTHORIZED, Refusal.CALL)

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from exporter.common.cancellation import Stop
 from exporter.model.state import Reason
-from exporter.platform.base import ApiError, Operation
+from exporter.platform.base import ApiError, Operation, Refusal
 from exporter.platform.yunxiao.departments import Departments
 from exporter.platform.yunxiao.directory import parse_users
 from exporter.platform.yunxiao.lists import ListReader
@@ -128,3 +128,9 @@ def test_a_refused_token_is_an_error() -> None:
     tree = Departments("acme", ListReader(Client(top=ApiError(Reason.UNAUTHORIZED, "HTTP 401", status=401))))
     with pytest.raises(ApiError, match="HTTP 401"):
         tree.learn_names({"d1"}, [PLACE], Stop())
+
+
+def test_departments_that_are_refused_alone_have_no_names() -> None:
+    refused = ApiError(Reason.UNAUTHORIZED, "HTTP 401", status=401, refusal=Refusal.CALL)
+    tree = Departments("acme", ListReader(Client(top=refused)))
+    tree.learn_names({"d1"}, [PLACE], Stop())

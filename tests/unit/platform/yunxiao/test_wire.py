@@ -208,7 +208,8 @@ def test_tokens_whose_masked_ids_coincide_stay_two() -> None:
     [
         (b"", "an empty body"),
         (b"   \n", "an empty body"),
-        (b"<!DOCTYPE html><html>secret</html>", "an HTML or XML page"),
+        (b"<!DOCTYPE html><html>secret</html>", "an HTML or XML page instead of JSON$"),
+        (b"<html>secret <title>Sign in</title></html>", "instead of JSON; it is a login page: .* refused the token"),
         (b"null", "not a list"),
         (b"7", "not a list"),
         (b'"text"', "not a list"),
