@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from exporter.alerts.definitions import (
+    CREDENTIAL_WORDS,
     EXPORTER_TOKEN_EXPIRING,
     TOKEN_EXPIRED,
     TOKEN_EXPIRING_CRITICAL,
@@ -16,6 +17,8 @@ from exporter.alerts.definitions import (
 )
 from exporter.alerts.escaping import template_text
 from exporter.common.durations import format_duration
+from exporter.model.labels import KIND
+from exporter.model.token import CredentialKind
 from exporter.policies.base import UserPolicy
 from exporter.policies.builtin import POLICIES
 
@@ -75,11 +78,24 @@ def alerting_rule(
     if labels := severity | configured:
         rule["labels"] = labels
     rule["annotations"] = {
-        "summary": template_text(definition.summary),
+        "summary": _summary(definition),
         "description": _description(definition),
         "runbook_url": template_text(definition.runbook(alerting.runbook_base_url)),
     }
     return rule
+
+
+def _words() -> dict[str, str]:
+    """What the texts call the credential: series of tokens have no label `kind`."""
+    of_key, of_token = (CREDENTIAL_WORDS[kind] for kind in (CredentialKind.SSH_KEY, CredentialKind.TOKEN))
+    condition = f'eq $labels.{KIND} "{CredentialKind.SSH_KEY.value}"'
+    return {
+        name: f"{{{{ if {condition} }}}}{of_key[name]}{{{{ else }}}}{of_token[name]}{{{{ end }}}}" for name in of_token
+    }
+
+
+def _summary(definition: Definition) -> str:
+    return definition.summary.format(**_words())
 
 
 def _description(definition: Definition) -> str:
@@ -89,7 +105,7 @@ def _description(definition: Definition) -> str:
         "age": _ROUGH,
         "where": "{{ with $labels.organization }} for {{ . }}{{ end }}",
     }
-    return definition.description.format(**values)
+    return definition.description.format(**values, **_words())
 
 
 def _label(name: str, value: str, label_names: Collection[str]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from exporter.alerts.definitions import (
     CONFIG_RELOAD_FAILED,
+    CREDENTIAL_WORDS,
     DISCOVERY_FAILING,
     EXPORTER_TOKEN_EXPIRING,
     SWEEP_STALLED,
@@ -30,11 +31,11 @@ from exporter.alerts.thresholds import (
     stalled_after,
     undiscovered_after,
 )
-from exporter.common.text import expiry_words, rough_duration
+from exporter.common.text import expiry_words, printable, rough_duration
 from exporter.model.event import GRANTS_MORE
 from exporter.model.labels import organization_labels, token_labels, user_labels
 from exporter.model.loss import Losses
-from exporter.model.token import NEVER, token_series
+from exporter.model.token import NEVER, CredentialKind, token_series
 from exporter.model.user import Owner
 from exporter.policies.evaluate import token_violations, user_violations
 
@@ -175,6 +176,7 @@ class _Maker:
         labels: dict[str, str],
         since: float,
         user: User | None = None,
+        token: Token | None = None,
         *,
         permissions: str = "",
         **texts: str,
@@ -186,17 +188,21 @@ class _Maker:
             labels: those that identify what it is about.
             since: epoch seconds at which the condition began.
             user: the user that it is about.
+            token: the token or SSH key that it is about.
             permissions: the annotation `permissions`, which says what the user loses; "" for none.
             texts: what to put into the description, beyond the labels.
         """
         severity = {} if definition.severity is None else {"severity": definition.severity.value}
         own = {"alertname": definition.name} | severity | labels
-        description = definition.description.format(**labels, **texts)
+        words = CREDENTIAL_WORDS[CredentialKind.TOKEN if token is None else token.kind]
+        description = definition.description.format(**labels, **words, **texts)
         annotations = {
-            "summary": definition.summary,
+            "summary": definition.summary.format(**words),
             "description": description,
             "runbook_url": definition.runbook(self._runbooks),
         }
+        if token is not None and token.description:
+            annotations["token_description"] = printable(token.description)
         if user is not None and user.owner is not None:
             contact = {"owner_email": user.owner.email, "owner_department": user.owner.department}
             annotations |= {name: value for name, value in contact.items() if value is not None}
@@ -222,7 +228,7 @@ def _about_state(
 ) -> Iterator[Alert]:
     yield from _about_user(organization, state, config, maker)
     losses = Losses(state)
-    for token in token_series(state.tokens):
+    for token in (*token_series(state.tokens), *token_series(state.ssh_keys or ())):
         if not any(entry.matches(state.user, token) for entry in silences):
             yield from _about_token(organization, state.user, token, losses, config.alerting, maker)
     yield from _about_policies(organization, state, config.policies, silences, maker)
@@ -253,7 +259,7 @@ def _about_token(
         permissions = losses.words(token, maker.now)
     labels = token_labels(organization, user, token)
     detail = expiry_words(expires_at, maker.now)
-    yield maker.make(definition, labels, since, user, permissions=permissions, detail=detail)
+    yield maker.make(definition, labels, since, user, token, permissions=permissions, detail=detail)
 
 
 def _about_policies(
@@ -266,7 +272,7 @@ def _about_policies(
             continue
         labels = token_labels(organization, user, token) | _policy_labels(one)
         since = maker.now if one.since is None else one.since
-        yield maker.make(TOKEN_POLICY_VIOLATION, labels, since, user, detail=one.policy.words)
+        yield maker.make(TOKEN_POLICY_VIOLATION, labels, since, user, token, detail=one.policy.words)
     for one in user_violations(user, state.tokens, policies, maker.now, state.unexpired_left_out):
         labels = of_user | _policy_labels(one)
         yield maker.make(USER_POLICY_VIOLATION, labels, maker.now, user, detail=one.policy.words)

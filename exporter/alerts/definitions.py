@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from exporter.model.severity import Severity
+from exporter.model.token import CredentialKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,9 +15,10 @@ class Definition:
     Attributes:
         name: CamelCase; also the name of the runbook's page.
         severity: the label `severity`; None if the configured policy sets it.
-        summary: one sentence, the same for every alert of this name.
-        description: a template with ``{organization}``, ``{user}``, ``{token}``, ``{token_id}``, ``{policy}``,
-            ``{detail}`` and ``{age}``, and ``{where}``, which only the rules fill in.
+        summary: one sentence; a template with ``{a_credential}``, and so the same for every alert of this name about
+            one kind of credential.
+        description: a template with ``{credential}``, ``{organization}``, ``{user}``, ``{token}``, ``{token_id}``,
+            ``{policy}``, ``{detail}`` and ``{age}``, and ``{where}``, which only the rules fill in.
     """
 
     name: str
@@ -29,18 +31,22 @@ class Definition:
         return f"{base_url}/{self.name}.md"
 
 
-_TOKEN = "Token {token} ({token_id}) of {user} in {organization} {detail}."  # noqa: S105 - a text
+CREDENTIAL_WORDS = {
+    CredentialKind.TOKEN: {"credential": "Token", "a_credential": "A personal access token"},
+    CredentialKind.SSH_KEY: {"credential": "SSH key", "a_credential": "An SSH key"},
+}
+"""What the templates call each kind of credential."""
 
-TOKEN_EXPIRED = Definition("YunxiaoTokenExpired", Severity.CRITICAL, "A personal access token has expired.", _TOKEN)
+_TOKEN = "{credential} {token} ({token_id}) of {user} in {organization} {detail}."  # noqa: S105 - a text
+
+TOKEN_EXPIRED = Definition("YunxiaoTokenExpired", Severity.CRITICAL, "{a_credential} has expired.", _TOKEN)
 TOKEN_EXPIRING_CRITICAL = Definition(
-    "YunxiaoTokenExpiringCritical", Severity.CRITICAL, "A personal access token is about to expire.", _TOKEN
+    "YunxiaoTokenExpiringCritical", Severity.CRITICAL, "{a_credential} is about to expire.", _TOKEN
 )
 TOKEN_EXPIRING_WARNING = Definition(
-    "YunxiaoTokenExpiringWarning", Severity.WARNING, "A personal access token expires soon.", _TOKEN
+    "YunxiaoTokenExpiringWarning", Severity.WARNING, "{a_credential} expires soon.", _TOKEN
 )
-TOKEN_NEVER_EXPIRES = Definition(
-    "YunxiaoTokenNeverExpires", Severity.WARNING, "A personal access token never expires.", _TOKEN
-)
+TOKEN_NEVER_EXPIRES = Definition("YunxiaoTokenNeverExpires", Severity.WARNING, "{a_credential} never expires.", _TOKEN)
 TOKEN_POLICY_VIOLATION = Definition(
     "YunxiaoTokenPolicyViolation",
     None,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from exporter.alerts.promql import EXPIRY, POLLED, TOKEN, latest, seconds
 from exporter.alerts.thresholds import CRITICAL_SHARE, WARNING_SHARE
+from exporter.model.labels import KIND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,8 +22,10 @@ def recording_rules(alerting: Alerting, label_names: Sequence[str]) -> Iterator[
         label_names: the labels that users' entries carry.
     """
     for what in ("expiry", "created"):
-        family = f"token_{what}_timestamp_seconds"
-        yield record(f"yunxiao:{family}", latest(TOKEN, f"yunxiao_{family}", present=POLLED))
+        # Series of SSH keys have the label `kind` beside those of tokens, so they get the same alerts.
+        of_tokens = latest(TOKEN, f"yunxiao_token_{what}_timestamp_seconds", present=POLLED)
+        of_keys = latest(f"{TOKEN}, {KIND}", f"yunxiao_ssh_key_{what}_timestamp_seconds", present=POLLED)
+        yield record(f"yunxiao:token_{what}_timestamp_seconds", f"{of_tokens}\nor\n{of_keys}")
     yield from _threshold("warning", alerting.thresholds.warning, WARNING_SHARE)
     yield from _threshold("critical", alerting.thresholds.critical, CRITICAL_SHARE)
     if label_names:

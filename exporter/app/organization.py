@@ -211,9 +211,10 @@ class Organization:
         """Warn if the allowed rate is too low to poll every user within the interval."""
         if self.parts.stop.is_set():
             return  # replaced meanwhile: the gauge belongs to the new organization
-        rate = self.settings.config.limits.requests_per_second
+        config = self.settings.config
+        rate = config.limits.requests_per_second
         users = len(self.ledger.users())
-        shortest = _shortest_interval(users, rate, self._shared)
+        shortest = _shortest_interval(users * len(config.credentials), rate, self._shared)
         self._telemetry.shortest_interval(shortest)
         if shortest > self.poll.interval:
             self._log.warning(
@@ -304,8 +305,8 @@ def _pacer(settings: OrganizationSettings, shared: Shared, previous: Organizatio
     return Pacer(rate, shared.clock) if shared.pacer is None else shared.pacer(config.name, rate)
 
 
-def _shortest_interval(users: int, rate: float | None, shared: Shared) -> float:
+def _shortest_interval(requests: int, rate: float | None, shared: Shared) -> float:
     """Seconds that a sweep takes at the allowed rate; each shard has its part of a rate that processes share."""
     if rate is None:
         return 0.0
-    return users / rate if shared.pacer is None else users * shared.shard.total / granted(rate)
+    return requests / rate if shared.pacer is None else requests * shared.shard.total / granted(rate)

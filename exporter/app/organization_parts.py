@@ -12,6 +12,7 @@ from exporter.platform.yunxiao.connect import connect
 from exporter.polling.discovery import KnownUsers, Refresher, RefreshListener, RefreshSettings
 from exporter.polling.own_token import OwnTokenMonitor
 from exporter.polling.roster import Roster
+from exporter.polling.ssh_keys import SshKeyReader
 from exporter.polling.sweep import Sweeper, SweepSettings
 from exporter.state.ledger import Ledger, Recorder
 
@@ -124,7 +125,8 @@ def build_parts(
     client = connect(
         settings, poll.timeout, limits, telemetry, shared.watchdog, clock, shared.redact, lambda: roster.users
     )
-    sweep_settings = SweepSettings(config.limits.concurrency, poll.interval, poll.spread)
+    ssh_keys = SshKeyReader(config.name, client, clock) if config.watches_ssh_keys else None
+    sweep_settings = SweepSettings(config.limits.concurrency, poll.interval, poll.spread, ssh_keys)
     refresher = (
         None
         if discover is None

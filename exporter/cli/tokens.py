@@ -71,13 +71,17 @@ def tokens(
             help="List only tokens that break a policy of the configuration, and which; exit with 1 if there are any.",
         ),
     ] = False,
+    wide: Annotated[
+        bool,
+        typer.Option("--wide", envvar=env("WIDE"), help="Show the descriptions of tokens in the table as well."),
+    ] = False,
     output: Annotated[
         Output, typer.Option("--output", "-o", envvar=env("OUTPUT"), help="Format of the list.")
     ] = Output.TABLE,
     log_level: LogLevel = Level.ERROR,
     log_format: LogFormat = Format.LOGFMT,
 ) -> None:
-    """Sweep once and list the tokens, soonest expiry first.
+    """Sweep once and list the tokens, and SSH keys if they are watched, soonest expiry first.
 
     Exit code 0: no token expires within the window or breaks a policy. 1: at least one does. 2: the sweep failed, in
     part or completely, or could not begin.
@@ -98,7 +102,7 @@ def tokens(
     if policy:
         listed = violating_rows(listed, outcome.view, rules, policies or (), now)
     try:
-        terminal.document(lambda stream: write(listed, output, now, stream, audit=policy))
+        terminal.document(lambda stream: write(listed, output, now, stream, audit=policy, wide=wide))
     except OutputError as error:
         refuse(terminal, f"the list cannot be written: {error}", SWEEP_FAILED)
     report_failures(terminal, outcome)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -27,6 +27,7 @@ from exporter.config.alerting import Alerting, UserThresholds
 from exporter.config.client import Tls
 from exporter.config.discovery import Discover
 from exporter.config.redis import Redis
+from exporter.model.labels import KIND
 from exporter.model.token import LONGEST_LIFE, MOST_LISTED, MOST_TOKENS
 from exporter.policies.schema import Policies
 
@@ -66,7 +67,8 @@ class Metrics(Section):
     per_token: bool = Field(
         True,
         description=(
-            "The `yunxiao_token_*` series, one set per token. Without them Prometheus rules cannot alert on tokens."
+            "The `yunxiao_token_*` and `yunxiao_ssh_key_*` series, one set per token or key. Without them Prometheus "
+            "rules cannot alert on tokens and keys."
         ),
     )
     per_permission: bool = Field(
@@ -109,7 +111,8 @@ class Metrics(Section):
         le=MOST_LISTED,
         description=(
             "Maximum number of tokens of one user that are watched individually, those that expire next first. The "
-            "others are only counted; `yunxiao_user_tokens_left_out` reports how many."
+            "others are only counted; `yunxiao_user_tokens_left_out` reports how many. Also the maximum number of SSH "
+            "keys of one user."
         ),
     )
 
@@ -206,6 +209,21 @@ class Organization(Section):
         ),
     )
     timezone: TimeZone = Field("Asia/Shanghai", description="Time zone of dates without a zone.")
+    credentials: tuple[Literal["tokens", "ssh_keys"], ...] = Field(
+        ("tokens",),
+        description=(
+            "What to watch of each user: `tokens`, and optionally `ssh_keys`, the keys for Git over SSH. They take one "
+            "more request for each user, are documented for the standard edition only, and are left alone where the "
+            "platform does not offer them."
+        ),
+    )
+    organization_id: Text | None = Field(
+        None,
+        description=(
+            "Id of the organization on the platform, which the list of SSH keys requires. Default: that of "
+            "`users.discover.organization_id`."
+        ),
+    )
     never_expires_after: Annotated[Duration, Field(gt=0)] | None = Field(
         LONGEST_LIFE,
         description=(
@@ -222,6 +240,33 @@ class Organization(Section):
         if (self.token_file is not None) + bool(self.token_files) + (self.token_env is not None) != 1:
             raise ValueError("needs exactly one of token_file, token_files and token_env")
         return self
+
+    @model_validator(mode="after")
+    def _credentials_can_be_listed(self) -> Self:
+        if "tokens" not in self.credentials or len(set(self.credentials)) < len(self.credentials):
+            raise ValueError("credentials must be [tokens] or [tokens, ssh_keys]")
+        if self.watches_ssh_keys and self._organization_in_path and not self.organization_of_keys:
+            raise ValueError(
+                "credentials with ssh_keys require the id of the organization on the platform; set organization_id"
+            )
+        return self
+
+    @property
+    def watches_ssh_keys(self) -> bool:
+        """Whether SSH keys are watched as well as tokens."""
+        return "ssh_keys" in self.credentials
+
+    @property
+    def organization_of_keys(self) -> str:
+        """The id of the organization for the list of SSH keys; "" if it is unknown or the path contains none."""
+        if not self._organization_in_path:
+            return ""
+        discover = self.users.discover
+        return self.organization_id or ("" if discover is None else discover.organization_id or "")
+
+    @property
+    def _organization_in_path(self) -> bool:
+        return self.users.discover is None or self.users.discover.organization_in_path
 
     @model_validator(mode="after")
     def _has_users(self) -> Self:
@@ -252,6 +297,22 @@ class Config(Section):
     redis: Redis | None = Field(None, description=Redis.__doc__)
     alerting: Alerting = Field(default_factory=Alerting, description=Alerting.__doc__)
     policies: Policies = Field(default_factory=Policies, description=Policies.__doc__)
+
+    @model_validator(mode="after")
+    def _kind_is_no_label(self) -> Self:
+        """Prometheus rules would replace the label `kind` of SSH keys by a configured one."""
+        static = (user for one in self.organizations if one.watches_ssh_keys for user in one.users.static)
+        if self.watches_ssh_keys and (KIND in self.alerting.labels or any(KIND in user.labels for user in static)):
+            raise ValueError(
+                f"the label {KIND} is set by the exporter for SSH keys (credentials); choose another name in "
+                "alerting.labels and in the labels of users"
+            )
+        return self
+
+    @property
+    def watches_ssh_keys(self) -> bool:
+        """Whether the SSH keys of any organization are watched."""
+        return any(one.watches_ssh_keys for one in self.organizations)
 
     @property
     def discover_intervals(self) -> tuple[float, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from exporter.common.secrets import SecretFile, SecretFiles
 from exporter.config.advice import organization_warnings
+from exporter.model.labels import KIND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,13 +133,18 @@ class Settings:
     @property
     def rule_warnings(self) -> tuple[str, ...]:
         """What the printed Prometheus rules cannot do with this configuration, as sentences."""
-        if self.config.metrics.per_token:
-            return ()
-        warning = (
-            "metrics.per_token is false, so Prometheus rules have no token series to alert on; let the exporter send "
-            "alerts itself to alerting.alertmanagers, or set metrics.per_token to true"
-        )
-        return (warning,)
+        found = []
+        if not self.config.metrics.per_token:
+            found.append(
+                "metrics.per_token is false, so Prometheus rules have no token series to alert on; let the exporter "
+                "send alerts itself to alerting.alertmanagers, or set metrics.per_token to true"
+            )
+        if self.config.watches_ssh_keys and KIND in self.label_names:
+            found.append(
+                f"the label {KIND} of users replaces that of SSH keys in Prometheus rules, which then call them "
+                "tokens; choose another name in the labels of users"
+            )
+        return tuple(found)
 
     def _organization_warnings(self) -> Iterator[str]:
         for index, one in enumerate(self.organizations):

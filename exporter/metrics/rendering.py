@@ -181,7 +181,8 @@ class RenderedUsers:
 def render_user(organization: str, state: UserState, plan: Plan, now: float) -> RenderedUser:
     """Render one user at the time ``now``, in epoch seconds."""
     scope = Scope(now, plan.switches.expiring_within, plan.policies)
-    changes = [token.expires_at for token in state.tokens if token.expires_at is not None and token.expires_at != NEVER]
+    expiries = (one.expires_at for one in state.credentials)
+    changes = [expires_at for expires_at in expiries if expires_at is not None and expires_at != NEVER]
     if scope.within is not None:
         changes += [expires_at - scope.within for expires_at in changes]
     changes.append(next_change(state.tokens, plan.policies, now))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from exporter.common.text import utc
 from exporter.model.permission import granted
-from exporter.model.token import NEVER
+from exporter.model.token import NEVER, CredentialKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -72,6 +72,8 @@ class Event:
         removed: permissions lost, likewise; all that a deleted token granted.
         old_expiry: the expiry before, in epoch seconds; None if not applicable or unreadable.
         new_expiry: the expiry after, in epoch seconds; None likewise.
+        description: the description of the token.
+        kind: the kind of credential: an SSH key can change in the same ways as a token.
     """
 
     time: float
@@ -86,11 +88,14 @@ class Event:
     removed: tuple[str, ...] = ()
     old_expiry: float | None = None
     new_expiry: float | None = None
+    description: str = ""
+    kind: CredentialKind = CredentialKind.TOKEN
 
     def details(self) -> dict[str, object]:
         """The fields that belong to the kind of change, for the log and the API; empty ones are left out."""
         found: dict[str, object] = {
             "old_name": self.old_name,
+            "description": self.description,
             "added": list(self.added),
             "removed": list(self.removed),
             "old_expiry": _expiry(self.old_expiry),
@@ -110,28 +115,41 @@ def events(organization: str, before: UserState, after: UserState) -> tuple[Even
     """
     if after.failure is not None or before.last_success is None or after.last_success is None:
         return ()
-    if before.tokens == after.tokens:
-        return ()
     user = after.user
     blank = Event(after.last_success, organization, user.user_id, user.name, Change.CREATED, "", "")
-    return tuple(
-        event
-        for old, new in pairs(before.tokens, after.tokens)
-        # A token that moves to or from the tokens that are only counted is neither created nor deleted.
-        if not (old is None and before.left_out) and not (new is None and after.left_out)
-        for event in _between(blank, old, new)
+    about_tokens = () if before.tokens == after.tokens else pairs(before.tokens, after.tokens)
+    return (
+        *(
+            event
+            for old, new in about_tokens
+            # A token that moves to or from the tokens that are only counted is neither created nor deleted.
+            if not (old is None and before.left_out) and not (new is None and after.left_out)
+            for event in _between(blank, old, new)
+        ),
+        *(event for old, new in _pairs_of_keys(before, after) for event in _between(blank, old, new)),
     )
+
+
+def _pairs_of_keys(before: UserState, after: UserState) -> Iterable[tuple[Token | None, Token | None]]:
+    """The SSH keys before and after; none unless both have been listed: the first list is no change."""
+    if before.ssh_keys is None or after.ssh_keys is None or before.ssh_keys == after.ssh_keys:
+        return ()
+    return pairs(before.ssh_keys, after.ssh_keys)
 
 
 def _between(blank: Event, old: Token | None, new: Token | None) -> Iterator[Event]:
     if old is None and new is not None:
-        about = replace(blank, token_id=new.token_id, token=new.name)
+        about = _about(blank, new)
         yield replace(about, change=Change.CREATED, added=granted(new.permissions), new_expiry=new.expires_at)
     elif new is None and old is not None:
-        about = replace(blank, token_id=old.token_id, token=old.name)
+        about = _about(blank, old)
         yield replace(about, change=Change.DELETED, removed=granted(old.permissions), old_expiry=old.expires_at)
     elif old is not None and new is not None:
-        yield from _differences(replace(blank, token_id=new.token_id, token=new.name), old, new)
+        yield from _differences(_about(blank, new), old, new)
+
+
+def _about(blank: Event, token: Token) -> Event:
+    return replace(blank, token_id=token.token_id, token=token.name, description=token.description, kind=token.kind)
 
 
 def _differences(about: Event, old: Token, new: Token) -> Iterator[Event]:
@@ -166,8 +184,9 @@ def _move(old: Token, new: Token) -> Change | None:
 def pairs(before: Iterable[Token], after: Iterable[Token]) -> Iterator[tuple[Token | None, Token | None]]:
     """Pairs of each token before and after; None for a token that did not or does not exist.
 
-    Different tokens can have the same masked id. Tokens with the same id are paired if they are equal, then if they
-    have the same name, then in their order. So among tokens with one id, some are created or some deleted, never both.
+    Different tokens can have the same masked id. Tokens with the same id are paired if they are equal (but for the
+    description), then if they have the same name, then in their order. So among tokens with one id, some are created or
+    some deleted, never both.
     """
     by_id: dict[str, tuple[list[Token], list[Token]]] = {}
     for side, tokens in enumerate((before, after)):
@@ -192,7 +211,8 @@ def pairs(before: Iterable[Token], after: Iterable[Token]) -> Iterator[tuple[Tok
 
 
 def _token(token: Token) -> object:
-    return token
+    """All but the description, whose change is no event and must not change which tokens are paired."""
+    return token.name, token.permissions, token.created_at, token.expires_at, token.permissions_read
 
 
 def _name(token: Token) -> object:

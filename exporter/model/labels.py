@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exporter.model.token import CredentialKind
+
 if TYPE_CHECKING:
+    from exporter.model.ssh_key import SshKey
     from exporter.model.token import Token
     from exporter.model.user import User
 
@@ -14,6 +17,10 @@ SHARD = "shard"
 ORGANIZATION_LABEL_NAMES = (ORGANIZATION,)
 USER_LABEL_NAMES = (ORGANIZATION, "user_id", "user")
 TOKEN_LABEL_NAMES = (*USER_LABEL_NAMES, "token_id", "token")
+KIND = "kind"
+"""The kind of a credential that is not a token."""
+SSH_KEY_LABEL_NAMES = (*TOKEN_LABEL_NAMES, KIND)
+"""The id and the title of a key have the names of those of a token, so that routes, silences and rules fit both."""
 
 
 def user_values(organization: str, user: User) -> tuple[str, str, str]:
@@ -24,6 +31,11 @@ def user_values(organization: str, user: User) -> tuple[str, str, str]:
 def token_values(organization: str, user: User, token: Token) -> tuple[str, str, str, str, str]:
     """The values of `TOKEN_LABEL_NAMES`."""
     return organization, user.user_id, user.name, token.token_id, token.name
+
+
+def ssh_key_values(organization: str, user: User, key: SshKey) -> tuple[str, str, str, str, str, str]:
+    """The values of `SSH_KEY_LABEL_NAMES`."""
+    return *token_values(organization, user, key), key.kind.value
 
 
 def organization_labels(organization: str) -> dict[str, str]:
@@ -37,5 +49,6 @@ def user_labels(organization: str, user: User) -> dict[str, str]:
 
 
 def token_labels(organization: str, user: User, token: Token) -> dict[str, str]:
-    """Names and values for a token of a user."""
-    return dict(zip(TOKEN_LABEL_NAMES, token_values(organization, user, token), strict=True))
+    """Names and values for a token or an SSH key of a user."""
+    kind = {} if token.kind is CredentialKind.TOKEN else {KIND: token.kind.value}
+    return dict(zip(TOKEN_LABEL_NAMES, token_values(organization, user, token), strict=True)) | kind

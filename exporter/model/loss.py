@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from exporter.common.text import utc
 from exporter.model.permission import granted, permission_lost
-from exporter.model.token import NEVER
+from exporter.model.token import NEVER, CredentialKind
 
 if TYPE_CHECKING:
     from exporter.model.state import UserState
@@ -33,6 +33,8 @@ class Losses:
     def words(self, token: Token, now: float) -> str:
         """What happens to the permissions of a token that has expired or will expire; "" if it grants none.
 
+        An SSH key has a scope, which no token grants.
+
         Such as ``base_user_read_write: lost at 2026-06-03T00:00:00Z; base_user_read: stays until
         2027-03-28T00:00:00Z through other tokens``.
 
@@ -40,6 +42,8 @@ class Losses:
             token: one of the user's tokens; it has a readable expiry.
             now: epoch seconds.
         """
+        if token.kind is not CredentialKind.TOKEN:
+            return ""
         expires_at = NEVER if token.expires_at is None else token.expires_at
         found = sorted((self._fate(name, expires_at, now), name) for name in granted(token.permissions))
         parts = [

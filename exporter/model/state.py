@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from exporter.model.event import pairs
+from exporter.model.ssh_key import SshKey  # noqa: TC001 - msgspec reads the annotations
 from exporter.model.times import is_time
 from exporter.model.token import (
     MOST_TOKENS,
@@ -99,6 +100,8 @@ class UserState:
         unreadable: the number of entries of that poll that could not be read as tokens.
         unlisted: id and name of the tokens that are kept although that poll did not list them, since an unreadable
             entry may be one of them.
+        ssh_keys: the SSH keys as last listed; None if they are not watched or have not been listed yet. Apart from the
+            tokens, since counts, permissions and policies are about tokens only.
     """
 
     user: User
@@ -111,21 +114,29 @@ class UserState:
     left_out: tuple[tuple[TokenState, int], ...] = ()
     unreadable: int = 0
     unlisted: tuple[tuple[str, str], ...] = ()
+    ssh_keys: tuple[SshKey, ...] | None = None
 
     def about(self, user: User) -> UserState:
         """The same state for a user whose entry has changed."""
         return replace(self, user=user)
 
     def succeeded(
-        self, tokens: tuple[Token, ...], at: float, most: int = MOST_TOKENS, *, unreadable: int = 0
+        self,
+        tokens: tuple[Token, ...],
+        at: float,
+        most: int = MOST_TOKENS,
+        *,
+        unreadable: int = 0,
+        ssh_keys: tuple[SshKey, ...] | None = None,
     ) -> UserState:
         """The state after a successful poll.
 
         Args:
             tokens: the tokens that it listed.
             at: epoch seconds of the poll.
-            most: the number of tokens to keep.
+            most: the number of tokens to keep, and of SSH keys.
             unreadable: the number of entries that could not be read as tokens.
+            ssh_keys: the SSH keys; None if they are not watched or have never been listed.
         """
         unlisted = self._unlisted(tokens, unreadable)
         kept, left_out = most_relevant((*self._completed(tokens), *unlisted), most, at)
@@ -137,7 +148,13 @@ class UserState:
             left_out=left_out,
             unreadable=unreadable,
             unlisted=tuple([(token.token_id, token.name) for token in unlisted]),
+            ssh_keys=None if ssh_keys is None else most_relevant(ssh_keys, most, at)[0],
         )
+
+    @property
+    def credentials(self) -> tuple[Token, ...]:
+        """The tokens and the SSH keys."""
+        return (*self.tokens, *self.ssh_keys) if self.ssh_keys else self.tokens
 
     @property
     def tokens_left_out(self) -> int:
@@ -199,7 +216,9 @@ def is_sound(state: UserState) -> bool:
     A time that is NaN compares with nothing, and one far in the future would count as the newest for ever.
     """
     own = (state.last_success, state.failing_since)
-    listed = [time for token in state.tokens for time in (token.created_at, token.expires_at, token.listed_expiry)]
+    dates = [(token.created_at, token.expires_at, token.listed_expiry) for token in state.credentials]
+    listed = [time for times in dates for time in times]
+    listed += [key.last_used_at for key in state.ssh_keys or ()]
     return (
         all(time is None or is_time(time) for time in own)
         and not any(time is not None and math.isnan(time) for time in listed)

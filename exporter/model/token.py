@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import ClassVar, Self, TypeVar
 
 NEVER = math.inf
 """The expiry of a token that never expires, in epoch seconds."""
@@ -19,6 +20,13 @@ MOST_TOKENS = 1000
 
 MOST_LISTED = 20_000
 """Entries accepted in one response, and so the largest number of tokens kept per user."""
+
+
+class CredentialKind(StrEnum):
+    """The kinds of credentials that are watched, as the label `kind` names them."""
+
+    TOKEN = "token"  # noqa: S105 - the name of a kind
+    SSH_KEY = "ssh_key"
 
 
 class TokenState(StrEnum):
@@ -43,7 +51,10 @@ class Token:
         permissions_read: whether the list of permissions could be parsed; if not, the last known ones apply.
         listed_expiry: epoch seconds of the date that the platform lists, if that is so far away that the token counts
             as one that never expires; else None.
+        description: what its owner wrote about it; "" for nothing. Never a label.
     """
+
+    kind: ClassVar[CredentialKind] = CredentialKind.TOKEN
 
     token_id: str
     name: str
@@ -52,6 +63,7 @@ class Token:
     expires_at: float | None = NEVER
     permissions_read: bool = True
     listed_expiry: float | None = None
+    description: str = ""
 
     def state(self, now: float) -> TokenState:
         """The state at the time ``now``, in epoch seconds; at the moment of expiry the token has expired."""
@@ -61,7 +73,7 @@ class Token:
             return TokenState.NEVER_EXPIRES
         return TokenState.EXPIRED if self.expires_at <= now else TokenState.ACTIVE
 
-    def within(self, longest: float, now: float) -> Token:
+    def within(self, longest: float, now: float) -> Self:
         """The same token; as one that never expires if its expiry is too far away.
 
         Args:
@@ -89,12 +101,15 @@ def state_counts(tokens: tuple[Token, ...], now: float) -> dict[TokenState, int]
     return counts
 
 
-def token_series(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
+Credential = TypeVar("Credential", bound=Token)
+
+
+def token_series(tokens: tuple[Credential, ...]) -> tuple[Credential, ...]:
     """The tokens with distinct ids and names, which may get one series each.
 
     Different tokens can have the same masked id. Of tokens with the same id and name, the first to expire is kept.
     """
-    by_label: dict[tuple[str, str], Token] = {}
+    by_label: dict[tuple[str, str], Credential] = {}
     for token in tokens:
         key = (token.token_id, token.name)
         twin = by_label.get(key)
@@ -103,7 +118,7 @@ def token_series(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
     return tuple(by_label.values())
 
 
-Order = tuple[bool, float, bool, float, bool, tuple[str, ...]]
+Order = tuple[bool, float, bool, float, bool, tuple[str, ...], str]
 
 
 def precedence(token: Token) -> Order:
@@ -117,6 +132,7 @@ def precedence(token: Token) -> Order:
         *(created_at is None, created_at or 0.0),
         not token.permissions_read,
         token.permissions,
+        token.description,
     )
 
 
@@ -129,8 +145,8 @@ _RELEVANCE = {
 
 
 def most_relevant(
-    tokens: tuple[Token, ...], most: int, now: float
-) -> tuple[tuple[Token, ...], tuple[tuple[TokenState, int], ...]]:
+    tokens: tuple[Credential, ...], most: int, now: float
+) -> tuple[tuple[Credential, ...], tuple[tuple[TokenState, int], ...]]:
     """At most ``most`` tokens, the most relevant ones, and the number of the others by state.
 
     Tokens that expire next come first, then those that never expire, then those with an unreadable expiry, then expired

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from exporter.common.cancellation import Stop
     from exporter.common.secrets import Secret
+    from exporter.model.ssh_key import SshKey
     from exporter.model.token import Token
     from exporter.model.user import User
 
@@ -53,14 +54,27 @@ class Operation(StrEnum):
     LIST_ORGANIZATIONS = "list_organizations"
     LIST_DEPARTMENTS = "list_departments"
     GET_CALLER = "get_caller"
+    LIST_SSH_KEYS = "list_ssh_keys"
 
 
 OPERATIONS = tuple(operation.value for operation in Operation)
 ENCODING = "encoding"
 """Counts answers with bytes that are not valid in any encoding, in place of a field."""
-PARSE_FIELDS = ("token", "token_id", "name", "permissions", "created_at", "expired_at", "user_id", "user", ENCODING)
+PARSE_FIELDS = (
+    "token",
+    "token_id",
+    "name",
+    "description",
+    "permissions",
+    "created_at",
+    "expired_at",
+    "last_used_at",
+    "user_id",
+    "user",
+    ENCODING,
+)
 """The fields that can be unreadable, as the label `field` of `yunxiao_parse_errors_total` names them."""
-TRUNCATED_FIELDS = ("token_id", "name", "permissions", "user")
+TRUNCATED_FIELDS = ("token_id", "name", "description", "permissions", "user")
 """The fields that can be cut, as the label `field` of `yunxiao_truncated_fields_total` names them."""
 
 
@@ -106,6 +120,23 @@ class TokenLister(Protocol):
 
         Raises:
             ApiError: the call failed, after retries if a retry made sense.
+            StoppedError: the call was cancelled.
+        """
+        ...
+
+
+class SshKeyLister(Protocol):
+    """Lists SSH keys."""
+
+    def list_ssh_keys(self, user_id: str, stop: Stop) -> tuple[SshKey, ...]:
+        """The SSH keys of one user; ``()`` if there are none.
+
+        Args:
+            user_id: the user's id on the platform.
+            stop: cancels the call.
+
+        Raises:
+            ApiError: the call failed; `ApiError.not_offered` if the platform does not offer it, or not for this user.
             StoppedError: the call was cancelled.
         """
         ...
@@ -159,7 +190,7 @@ class UserFinder(Protocol):
         ...
 
 
-class Platform(OwnTokens, UserFinder, Protocol):
+class Platform(OwnTokens, UserFinder, SshKeyLister, Protocol):
     """All that the exporter needs of one organization's platform. Threads share it."""
 
     @property

@@ -24,8 +24,9 @@ else:
 class Policies(_Keys):
     """Requirements for tokens. Each policy is off unless it is set here.
 
-    Policies apply to unexpired tokens only, except for `expired_not_removed`. `yunxiao_policy_violations` counts
-    violations; the alerts are `YunxiaoTokenPolicyViolation` and `YunxiaoUserPolicyViolation`.
+    Policies apply to unexpired tokens only, except for `expired_not_removed`; none applies to SSH keys.
+    `yunxiao_policy_violations` counts violations; the alerts are `YunxiaoTokenPolicyViolation` and
+    `YunxiaoUserPolicyViolation`.
     """
 
     @model_validator(mode="before")

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from exporter.common.clock import Clock
+    from exporter.model.ssh_key import SshKey
     from exporter.model.state import Failure
     from exporter.model.user import User
     from exporter.platform.base import TokenLister, TokenListing
     from exporter.polling.failures import DefectObserver
+    from exporter.polling.ssh_keys import SshKeyReader
     from exporter.state.ledger import Outcomes
 
 _log = structlog.get_logger(__name__)
@@ -45,6 +47,7 @@ class Poller:
         observer: counts defects.
         clock: the time of a poll.
         progress: called after each user, from the worker's thread.
+        ssh_keys: lists the user's SSH keys as well; None for tokens alone.
     """
 
     def __init__(
@@ -54,12 +57,14 @@ class Poller:
         observer: DefectObserver,
         clock: Clock,
         progress: Callable[[User], None] | None = None,
+        ssh_keys: SshKeyReader | None = None,
     ) -> None:
         self._outcomes = outcomes
         self._client = client
         self._observer = observer
         self._clock = clock
         self._progress = progress
+        self._ssh_keys = ssh_keys
         # Guards _in_progress: a catch-up and a sweep may run at the same time, but never poll the same user.
         self._lock = threading.Lock()
         self._in_progress: set[str] = set()
@@ -96,9 +101,28 @@ class Poller:
         except Exception:  # noqa: BLE001 - a defect met with one user must cost no other user; it is counted
             failure = self._crashed("poll crashed", user)
         else:
-            return self._record_success(user, listing)
+            return self._record_success(user, listing, self._keys_of(user, stop))
         self._record_failure(user, failure)
         return failure
+
+    def _keys_of(self, user: User, stop: Stop) -> tuple[SshKey, ...] | None:
+        """The user's SSH keys; those known last if they cannot be listed, None if they are not watched.
+
+        Raises:
+            StoppedError: the poll was cancelled.
+        """
+        if self._ssh_keys is None:
+            return None
+        keys = None
+        try:
+            keys = self._ssh_keys.keys_of(user.user_id, stop)
+        except StoppedError:
+            raise
+        except Exception:  # noqa: BLE001 - a defect with the keys must not cost the user's tokens; it is counted
+            self._crashed("listing SSH keys crashed", user)
+        if keys is None and (known := self._outcomes.state(user.user_id)) is not None:
+            return known.ssh_keys
+        return keys
 
     def report_progress(self, user: User) -> None:
         """Report that a user is done."""
@@ -109,12 +133,12 @@ class Poller:
         except Exception:  # noqa: BLE001 - a broken progress bar must not end the worker; it is counted
             self._crashed("reporting progress crashed", user)
 
-    def _record_success(self, user: User, listing: TokenListing) -> Failure | None:
+    def _record_success(self, user: User, listing: TokenListing, ssh_keys: tuple[SshKey, ...] | None) -> Failure | None:
         """Record a poll that worked; the failure if a part of the exporter could not handle the result."""
         try:
             self._log_recovery(user)
             handled = self._outcomes.succeeded(
-                user.user_id, listing.tokens, self._clock.now(), unreadable=listing.unreadable
+                user.user_id, listing.tokens, self._clock.now(), ssh_keys, unreadable=listing.unreadable
             )
         except Exception:  # noqa: BLE001 - a defect must end neither the worker nor the sweep; it is counted
             return self._crashed("recording a poll crashed", user)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from exporter.model.state import UserState
     from exporter.model.user import User
     from exporter.platform.base import TokenLister
+    from exporter.polling.ssh_keys import SshKeyReader
     from exporter.state.ledger import Outcomes
 
 _log = structlog.get_logger(__name__)
@@ -45,11 +46,13 @@ class SweepSettings:
         concurrency: users polled at the same time; the platform's limits apply to the requests.
         interval: seconds between the starts of two sweeps.
         spread: whether sweeps after the first one are spread over the interval.
+        ssh_keys: lists users' SSH keys as well; None for tokens alone.
     """
 
     concurrency: int
     interval: float
     spread: bool
+    ssh_keys: SshKeyReader | None = None
 
     @property
     def spread_over(self) -> float:
@@ -81,7 +84,7 @@ class Sweeper:
         progress: Callable[[User], None] | None = None,
     ) -> None:
         self._ledger = ledger
-        self._poller = Poller(ledger, client, observer, clock, progress)
+        self._poller = Poller(ledger, client, observer, clock, progress, settings.ssh_keys)
         self._observer = observer
         self._stop = stop
         self._clock = clock

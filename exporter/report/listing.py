@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.common.text import csv_cell, escaped_json, expiry_words, printable, utc
-from exporter.model.token import NEVER, Token, TokenState
+from exporter.model.ssh_key import SshKey
+from exporter.model.token import NEVER, CredentialKind, Token, TokenState
 from exporter.policies.evaluate import counted, violations
 from exporter.report.formats import Output
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One token of the list.
+    """One token or SSH key of the list.
 
     Attributes:
         policies: the policies that it violates; None if the list is no audit.
@@ -52,14 +53,17 @@ _COLUMNS = (
     "expires_in_seconds",
     "created_at",
     "permissions",
-    "listed_expires_at",
 )
+_LAST_COLUMNS = ("description", "kind", "last_used_at", "listed_expires_at")
+"""Columns that came later: after all others, so that the others keep their places."""
 _STYLES = {TokenState.EXPIRED: "red", TokenState.NEVER_EXPIRES: "magenta", TokenState.UNKNOWN: "yellow"}
-_WIDE = 240
+_WIDTH = 240
+_WIDTH_WIDE = 480
+"""Columns of a table that is not written to a terminal, without and with descriptions."""
 
 
 def rows(view: View, now: float, *, within: float | None, expired: bool) -> list[Row]:
-    """The tokens to list, sorted by expiry: expired, expiring soonest first, unknown expiry, never expiring.
+    """The tokens and SSH keys to list by expiry: expired, expiring soonest first, unknown expiry, never expiring.
 
     Args:
         view: the state of all users.
@@ -72,7 +76,7 @@ def rows(view: View, now: float, *, within: float | None, expired: bool) -> list
         Row(organization.name, state.user, token, token.state(now))
         for organization in view.organizations
         for state in organization.users
-        for token in state.tokens
+        for token in state.credentials
     ]
     found = [row for row in found if expired or row.state is not TokenState.EXPIRED]
     if within is not None:
@@ -102,6 +106,8 @@ def violating_rows(
     found = (
         replace(row, policies=by_user[row.organization, row.user.user_id].get((row.token.token_id, row.token.name)))
         for row in listed
+        # Policies are about tokens.
+        if row.token.kind is CredentialKind.TOKEN
     )
     return [row for row in found if row.policies]
 
@@ -126,18 +132,29 @@ def _order(row: Row) -> tuple[float, bool, str, str, str]:
     return (last, expires_at == NEVER, row.organization, row.user.name, row.token.token_id)
 
 
-def write(listed: Sequence[Row], form: Output, now: float, stream: TextIO, *, audit: bool = False) -> None:
-    """Write the list; an audit has a column for the policies that each token violates."""
+def write(
+    listed: Sequence[Row], form: Output, now: float, stream: TextIO, *, audit: bool = False, wide: bool = False
+) -> None:
+    """Write the list.
+
+    Args:
+        listed: the tokens.
+        form: the format.
+        now: epoch seconds.
+        stream: where to write.
+        audit: whether there is a column for the policies that each token violates.
+        wide: whether the table has descriptions as well; the other formats always have them.
+    """
     match form:
         case Output.TABLE:
-            _write_table(listed, now, stream, audit=audit)
+            _write_table(listed, now, stream, audit=audit, wide=wide)
         case Output.JSON:
             pieces = json.JSONEncoder(ensure_ascii=False, indent=2).iterencode(records(listed, now))
             stream.writelines(map(escaped_json, pieces))
             stream.write("\n")
         case Output.CSV:
             writer = csv.writer(stream)
-            columns = (*_COLUMNS, "policies") if audit else _COLUMNS
+            columns = (*_COLUMNS, *(("policies",) if audit else ()), *_LAST_COLUMNS)
             writer.writerow(columns)
             for record in _records(listed, now):
                 values = [record[column] for column in columns]
@@ -170,6 +187,9 @@ def _records(listed: Iterable[Row], now: float) -> Iterator[dict[str, object]]:
             "expires_in_seconds": None if endless else round((expires_at or 0) - now),
             "created_at": utc(row.token.created_at),
             "permissions": list(row.token.permissions),
+            "description": row.token.description,
+            "kind": row.token.kind.value,
+            "last_used_at": utc(row.token.last_used_at) if isinstance(row.token, SshKey) else None,
             "listed_expires_at": utc(row.token.listed_expiry),
         }
         if row.policies is not None:
@@ -177,16 +197,19 @@ def _records(listed: Iterable[Row], now: float) -> Iterator[dict[str, object]]:
         yield record
 
 
-def _write_table(listed: Sequence[Row], now: float, stream: TextIO, *, audit: bool) -> None:
+def _write_table(listed: Sequence[Row], now: float, stream: TextIO, *, audit: bool, wide: bool) -> None:
     # Without a terminal, lines are not wrapped to its width.
-    console = Console(file=stream, width=None if stream.isatty() else _WIDE)
+    width = _WIDTH_WIDE if wide else _WIDTH
+    console = Console(file=stream, width=None if stream.isatty() else width)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    headings = ("ORGANIZATION", "USER", "TOKEN", "TOKEN ID", "EXPIRES", "AT", "PERMISSIONS")
-    for heading in (*headings, "POLICIES") if audit else headings:
+    kinds = wide or any(row.token.kind is not CredentialKind.TOKEN for row in listed)
+    headings = [*["KIND"] * kinds, "ORGANIZATION", "USER", "TOKEN", "TOKEN ID", "EXPIRES", "AT", "PERMISSIONS"]
+    for heading in [*headings, *["POLICIES"] * audit, *["DESCRIPTION"] * wide]:
         table.add_column(heading, overflow="fold", no_wrap=heading in {"EXPIRES", "AT", "TOKEN ID"})
     for row in listed:
         words = expiry_words(row.token.expires_at, now)
         table.add_row(
+            *[row.token.kind.value] * kinds,
             _plain(row.organization),
             _plain(row.user.name),
             _plain(row.token.name),
@@ -195,6 +218,7 @@ def _write_table(listed: Sequence[Row], now: float, stream: TextIO, *, audit: bo
             utc(row.token.platform_expiry) or "-",
             _plain(" ".join(row.token.permissions)),
             *([" ".join(policy.name for policy in row.policies or ())] if audit else []),
+            *([_plain(row.token.description)] if wide else []),
         )
     console.print(table if listed else Text("No tokens to list."))
 

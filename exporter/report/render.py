@@ -12,18 +12,21 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from exporter import __version__
 from exporter.common.text import csv_cell, escaped_json, expiry_words, printable, rough_duration, utc
+from exporter.model.ssh_key import SshKey
 from exporter.model.token import TokenState
 from exporter.report.charts import policies_chart, states_chart, weeks_chart
 from exporter.report.formats import Form
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from exporter.model.token import Token
     from exporter.report.summary import Held, Summary
 
 _SHOWN_VIOLATIONS = 100
 """Violations listed in HTML and Markdown; the counts cover all, and CSV and JSON list all."""
+_SHOWN_KEYS = 100
+"""SSH keys listed in HTML and Markdown, those that expire next; CSV and JSON list all."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~&^$])")
 
 
@@ -71,6 +74,9 @@ def _page(template: str, summary: Summary) -> str:
         age=age,
         shown=summary.violations[:_SHOWN_VIOLATIONS],
         more=max(0, len(summary.violations) - _SHOWN_VIOLATIONS),
+        shown_keys=summary.ssh_keys[:_SHOWN_KEYS],
+        more_keys=max(0, len(summary.ssh_keys) - _SHOWN_KEYS),
+        last_used=_last_used,
         states_chart=states_chart(summary.total.states),
         policies_chart=policies_chart(summary.policies),
         weeks_chart=weeks_chart(summary),
@@ -91,6 +97,8 @@ def as_json(summary: Summary) -> dict[str, object]:
             "created_at": utc(token.created_at),
             "expires_at": utc(token.expires_at),
             "permissions": list(token.permissions),
+            "description": token.description,
+            "kind": token.kind.value,
         }
 
     return {
@@ -120,6 +128,7 @@ def as_json(summary: Summary) -> dict[str, object]:
                 "token": None if one.token is None else one.token.name,
                 "policy": one.policy.name,
                 "severity": one.severity.value,
+                "description": None if one.token is None else one.token.description,
             }
             for one in summary.violations
         ],
@@ -133,15 +142,20 @@ def as_json(summary: Summary) -> dict[str, object]:
             }
             for one in summary.owners
         ],
+        "ssh_keys": [held(one) | {"last_used_at": _last_used(one.token)} for one in summary.ssh_keys],
         "failures": list(summary.failures),
     }
+
+
+def _last_used(token: Token) -> str | None:
+    return utc(token.last_used_at) if isinstance(token, SshKey) else None
 
 
 def _who(organization: str, user_id: str, user: str) -> dict[str, object]:
     return {"organization": organization, "user_id": user_id, "user": user}
 
 
-_COLUMNS = ("section", "organization", "user_id", "user", "token_id", "token", "name", "value")
+_COLUMNS = ("section", "organization", "user_id", "user", "token_id", "token", "name", "value", "description")
 
 
 def _csv(summary: Summary) -> str:
@@ -149,7 +163,8 @@ def _csv(summary: Summary) -> str:
     writer = csv.writer(stream)
     writer.writerow(_COLUMNS)
     for row in _lines(summary):
-        writer.writerow([_cell(value) for value in row])
+        # Only lines about a token have a description.
+        writer.writerow([_cell(value) for value in (*row, "")[: len(_COLUMNS)]])
     return stream.getvalue()
 
 
@@ -176,7 +191,8 @@ def _lines(summary: Summary) -> Iterator[tuple[object, ...]]:
     for one in summary.violations:
         token = ("", "") if one.token is None else (one.token.token_id, one.token.name)
         who = (one.organization, one.user.user_id, one.user.name)
-        yield "violation", *who, *token, one.policy.name, one.severity.value
+        description = "" if one.token is None else one.token.description
+        yield "violation", *who, *token, one.policy.name, one.severity.value, description
     facts: tuple[tuple[str, tuple[Held, ...], str, Callable[[Token], object]], ...] = (
         ("oldest", summary.oldest, "created_at", lambda token: utc(token.created_at)),
         ("most_powerful", summary.most_permissions, "permissions", lambda token: len(token.permissions)),
@@ -184,9 +200,19 @@ def _lines(summary: Summary) -> Iterator[tuple[object, ...]]:
     for section, held, name, value in facts:
         for each in held:
             who = (each.organization, each.user.user_id, each.user.name)
-            yield section, *who, each.token.token_id, each.token.name, name, value(each.token)
+            yield section, *who, each.token.token_id, each.token.name, name, value(each.token), each.token.description
     for owner in summary.owners:
         who = (owner.organization, owner.user.user_id, owner.user.name)
         yield "users_with_most_tokens", *who, "", "", "unexpired", owner.unexpired
+    yield from _key_lines(summary.ssh_keys)
     for failure in summary.failures:
         yield "failure", *no_token, "", failure
+
+
+def _key_lines(keys: Iterable[Held]) -> Iterator[tuple[object, ...]]:
+    for one in keys:
+        key = one.token
+        whose = (one.organization, one.user.user_id, one.user.name, key.token_id, key.name)
+        yield "ssh_key", *whose, "expires_at", utc(key.expires_at), key.description
+        yield "ssh_key", *whose, "created_at", utc(key.created_at), key.description
+        yield "ssh_key", *whose, "last_used_at", _last_used(key), key.description

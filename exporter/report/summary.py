@@ -50,7 +50,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A token and its owner."""
+    """A token or an SSH key, and its owner."""
 
     organization: str
     user: User
@@ -102,6 +102,7 @@ class Summary:
         oldest: the unexpired tokens that were created first.
         most_permissions: the unexpired tokens with the most permissions.
         owners: the users with the most unexpired tokens.
+        ssh_keys: all SSH keys, those that expire next first. Nothing above is about them.
         failures: sentences about the users whose tokens could not be fetched, with the reason.
     """
 
@@ -115,6 +116,7 @@ class Summary:
     oldest: tuple[Held, ...]
     most_permissions: tuple[Held, ...]
     owners: tuple[Owner, ...]
+    ssh_keys: tuple[Held, ...]
     failures: tuple[str, ...]
 
 
@@ -153,6 +155,7 @@ def summarize(view: View, policies: Policies, now: float, failures: tuple[str, .
         oldest=tuple(sorted((one for one in held if one.token.created_at is not None), key=_by_age)[:SHOWN]),
         most_permissions=tuple(sorted((one for one in held if one.token.permissions), key=_by_permissions)[:SHOWN]),
         owners=_owners(view, now),
+        ssh_keys=_ssh_keys(view),
         failures=failures,
     )
 
@@ -192,6 +195,21 @@ def _owners(view: View, now: float) -> tuple[Owner, ...]:
                 found.append(Owner(organization.name, state.user, tokens, unexpired))
     found.sort(key=lambda one: (-one.unexpired, -one.tokens, one.organization, one.user.name, one.user.user_id))
     return tuple(found[:SHOWN])
+
+
+def _ssh_keys(view: View) -> tuple[Held, ...]:
+    found = [
+        Held(organization.name, state.user, key)
+        for organization in view.organizations
+        for state in organization.users
+        for key in state.ssh_keys or ()
+    ]
+    return tuple(sorted(found, key=_by_expiry))
+
+
+def _by_expiry(one: Held) -> tuple[float, str, str, str]:
+    expires = NEVER if one.token.expires_at is None else one.token.expires_at
+    return expires, one.organization, one.user.name, one.token.token_id
 
 
 def _by_age(one: Held) -> tuple[float, str, str]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from exporter.model.token import CredentialKind
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -18,14 +20,14 @@ KEPT = 1000
 """How many events are kept; older ones are dropped."""
 
 LastEvents = dict[tuple[str, "Change"], float]
-"""When each kind of change was last found in each organization, in epoch seconds, even if its event is dropped."""
+"""When each change of a token was last found in each organization, in epoch seconds, even if its event is dropped."""
 
 
 class AuditTrail:
     """Records the events that polls find. Any thread may write and read.
 
     Args:
-        count: called for each event.
+        count: called for each event of a token.
     """
 
     def __init__(self, count: Callable[[Event], None]) -> None:
@@ -44,10 +46,13 @@ class AuditTrail:
     def record(self, found: Iterable[Event]) -> None:
         """Record the events that a poll has found."""
         for event in found:
+            of_token = event.kind is CredentialKind.TOKEN
             with self._lock:
                 self._events.append(event)
-                self._last[event.organization, event.change] = event.time
-            self._count(event)
+                if of_token:
+                    self._last[event.organization, event.change] = event.time
+            if of_token:
+                self._count(event)
             _log.info(
                 "token changed",
                 stream="audit",
@@ -57,6 +62,7 @@ class AuditTrail:
                 user=event.user,
                 token_id=event.token_id,
                 token=event.token,
+                kind=event.kind.value,
                 **{
                     name: " ".join(value) if isinstance(value, list) else value
                     for name, value in event.details().items()

@@ -16,6 +16,7 @@ from exporter.state.delivery import Changed, Delivery, OrganizationRemoved, OwnE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from exporter.model.ssh_key import SshKey
     from exporter.model.user import User
     from exporter.state.delivery import Receipt, Update
 
@@ -44,13 +45,22 @@ class Outcomes(Protocol):
         """A snapshot of the organization."""
         ...
 
-    def succeeded(self, user_id: str, tokens: tuple[Token, ...], at: float, *, unreadable: int = 0) -> bool:
+    def succeeded(
+        self,
+        user_id: str,
+        tokens: tuple[Token, ...],
+        at: float,
+        ssh_keys: tuple[SshKey, ...] | None = None,
+        *,
+        unreadable: int = 0,
+    ) -> bool:
         """Record a successful poll; False if a part of the exporter could not take the result, which is counted.
 
         Args:
             user_id: the user.
             tokens: the tokens that the platform listed.
             at: epoch seconds.
+            ssh_keys: the user's SSH keys; None if they are not watched or have never been listed.
             unreadable: the number of entries that could not be read as tokens.
         """
         ...
@@ -183,6 +193,7 @@ class Ledger:
         user_id: str,
         tokens: tuple[Token, ...],
         at: float,
+        ssh_keys: tuple[SshKey, ...] | None = None,
         *,
         unreadable: int = 0,
         by: Recorder | None = None,
@@ -191,10 +202,12 @@ class Ledger:
         with self._lock:
             if self._refuses(by) or (before := self._states.get(user_id)) is None:
                 return True
-            state = before.succeeded(tokens, at, self._most_tokens, unreadable=unreadable)
+            state = before.succeeded(tokens, at, self._most_tokens, unreadable=unreadable, ssh_keys=ssh_keys)
+            # Keep the same objects: polls without changes then leave no work for the garbage collector.
             if state.tokens == before.tokens:
-                # Keep the same objects: polls without changes then leave no work for the garbage collector.
                 state = replace(state, tokens=before.tokens)
+            if state.ssh_keys == before.ssh_keys:
+                state = replace(state, ssh_keys=before.ssh_keys)
             receipt = self._replace(before, state)
         if state.left_out and not before.left_out:
             _log.warning(
@@ -204,6 +217,15 @@ class Ledger:
                 user=state.user.name,
                 tokens=len(tokens),
                 kept=len(state.tokens),
+            )
+        if ssh_keys is not None and len(ssh_keys) > self._most_tokens and not _is_full(before, self._most_tokens):
+            _log.warning(
+                "a user has more SSH keys than metrics.max_tokens_per_user, the rest is not watched",
+                organization=self.name,
+                user_id=user_id,
+                user=state.user.name,
+                ssh_keys=len(ssh_keys),
+                kept=self._most_tokens,
             )
         if state.unreadable and not before.unreadable:
             _log.warning(
@@ -340,6 +362,11 @@ class Ledger:
             return self._view
 
 
+def _is_full(state: UserState, most: int) -> bool:
+    """Whether as many SSH keys as possible were kept already."""
+    return state.ssh_keys is not None and len(state.ssh_keys) >= most
+
+
 class Recorder:
     """Records in a ledger for the pollers of one configuration, until a reload replaces them.
 
@@ -376,9 +403,17 @@ class Recorder:
         """Set the watched users."""
         self._ledger.watch(users, by=self)
 
-    def succeeded(self, user_id: str, tokens: tuple[Token, ...], at: float, *, unreadable: int = 0) -> bool:
+    def succeeded(
+        self,
+        user_id: str,
+        tokens: tuple[Token, ...],
+        at: float,
+        ssh_keys: tuple[SshKey, ...] | None = None,
+        *,
+        unreadable: int = 0,
+    ) -> bool:
         """Record a successful poll; as `Outcomes.succeeded`."""
-        return self._ledger.succeeded(user_id, tokens, at, unreadable=unreadable, by=self)
+        return self._ledger.succeeded(user_id, tokens, at, ssh_keys, unreadable=unreadable, by=self)
 
     def failed(self, user_id: str, failure: Failure, at: float) -> None:
         """Record a failed poll; the last known tokens stay."""

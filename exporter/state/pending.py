@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from exporter.model.token import CredentialKind
 from exporter.state.audit import KEPT
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Pending:
         own_tokens: when the exporter's own token expires, in epoch seconds by organization; None removes the row.
         removed: organizations whose rows are all removed.
         events: the events that polls found, oldest first.
-        last_events: when each kind of change was last found, in epoch seconds, by organization and change.
+        last_events: when each change of a token was last found, in epoch seconds, by organization and change.
         alerts: all alerts to keep; None if they are unchanged.
         dropped: how many events were dropped since the last write because too many were waiting.
     """
@@ -61,7 +62,8 @@ class Pending:
         for event in events:
             self.dropped += len(self.events) == KEPT
             self.events.append(event)
-            self.last_events[event.organization, event.change] = event.time
+            if event.kind is CredentialKind.TOKEN:
+                self.last_events[event.organization, event.change] = event.time
 
     def remove_organization(self, organization: str) -> None:
         """Drop all pending changes of an organization and mark its rows for removal."""

@@ -19,13 +19,12 @@ from exporter.model.kept_alert import KeptAlert
 from exporter.model.snapshot import OrganizationView, Sweep
 from exporter.model.state import UserState, is_sound
 from exporter.model.times import is_time
-from exporter.model.token import Token
 from exporter.state.audit import KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from exporter.model.token import Token
+    from exporter.model.token import Credential
     from exporter.model.user import UserKey
     from exporter.state.pending import Pending
 
@@ -35,6 +34,7 @@ SCHEMA = 3
 """The version of the tables below; a file with a higher version was written by a newer exporter.
 
 Version 1 had no events; version 2 kept alerts without annotations. The data of such files is kept.
+A field that is added to a value inside a row, with a default, needs no new version: older exporters ignore it.
 """
 _TABLES = """
 CREATE TABLE IF NOT EXISTS users (
@@ -418,9 +418,10 @@ def _is(value: object, text: str) -> bool:
 
 def _interned(state: UserState) -> UserState:
     """The state with names that many tokens have in common kept once, as after a poll."""
-    return replace(state, tokens=tuple(_interned_token(token) for token in state.tokens))
+    keys = None if state.ssh_keys is None else tuple([_interned_token(key) for key in state.ssh_keys])
+    return replace(state, tokens=tuple([_interned_token(token) for token in state.tokens]), ssh_keys=keys)
 
 
-def _interned_token(token: Token) -> Token:
+def _interned_token(token: Credential) -> Credential:
     names = tuple(sys.intern(name) for name in token.permissions)
-    return replace(token, name=sys.intern(token.name), permissions=names)
+    return replace(token, name=sys.intern(token.name), permissions=names, description=sys.intern(token.description))

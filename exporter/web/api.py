@@ -109,5 +109,6 @@ def _as_json(event: Event) -> dict[str, object]:
         "user": event.user,
         "token_id": event.token_id,
         "token": event.token,
+        "kind": event.kind.value,
         **event.details(),
     }

@@ -91,12 +91,12 @@ def _row(organization: OrganizationView, now: float, stale_after: float) -> _Row
 
 
 def _soonest(view: View, now: float) -> list[tuple[str, UserState, Token]]:
-    """The next tokens to expire."""
+    """The next tokens and SSH keys to expire."""
     active = [
         (organization.name, state, token)
         for organization in view.organizations
         for state in organization.users
-        for token in state.tokens
+        for token in state.credentials
         if token.state(now) is TokenState.ACTIVE
     ]
     active.sort(key=lambda row: (row[2].expires_at or 0, row[0], row[2].token_id))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from exporter.common.cancellation import Stop
 from exporter.common.worker import Supervisor
 from exporter.http.deadline import Watchdog
+from exporter.model.ssh_key import SshKey
 from exporter.model.state import Failure, Reason, UserState
 from exporter.model.token import NEVER, Token
 from exporter.model.user import User
@@ -40,12 +41,34 @@ def a_token(
     )
 
 
+def a_key(
+    key_id: str = "501",
+    *,
+    expires_in: float | None = 5 * DAY,
+    title: str = "laptop",
+    age: float | None = DAY,
+    used: float | None = HOUR,
+) -> SshKey:
+    """An SSH key; `used` seconds ago, None for never."""
+    return SshKey(
+        key_id,
+        title,
+        ("ALL",),
+        None if age is None else NOW - age,
+        None if expires_in is None else (NEVER if expires_in == NEVER else NOW + expires_in),
+        description="SHA256:0f1e2d",
+        last_used_at=None if used is None else NOW - used,
+    )
+
+
 def a_user(user_id: str = "u1", name: str = "li.wei") -> User:
     return User(user_id, name)
 
 
-def a_state(*tokens: Token, user: User | None = None, at: float = NOW) -> UserState:
-    return UserState(user or a_user()).succeeded(tokens, at)
+def a_state(
+    *tokens: Token, user: User | None = None, at: float = NOW, keys: tuple[SshKey, ...] | None = None
+) -> UserState:
+    return UserState(user or a_user()).succeeded(tokens, at, ssh_keys=keys)
 
 
 def a_failure(reason: Reason = Reason.SERVER_ERROR) -> Failure:

@@ -88,6 +88,16 @@ class Family:
 UserSamples = Callable[[str, UserState, Scope], Iterable[Sample]]
 
 
+def remaining(expiry: UserSamples) -> UserSamples:
+    """The samples of an expiry family as remaining seconds, rounded to milliseconds."""
+
+    def samples(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
+        for values, expires_at in expiry(organization, state, scope):
+            yield values, round(expires_at - scope.now, 3)
+
+    return samples
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserFamily(Family):
     """A family with samples for each user.

@@ -81,9 +81,9 @@ PARSE_ERRORS = OwnFamily(
     "yunxiao_parse_errors_total",
     Kind.COUNTER,
     (*ORGANIZATION_LABEL_NAMES, "field"),
-    "Fields of listed tokens that could not be parsed. token and token_id: the entry was skipped; user_id: the list "
-    "was another user's and was refused; user: a listed user, organization or department without an id was skipped; "
-    "encoding: a response with bytes that are neither UTF-8 nor GB 18030, which are shown as U+FFFD.",
+    "Fields of listed tokens and SSH keys that could not be parsed. token and token_id: the entry was skipped; "
+    "user_id: the list was another user's and was refused; user: a listed user, organization or department without an "
+    "id was skipped; encoding: a response with bytes that are neither UTF-8 nor GB 18030, which are shown as U+FFFD.",
     "Always; each field starts at 0.",
     ('increase(yunxiao_parse_errors_total{field="expired_at"}[1d]) > 0', "tokens whose expiry is not monitored"),
     known=(PARSE_FIELDS,),
@@ -93,8 +93,8 @@ TRUNCATED = OwnFamily(
     Kind.COUNTER,
     (*ORGANIZATION_LABEL_NAMES, "field"),
     "Fields of the platform's responses that were too long and were truncated, with a mark at the end: ids of tokens "
-    "and permissions at 128 characters, names and other texts at 256. Permissions beyond the 256th of a token or the "
-    "1,024th of a user count as well. user: any text about a user or a department. Counted at each poll.",
+    "and permissions at 128 characters, names, descriptions and other texts at 256. Permissions beyond the 256th of a "
+    "token or the 1,024th of a user count as well. user: any text about a user or a department. Counted at each poll.",
     "Always; each field starts at 0.",
     ("increase(yunxiao_truncated_fields_total[1h]) > 0", "texts that are shown truncated"),
     known=(TRUNCATED_FIELDS,),

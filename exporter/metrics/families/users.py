@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.metrics.families.base import Detail, Family, Kind, Sample, Scope, UserFamily, UserSamples
+from exporter.metrics.families.base import Detail, Family, Kind, Sample, Scope, UserFamily, remaining
+from exporter.metrics.families.ssh_keys import SSH_KEY_FAMILIES
 from exporter.model.labels import TOKEN_LABEL_NAMES, USER_LABEL_NAMES, token_values, user_values
 from exporter.model.permission import permission_expiry, permission_lost, permission_tokens
 from exporter.model.token import token_series as distinct_tokens
@@ -104,16 +105,6 @@ def _user_policies(organization: str, state: UserState, scope: Scope) -> Iterabl
             yield (*user_values(organization, state.user), one.policy.name, one.severity.value), 1
 
 
-def _remaining(expiry: UserSamples) -> UserSamples:
-    """The samples of an expiry family as remaining seconds, rounded to milliseconds."""
-
-    def samples(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
-        for values, expires_at in expiry(organization, state, scope):
-            yield values, round(expires_at - scope.now, 3)
-
-    return samples
-
-
 USER_FAMILIES: tuple[UserFamily, ...] = (
     UserFamily(
         "yunxiao_user_tokens",
@@ -174,7 +165,7 @@ USER_FAMILIES: tuple[UserFamily, ...] = (
         ),
         detail=Detail.PER_PERMISSION,
         relative=True,
-        samples=_remaining(_permission_expiry),
+        samples=remaining(_permission_expiry),
         expiry=_permission_expiry,
     ),
     UserFamily(
@@ -215,7 +206,7 @@ USER_FAMILIES: tuple[UserFamily, ...] = (
         ("bottomk(10, yunxiao_token_expires_in_seconds > 0)", "the next ten to expire"),
         detail=Detail.PER_TOKEN,
         relative=True,
-        samples=_remaining(_token_expiry),
+        samples=remaining(_token_expiry),
         expiry=_token_expiry,
     ),
     UserFamily(
@@ -288,6 +279,7 @@ USER_FAMILIES: tuple[UserFamily, ...] = (
         ("yunxiao_user_policy_violation", "users who should delete tokens"),
         samples=_user_policies,
     ),
+    *SSH_KEY_FAMILIES,
 )
 
 

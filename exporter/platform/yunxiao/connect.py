@@ -10,6 +10,7 @@ from exporter.platform.base import FoundUsers
 from exporter.platform.yunxiao.client import Target, YunxiaoClient
 from exporter.platform.yunxiao.discovery import Discoverer
 from exporter.platform.yunxiao.owners import Owners
+from exporter.platform.yunxiao.ssh_keys import SshKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from exporter.common.secrets import Secret
     from exporter.config.settings import OrganizationSettings
     from exporter.http.session import Watchdog
+    from exporter.model.ssh_key import SshKey
     from exporter.model.user import User
-    from exporter.platform.base import Caller, Platform, PlatformObserver, TokenListing
+    from exporter.platform.base import Caller, Platform, PlatformObserver, SshKeyLister, TokenListing
     from exporter.platform.yunxiao.client import Gate
 
 
@@ -33,6 +35,7 @@ class YunxiaoPlatform:
         owners: checks whose tokens are listed.
         clock: the time.
         longest: seconds after which an expiry counts as never, as in `Token.within`; None if every date is one.
+        ssh_keys: lists SSH keys; None if the configuration does not ask for them.
     """
 
     def __init__(
@@ -42,12 +45,14 @@ class YunxiaoPlatform:
         owners: Owners,
         clock: Clock,
         longest: float | None,
+        ssh_keys: SshKeyLister | None = None,
     ) -> None:
         self._client = client
         self._discoverer = discoverer
         self._owners = owners
         self._clock = clock
         self._longest = longest
+        self._ssh_keys = ssh_keys
 
     def list_tokens(self, user_id: str, stop: Stop) -> TokenListing:
         """The personal access tokens of one user; as `Platform.list_tokens`."""
@@ -57,6 +62,16 @@ class YunxiaoPlatform:
             return listing
         now = self._clock.now()
         return replace(listing, tokens=tuple([token.within(self._longest, now) for token in listing.tokens]))
+
+    def list_ssh_keys(self, user_id: str, stop: Stop) -> tuple[SshKey, ...]:
+        """The SSH keys of one user; as `Platform.list_ssh_keys`."""
+        if self._ssh_keys is None:
+            return ()
+        keys = self._ssh_keys.list_ssh_keys(user_id, stop)
+        if self._longest is None:
+            return keys
+        now = self._clock.now()
+        return tuple([key.within(self._longest, now) for key in keys])
 
     def caller(self, stop: Stop) -> Caller:
         """The user that the exporter's token belongs to; as `Platform.caller`."""
@@ -117,10 +132,14 @@ def connect(
     client = YunxiaoClient(target, settings.token, gate, observer, watchdog, clock, redact=redact)
     client.confirm_with(lambda: (user.user_id for users in watched() for user in users))
     discover = config.users.discover
+    ssh_keys = None
+    if config.watches_ssh_keys:
+        ssh_keys = SshKeys(client, config.organization_of_keys, target.timezone, redact)
     return YunxiaoPlatform(
         client,
         None if discover is None else Discoverer(config.name, client, discover, redact),
         Owners(config.name, watched, lambda stop: client.caller(stop).user_id, observer, redact),
         clock,
         config.never_expires_after,
+        ssh_keys,
     )

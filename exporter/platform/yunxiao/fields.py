@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 NAME_LENGTH = 256
-"""Characters of a name of a token, user or department, and of an e-mail address."""
+"""Characters of a name of a token, user or department, of an e-mail address, and of a description."""
 ID_LENGTH = 128
 """Characters of an id. A longer token id is cut; a longer user id is rejected, since requests need it."""
 PERMISSION_LENGTH = 128
@@ -43,6 +43,7 @@ class Limit:
 
 TOKEN_ID = Limit("token_id", ID_LENGTH)
 TOKEN_NAME = Limit("name", NAME_LENGTH)
+DESCRIPTION = Limit("description", NAME_LENGTH)
 PERMISSION = Limit("permissions", PERMISSION_LENGTH)
 USER_TEXT = Limit("user", NAME_LENGTH)
 

@@ -12,6 +12,7 @@ import msgspec
 from exporter.model.token import NEVER, Token, precedence
 from exporter.platform.yunxiao.dates import parse_date
 from exporter.platform.yunxiao.fields import (
+    DESCRIPTION,
     DISTINCT_PERMISSIONS,
     PERMISSION,
     PERMISSIONS,
@@ -43,6 +44,7 @@ class _Entry(msgspec.Struct, gc=False):
     token_id: str | None = None
     tokenId: str | None = None  # noqa: N815 - the platform's spelling
     name: str | None = None
+    description: str | None = None
     permissions: list[str] | None = None
     created_at: str | int | float | None = None
     createdAt: str | int | float | None = None  # noqa: N815
@@ -191,7 +193,19 @@ class _TokenReader:
             created_at=self._date(created, "created_at", never=None),
             expires_at=self._date(expires, "expired_at", never=NEVER),
             permissions_read=readable,
+            description=self._description(fields.description),
         )
+
+    def _description(self, value: Any) -> str:
+        if value is None or value == "":
+            return ""
+        if not isinstance(value, str):
+            self._parsed.count("description")
+        text = text_of(value)
+        if len(text) > DESCRIPTION.length:
+            text = self.fields.cut(text, DESCRIPTION)
+        # Tokens that were made by one script have the same description.
+        return sys.intern(text)
 
     def _permissions_of(self, value: Any) -> tuple[tuple[str, ...], bool]:
         """The permissions, and whether all could be read. A missing list does not mean that there are none."""
@@ -244,6 +258,7 @@ class _TokenReader:
             (
                 *[token.token_id for token in tokens],
                 *[token.name for token in tokens],
+                *[token.description for token in tokens],
                 *["\n".join(names) for names in shared.values()],
             )
         )
@@ -254,6 +269,7 @@ class _TokenReader:
                 token,
                 token_id=redact(token.token_id),
                 name=redact(token.name),
+                description=redact(token.description),
                 permissions=tuple(sorted({redact(name) for name in token.permissions})),
             )
             for token in tokens

@@ -25,7 +25,8 @@ def test_a_policy_alert_has_the_severity_of_its_series() -> None:
 def test_the_description_is_a_template() -> None:
     rule = alerting_rule(TOKEN_EXPIRED, Alerting(runbook_base_url="https://x/r"), "x")
     description = rule["annotations"]["description"]
-    assert description.startswith("Token {{ $labels.token }} ({{ $labels.token_id }}) of {{ $labels.user }} in ")
+    what = '{{ if eq $labels.kind "ssh_key" }}SSH key{{ else }}Token{{ end }}'
+    assert description.startswith(f"{what} {{{{ $labels.token }}}} ({{{{ $labels.token_id }}}}) of ")
     assert description.endswith(" ago.")
     assert rule["annotations"]["runbook_url"] == "https://x/r/YunxiaoTokenExpired.md"
     assert "for" not in rule

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.builders import DAY, HOUR, MINUTE, NOW, a_failure, a_token
+from support.builders import DAY, HOUR, MINUTE, NOW, a_failure, a_key, a_token
 
 from exporter.alerts import conditions
 from exporter.alerts.conditions import Alert, alerts, evaluate
@@ -20,6 +20,9 @@ from exporter.model.token import NEVER, Token
 from exporter.model.user import Owner, OwnThresholds, User
 from exporter.policies.schema import Policies
 from exporter.state.ledger import Ledger
+
+if TYPE_CHECKING:
+    from exporter.model.ssh_key import SshKey
 
 OLD = 100 * DAY
 LI = User("3001", "li.wei")
@@ -95,6 +98,16 @@ def test_labels_and_annotations_of_an_alert() -> None:
         "permissions": "base_user_read: lost at 2026-06-02T00:00:00Z",
     }
     assert alert.since == NOW - 2 * DAY  # three days before the expiry
+
+
+def test_the_description_of_a_token_is_an_annotation_on_one_line_and_never_a_label() -> None:
+    token = dataclasses.replace(a_token(expires_in=DAY, age=OLD), description="builds\n\u202eevil")
+    config = with_policies(max_age={"limit": "2d"})
+    expiring, violating = found(a_view(token), config)
+    for alert in (expiring, violating):
+        assert dict(alert.annotations)["token_description"] == "builds\ufffd\ufffdevil"
+        assert not any("builds" in value for _, value in alert.labels)
+    assert "token_description" not in dict(found(a_view(a_token(expires_in=DAY, age=OLD)))[0].annotations)
 
 
 def test_an_alert_says_which_permissions_are_lost_and_which_stay() -> None:
@@ -444,3 +457,56 @@ def test_a_token_that_never_expires_is_reported_since_its_creation_or_from_now_o
     assert (dict(alert.labels)["alertname"], alert.since) == ("YunxiaoTokenNeverExpires", NOW - OLD)
     (alert,) = found(a_view(a_token(expires_in=NEVER, age=None)), config)
     assert alert.since == NOW
+
+
+def with_keys(*keys: SshKey, tokens: tuple[Token, ...] = ()) -> View:
+    ledger = Ledger("acme", [LI], since=NOW)
+    ledger.succeeded(LI.user_id, tokens, NOW, keys)
+    ledger.swept(Sweep(SweepResult.SUCCESS, 1, NOW))
+    return View((ledger.view(),))
+
+
+def test_ssh_keys_raise_the_alerts_of_tokens_by_the_same_thresholds() -> None:
+    (alert,) = found(with_keys(a_key("501", expires_in=DAY, age=OLD)))
+    assert dict(alert.labels) == {
+        "alertname": "YunxiaoTokenExpiringCritical",
+        "severity": "critical",
+        "organization": "acme",
+        "user_id": "3001",
+        "user": "li.wei",
+        "token_id": "501",
+        "token": "laptop",
+        "kind": "ssh_key",
+    }
+    annotations = dict(alert.annotations)
+    assert annotations["summary"] == "An SSH key is about to expire."
+    assert annotations["description"] == "SSH key laptop (501) of li.wei in acme expires in 1d."
+    assert annotations["token_description"] == "SHA256:0f1e2d"
+    # A key of nine days alerts in the last three, and critically in the last 0.9.
+    short_lived = (with_keys(a_key(expires_in=days * DAY, age=(9 - days) * DAY)) for days in (3.5, 2.5, 0.5))
+    assert [names(view) for view in short_lived] == [
+        [],
+        ["YunxiaoTokenExpiringWarning"],
+        ["YunxiaoTokenExpiringCritical"],
+    ]
+    assert names(with_keys(a_key(expires_in=0))) == ["YunxiaoTokenExpired"]
+
+
+def test_a_key_that_never_expires_alerts_only_if_configured() -> None:
+    view = with_keys(a_key(expires_in=NEVER))
+    assert names(view) == []
+    assert names(view, a_config(never_expires=True)) == ["YunxiaoTokenNeverExpires"]
+
+
+def test_silences_apply_to_keys_and_policies_do_not() -> None:
+    ignore = ({"token_id": "501", "reason": "known", "until": dt.date(2026, 6, 1)},)
+    assert names(with_keys(a_key("501", expires_in=DAY, age=OLD)), a_config(ignore=ignore)) == []
+    config = with_policies(never_expires={}, max_tokens_per_user={"limit": 0}, max_age={"limit": "1h"})
+    assert names(with_keys(a_key(expires_in=NEVER)), config) == []
+
+
+def test_a_label_of_the_user_does_not_hide_the_kind_of_a_key() -> None:
+    ledger = Ledger("acme", [dataclasses.replace(LI, labels=(("kind", "human"),))], since=NOW)
+    ledger.succeeded(LI.user_id, (a_token(expires_in=DAY, age=OLD),), NOW, (a_key(expires_in=DAY, age=OLD),))
+    of_token, of_key = found(View((ledger.view(),)))
+    assert (dict(of_token.labels)["kind"], dict(of_key.labels)["kind"]) == ("human", "ssh_key")

@@ -212,3 +212,16 @@ def test_jobs_are_scheduled_while_it_is_in_force() -> None:
     organization.retire()
     assert scene.scheduler.kinds == []
     assert organization.parts.stop.is_set()
+
+
+def test_ssh_keys_take_one_more_request_for_each_user() -> None:
+    scene = Scene()
+    watching = settings(
+        *"abcdefgh",
+        limits={"requests_per_second": 2},
+        credentials=("tokens", "ssh_keys"),
+        organization_id="o1",
+    )
+    scene.start(scene.build(watching))
+    # Two requests for each of 8 users, at 2 a second.
+    assert scene.telemetry.shortest == pytest.approx(8.0)

@@ -72,3 +72,48 @@ def test_discovery_alone_is_enough() -> None:
     )
     named = settled(discovering("source: members, owner_labels: [username, email]"))
     assert named.label_names == ("email", "username")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "credentials: [tokens, ssh_keys]",
+        "credentials: [ssh_keys]",
+        "credentials: []",
+        "credentials: [tokens, tokens]",
+        "credentials: [tokens, passwords]",
+    ],
+)
+def test_credentials_that_cannot_be_watched_are_refused(text: str) -> None:
+    assert faults(with_organization(text)) != []
+
+
+def test_the_list_of_ssh_keys_requires_the_id_of_the_organization() -> None:
+    (fault,) = faults(with_organization("credentials: [tokens, ssh_keys]"))
+    assert "require the id of the organization on the platform; set organization_id" in fault
+    watching = with_organization("credentials: [tokens, ssh_keys]\n    organization_id: o1")
+    assert settled(watching).config.organizations[0].organization_of_keys == "o1"
+    discovering_ = discovering("source: members, organization_id: o2").replace(
+        "    token_env", "    credentials: [tokens, ssh_keys]\n    token_env"
+    )
+    assert settled(discovering_).config.organizations[0].organization_of_keys == "o2"
+    pathless = discovering_.replace("organization_id: o2", "organization_in_path: false")
+    assert settled(pathless).config.organizations[0].organization_of_keys == ""
+
+
+def test_tokens_alone_are_watched_by_default() -> None:
+    organization = settled(with_organization("")).config.organizations[0]
+    assert (organization.credentials, organization.watches_ssh_keys) == (("tokens",), False)
+
+
+KEYS = "credentials: [tokens, ssh_keys]\n    organization_id: o1"
+
+
+def test_the_label_kind_belongs_to_ssh_keys_if_they_are_watched() -> None:
+    labelled = with_organization("").replace("name: li.wei", "name: li.wei, labels: {kind: human}")
+    assert settled(labelled).config.organizations[0].users.static[0].labels == {"kind": "human"}
+    watching = labelled.replace("    token_env", f"    {KEYS}\n    token_env")
+    (fault,) = faults(watching)
+    assert "the label kind is set by the exporter for SSH keys" in fault
+    (fault,) = faults(with_organization(KEYS) + "alerting: {labels: {kind: x}}\n")
+    assert "the label kind is set by the exporter for SSH keys" in fault

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from support.builders import NOW
 from support.configuration import settled, with_organization
 
+from exporter.model.user import User
 from exporter.policies.builtin import MaxAge, MaxLifetime, NeverExpires
 
 POLICIES = """policies:
@@ -46,3 +49,11 @@ def test_the_repr_of_settings_contains_no_secret() -> None:
         assert "hunter2" not in text
         assert "pt-abc_def" not in text
     assert settings.organizations[0].proxies["https"] == "http://me:hunter2@proxy:3128"
+
+
+def test_a_label_of_a_user_file_that_hides_the_kind_of_ssh_keys_gives_a_warning() -> None:
+    settings = settled(with_organization("credentials: [tokens, ssh_keys]\n    organization_id: o1"))
+    assert settings.warnings(0) == ()
+    labelled = replace(settings.organizations[0], users=(User("1", "li.wei", labels=(("kind", "human"),)),))
+    (warning,) = replace(settings, organizations=(labelled,)).warnings(0)
+    assert warning.startswith("the label kind of users replaces that of SSH keys in Prometheus rules")

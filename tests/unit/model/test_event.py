@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.builders import DAY, NOW, a_failure, a_state, a_token, a_user
+from support.builders import DAY, NOW, a_failure, a_key, a_state, a_token, a_user
 
 from exporter.model.event import Change, Event, events
 from exporter.model.permission import granted
 from exporter.model.state import UserState
-from exporter.model.token import NEVER, Token
+from exporter.model.token import NEVER, CredentialKind, Token
+
+if TYPE_CHECKING:
+    from exporter.model.ssh_key import SshKey
 
 LATER = NOW + 900
 
@@ -150,6 +154,20 @@ def test_tokens_with_the_same_masked_id_are_paired_by_name() -> None:
     assert (deleted.change, deleted.token) == (Change.DELETED, "ci")
 
 
+def test_a_new_description_is_no_event_and_does_not_change_which_tokens_are_paired() -> None:
+    read, write = a_token("pt-***", permissions=("a_read",)), a_token("pt-***", permissions=("a_read_write",))
+    described = (replace(write, description="deploys"), replace(read, description="builds"))
+    assert between((read, write), described) == ()
+
+
+def test_an_event_has_the_description_after_it() -> None:
+    old, new = (replace(a_token(expires_in=days * DAY), description=f"{days} days") for days in (1, 2))
+    assert one(old, new).description == "2 days"
+    assert one(old, new).details()["description"] == "2 days"
+    (deleted,) = between((old,), ())
+    assert deleted.description == "1 days"
+
+
 def test_neither_the_first_poll_nor_a_failed_one_causes_events() -> None:
     newcomer = UserState(a_user())
     assert events("acme", newcomer, newcomer.succeeded((a_token(),), NOW)) == ()
@@ -258,6 +276,34 @@ def test_the_details_of_each_change() -> None:
     assert deleted.details() == {"removed": ["base_user_read"], "old_expiry": "2026-06-06T00:00:00Z"}
     (created,) = between((), (a_token(expires_in=None, permissions=()),))
     assert created.details() == {}
+
+
+def keys_between(before: tuple[SshKey, ...] | None, after: tuple[SshKey, ...] | None) -> tuple[Event, ...]:
+    state = a_state(keys=before)
+    return events("acme", state, state.succeeded((), LATER, ssh_keys=after))
+
+
+def test_ssh_keys_change_like_tokens() -> None:
+    deleted, created = keys_between((a_key("1"),), (a_key("2", expires_in=NEVER),))
+    assert (deleted.change, deleted.kind, deleted.token_id) == (Change.DELETED, CredentialKind.SSH_KEY, "1")
+    assert (created.change, created.kind, created.token) == (Change.CREATED, CredentialKind.SSH_KEY, "laptop")
+    assert created.description == "SHA256:0f1e2d"
+    (renewed,) = keys_between((a_key(),), (a_key(expires_in=NEVER),))
+    assert (renewed.change, renewed.old_expiry, renewed.new_expiry) == (Change.RENEWED, NOW + 5 * DAY, NEVER)
+
+
+def test_the_first_list_of_keys_and_a_use_are_no_events() -> None:
+    assert keys_between(None, (a_key(),)) == ()
+    assert keys_between((a_key(),), None) == ()
+    assert keys_between((a_key(),), (a_key(used=1),)) == ()
+
+
+def test_a_key_and_a_token_with_the_same_id_are_never_paired() -> None:
+    before, after = a_state(a_token("7"), keys=()), a_state(keys=(a_key("7"),), at=LATER)
+    assert [(one.change, one.kind) for one in events("acme", before, after)] == [
+        (Change.DELETED, CredentialKind.TOKEN),
+        (Change.CREATED, CredentialKind.SSH_KEY),
+    ]
 
 
 def test_another_limit_for_never_is_no_change_of_the_token() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.builders import DAY, NOW, a_state, a_token, a_user
+from support.builders import DAY, NOW, a_key, a_state, a_token, a_user
 
 from exporter.model.loss import Losses
 from exporter.model.state import UserState
@@ -82,3 +82,8 @@ def test_at_most_ten_permissions_are_named_those_lost_first() -> None:
 
 def test_a_token_without_permissions_takes_none() -> None:
     assert words(a_token(permissions=())) == ""
+
+
+def test_the_scope_of_an_ssh_key_is_no_permission_that_is_lost() -> None:
+    key = a_key(expires_in=DAY)
+    assert Losses(a_state(keys=(key,))).words(key, NOW) == ""

@@ -84,5 +84,6 @@ def test_operations_are_plain_label_values() -> None:
         "list_organizations",
         "list_departments",
         "get_caller",
+        "list_ssh_keys",
     )
     assert all(type(operation) is str for operation in OPERATIONS)

@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from structlog.testing import capture_logs
-from support.builders import NOW, Counts, ManualClock, a_token
+from support.builders import NOW, Counts, ManualClock, a_key, a_token
 
 from exporter.common.cancellation import Stop, StoppedError
 from exporter.model.state import Failure, Reason
 from exporter.model.user import User
 from exporter.platform.base import ApiError, Refusal, TokenListing
 from exporter.polling.poller import Poller, TokenRefusedError
+from exporter.polling.ssh_keys import SshKeyReader
 from exporter.state.ledger import Ledger
+
+if TYPE_CHECKING:
+    from exporter.model.ssh_key import SshKey
+    from exporter.model.state import UserState
 
 USER = User("u1", "li.wei")
 
@@ -107,3 +114,83 @@ def test_a_token_missing_beside_an_unreadable_entry_is_kept() -> None:
     state = setup.ledger.state("u1")
     assert state is not None
     assert (state.tokens, state.unreadable) == ((a_token(),), 1)
+
+
+class Keys:
+    """Lists one SSH key, or raises."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.calls = 0
+
+    def list_ssh_keys(self, user_id: str, stop: Stop) -> tuple[SshKey, ...]:  # noqa: ARG002 - as in Platform
+        assert user_id == "u1"
+        self.calls += 1
+        if self.error is not None:
+            raise self.error
+        return (a_key(),)
+
+
+class WithKeys(Setup):
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys = Keys()
+        clock = ManualClock()
+        reader = SshKeyReader("acme", self.keys, clock)
+        self.poller = Poller(self.ledger, self.platform, self.counts, clock, ssh_keys=reader)
+
+    @property
+    def state(self) -> UserState:
+        state = self.ledger.state("u1")
+        assert state is not None
+        return state
+
+
+def test_keys_are_recorded_with_the_tokens() -> None:
+    setup = WithKeys()
+    assert setup.poll() is None
+    assert (setup.state.tokens, setup.state.ssh_keys) == ((a_token(),), (a_key(),))
+
+
+def test_a_user_whose_tokens_cannot_be_listed_is_not_asked_for_keys() -> None:
+    setup = WithKeys()
+    setup.poll()
+    setup.poll(ApiError(Reason.SERVER_ERROR, "HTTP 500"))
+    assert setup.keys.calls == 1
+    assert setup.state.ssh_keys == (a_key(),)
+
+
+@pytest.mark.parametrize("reason", [Reason.UNSUPPORTED, Reason.FORBIDDEN, Reason.UNAUTHORIZED, Reason.TIMEOUT])
+def test_a_failed_list_of_keys_costs_neither_the_tokens_nor_the_keys_known_last(reason: Reason) -> None:
+    setup = WithKeys()
+    setup.keys.error = ApiError(reason, "no")
+    assert setup.poll() is None
+    assert (setup.state.failure, setup.state.tokens, setup.state.ssh_keys) == (None, (a_token(),), None)
+    setup = WithKeys()
+    setup.poll()
+    setup.keys.error = ApiError(reason, "no")
+    assert setup.poll() is None
+    assert (setup.state.failure, setup.state.ssh_keys) == (None, (a_key(),))
+
+
+def test_a_defect_with_the_keys_is_counted_and_costs_nothing_else() -> None:
+    setup = WithKeys()
+    setup.keys.error = KeyError("x")
+    assert setup.poll() is None
+    assert (setup.state.failure, setup.state.tokens) == (None, (a_token(),))
+    assert setup.counts.of("internal_error") == [("internal_error", "poll")]
+
+
+def test_a_poll_that_is_cancelled_while_it_lists_keys_records_nothing() -> None:
+    setup = WithKeys()
+    setup.keys.error = StoppedError()
+    with pytest.raises(StoppedError):
+        setup.poll()
+    assert not setup.state.polled
+
+
+def test_keys_that_are_no_longer_watched_are_forgotten() -> None:
+    setup = WithKeys()
+    setup.poll()
+    Poller(setup.ledger, setup.platform, setup.counts, ManualClock()).poll(USER, Stop())
+    assert setup.state.ssh_keys is None

@@ -3,9 +3,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from support.builders import DAY, HOUR, NOW, a_token
+from support.builders import DAY, HOUR, NOW, a_key, a_token
 
 from exporter.model.snapshot import View
 from exporter.model.token import NEVER
@@ -106,8 +107,44 @@ def test_json() -> None:
         "expires_in_seconds": 7200,
         "created_at": "2026-05-31T00:00:00Z",
         "permissions": ["base_user_read"],
+        "description": "",
+        "kind": "token",
+        "last_used_at": None,
         "listed_expires_at": None,
     }
+
+
+def described(form: Output, description: str, *, wide: bool = False) -> str:
+    ledger = Ledger("acme", [User("u", "li.wei")])
+    ledger.succeeded("u", (replace(a_token("pt-1"), description=description),), NOW)
+    stream = io.StringIO()
+    write(rows(View((ledger.view(),)), NOW, within=None, expired=True), form, NOW, stream, wide=wide)
+    return stream.getvalue()
+
+
+def test_descriptions_are_in_json_and_csv_and_in_the_wide_table() -> None:
+    text = "nightly builds of \u652f\u4ed8"
+    assert json.loads(described(Output.JSON, text))[0]["description"] == text
+    assert next(csv.DictReader(io.StringIO(described(Output.CSV, text))))["description"] == text
+    assert text not in described(Output.TABLE, text)
+    heading, line = described(Output.TABLE, text, wide=True).splitlines()
+    assert heading.split()[-1] == "DESCRIPTION"
+    assert line.rstrip().endswith(text)
+
+
+def test_new_columns_come_last_so_that_the_others_keep_their_places() -> None:
+    stream = io.StringIO()
+    write([], Output.CSV, NOW, stream, audit=True)
+    columns = stream.getvalue().strip().split(",")
+    assert columns[9:] == ["permissions", "policies", "description", "kind", "last_used_at", "listed_expires_at"]
+
+
+def test_a_description_is_neither_a_formula_nor_a_command_of_a_terminal() -> None:
+    text = "=1+1\x1b]0;x\x07\u202eevil\nsecond line"
+    (record,) = csv.DictReader(io.StringIO(described(Output.CSV, text)))
+    assert record["description"] == "'=1+1\ufffd]0;x\ufffd\ufffdevil\nsecond line"
+    table = described(Output.TABLE, text, wide=True)
+    assert table.splitlines()[1].rstrip().endswith("=1+1\ufffd]0;x\ufffd\ufffdevil\ufffdsecond line")
 
 
 def test_a_date_that_counts_as_never_is_shown_as_the_platform_lists_it() -> None:
@@ -176,3 +213,49 @@ def test_json_shows_names_as_they_are_and_ends_with_a_line_feed() -> None:
 
 def test_the_names_of_the_forms() -> None:
     assert [form.value for form in Output] == ["table", "json", "csv"]
+
+
+def with_a_key() -> View:
+    ledger = Ledger("acme", [User("1", "li.wei")])
+    ledger.succeeded("1", (a_token("pt-1"),), NOW, (a_key("501", expires_in=HOUR),))
+    return View((ledger.view(),))
+
+
+def test_ssh_keys_are_listed_with_their_kind() -> None:
+    listed = rows(with_a_key(), NOW, within=None, expired=True)
+    texts = {}
+    for form in Output:
+        stream = io.StringIO()
+        write(listed, form, NOW, stream)
+        texts[form] = stream.getvalue()
+    key, token = json.loads(texts[Output.JSON])
+    assert (key["kind"], token["kind"]) == ("ssh_key", "token")
+    assert key == {
+        "organization": "acme",
+        "user_id": "1",
+        "user": "li.wei",
+        "token_id": "501",
+        "token": "laptop",
+        "state": "active",
+        "expires_at": "2026-06-01T01:00:00Z",
+        "expires_in_seconds": 3600,
+        "created_at": "2026-05-31T00:00:00Z",
+        "permissions": ["ALL"],
+        "description": "SHA256:0f1e2d",
+        "kind": "ssh_key",
+        "last_used_at": "2026-05-31T23:00:00Z",
+        "listed_expires_at": None,
+    }
+    assert [one["kind"] for one in csv.DictReader(io.StringIO(texts[Output.CSV]))] == ["ssh_key", "token"]
+    assert [line.split()[0] for line in texts[Output.TABLE].splitlines()] == ["KIND", "ssh_key", "token"]
+
+
+def test_a_key_within_the_window_is_found() -> None:
+    assert [row.token.token_id for row in rows(with_a_key(), NOW, within=HOUR, expired=True)] == ["501"]
+
+
+def test_an_audit_lists_no_keys_since_policies_are_about_tokens() -> None:
+    policies = Policies.model_validate({"max_tokens_per_user": {"limit": 0}})
+    listed = rows(with_a_key(), NOW, within=None, expired=True)
+    found = violating_rows(listed, with_a_key(), policies, (), NOW)
+    assert [row.token.token_id for row in found] == ["pt-1"]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from support.builders import DAY, NOW, a_token
+from support.builders import DAY, NOW, a_key, a_token
 from support.report import HOSTILE, a_summary
 
 from exporter.model.snapshot import View
@@ -101,6 +102,7 @@ def test_json_is_complete() -> None:
         "token": None,
         "policy": "max_tokens_per_user",
         "severity": "warning",
+        "description": None,
     }
     assert sum(data["expiring_by_week"]) + data["expiring_later"] == 4
     assert data["most_powerful"][0]["permissions"] == [
@@ -147,3 +149,51 @@ def test_a_token_created_in_the_future_has_no_negative_age() -> None:
     ledger = Ledger("acme", [User("1", "x")])
     ledger.succeeded("1", (Token("pt-1", "ci", ("r",), NOW + DAY, NEVER),), NOW)
     assert "| 0s | never expires |" in render(summarize(View((ledger.view(),)), Policies(), NOW), Form.MARKDOWN)
+
+
+def test_descriptions_are_in_every_format_and_escaped() -> None:
+    ledger = Ledger("acme", [User("1", "li.wei")])
+    ledger.succeeded("1", (replace(a_token("pt-1"), description="=a|b <b>\u202e"),), NOW)
+    summary = summarize(View((ledger.view(),)), Policies(), NOW)
+    assert '<br><span class="soft">=a|b &lt;b&gt;\ufffd</span>' in render(summary, Form.HTML)
+    assert r"=a\|b \<b\>" in render(summary, Form.MARKDOWN)
+    assert {one["description"] for one in json.loads(render(summary, Form.JSON))["oldest"]} == {"=a|b <b>\u202e"}
+    described = {
+        one["description"] for one in csv.DictReader(io.StringIO(render(summary, Form.CSV))) if one["token_id"]
+    }
+    assert described == {"'=a|b <b>\ufffd"}
+
+
+def test_ssh_keys_have_their_own_section_and_change_no_number_of_tokens() -> None:
+    ledger = Ledger("acme", [User("1", "li.wei")])
+    ledger.succeeded("1", (a_token("pt-1"),), NOW, tuple(a_key(f"{number}") for number in range(101)))
+    summary = summarize(View((ledger.view(),)), Policies(), NOW)
+    data = json.loads(render(summary, Form.JSON))
+    assert (data["tokens"], sum(data["expiring_by_week"]), len(data["oldest"])) == (1, 1, 1)
+    assert data["ssh_keys"][0] == {
+        "organization": "acme",
+        "user_id": "1",
+        "user": "li.wei",
+        "token_id": "0",
+        "token": "laptop",
+        "state": "active",
+        "created_at": "2026-05-31T00:00:00Z",
+        "expires_at": "2026-06-06T00:00:00Z",
+        "permissions": ["ALL"],
+        "description": "SHA256:0f1e2d",
+        "kind": "ssh_key",
+        "last_used_at": "2026-05-31T23:00:00Z",
+    }
+    assert len(data["ssh_keys"]) == 101
+    lines = [one for one in csv.DictReader(io.StringIO(render(summary, Form.CSV))) if one["section"] == "ssh_key"]
+    assert [(one["name"], one["value"]) for one in lines[:3]] == [
+        ("expires_at", "2026-06-06T00:00:00Z"),
+        ("created_at", "2026-05-31T00:00:00Z"),
+        ("last_used_at", "2026-05-31T23:00:00Z"),
+    ]
+    for form in (Form.HTML, Form.MARKDOWN):
+        text = render(summary, form)
+        assert "SSH keys" in text
+        assert text.count("SHA256:0f1e2d") == 100
+        assert "And 1 more" in text
+    assert "SSH keys" not in render(summarize(View(()), Policies(), NOW), Form.HTML)

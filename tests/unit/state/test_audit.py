@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from support.builders import NOW, a_state, a_token
+from structlog.testing import capture_logs
+from support.builders import NOW, a_key, a_state, a_token
 
 from exporter.model.event import Change, Event, events
 from exporter.state.audit import KEPT, AuditTrail
@@ -23,3 +24,14 @@ def test_the_last_thousand_events_are_kept_and_all_are_counted() -> None:
     assert trail.latest()[0].token_id == f"{KEPT + 6}"
     # however much happened since
     assert trail.last() == {("acme", Change.RENAMED): NOW, ("acme", Change.CREATED): LATER}
+
+
+def test_events_of_ssh_keys_are_kept_and_logged_but_not_counted_as_those_of_tokens() -> None:
+    counted: list[Event] = []
+    trail = AuditTrail(counted.append)
+    before = a_state(keys=())
+    with capture_logs() as logs:
+        trail.record(events("acme", before, before.succeeded((), LATER, ssh_keys=(a_key(),))))
+    assert [event.token for event in trail.latest()] == ["laptop"]
+    assert (counted, trail.last()) == ([], {})
+    assert (logs[0]["kind"], logs[0]["change"]) == ("ssh_key", "created")

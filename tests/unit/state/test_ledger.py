@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from structlog.testing import capture_logs
-from support.builders import NOW, a_failure, a_token
+from support.builders import DAY, NOW, a_failure, a_key, a_token, a_user
 from support.updates import calls
 
 from exporter.model.snapshot import Discovery, Sweep, SweepResult
@@ -298,3 +298,19 @@ def test_a_token_that_an_unreadable_entry_may_be_is_kept_by_ledger_and_recorder(
     assert [token.token_id for token in ledger.view().users[0].tokens] == ["b", "a"]
     Recorder(ledger).succeeded("1", (a_token("b"),), NOW + 3)
     assert [token.token_id for token in ledger.view().users[0].tokens] == ["b"]
+
+
+def test_keys_are_kept_up_to_the_limit_and_as_the_same_objects() -> None:
+    ledger = Ledger("acme", [a_user()], most_tokens=1)
+    with capture_logs() as logs:
+        ledger.succeeded("u1", (), NOW, (a_key("1", expires_in=9 * DAY), a_key("2")))
+        first = ledger.state("u1")
+        ledger.succeeded("u1", (), NOW + 1, (a_key("1", expires_in=9 * DAY), a_key("2")))
+    (warning,) = logs
+    assert warning["event"] == "a user has more SSH keys than metrics.max_tokens_per_user, the rest is not watched"
+    assert (warning["ssh_keys"], warning["kept"]) == (2, 1)
+    second = ledger.state("u1")
+    assert first is not None
+    assert second is not None
+    assert first.ssh_keys == (a_key("2"),)
+    assert first.ssh_keys is second.ssh_keys

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 from support.builders import NOW
 
 from exporter.model.event import Change, Event
 from exporter.model.state import UserState
+from exporter.model.token import CredentialKind
 from exporter.model.user import User
 from exporter.state.pending import Pending
 
@@ -100,3 +103,9 @@ def test_whenever_batches_are_written_or_fail_the_file_ends_as_if_each_step_had_
             pending.put_back(batch)
     write(pending, rows)
     assert rows == expected
+
+
+def test_the_last_events_are_those_of_tokens() -> None:
+    batch = Pending()
+    batch.add_events([replace(an_event(1), kind=CredentialKind.SSH_KEY)])
+    assert (len(batch.events), batch.last_events) == (1, {})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from support.builders import DAY, HOUR, NOW, a_failure, a_token
+from dataclasses import replace
+
+from support.builders import DAY, HOUR, NOW, a_failure, a_key, a_token
 
 from exporter.model.snapshot import View
 from exporter.model.token import NEVER
@@ -52,3 +54,21 @@ def test_a_page_before_the_first_sweep_says_so() -> None:
     page = a_page(Ledger("acme", [User("1", "li.wei")]))
     assert "The first sweep is still running" in page
     assert "No token expires in the future." in page
+
+
+def test_descriptions_are_shown_and_escaped() -> None:
+    ledger = Ledger("acme", [User("1", "li.wei")])
+    ledger.succeeded("1", (replace(a_token("pt-1", expires_in=DAY), description="<b>builds</b>"), a_token("pt-2")), NOW)
+    page = a_page(ledger)
+    assert '<td>ci<br><span class="soft">&lt;b&gt;builds&lt;/b&gt;</span></td>' in page
+    assert "<td>ci</td>" in page
+
+
+def test_ssh_keys_are_among_the_next_to_expire_but_in_no_count_of_tokens() -> None:
+    ledger = Ledger("acme", [User("1", "li.wei")])
+    ledger.succeeded("1", (), NOW, (a_key("501"),))
+    page = a_page(ledger)
+    assert 'laptop <span class="soft">(SSH key)</span>' in page
+    assert "<code>501</code>" in page
+    assert '<td class="number">1</td>' in page  # the user
+    assert page.count('<td class="number">1</td>') == 1

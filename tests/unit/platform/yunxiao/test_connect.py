@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from support.builders import DAY, NOW, Counts, ManualClock, a_token
+from support.builders import DAY, NOW, Counts, ManualClock, a_key, a_token
 
 from exporter.common.cancellation import Stop
 from exporter.common.secrets import Secret
@@ -15,6 +15,7 @@ from exporter.platform.yunxiao.connect import YunxiaoPlatform
 from exporter.platform.yunxiao.owners import Owners
 
 if TYPE_CHECKING:
+    from exporter.model.ssh_key import SshKey
     from exporter.platform.yunxiao.client import YunxiaoClient
     from exporter.platform.yunxiao.discovery import Discoverer
 
@@ -27,10 +28,15 @@ class Client:
     def __init__(self) -> None:
         self.closed = False
         self.listing: TokenListing | None = None
+        self.key: SshKey | None = None
 
     def list_tokens(self, user_id: str, stop: Stop) -> TokenListing:
         stop.check()
         return self.listing or TokenListing((a_token(f"pt-{user_id}"),))
+
+    def list_ssh_keys(self, user_id: str, stop: Stop) -> tuple[SshKey, ...]:
+        stop.check()
+        return (self.key or a_key(user_id),)
 
     def caller(self, stop: Stop) -> Caller:
         stop.check()
@@ -48,13 +54,14 @@ def a_platform(client: Client, *, finds: bool = True, longest: float | None = 36
     watched = (User("u1", "a"), User("u2", "b"))
     owners = Owners("acme", lambda: (watched,), lambda _: "", Counts(), str)
     discoverer = cast("Discoverer", client) if finds else None
-    return YunxiaoPlatform(cast("YunxiaoClient", client), discoverer, owners, ManualClock(), longest)
+    return YunxiaoPlatform(cast("YunxiaoClient", client), discoverer, owners, ManualClock(), longest, client)
 
 
 def test_a_platform_passes_calls_on() -> None:
     client = Client()
     platform = a_platform(client)
     assert platform.list_tokens("u1", Stop()).tokens == (a_token("pt-u1"),)
+    assert platform.list_ssh_keys("u1", Stop()) == (a_key("u1"),)
     assert platform.caller(Stop()) == Caller("admin")
     assert platform.find_users(Stop()) == FoundUsers((User("u1", "a"),))
     assert platform.refused == client.refused
@@ -87,3 +94,11 @@ def test_an_expiry_beyond_the_limit_counts_as_never() -> None:
         (replace(far, expires_at=NEVER, listed_expiry=NOW + 3650 * DAY), soon), unreadable=3
     )
     assert a_platform(client, longest=None).list_tokens("u1", Stop()) == client.listing
+
+
+def test_a_distant_expiry_of_a_key_counts_as_never_like_that_of_a_token() -> None:
+    client = Client()
+    client.key = a_key("501", expires_in=36_500 * DAY)
+    (key,) = a_platform(client).list_ssh_keys("u1", Stop())
+    assert (key.expires_at, key.listed_expiry) == (NEVER, NOW + 36_500 * DAY)
+    assert a_platform(client, longest=None).list_ssh_keys("u1", Stop()) == (client.key,)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 ZONE = ZoneInfo("Asia/Shanghai")
 JUNE_2 = 1_780_358_400.0
+AN_ENTRY_AS_TOKEN = Token("pt-0fh3****0fbG", "ci", ("base_user_read",), JUNE_2 - 86400, JUNE_2, description="builds")
 
 
 def parsed(data: Any) -> Parsed:
@@ -42,8 +44,47 @@ def an_entry(**changes: Any) -> dict[str, Any]:
 
 
 def test_an_entry_as_documented() -> None:
-    token = Token("pt-0fh3****0fbG", "ci", ("base_user_read",), JUNE_2 - 86400, JUNE_2)
-    assert parsed([an_entry()]) == Parsed((token,), {}, owners={"u1"})
+    assert parsed([an_entry()]) == Parsed((AN_ENTRY_AS_TOKEN,), {}, owners={"u1"})
+
+
+def test_a_description_is_cleaned_cut_and_counted() -> None:
+    result = parsed(
+        [
+            an_entry(token_id="pt-1", description="  \ud800 nightly builds\n"),
+            an_entry(token_id="pt-2", description="x" * 300),
+            an_entry(token_id="pt-3", description=None),
+            an_entry(token_id="pt-4", description=...),
+            an_entry(token_id="pt-5", description=["builds"]),
+            an_entry(token_id="pt-6", description=7),
+        ]
+    )
+    # 256 characters at most, the mark included.
+    assert [token.description for token in result.tokens] == [
+        "\ufffd nightly builds",
+        "x" * 255 + "…",
+        *("", "", "", "7"),
+    ]
+    assert result.errors == {"description": 2}
+    assert result.truncated == {"description": 1}
+
+
+def test_a_secret_in_a_description_is_redacted_even_where_it_is_cut() -> None:
+    redactor = Redactor()
+    redactor.add("pt-abcd_0123456789abcdef", "token_file")
+    entries = [
+        an_entry(token_id="pt-1", description="use pt-abcd_0123456789abcdef"),
+        an_entry(token_id="pt-2", description="x" * 240 + " pt-abcd_0123456789abcdef " + "y" * 100),
+    ]
+    result = parse_tokens(json.dumps(entries).encode(), ZONE, redact=redactor.clean)
+    assert all("0123456789abcdef" not in token.description for token in result.tokens)
+    assert all("0123456" not in token.description for token in result.tokens)
+    assert result.tokens[0].description.startswith("use ")
+
+
+def test_equal_descriptions_are_kept_once() -> None:
+    body = json.dumps([an_entry(token_id=f"pt-{number}", description="nightly builds") for number in range(2)])
+    first, second = parse_tokens(body.encode(), ZONE).tokens
+    assert first.description is second.description
 
 
 def test_camel_case_spelling_is_the_same_entry() -> None:
@@ -193,7 +234,10 @@ json_values = st.recursive(
 )
 odd_entries = st.dictionaries(
     st.sampled_from(
-        ["token_id", "tokenId", "name", "permissions", "created_at", "expired_at", "expiredAt", "user_id", "userId"]
+        [
+            *("token_id", "tokenId", "name", "description", "permissions"),
+            *("created_at", "expired_at", "expiredAt", "user_id", "userId"),
+        ]
     ),
     json_values,
 )
@@ -203,7 +247,7 @@ odd_entries = st.dictionaries(
 def test_a_good_token_survives_whatever_stands_beside_it(others: list[Any], position: int) -> None:
     good = an_entry(token_id="pt-the-good-one")
     result = parsed([*others[:position], good, *others[position:]])
-    assert Token("pt-the-good-one", "ci", ("base_user_read",), JUNE_2 - 86400, JUNE_2) in result.tokens
+    assert replace(AN_ENTRY_AS_TOKEN, token_id="pt-the-good-one") in result.tokens
     assert set(result.errors) <= set(PARSE_FIELDS)
     assert {type(owner) for owner in result.owners} == {str}
     assert result.unreadable == result.errors.get("token", 0) + result.errors.get("token_id", 0)
