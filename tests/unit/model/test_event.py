@@ -54,6 +54,8 @@ def test_a_later_expiry_is_a_renewal_and_an_earlier_one_a_shortening() -> None:
         "new_expiry": "2026-06-07T00:00:00Z",
     }
     assert one(later, never).details()["new_expiry"] == "never"
+    # As read from storage.
+    assert one(later, replace(token, expires_at=float("inf"))).details()["new_expiry"] == "never"
 
 
 def test_an_unreadable_expiry_is_not_a_change() -> None:

@@ -37,6 +37,13 @@ def test_every_reason_has_a_meaning() -> None:
     assert len(set(meanings)) == len(meanings)
 
 
+def test_tokens_that_are_only_counted_have_expired_or_not() -> None:
+    counts = tuple(zip(TokenState, (1, 20, 300, 4000), strict=True))
+    assert [state.value for state, _ in counts] == ["active", "expired", "never_expires", "unknown"]
+    assert replace(SOUND, left_out=counts).unexpired_left_out == 4301
+    assert replace(SOUND, left_out=counts).tokens_left_out == 4321
+
+
 def test_a_user_has_not_been_polled_at_first() -> None:
     assert not UserState(a_user()).polled
     assert a_state().polled

@@ -25,6 +25,12 @@ def test_state_by_expiry() -> None:
     assert a_token(expires_in=None).state(NOW) is TokenState.UNKNOWN
 
 
+def test_what_a_token_is_if_only_its_id_and_name_are_known() -> None:
+    token = Token("pt-1", "ci")
+    assert (token.permissions, token.permissions_read, token.created_at) == ((), True, None)
+    assert token.state(NOW) is Token("pt-1", "ci", expires_at=float("inf")).state(NOW) is TokenState.NEVER_EXPIRES
+
+
 def test_every_state_has_a_count() -> None:
     assert state_counts((a_token(),), NOW) == {"active": 1, "expired": 0, "never_expires": 0, "unknown": 0}
 

@@ -295,6 +295,10 @@ def test_a_token_has_256_permissions_and_a_user_1024_at_most() -> None:
     )
     assert {name for token in many.tokens for name in token.permissions} == set(names[:1024])
     assert many.truncated == {"permissions": 1176}
+    one_more = parsed(
+        [an_entry(token_id=f"{start}", permissions=names[start : start + 205]) for start in range(0, 1025, 205)]
+    )
+    assert one_more.truncated == {"permissions": 1}
     # As many as are allowed, however many tokens grant them.
     assert parsed([an_entry(token_id=f"{number}", permissions=names[:100]) for number in range(50)]).truncated == {}
 
