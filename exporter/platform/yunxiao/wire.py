@@ -126,6 +126,10 @@ def parse_tokens(
     return parsed
 
 
+_NO_ENTRY = object()
+"""Differs from whatever an entry names as its owner."""
+
+
 class _TokenReader:
     """Turns the entries of one answer into tokens."""
 
@@ -136,7 +140,7 @@ class _TokenReader:
         self._unique: dict[tuple[str, str, float | None], Token] = {}
         self._permissions = 0
         # The owner that the last entry named, as listed: nearly always the same.
-        self._owner: object = self
+        self._owner: object = _NO_ENTRY
 
     def read(self, batch: list[Any]) -> None:
         """Read one batch of entries."""
