@@ -69,9 +69,9 @@ class ShiftingList:
         """Parse an answer."""
         return parse()
 
-    def count_unreadable(self, field: str) -> None:
+    def count_unreadable(self, field: str, count: int) -> None:
         """Every entry is readable."""
-        raise AssertionError(field)
+        raise AssertionError(field, count)
 
     def count_truncated(self, field: str, count: int) -> None:
         """No text is cut."""

@@ -195,9 +195,9 @@ class YunxiaoClient:
         # A refusal found only now was not confirmed: it costs this call and no other.
         raise ApiError(reason, detail, refusal=Refusal.CALL if reason is Reason.UNAUTHORIZED else Refusal.NONE)
 
-    def count_unreadable(self, field: str) -> None:
-        """Count a field of an answer that could not be read."""
-        self._observer.parse_errors(field, 1)
+    def count_unreadable(self, field: str, count: int) -> None:
+        """Count fields of an answer that could not be read."""
+        self._observer.parse_errors(field, count)
 
     def count_truncated(self, field: str, count: int) -> None:
         """Count fields of an answer that were too long and were cut."""

@@ -11,7 +11,7 @@ from exporter.model.user import Owner, User
 from exporter.platform.base import ApiError, FoundUsers, Operation
 from exporter.platform.yunxiao.departments import Departments
 from exporter.platform.yunxiao.fields import USER_TEXT, Fields, unchanged
-from exporter.platform.yunxiao.lists import Directory, ListReader
+from exporter.platform.yunxiao.lists import ListReader, PageClient
 from exporter.platform.yunxiao.pagination import Listing, TooLongError
 from exporter.platform.yunxiao.places import Place, find_places
 from exporter.platform.yunxiao.selection import Selection
@@ -39,7 +39,7 @@ class Discoverer:
     """
 
     def __init__(
-        self, organization: str, client: Directory, config: Discover, redact: Callable[[str], str] = unchanged
+        self, organization: str, client: PageClient, config: Discover, redact: Callable[[str], str] = unchanged
     ) -> None:
         self._config = config
         self._redact = redact

@@ -19,8 +19,8 @@ _STEP = 3
 """How much smaller pages are in every other round."""
 
 
-class Directory(Protocol):
-    """The part of the API client that lists need."""
+class PageClient(Protocol):
+    """The part of the API client that lists in pages need."""
 
     def page(
         self, operation: Operation, path: str, query: Mapping[str, str], stop: Stop
@@ -32,8 +32,8 @@ class Directory(Protocol):
         """Parse an answer; raises `ApiError`."""
         ...
 
-    def count_unreadable(self, field: str) -> None:
-        """Count a field that could not be read."""
+    def count_unreadable(self, field: str, count: int) -> None:
+        """Count fields that could not be read."""
         ...
 
     def count_truncated(self, field: str, count: int) -> None:
@@ -52,7 +52,7 @@ class ListReader:
         redact: replaces known secrets in a text.
     """
 
-    def __init__(self, client: Directory, redact: Callable[[str], str] = unchanged) -> None:
+    def __init__(self, client: PageClient, redact: Callable[[str], str] = unchanged) -> None:
         self._client = client
         self._redact = redact
         # By path: the entries to request for a page, where that is not the usual number.
@@ -127,10 +127,10 @@ class ListReader:
         entries = self._client.read(lambda: parse(body, fields))
         for name, count in fields.truncated.items():
             self._client.count_truncated(name, count)
-        for entry in entries:
-            if entry is None:
-                self._client.count_unreadable("user")
-        if entries and all(entry is None for entry in entries):
+        unreadable = sum(entry is None for entry in entries)
+        if unreadable:
+            self._client.count_unreadable("user", unreadable)
+        if entries and unreadable == len(entries):
             # A page without a single readable entry must not count as an empty one.
             raise PagingError(f"none of the {len(entries)} entries of page {page} has an id")
         return entries

@@ -6,7 +6,7 @@ The key itself, in the field ``key``, is never read.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import msgspec
@@ -22,34 +22,11 @@ from exporter.platform.yunxiao.pieces import EntryReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Protocol
     from zoneinfo import ZoneInfo
 
     from exporter.common.cancellation import Stop
-
-    T = TypeVar("T")
-
-    class Client(Protocol):
-        """The part of the API client that the list needs."""
-
-        def page(
-            self, operation: Operation, path: str, query: Mapping[str, str], stop: Stop
-        ) -> tuple[bytes, Mapping[str, str]]:
-            """One page's body and headers; raises `ApiError` or `StoppedError`."""
-            ...
-
-        def read(self, parse: Callable[[], T]) -> T:
-            """Parse an answer; raises `ApiError`."""
-            ...
-
-        def count_unreadable(self, field: str) -> None:
-            """Count a field that could not be read."""
-            ...
-
-        def count_truncated(self, field: str, count: int) -> None:
-            """Count fields that were too long and were cut."""
-            ...
-
+    from exporter.platform.yunxiao.fields import Limit
+    from exporter.platform.yunxiao.lists import PageClient
 
 _MOST_PAGES = MOST_LISTED // PER_PAGE
 _SHORT = 10
@@ -82,7 +59,7 @@ class SshKeys:
         redact: replaces known secrets in a text.
     """
 
-    def __init__(self, client: Client, organization_id: str, zone: ZoneInfo, redact: Callable[[str], str]) -> None:
+    def __init__(self, client: PageClient, organization_id: str, zone: ZoneInfo, redact: Callable[[str], str]) -> None:
         self._client = client
         self._zone = zone
         self._redact = redact
@@ -98,8 +75,7 @@ class SshKeys:
             reader = KeyReader(self._zone, self._redact)
             keys = self._client.read(lambda: reader.keys(body))
             for field, count in reader.errors.items():
-                for _ in range(count):
-                    self._client.count_unreadable(field)
+                self._client.count_unreadable(field, count)
             for field, count in reader.fields.truncated.items():
                 self._client.count_truncated(field, count)
             if keys and all(key is None for key in keys):
@@ -157,7 +133,7 @@ class KeyReader:
             last_used_at=self._date(entry.lastUsedTime, "last_used_at", never=None),
         )
 
-    def _text(self, value: Any, limit: Any) -> str:
+    def _text(self, value: Any, limit: Limit) -> str:
         if value is not None and not text_of(value) and value != "":
             self._unreadable(limit.field)
         return self.fields.shown(value, limit)

@@ -44,8 +44,8 @@ class Client:
     def read(self, parse: Callable[[], T]) -> T:
         return parse()
 
-    def count_unreadable(self, field: str) -> None:
-        raise AssertionError(field)
+    def count_unreadable(self, field: str, count: int) -> None:
+        raise AssertionError(field, count)
 
     def count_truncated(self, field: str, count: int) -> None:
         raise AssertionError(field, count)
@@ -134,3 +134,4 @@ def test_departments_that_are_refused_alone_have_no_names() -> None:
     refused = ApiError(Reason.UNAUTHORIZED, "HTTP 401", status=401, refusal=Refusal.CALL)
     tree = Departments("acme", ListReader(Client(top=refused)))
     tree.learn_names({"d1"}, [PLACE], Stop())
+    assert tree.name("d1") == "d1"

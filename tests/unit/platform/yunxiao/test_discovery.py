@@ -51,8 +51,8 @@ class Directory:
     def read(self, parse: Callable[[], T]) -> T:
         return parse()
 
-    def count_unreadable(self, field: str) -> None:
-        self.unreadable.append(field)
+    def count_unreadable(self, field: str, count: int) -> None:
+        self.unreadable += [field] * count
 
     def count_truncated(self, field: str, count: int) -> None:
         self.truncated.append((field, count))

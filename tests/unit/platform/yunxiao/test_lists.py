@@ -44,9 +44,9 @@ class Client:
     def read(self, parse: Callable[[], T]) -> T:
         return parse()
 
-    def count_unreadable(self, field: str) -> None:
+    def count_unreadable(self, field: str, count: int) -> None:
         assert field == "user"
-        self.unreadable += 1
+        self.unreadable += count
 
     def count_truncated(self, field: str, count: int) -> None:
         raise AssertionError(field, count)

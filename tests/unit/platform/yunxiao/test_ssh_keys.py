@@ -83,8 +83,8 @@ class Client:
         except WireError as error:
             raise ApiError(Reason.INVALID_RESPONSE, str(error)) from None
 
-    def count_unreadable(self, field: str) -> None:
-        self.unreadable.append(field)
+    def count_unreadable(self, field: str, count: int) -> None:
+        self.unreadable += [field] * count
 
     def count_truncated(self, field: str, count: int) -> None:
         self.truncated.append((field, count))
