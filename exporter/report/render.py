@@ -96,6 +96,7 @@ def as_json(summary: Summary) -> dict[str, object]:
             "state": token.state(summary.at).value,
             "created_at": utc(token.created_at),
             "expires_at": utc(token.expires_at),
+            "listed_expires_at": utc(token.listed_expiry),
             "permissions": list(token.permissions),
             "description": token.description,
             "kind": token.kind.value,

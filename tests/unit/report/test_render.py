@@ -164,6 +164,16 @@ def test_descriptions_are_in_every_format_and_escaped() -> None:
     assert described == {"'=a|b <b>\ufffd"}
 
 
+def test_the_date_of_a_token_that_counts_as_never_expiring_is_in_the_json() -> None:
+    ledger = Ledger("acme", [User("1", "li.wei")])
+    # The century from 2026-06-01 has 24 leap days, since 2100 has none: 36,500 days are 24 days less.
+    ledger.succeeded("1", (a_token("pt-1", expires_in=36_500 * DAY).within(3650 * DAY, NOW),), NOW)
+    data = json.loads(render(summarize(View((ledger.view(),)), Policies(), NOW), Form.JSON))
+    (token,) = data["oldest"]
+    assert (token["state"], token["expires_at"]) == ("never_expires", None)
+    assert token["listed_expires_at"] == "2126-05-08T00:00:00Z"
+
+
 def test_ssh_keys_have_their_own_section_and_change_no_number_of_tokens() -> None:
     ledger = Ledger("acme", [User("1", "li.wei")])
     ledger.succeeded("1", (a_token("pt-1"),), NOW, tuple(a_key(f"{number}") for number in range(101)))
@@ -179,6 +189,7 @@ def test_ssh_keys_have_their_own_section_and_change_no_number_of_tokens() -> Non
         "state": "active",
         "created_at": "2026-05-31T00:00:00Z",
         "expires_at": "2026-06-06T00:00:00Z",
+        "listed_expires_at": None,
         "permissions": ["ALL"],
         "description": "SHA256:0f1e2d",
         "kind": "ssh_key",
