@@ -54,8 +54,8 @@ def _subject(organization: Organization, settings: Settings) -> Subject:
 
     def discover() -> Discovered:
         organization.refresh()
-        discover = config.users.discover
-        allow_empty = discover is not None and discover.allow_empty
+        section = config.users.discover
+        allow_empty = section is not None and section.allow_empty
         if refresher is None:
             return Discovered((), None, allow_empty)
         return Discovered(refresher.users or (), refresher.failure, allow_empty)

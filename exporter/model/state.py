@@ -183,8 +183,8 @@ class UserState:
     def _unlisted(self, tokens: tuple[Token, ...], unreadable: int) -> tuple[Token, ...]:
         """The known tokens that are not listed, as far as an unreadable entry may be one of them.
 
-        Once an entry is unreadable, it stays so for many polls. So only more unreadable entries than before excuse
-        further tokens; a token that disappears while their number stays has been deleted.
+        Once an entry is unreadable, it stays so for many polls. So only more unreadable entries than before explain
+        further missing tokens; a token that disappears while their number stays has been deleted.
         """
         if not unreadable:
             return ()

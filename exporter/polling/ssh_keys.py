@@ -73,13 +73,13 @@ class SshKeyReader:
     def _failed(self, user_id: str, error: ApiError) -> None:
         reason = error.reason
         with self._lock:
-            # After a pause, the next failure begins another one.
+            # After a pause, one more failure is enough for the next pause.
             self._failures = FAILURES if reason is Reason.UNSUPPORTED else self._failures + 1
             about_the_call = self._failures >= FAILURES
             if about_the_call:
                 missing = error.not_offered or reason in _NOT_THERE
                 self._paused_until = self._clock.monotonic() + (PAUSE if missing else SHORT_PAUSE)
-            # A failure of a single user is no news once the call has worked.
+            # Once the call has worked, a failure may be about the user alone: it is not worth a warning.
             reported = (about_the_call or not self._worked) and self._reported is not reason
             if reported:
                 self._reported = reason

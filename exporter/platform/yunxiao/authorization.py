@@ -39,7 +39,7 @@ _MOST_TOKENS = 10
 
 
 class Authorization:
-    """Makes calls with the token in use, or with another one after a confirmed refusal. Threads share it.
+    """Makes calls with the token in use, or with the next one after a confirmed refusal. Threads share it.
 
     Args:
         source: the token, and those to try after it.

@@ -102,6 +102,9 @@ class Call:
         stop: cancels the call.
     """
 
+    _outcome: Answer | ApiError
+    """Of the last request; set by `send`."""
+
     def __init__(
         self, sender: Sender, question: Question, token: Secret, retry: Callable[[], None], stop: Stop
     ) -> None:
@@ -115,8 +118,8 @@ class Call:
     def send(self) -> Answer | ApiError:
         """Send the request once; as `Sender.send`."""
         self._requests += 1
-        self.outcome = self._sender.send(self._question, self._token, self._stop)
-        return self.outcome
+        self._outcome = self._sender.send(self._question, self._token, self._stop)
+        return self._outcome
 
     def is_token_refused(self) -> bool:
         """Whether the platform refuses the token, once it has refused this call: the steps of a confirmation.
@@ -129,9 +132,9 @@ class Call:
 
     def send_again(self) -> Answer | ApiError:
         """Send the request again if it was refused, as often as a call may be refused; as `Sender.send`."""
-        while self._requests < _ATTEMPTS and isinstance(self.outcome, ApiError):
+        while self._requests < _ATTEMPTS and isinstance(self._outcome, ApiError):
             self._refused_again()
-        return self.outcome
+        return self._outcome
 
     def _refused_again(self) -> bool:
         # A random time, so that calls that were refused together are not repeated together.

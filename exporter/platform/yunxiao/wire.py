@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from zoneinfo import ZoneInfo
 
-__all__ = ["Parsed", "WireError", "parse_tokens"]
-
 _SHARED_NAMES = 64
 _SHARED_LENGTH = 2048
 """Limits, in names and in characters, for a set of permissions that is cached. 4,096 such sets take at most 50 MB, and

@@ -6,7 +6,7 @@ import pytest
 
 from exporter.platform.yunxiao.directory import Person, parse_members, parse_person, parse_users
 from exporter.platform.yunxiao.fields import Fields
-from exporter.platform.yunxiao.wire import WireError
+from exporter.platform.yunxiao.json_body import WireError
 
 
 def test_both_spellings_and_odd_fields_are_read() -> None:

@@ -11,7 +11,7 @@ from exporter.model.state import Reason
 from exporter.model.user import Owner, User
 from exporter.platform.base import ApiError, FoundUsers
 from exporter.platform.yunxiao.discovery import Discoverer
-from exporter.platform.yunxiao.wire import WireError
+from exporter.platform.yunxiao.json_body import WireError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -16,7 +16,8 @@ from exporter.common.cancellation import StoppedError
 from exporter.common.redaction import Redactor
 from exporter.model.token import Token
 from exporter.platform.base import PARSE_FIELDS
-from exporter.platform.yunxiao.wire import Parsed, WireError, _shared, parse_tokens
+from exporter.platform.yunxiao.json_body import WireError
+from exporter.platform.yunxiao.wire import Parsed, _shared, parse_tokens
 
 if TYPE_CHECKING:
     from random import Random
