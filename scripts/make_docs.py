@@ -183,8 +183,8 @@ def _default(field: FieldInfo, section: type[BaseModel] | None) -> str:
         return "see below" if value is PydanticUndefined else ("`[]`" if value == () else "`null`")
     if isinstance(value, float) and _type(field, None, listed=False).startswith("duration"):
         return f"`{format_duration(value)}`"
-    if value == ():
-        return "`[]`"
+    if isinstance(value, tuple):
+        return f"`[{', '.join(value)}]`"
     shown = (
         {True: "true", False: "false", None: "null"}.get(value, value) if not isinstance(value, float) else f"{value:g}"
     )
