@@ -211,7 +211,7 @@ def pairs(before: Iterable[Token], after: Iterable[Token]) -> Iterator[tuple[Tok
 
 
 def _token(token: Token) -> object:
-    """All but the description, whose change is no event and must not change which tokens are paired."""
+    """All but the description: its change is no event, and does not decide which tokens are paired."""
     return token.name, token.permissions, token.created_at, token.expires_at, token.permissions_read
 
 
