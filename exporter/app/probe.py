@@ -68,6 +68,7 @@ def _subject(organization: Organization, settings: Settings) -> Subject:
         timezone=ZoneInfo(config.timezone),
         soon=settings.config.alerting.thresholds.warning,
         rate=config.limits.requests_per_second,
+        ssh_keys=organization.client if config.watches_ssh_keys else None,
     )
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from exporter.model.state import Failure
     from exporter.model.token import Token
     from exporter.model.user import User
-    from exporter.platform.base import Caller, OwnTokens
+    from exporter.platform.base import Caller, OwnTokens, SshKeyLister
 
 _NAMED = 5
 """Users named in a line."""
@@ -89,6 +89,7 @@ class Subject:
         timezone: the organization's time zone.
         soon: remaining seconds of the own token below which there is a warning.
         rate: requests per second that are allowed; None for no limit.
+        ssh_keys: lists SSH keys; None if they are not watched.
     """
 
     client: OwnTokens
@@ -98,6 +99,7 @@ class Subject:
     timezone: ZoneInfo
     soon: float
     rate: float | None
+    ssh_keys: SshKeyLister | None = None
 
 
 class Checks:
@@ -116,7 +118,10 @@ class Checks:
         self._explained: set[Reason] = set()
 
     def run(self) -> Iterator[Finding]:
-        """Ask for the caller, its tokens, the users, and the tokens of each listed user and of one discovered user."""
+        """Ask for the caller, its tokens, the users, their tokens, and the SSH keys of one user.
+
+        All listed users are asked for, and one discovered user.
+        """
         try:
             caller = self._subject.client.caller(self._stop)
         except ApiError as error:
@@ -132,6 +137,7 @@ class Checks:
             found = discovered.users
             yield self._discovery(discovered)
         yield from self._tokens(found)
+        yield from self._keys(found)
 
     def _no_caller(self, error: ApiError) -> Finding:
         if error.not_offered:
@@ -208,6 +214,19 @@ class Checks:
                     return
             else:
                 in_a_row = 0
+
+    def _keys(self, found: Sequence[User]) -> Iterator[Finding]:
+        """Whether the platform lists SSH keys, by the example of one user. Without them everything else works."""
+        users = [user for user in (*self._subject.listed, *found) if not is_masked(user.user_id)]
+        if self._subject.ssh_keys is None or not users:
+            return
+        about = f"SSH keys of {users[0].name} ({users[0].user_id})"
+        try:
+            keys = self._subject.ssh_keys.list_ssh_keys(users[0].user_id, self._stop)
+        except ApiError as error:
+            yield _warning(f"{about}: {error.reason}: {error.detail}; without them, tokens are still watched")
+        else:
+            yield _good(f"{about}: {len(keys)}")
 
     def _listed(self, user_id: str) -> tuple[Token, ...]:
         return self._subject.client.list_tokens(user_id, self._stop).tokens

@@ -21,7 +21,8 @@ def check_config(
             "--probe",
             envvar=env("PROBE"),
             help="Send real requests, too: for each organization the token's owner and expiry, the users that "
-            "discovery finds, the tokens of every listed user and of one discovered user.",
+            "discovery finds, the tokens of every listed user and of one discovered user, and, if SSH keys are "
+            "watched, those of one user.",
         ),
     ] = False,
 ) -> None:

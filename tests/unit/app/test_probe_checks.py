@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
-from support.builders import DAY, NOW, a_token
+from support.builders import DAY, NOW, a_key, a_token
 
 from exporter.app.probe_checks import Checks, Discovered, Subject, Verdict
 from exporter.common.cancellation import Stop
@@ -18,6 +18,7 @@ from exporter.platform.base import ApiError, Caller, Refusal, TokenListing
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from exporter.model.ssh_key import SshKey
     from exporter.model.token import Token
 
 OWN = a_token("pt-own", expires_in=60 * DAY)
@@ -33,6 +34,7 @@ class ScriptedPlatform:
 
     tokens: dict[str, Sequence[Token] | ApiError] = field(default_factory=dict)
     owner: Caller | ApiError = field(default_factory=lambda: Caller("a1", "管理员"))
+    keys: Sequence[SshKey] | ApiError = ()
     asked: list[str] = field(default_factory=list)
 
     def caller(self, stop: Stop) -> Caller:  # noqa: ARG002
@@ -47,16 +49,25 @@ class ScriptedPlatform:
             raise answer
         return TokenListing(tuple(answer))
 
+    def list_ssh_keys(self, user_id: str, stop: Stop) -> tuple[SshKey, ...]:  # noqa: ARG002
+        self.asked.append(f"keys of {user_id}")
+        if isinstance(self.keys, ApiError):
+            raise self.keys
+        return tuple(self.keys)
+
 
 def findings(
     platform: ScriptedPlatform,
     *ids: str,
     discover: Callable[[], Discovered] | None = None,
     rate: float | None = None,
+    ssh_keys: bool = False,
 ) -> list[tuple[Verdict, str]]:
     users = tuple(User(one, f"name of {one}") for one in ids)
     source = SecretValue(Secret("pt-own_secret"))
     subject = Subject(platform, source, users, discover, ZoneInfo("Asia/Shanghai"), 14 * DAY, rate)
+    if ssh_keys:
+        subject = replace(subject, ssh_keys=platform)
     return [(one.verdict, one.text) for one in Checks(subject, Stop(), lambda: NOW).run()]
 
 
@@ -247,3 +258,40 @@ def test_questions_that_take_long_are_announced() -> None:
     assert (GOOD, words) in findings(ScriptedPlatform(), *many, rate=5.0)
     assert not any("asking" in text for _, text in findings(ScriptedPlatform(), *many[:50], rate=5.0))
     assert not any("asking" in text for _, text in findings(ScriptedPlatform(), *many))
+
+
+@pytest.mark.parametrize(
+    ("keys", "verdict", "words"),
+    [
+        ((a_key("1"), a_key("2")), GOOD, "2"),
+        ((), GOOD, "0"),
+        (
+            ApiError(Reason.UNSUPPORTED, "HTTP 400 UnsupportedInCurrentEnv"),
+            WARNING,
+            "unsupported: HTTP 400 UnsupportedInCurrentEnv; without them, tokens are still watched",
+        ),
+    ],
+)
+def test_the_ssh_keys_of_one_user_are_asked_for_if_they_are_watched(
+    keys: tuple[SshKey, ...] | ApiError, verdict: Verdict, words: str
+) -> None:
+    platform = ScriptedPlatform({"u2": [a_token()]}, keys=keys)
+    found = findings(platform, "30****41", "u2", "u3", ssh_keys=True)
+    assert found[-1] == (verdict, f"SSH keys of name of u2 (u2): {words}")
+    assert platform.asked == ["a1", "u2", "u3", "keys of u2"]
+
+
+def test_ssh_keys_are_not_asked_for_without_a_whole_id_or_if_they_are_not_watched() -> None:
+    platform = ScriptedPlatform()
+    findings(platform, "30****41", ssh_keys=True)
+    findings(platform, "u2")
+    assert platform.asked == ["a1", "a1", "u2"]
+
+
+def test_the_ssh_keys_of_a_discovered_user_are_asked_for() -> None:
+    platform = ScriptedPlatform()
+    found = (User("u4", "name of u4"),)
+    assert findings(platform, discover=lambda: Discovered(found, None, allow_empty=False), ssh_keys=True)[-1] == (
+        GOOD,
+        "SSH keys of name of u4 (u4): 0",
+    )
