@@ -334,7 +334,9 @@ def test_a_list_that_is_too_long_is_read_by_department_from_then_on() -> None:
         asked = [query for _, path, query in directory.asked if path == "platform/users"]
         assert len(asked) == requests
         assert {query["status"] for query in asked} == {"enabled"}
-        assert all("status" not in query for _, path, query in directory.asked if path == "platform/departments")
+        of_departments = [query for _, path, query in directory.asked if path == "platform/departments"]
+        assert of_departments
+        assert all("status" not in query for query in of_departments)
 
 
 def test_users_listed_for_a_department_need_not_name_it() -> None:
