@@ -44,8 +44,9 @@ class Reason(StrEnum):
 
 _MEANINGS = {
     Reason.UNAUTHORIZED: (
-        "unless it works for other users, the exporter's own token is wrong, revoked or has expired; create one "
-        "(Personal Settings > Access Token, 个人设置 > 个人访问令牌) and put it into the token file"
+        "if all users have it, the exporter's own token is wrong, revoked or has expired: create one (Personal "
+        "Settings > Access Token, 个人设置 > 个人访问令牌) and put it into the token file; if only some have it, "
+        "check their ids"
     ),
     Reason.FORBIDDEN: (
         "the exporter's token lacks a permission (for tokens: Organization Management / User / Read-only, "
