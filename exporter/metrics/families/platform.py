@@ -104,7 +104,7 @@ TOKEN_EVENTS = OwnFamily(
     Kind.COUNTER,
     (*ORGANIZATION_LABEL_NAMES, "event"),
     "Changes of tokens that polls have found since the start of the exporter; /api/v1/events lists the latest. The "
-    "tokens found by a user's first successful poll do not count.",
+    "tokens found by a user's first successful poll do not count, nor do changes of SSH keys.",
     "Always; each event starts at 0.",
     (
         'increase(yunxiao_token_events_total{event="permissions_widened"}[1d]) > 0',
