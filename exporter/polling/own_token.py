@@ -10,9 +10,8 @@ import structlog
 from exporter.common.cancellation import Stop, StoppedError
 from exporter.common.text import expiry_words, utc
 from exporter.model.mask import fits
-from exporter.model.state import Reason
 from exporter.model.token import NEVER
-from exporter.platform.base import ApiError
+from exporter.platform.base import ApiError, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -121,7 +120,7 @@ class OwnTokenMonitor:
                 if self._known is not None and self._known != self._checked:
                     # The known expiry belongs to the previous token.
                     self._report_expiry(None, None)
-                return None if error.reason is Reason.UNAUTHORIZED else _RETRY
+                return None if error.refusal is Refusal.TOKEN else _RETRY
             if self._known == self._checked:
                 # It was allowed before: one refusal does not make the known expiry of the same token wrong.
                 return _RETRY

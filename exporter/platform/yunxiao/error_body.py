@@ -28,9 +28,10 @@ _PLAIN_MESSAGES = frozenset(("message", "msg"))
 _REQUESTS = ("request_id", "trace_id")
 _STATUSES = ("status", "status_code", "http_status", "http_status_code")
 _IDS = ("id", "user_id")
+_SUCCESSES = ("success", "is_success", "succeeded", "ok")
 CONTENTS = ("data", "result")
 """Fields of an envelope that contain the answer itself, in today's API and in the older one."""
-FIELDS = (*_CODES, *_MESSAGES, *_REQUESTS, *_STATUSES, *_IDS, *CONTENTS, "success", "errors")
+FIELDS = (*_CODES, *_MESSAGES, *_REQUESTS, *_STATUSES, *_IDS, *CONTENTS, *_SUCCESSES, "errors")
 """The fields that are read. A body may spell ``error_code`` also ``errorCode``, ``ErrorCode`` or ``errorcode``."""
 
 _OK_WORDS = frozenset(("", "ok", "success", "succeed", "successful", "none", "null", "成功", "请求成功", "操作成功"))
@@ -164,8 +165,9 @@ def check_success(fields: Mapping[str, Any]) -> None:
 
 
 def _failed(fields: Mapping[str, Any]) -> bool:
-    if "success" in fields:
-        return str(fields["success"]).strip().lower() not in _TRUE
+    verdicts = [fields[name] for name in _SUCCESSES if name in fields]
+    if verdicts:
+        return any(str(verdict).strip().lower() not in _TRUE for verdict in verdicts)
     codes = [fields.get(name) for name in _CODES]
     statuses = [fields.get(name) for name in _STATUSES]
     messages = [name for name in _MESSAGES if not _is_ok(fields.get(name))]

@@ -12,7 +12,7 @@ from exporter.common.cancellation import Stop
 from exporter.common.secrets import Secret, SecretValue
 from exporter.model.state import Reason
 from exporter.model.token import NEVER, Token
-from exporter.platform.base import ApiError, Caller, TokenListing
+from exporter.platform.base import ApiError, Caller, Refusal, TokenListing
 from exporter.polling.own_token import OwnTokenMonitor, own_token
 
 if TYPE_CHECKING:
@@ -72,14 +72,17 @@ def test_an_id_is_found_however_it_is_masked(token_id: str, data: st.DataObject)
 class Platform:
     """One owner with these tokens, or a refusal."""
 
-    def __init__(self, listed: Sequence[Token] = (), refusal: Reason | None = None) -> None:
+    def __init__(
+        self, listed: Sequence[Token] = (), refusal: Reason | None = None, meaning: Refusal | None = None
+    ) -> None:
+        self.meaning = meaning
         self.listed = listed
         self.refusal = refusal
 
     def caller(self, stop: Stop) -> Caller:
         stop.check()
         if self.refusal is not None:
-            raise ApiError(self.refusal, "HTTP 4xx")
+            raise ApiError(self.refusal, "HTTP 4xx", refusal=self.meaning)
         return Caller("admin")
 
     def list_tokens(self, user_id: str, stop: Stop) -> TokenListing:  # noqa: ARG002
@@ -136,6 +139,9 @@ def test_a_temporary_failure_reports_nothing_and_is_retried_soon() -> None:
     assert (monitor.check(), reported) == (60, [])
     monitor, reported = a_monitor(Platform(refusal=Reason.UNAUTHORIZED))
     assert (monitor.check(), reported) == (None, [])
+    # The sweeps go on with this token, so that nothing else asks for its expiry soon.
+    monitor, reported = a_monitor(Platform(refusal=Reason.UNAUTHORIZED, meaning=Refusal.CALL))
+    assert (monitor.check(), reported) == (60, [])
 
 
 @pytest.mark.parametrize("listed", [[], [a_token("pt-other")], [a_token("pt-own", expires_in=None)]])
