@@ -28,7 +28,7 @@ _PLAIN_MESSAGES = frozenset(("message", "msg"))
 _REQUESTS = ("request_id", "trace_id")
 _STATUSES = ("status", "status_code", "http_status", "http_status_code")
 _IDS = ("id", "user_id")
-_SUCCESSES = ("success", "is_success", "succeeded", "ok")
+_SUCCESSES = ("success", "is_success", "successful", "succeeded", "ok")
 CONTENTS = ("data", "result")
 """Fields of an envelope that contain the answer itself, in today's API and in the older one."""
 FIELDS = (*_CODES, *_MESSAGES, *_REQUESTS, *_STATUSES, *_IDS, *CONTENTS, *_SUCCESSES, "errors")
@@ -167,14 +167,14 @@ def check_success(fields: Mapping[str, Any]) -> None:
 def _failed(fields: Mapping[str, Any]) -> bool:
     verdicts = [fields[name] for name in _SUCCESSES if name in fields]
     if verdicts:
-        return any(str(verdict).strip().lower() not in _TRUE for verdict in verdicts)
+        return not all(map(_is_true, verdicts))
     codes = [fields.get(name) for name in _CODES]
     statuses = [fields.get(name) for name in _STATUSES]
     messages = [name for name in _MESSAGES if not _is_ok(fields.get(name))]
     outcome = fields.get("result")
     if not _is_ok(fields.get("error_code")) or fields.get("errors") or set(messages) - _PLAIN_MESSAGES:
         return True
-    if isinstance(outcome, (str, bool)) and str(outcome).strip().lower() not in _TRUE:
+    if isinstance(outcome, (str, bool)) and not _is_true(outcome):
         return True
     contents = [fields[name] for name in CONTENTS if name in fields]
     if not contents and any(fields.get(name) for name in _IDS):
@@ -196,8 +196,16 @@ def _is_ok(value: Any) -> bool:
     return not value
 
 
+def _is_true(value: Any) -> bool:
+    return str(value).strip().lower() in _TRUE
+
+
 def _is_error_status(value: Any) -> bool:
+    if value is False:
+        return True
     text = _text(value).strip().lower()
+    if text.startswith("-") and (_number(text[1:]) or 0) > 0:
+        return True
     return text in _FAILED_WORDS or (_number(text) or 0) >= 400 or _reason(text) is not None  # noqa: PLR2004 - HTTP
 
 
