@@ -152,6 +152,9 @@ def all_pages(
             raise PagingError(f"page {page} {what} although {promised}")
         # Fewer entries than `x-total`: pages may be shorter than requested. If none follows, the total is wrong.
         is_last = reading.received >= (headers.total or 0) if announced is False else reading.received == headers.total
+        if announced is None and page == 1 and entries:
+            # Alone, a total that equals the first page may be the number of entries on that page.
+            is_last = False
         if not is_new or (is_last and not announced):
             return reading.listing()
     raise PagingError(f"the list has more than {most} pages and seems to be endless")

@@ -80,7 +80,9 @@ class SshKeys:
                 self._client.count_truncated(field, count)
             if keys and all(key is None for key in keys):
                 raise PagingError(f"none of the {len(keys)} SSH keys of page {page} has an id")
-            if page == 1 and len(keys) < _SHORT and PageHeaders.of(headers, page) == PageHeaders():
+            said = PageHeaders.of(headers, page)
+            ends = said.pages is None and said.link is None and said.total in {None, len(keys)}
+            if page == 1 and len(keys) < _SHORT and ends:
                 # Nearly every user has few keys: no second request for each, only to see that nothing follows.
                 headers = {"x-total-pages": "1"}
             return keys, headers

@@ -170,6 +170,13 @@ class Server:
                 return self.pages[page - 1], {"link": f'<?page=1>; rel="first"{next_page}'}
             case "total":
                 return self.pages[page - 1], {"x-total": str(sum(map(len, self.pages)))}
+            case "total and pages":
+                return self.pages[page - 1], {
+                    "x-total": str(sum(map(len, self.pages))),
+                    "x-total-pages": str(len(self.pages)),
+                }
+            case "total of the page":
+                return self.pages[page - 1], {"x-total": str(len(self.pages[page - 1]))}
             case "requested size":
                 return self.pages[page - 1], {"x-per-page": "100"}
             case _:
@@ -186,6 +193,10 @@ class Server:
         (120, 50, "link", 3),
         (100, 50, "none", 3),
         (100, 50, "link", 2),
+        # A total of the page and not of the list, on each page.
+        (120, 50, "total of the page", 4),
+        (3, 100, "total", 2),
+        (3, 100, "total and pages", 1),
         # A short list costs one request more, since it could be the first page of a longer one.
         (3, 100, "none", 2),
         (3, 100, "link", 1),

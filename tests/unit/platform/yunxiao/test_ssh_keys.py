@@ -124,6 +124,8 @@ def test_a_short_list_takes_one_request_and_a_capped_one_is_read_to_its_end() ->
     assert (len(listed(client)), len(client.asked)) == (9, 1)
     pages = [[an_entry(id=number) for number in range(start, start + 10)] for start in (0, 10)]
     assert len(listed(Client(*pages, [an_entry(id=20)]))) == 21
+    counted = Client([an_entry(id=1)], headers={"x-total": "1"})
+    assert (len(listed(counted)), len(counted.asked)) == (1, 1)
     announced = Client([an_entry(id=1)], [an_entry(id=2)], headers={"x-total-pages": "2"})
     assert len(listed(announced)) == 2
 
