@@ -81,6 +81,9 @@ class Discoverer:
         self._departments.learn_names({one for person in selected.values() for one in person.departments}, places, stop)
         is_complete = self._is_complete(listings)
         self._lists.next_round()
+        if len(places) > 1:
+            # Whoever is deleted in one organization may be a member of another, and missing from its list.
+            unselected.clear()
         return FoundUsers(
             tuple(self._user(person) for person in selected.values()),
             frozenset(unselected - selected.keys()),

@@ -408,3 +408,15 @@ def test_a_member_deleted_in_one_organization_may_be_selected_in_another() -> No
     section = Discover.model_validate({"source": "members", "status": "enabled"})
     found = Discoverer("acme", directory, section).find_users(Stop())
     assert ([user.user_id for user in found.users], found.unselected) == (["1"], frozenset())
+
+
+def test_a_member_deleted_in_one_organization_may_be_missing_from_the_list_of_another() -> None:
+    directory = Directory(
+        {
+            "platform/organizations": [{"id": "o1"}, {"id": "o2"}],
+            "platform/organizations/o1/members": [MEMBER | {"status": "DELETED"}],
+            "platform/organizations/o2/members": [MEMBER | {"userId": "2", "status": "NORMAL_USING"}],
+        }
+    )
+    found = Discoverer("acme", directory, Discover.model_validate({"source": "members"})).find_users(Stop())
+    assert ([user.user_id for user in found.users], found.unselected) == (["2"], frozenset())
