@@ -35,10 +35,12 @@ class Outcome:
     Attributes:
         view: the state after it.
         failures: sentences that say which users could not be polled, and why.
+        notes: sentences about SSH keys that could not be listed; that is no failure, since only some editions offer it.
     """
 
     view: View
     failures: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def sweep_once(
@@ -82,7 +84,7 @@ def sweep_once(
             organization.end()
         watchdog.stop()
     view = View(tuple(organization.ledger.view() for organization in organizations))
-    return Outcome(view, (*_undiscovered(organizations), *_failures(view)))
+    return Outcome(view, (*_undiscovered(organizations), *_failures(view)), tuple(_without_keys(organizations)))
 
 
 def _undiscovered(organizations: Iterable[Organization]) -> Iterator[str]:
@@ -92,6 +94,19 @@ def _undiscovered(organizations: Iterable[Organization]) -> Iterator[str]:
         if failure is not None:
             reason = f"{organization.ledger.name}: users cannot be discovered: {failure.reason}"
             yield explained(failure.message, failure.reason.meaning, reason=reason)
+
+
+def _without_keys(organizations: Iterable[Organization]) -> Iterator[str]:
+    """A sentence for each organization with users whose SSH keys could not be listed although their tokens could."""
+    for organization in organizations:
+        reader = organization.parts.ssh_keys
+        users = [state for state in organization.ledger.view().users if state.last_success is not None]
+        without = sum(state.ssh_keys is None for state in users)
+        if reader is not None and without:
+            yield explained(
+                f"{organization.ledger.name}: the SSH keys of {without} of {len(users)} users are not listed",
+                reader.problem or "",
+            )
 
 
 def _failures(view: View) -> Iterator[str]:

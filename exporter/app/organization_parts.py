@@ -69,6 +69,7 @@ class OrganizationParts:
         own_token: finds the expiry of the exporter's own token.
         roster: keeps the list of watched users.
         refresher: keeps the list of discovered users; None if none are discovered.
+        ssh_keys: lists SSH keys; None if they are not watched.
     """
 
     stop: Stop
@@ -79,6 +80,7 @@ class OrganizationParts:
     own_token: OwnTokenMonitor
     roster: Roster
     refresher: Refresher | None
+    ssh_keys: SshKeyReader | None = None
 
     @property
     def refused(self) -> bool:
@@ -149,4 +151,5 @@ def build_parts(
         OwnTokenMonitor(config.name, client, settings.token, recorder.own_token, stop, clock),
         roster,
         refresher,
+        ssh_keys,
     )

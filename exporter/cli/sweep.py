@@ -26,7 +26,9 @@ def sweep_with_progress(terminal: Terminal, settings: Settings, clock: Clock) ->
 
 
 def report_failures(terminal: Terminal, outcome: Outcome) -> None:
-    """Print what failed, one line each, and exit with `SWEEP_FAILED` if there is any."""
+    """Print what failed or is missing, one line each, and exit with `SWEEP_FAILED` if anything failed."""
+    for note in outcome.notes:
+        terminal.err(note)
     for failure in outcome.failures:
         terminal.err(failure)
     if outcome.failures:

@@ -22,8 +22,8 @@ PAUSE = 3600.0
 SHORT_PAUSE = 300.0
 """Seconds without requests after it has shown that the call does not work now."""
 FAILURES = 3
-"""Failures in a row after which they are about the call and not about a user: a user that the platform does not know
-may be refused, too."""
+"""Failures in a row after which they are about the call and not about a user, unless the call still works for a user
+for whom it worked before: the platform may refuse it for users that it does not know."""
 _NOT_THERE = frozenset({Reason.BAD_REQUEST, Reason.INVALID_RESPONSE, Reason.REDIRECT})
 """What a platform that lacks the call may also answer: an error, a page of its console, or a redirect to it."""
 
@@ -43,10 +43,19 @@ class SshKeyReader:
         self._log = _log.bind(organization=organization)
         # Guards the fields below: the threads of a sweep share them.
         self._lock = threading.Lock()
-        self._worked = False
+        # The user for whom the call worked last.
+        self._good: str | None = None
         self._failures = 0
+        # Users for whom it failed since it worked last; after a pause, others are asked for first.
+        self._failed_for: set[str] = set()
         self._paused_until = clock.monotonic()
         self._reported: Reason | None = None
+        self._problem: str | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """Why the last of the failed calls failed; None if there was none."""
+        return self._problem
 
     def keys_of(self, user_id: str, stop: Stop) -> tuple[SshKey, ...] | None:
         """The SSH keys of one user; None if they cannot be listed now.
@@ -55,32 +64,59 @@ class SshKeyReader:
             StoppedError: the call was cancelled.
         """
         with self._lock:
-            if self._clock.monotonic() < self._paused_until:
+            if self._is_pausing(user_id):
                 return None
         try:
             keys = self._lister.list_ssh_keys(user_id, stop)
         except ApiError as error:
-            self._failed(user_id, error)
-            return None
+            failed = error.copy()
+        else:
+            self._worked_for(user_id)
+            return keys
+        if self._failures + 1 >= FAILURES and failed.reason is not Reason.UNSUPPORTED and self._still_works(stop):
+            with self._lock:
+                self._failures = 0
+        self._failed(user_id, failed)
+        return None
+
+    def _is_pausing(self, user_id: str) -> bool:
+        """Whether not to ask for this user now. After a pause, users for whom the call has not failed go first."""
+        since = self._clock.monotonic() - self._paused_until
+        return since < 0 or (self._failures >= FAILURES and user_id in self._failed_for and since < PAUSE)
+
+    def _still_works(self, stop: Stop) -> bool:
+        """Whether the call works for the user for whom it worked last."""
+        if self._good is None:
+            return False
+        try:
+            self._lister.list_ssh_keys(self._good, stop)
+        except ApiError:
+            return False
+        return True
+
+    def _worked_for(self, user_id: str) -> None:
         with self._lock:
-            self._worked = True
+            self._good = user_id
             self._failures = 0
+            self._failed_for = set()
             recovered, self._reported = self._reported is not None, None
         if recovered:
             self._log.info("SSH keys can be listed again")
-        return keys
 
     def _failed(self, user_id: str, error: ApiError) -> None:
         reason = error.reason
+        missing = error.not_offered or reason in _NOT_THERE
         with self._lock:
+            self._problem = f"{reason}: {error.detail}"
+            if missing and reason is not Reason.UNSUPPORTED:
+                self._failed_for.add(user_id)
             # After a pause, one more failure is enough for the next pause.
             self._failures = FAILURES if reason is Reason.UNSUPPORTED else self._failures + 1
             about_the_call = self._failures >= FAILURES
             if about_the_call:
-                missing = error.not_offered or reason in _NOT_THERE
                 self._paused_until = self._clock.monotonic() + (PAUSE if missing else SHORT_PAUSE)
             # Once the call has worked, a failure may be about the user alone: it is not worth a warning.
-            reported = (about_the_call or not self._worked) and self._reported is not reason
+            reported = (about_the_call or self._good is None) and self._reported is not reason
             if reported:
                 self._reported = reason
         # Once, until the reason changes or a call works.

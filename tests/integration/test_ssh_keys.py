@@ -87,7 +87,7 @@ def test_the_keys_of_all_users_are_listed_and_the_key_itself_is_nowhere() -> Non
     found = listed(outcome)
     assert Counter(one["kind"] for one in found) == {"token": USERS, "ssh_key": USERS}
     assert (found[0]["token_id"], found[0]["last_used_at"]) == ("501", "2026-05-31T00:00:00Z")
-    assert outcome.failures == ()
+    assert outcome.failures == outcome.notes == ()
     assert "AAAAC3Nza" not in repr(outcome)
 
 
@@ -106,5 +106,7 @@ def test_a_platform_without_the_call_costs_a_few_requests_and_no_user(status: st
     outcome = swept(platform)
     assert platform.asked == {"tokens": USERS, "keys": requests}
     assert outcome.failures == ()
+    (note,) = outcome.notes
+    assert note.startswith(f"acme: the SSH keys of {USERS} of {USERS} users are not listed; ")
     assert [one["kind"] for one in listed(outcome)] == ["token"] * USERS
     assert all(state.failure is None for state in outcome.view.organizations[0].users)

@@ -54,3 +54,8 @@ def test_failures_are_printed_and_exit_with_2(capsys: pytest.CaptureFixture[str]
         report_failures(Terminal(Redactor()), Outcome(View(()), ("acme: a", "acme: b")))
     assert caught.value.exit_code == 2
     assert capsys.readouterr().err == "acme: a\nacme: b\n"
+
+
+def test_notes_are_printed_and_are_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    report_failures(Terminal(Redactor()), Outcome(View(()), (), ("acme: no keys",)))
+    assert capsys.readouterr().err == "acme: no keys\n"

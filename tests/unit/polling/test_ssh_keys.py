@@ -91,8 +91,9 @@ def test_three_failures_in_a_row_stop_the_calls_for_a_while(reason: Reason, paus
         assert lister.asked == {"a": 1, "b": 1, "c": 1}
         clock.advance(1)
         sweep(reader)
-    # It still fails: one call is enough.
-    assert lister.asked == {"a": 2, "b": 1, "c": 1}
+    # It still fails: one call is enough. It is about another user if the failures may have been about these.
+    again = "d" if pause == PAUSE else "a"
+    assert lister.asked == Counter("abc" + again)
     (warning,) = [log for log in logs if log["log_level"] == "warning"]
     assert warning == {
         "event": "SSH keys cannot be listed, those known stay as they are",
@@ -112,6 +113,46 @@ def test_users_who_fail_alone_cost_no_other_user_the_keys() -> None:
         for _ in range(3):
             assert sweep(reader) == [None, None, (a_key(),), (a_key(),), (a_key(),)]
     assert {log["log_level"] for log in logs} == {"debug"}
+
+
+def test_three_users_in_a_row_whom_the_platform_does_not_know_cost_no_other_user_the_keys() -> None:
+    lister = Lister(**{user: ApiError(Reason.NOT_FOUND, "HTTP 404") for user in "bcd"})
+    reader = SshKeyReader("acme", lister, ManualClock())
+    for _ in range(2):
+        assert sweep(reader) == [(a_key(),), None, None, None, (a_key(),)]
+    # Before a pause, a user for whom it has worked is asked for once more.
+    assert lister.asked == {"a": 4, "b": 2, "c": 2, "d": 2, "e": 2}
+
+
+def test_a_call_that_does_not_work_any_more_is_left_alone() -> None:
+    lister = Lister()
+    reader = SshKeyReader("acme", lister, ManualClock())
+    sweep(reader, "a")
+    lister.fails = failing(Reason.FORBIDDEN).fails
+    assert sweep(reader, "b", "c", "d", "e") == [None] * 4
+    assert lister.asked == {"a": 2, "b": 1, "c": 1, "d": 1}
+    assert reader.problem == "forbidden: HTTP 4xx"
+
+
+def test_users_whom_the_platform_does_not_know_do_not_hide_the_others_for_ever() -> None:
+    lister, clock = Lister(**{user: ApiError(Reason.NOT_FOUND, "HTTP 404") for user in "abc"}), ManualClock()
+    reader = SshKeyReader("acme", lister, clock)
+    assert sweep(reader) == [None] * 5
+    clock.advance(PAUSE)
+    assert sweep(reader) == [None, None, None, (a_key(),), (a_key(),)]
+    assert sweep(reader) == [None, None, None, (a_key(),), (a_key(),)]
+
+
+def test_the_only_user_is_asked_for_again_after_a_longer_pause() -> None:
+    lister, clock = failing(Reason.NOT_FOUND), ManualClock()
+    reader = SshKeyReader("acme", lister, clock)
+    sweep(reader, "a", "a", "a")
+    clock.advance(PAUSE)
+    sweep(reader, "a")
+    assert lister.asked == {"a": 3}
+    clock.advance(PAUSE)
+    sweep(reader, "a")
+    assert lister.asked == {"a": 4}
 
 
 def test_the_end_of_a_pause_is_logged() -> None:
