@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from exporter import __version__
-from exporter.common.text import expiry_words, rough_duration, utc
+from exporter.common.text import expiry_words, printable, rough_duration, utc
 from exporter.model.loss import Losses
 from exporter.model.token import TokenState
 
@@ -28,6 +28,8 @@ _TEMPLATES = Environment(
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    # The platform's texts, without characters that change what the page shows beside them. What Jinja made stays.
+    finalize=lambda value: printable(value) if type(value) is str else value,
 )
 
 

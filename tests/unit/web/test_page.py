@@ -72,3 +72,14 @@ def test_ssh_keys_are_among_the_next_to_expire_but_in_no_count_of_tokens() -> No
     assert "<code>501</code>" in page
     assert '<td class="number">1</td>' in page  # the user
     assert page.count('<td class="number">1</td>') == 1
+
+
+def test_control_characters_and_characters_that_turn_text_around_are_not_shown() -> None:
+    ledger = Ledger("acme", [User("1", "li\u202ewei"), User("2\x07", "wang\x1b")])
+    token = replace(a_token("pt-\x001", expires_in=DAY), name="ci\u2028", description="a\u2066b\u3000c")
+    ledger.succeeded("1", (token,), NOW)
+    ledger.failed("2\x07", a_failure(), NOW)
+    page = a_page(ledger)
+    shown = ("li\ufffdwei", "2\ufffd", "wang\ufffd", "pt-\ufffd1", "ci\ufffd", "a\ufffdb\u3000c")
+    assert [text in page for text in shown] == [True] * 6
+    assert not [char for char in page if not char.isprintable() and char not in "\n\u3000"]
