@@ -7,11 +7,13 @@ from typing import Any
 
 import msgspec
 
-from exporter.platform.yunxiao.error_body import CONTENTS, FIELDS, check_success, field_of, fields_of
+from exporter.platform.yunxiao.error_body import CONTENTS, FIELDS, check_entries, check_success, field_of, fields_of
 from exporter.platform.yunxiao.json_body import BYTE_ORDER_MARK, FAILED, WireError, read_json
 
 MARKS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
 """A complete string, or a structural character of JSON. A string without an end matches all the rest."""
+_LISTED_ERROR = re.compile(rb'\[\s*\{\s*"(?:err|code|mes|msg|status|http|success|req|trace)', re.IGNORECASE)
+"""A list whose first entry may be an error, by its first field: it is decoded once more, which other lists are not."""
 _COLON = re.compile(rb"\s*:")
 _LARGE = 64 * 1024
 """Bytes from which on a body is not decoded as a whole."""
@@ -105,7 +107,10 @@ def check_reported(body: bytes) -> None:
     Raises:
         RefusedError: it reports one.
     """
-    if body[:_DECODED].removeprefix(BYTE_ORDER_MARK).lstrip()[:1] != b"{":
+    start = body[:_DECODED].removeprefix(BYTE_ORDER_MARK).lstrip()
+    if start[:1] != b"{":
+        if len(body) <= _LARGE and _LISTED_ERROR.match(start):
+            _check_listed(body)
         return
     try:
         if len(body) > _LARGE:
@@ -116,6 +121,14 @@ def check_reported(body: bytes) -> None:
     except WireError:
         return
     check_success(fields)
+
+
+def _check_listed(body: bytes) -> None:
+    try:
+        entries = read_json(body)
+    except WireError:
+        return
+    check_entries(entries)
 
 
 def _decoded(body: bytes) -> dict[str, memoryview] | None:

@@ -29,6 +29,8 @@ _REQUESTS = ("request_id", "trace_id")
 _STATUSES = ("status", "status_code", "http_status", "http_status_code")
 _IDS = ("id", "user_id")
 _SUCCESSES = ("success", "is_success", "successful", "succeeded", "ok")
+_ENTRY_IDS = frozenset(("id", "userid", "tokenid"))
+"""Fields that no error has, as `_plain` returns them."""
 CONTENTS = ("data", "result")
 """Fields of an envelope that contain the answer itself, in today's API and in the older one."""
 FIELDS = (*_CODES, *_MESSAGES, *_REQUESTS, *_STATUSES, *_IDS, *CONTENTS, *_SUCCESSES, "errors")
@@ -122,7 +124,28 @@ def read_error(body: bytes, redact: Callable[[str], str] = unchanged) -> ErrorBo
         data = read_json(body)
     except WireError:
         return ErrorBody()
+    if isinstance(data, list) and data:
+        data = data[0]
     return _error(fields_of(data), redact) if isinstance(data, dict) else ErrorBody()
+
+
+def check_entries(entries: Any) -> None:
+    """Check that the entries of a list are not errors, as in ``[{"errorCode": "Forbidden", "errorMessage": "…"}]``.
+
+    Args:
+        entries: the decoded body.
+
+    Raises:
+        RefusedError: all of them are.
+    """
+    if isinstance(entries, list) and entries and all(map(_is_error_entry, entries)):
+        raise RefusedError(fields_of(entries[0]))
+
+
+def _is_error_entry(entry: Any) -> bool:
+    if not isinstance(entry, dict) or any(_plain(name) in _ENTRY_IDS for name in entry):
+        return False
+    return _failed(fields_of(entry))
 
 
 def fields_of(data: Mapping[str, Any]) -> dict[str, Any]:

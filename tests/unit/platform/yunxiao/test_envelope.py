@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.model.state import Reason
 from exporter.platform.yunxiao.envelope import check_reported, list_in, list_in_large, object_of
 from exporter.platform.yunxiao.error_body import RefusedError
 from exporter.platform.yunxiao.json_body import WireError
@@ -135,3 +136,30 @@ def test_small_and_large_envelopes_mean_the_same(envelope: dict[str, Any]) -> No
         assert outcome(lambda body=body: json.loads(f"[{large(body)}]")) == expected
     refusal = expected if isinstance(expected, str) and expected != "no list" else None
     assert outcome(lambda: check_reported(bodies[0].encode())) == refusal
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('[{"errorCode": "InvalidTokenError", "errorMessage": "no", "requestId": "r"}]', Reason.UNAUTHORIZED),
+        ('\ufeff [ {"Code": "Forbidden", "HostId": "h"}, {"Code": "Forbidden"}]', Reason.FORBIDDEN),
+        ('[{"message": "no", "error": {"code": 429}}]', Reason.RATE_LIMITED),
+        ('[{"success": false}]', Reason.INVALID_RESPONSE),
+        # Entries of the list, whatever else they contain.
+        ('[{"errorCode": "Forbidden", "id": 1}]', None),
+        ('[{"code": "Forbidden", "token_id": "pt-1"}]', None),
+        ('[{"code": "Forbidden"}, {"userId": "u"}]', None),
+        ('[{"code": "Forbidden"}, 1]', None),
+        ('[{"message": "x"', None),
+        ('[{"requestId": "x"}]', None),
+        ("[]", None),
+    ],
+)
+def test_a_list_of_errors_is_an_error(text: str, reason: Reason | None) -> None:
+    body = text.encode()
+    if reason is None:
+        check_reported(body)
+    else:
+        with pytest.raises(RefusedError) as caught:
+            check_reported(body)
+        assert caught.value.reason is reason

@@ -32,6 +32,8 @@ from exporter.platform.yunxiao.error_body import ErrorBody, RefusedError, check_
         (b'{"status": "enabled", "requestId": "r"}', ""),
         (b'{"requestId": "r-1"}', ""),
         (b"<html>", ""),
+        (b'[{"errorCode": "X", "requestId": "r"}]', "X (request r)"),
+        (b'["X"]', ""),
         (b"[]", ""),
         (b'"\xff"', ""),
     ],
