@@ -17,10 +17,11 @@ from exporter.model.snapshot import View
 from exporter.model.token import MOST_LISTED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from exporter.common.clock import Clock
     from exporter.config.settings import Settings
+    from exporter.model.state import UserState
     from exporter.model.user import User
 
 
@@ -35,7 +36,8 @@ class Outcome:
     Attributes:
         view: the state after it.
         failures: sentences that say which users could not be polled, and why.
-        notes: sentences about SSH keys that could not be listed; that is no failure, since only some editions offer it.
+        notes: sentences about what is missing without a failure: tokens that could not be read, and SSH keys that could
+            not be listed, since only some editions offer that.
     """
 
     view: View
@@ -84,7 +86,9 @@ def sweep_once(
             organization.end()
         watchdog.stop()
     view = View(tuple(organization.ledger.view() for organization in organizations))
-    return Outcome(view, (*_undiscovered(organizations), *_failures(view)), tuple(_without_keys(organizations)))
+    return Outcome(
+        view, (*_undiscovered(organizations), *_failures(view)), (*_unreadable(view), *_without_keys(organizations))
+    )
 
 
 def _undiscovered(organizations: Iterable[Organization]) -> Iterator[str]:
@@ -94,6 +98,18 @@ def _undiscovered(organizations: Iterable[Organization]) -> Iterator[str]:
         if failure is not None:
             reason = f"{organization.ledger.name}: users cannot be discovered: {failure.reason}"
             yield explained(failure.message, failure.reason.meaning, reason=reason)
+
+
+def _unreadable(view: View) -> Iterator[str]:
+    """A sentence for each organization with listed entries that could not be read as tokens."""
+    for organization in view.organizations:
+        affected = [state for state in organization.users if state.failure is None and state.unreadable]
+        if affected:
+            entries = sum(state.unreadable for state in affected)
+            yield (
+                f"{organization.name}: {entries} listed token(s) of {_named(affected)} cannot be read, such as those "
+                "without an id, and are left out"
+            )
 
 
 def _without_keys(organizations: Iterable[Organization]) -> Iterator[str]:
@@ -112,7 +128,7 @@ def _without_keys(organizations: Iterable[Organization]) -> Iterator[str]:
 def _failures(view: View) -> Iterator[str]:
     """A sentence for each kind of failure, with the users that it affects."""
     for organization in view.organizations:
-        affected: dict[str, list[str]] = {}
+        affected: dict[str, list[UserState]] = {}
         for state in organization.users:
             if state.failure is not None:
                 why = explained(state.failure.message, state.failure.reason.meaning, reason=state.failure.reason)
@@ -120,8 +136,12 @@ def _failures(view: View) -> Iterator[str]:
                 why = "not polled"
             else:
                 continue
-            affected.setdefault(why, []).append(f"{state.user.name} ({state.user.user_id})")
-        for why, users in affected.items():
-            named = ", ".join(users[:_NAMED])
-            more = f" and {len(users) - _NAMED} more" if len(users) > _NAMED else ""
-            yield f"{organization.name}: {named}{more}: {why}"
+            affected.setdefault(why, []).append(state)
+        for why, states in affected.items():
+            yield f"{organization.name}: {_named(states)}: {why}"
+
+
+def _named(states: Sequence[UserState]) -> str:
+    """The users of these states, for a sentence."""
+    named = ", ".join(f"{state.user.name} ({state.user.user_id})" for state in states[:_NAMED])
+    return f"{named} and {len(states) - _NAMED} more" if len(states) > _NAMED else named

@@ -11,6 +11,7 @@ from support.builders import DAY, NOW, Counts, ManualClock, a_watchdog
 from support.running import write_config
 from support.scripted import Request, ScriptedServer, answer
 
+from exporter.app.once import sweep_once
 from exporter.app.organization import Organization
 from exporter.app.organization_parts import Shared
 from exporter.common.cancellation import Stop
@@ -155,3 +156,19 @@ def test_masked_owners_are_taken_and_logged_once(scene: Scene) -> None:
     assert [line["event"] for line in lines if "owners" in line["event"]] == [
         "the platform masks the ids of tokens' owners"
     ]
+
+
+def test_a_command_says_that_tokens_are_missing_from_its_list(tmp_path: Path) -> None:
+    entries = [an_entry(user_id=...), an_entry(2, user_id=..., token_id=...)]
+
+    def platform(request: Request) -> bytes:
+        alone = "userId=u1" in request.head
+        return answer(json.dumps(entries if alone else [an_entry(user_id=...)]).encode())
+
+    with ScriptedServer(platform) as server:
+        settings = load(write_config(tmp_path, server.url, ["u1", "u2"]), {})
+        outcome = sweep_once(settings, ManualClock(), lambda _: None, lambda _: None)
+    assert outcome.failures == ()
+    assert outcome.notes == (
+        "acme: 1 listed token(s) of u1 (u1) cannot be read, such as those without an id, and are left out",
+    )
