@@ -138,7 +138,7 @@ def connect(
     return YunxiaoPlatform(
         client,
         None if discover is None else Discoverer(config.name, client, discover, redact),
-        Owners(config.name, watched, lambda stop: client.caller(stop).user_id, observer, redact),
+        Owners(config.name, watched, lambda stop: client.caller(stop).user_id, observer, redact, clock),
         clock,
         config.never_expires_after,
         ssh_keys,

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from exporter.common.cancellation import Stop
+    from exporter.common.worker import MonotonicClock
     from exporter.model.user import User
     from exporter.platform.base import PlatformObserver
 
 _log = structlog.get_logger(__name__)
+_PAUSE = 60.0
+"""Seconds until the caller is asked for again after that has failed for the moment."""
 _OWNER = Limit("user_id", ID_LENGTH)
 _TELLING = 4
 """Visible letters and digits from which on a masked id tells one user from another."""
@@ -42,10 +45,11 @@ class Owners:
         organization: its name, for the log.
         watched: the lists of watched users, also of those that other processes poll; the same objects until a list
             changes.
-        find_caller: asks the platform for the id of the caller, once, when an answer is in doubt; raises `ApiError` or
-            `StoppedError`.
+        find_caller: asks the platform for the id of the caller when an answer is in doubt, once unless that fails for
+            the moment; raises `ApiError` or `StoppedError`.
         observer: counts refused answers.
         redact: removes secrets from text of the platform.
+        clock: monotonic time.
     """
 
     def __init__(
@@ -55,16 +59,19 @@ class Owners:
         find_caller: Callable[[Stop], str],
         observer: PlatformObserver,
         redact: Callable[[str], str],
+        clock: MonotonicClock,
     ) -> None:
         self._watched = watched
         self._find_caller = find_caller
         self._observer = observer
         self._redact = redact
+        self._clock = clock
         # Both are only ever replaced as a whole. The caller is None before anything has asked for it, "" if unknown.
         self._caller: str | None = None
         self._index = _Index(())
         # Held while one thread asks for the caller: the others need the answer too.
         self._asking = threading.Lock()
+        self._ask_again_at = clock.monotonic()
         # Guards _logged.
         self._lock = threading.Lock()
         self._logged: set[str] = set()
@@ -113,14 +120,15 @@ class Owners:
 
     def _known_caller(self, stop: Stop) -> str:
         with self._asking:
-            if self._caller is None:
+            if self._caller is None and self._clock.monotonic() >= self._ask_again_at:
                 try:
-                    found = self._find_caller(stop)
+                    self._caller = self._find_caller(stop)
                 except ApiError as error:
                     self._log.debug("the caller is unknown", detail=error.detail)
-                    found = ""
-                self._caller = found
-            return self._caller
+                    if error.not_offered:
+                        self._caller = ""
+                    self._ask_again_at = self._clock.monotonic() + _PAUSE
+            return self._caller or ""
 
     def _refuse(self, asked: str, whose: str) -> None:
         self._observer.parse_errors("user_id", 1)

@@ -52,7 +52,7 @@ class Client:
 
 def a_platform(client: Client, *, finds: bool = True, longest: float | None = 3650 * DAY) -> YunxiaoPlatform:
     watched = (User("u1", "a"), User("u2", "b"))
-    owners = Owners("acme", lambda: (watched,), lambda _: "", Counts(), str)
+    owners = Owners("acme", lambda: (watched,), lambda _: "", Counts(), str, ManualClock())
     discoverer = cast("Discoverer", client) if finds else None
     return YunxiaoPlatform(cast("YunxiaoClient", client), discoverer, owners, ManualClock(), longest, client)
 

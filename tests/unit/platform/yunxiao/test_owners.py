@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 from support import official_sample
-from support.builders import Counts
+from support.builders import Counts, ManualClock
 
 from exporter.common.cancellation import Stop, StoppedError
 from exporter.model.state import Reason
@@ -33,11 +33,12 @@ class Scene:
         self.lists: tuple[Sequence[User], ...] = (users(ANN), users(BOB, *ids))
         self.asked = 0
         self.error: Exception | None = None
+        self.clock = ManualClock()
 
         def redact(text: str) -> str:
             return text.replace("5ecre7", "[redacted]")
 
-        self.owners = Owners("acme", lambda: self.lists, self.find_caller, self.counts, redact)
+        self.owners = Owners("acme", lambda: self.lists, self.find_caller, self.counts, redact, self.clock)
 
     def find_caller(self, stop: Stop) -> str:
         stop.check()
@@ -128,6 +129,19 @@ def test_a_caller_that_is_unknown_refuses_nothing() -> None:
     assert "own user" in scene.refusal(ADMIN)
 
 
+def test_a_caller_that_is_unknown_for_the_moment_is_asked_for_again_after_a_minute() -> None:
+    scene = Scene()
+    scene.error = ApiError(Reason.SERVER_ERROR, "HTTP 500")
+    scene.check(ANN, ADMIN)
+    scene.clock.advance(59)
+    scene.check(ANN, ADMIN)
+    assert scene.asked == 1
+    scene.clock.advance(1)
+    scene.error = None
+    assert "of the exporter's own user" in scene.refusal(ADMIN)
+    assert scene.asked == 2
+
+
 def test_a_question_for_the_caller_can_be_cancelled() -> None:
     scene = Scene()
     stopped = Stop()
@@ -191,7 +205,7 @@ def test_an_unusual_number_of_similar_ids_is_not_compared() -> None:
 @given(st.sets(st.text("abc*-", min_size=1, max_size=6), max_size=12), st.text("abcABC-", max_size=6))
 def test_a_whole_id_is_refused_only_if_it_is_watched(ids: set[str], listed: str) -> None:
     others = ids - {"ann"}
-    owners = Owners("acme", lambda: (users(*others),), lambda _: "", Counts(), str)
+    owners = Owners("acme", lambda: (users(*others),), lambda _: "", Counts(), str, ManualClock())
     known = listed.casefold() in {one.casefold() for one in others}
     try:
         owners.check("ann", {listed}, Stop())
