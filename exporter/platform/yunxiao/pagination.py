@@ -3,7 +3,8 @@
 `x-total-pages`, or else a `Link`, says whether there is a next page. Without both, another page follows a full one. A
 page that is shorter than requested need not be the last: a gateway may allow smaller pages only, and remove the
 headers. So one more page is requested, and the list ends with the first page that has no new entries. For a short list
-that is one more request in each refresh, an hour apart by default; without it, users would be missing unnoticed.
+that is one more request in each refresh, an hour apart by default; without it, users would be missing unnoticed. A
+total that is the size of the first page proves no more: a gateway may count the entries of the page only.
 """
 
 from __future__ import annotations
