@@ -11,6 +11,7 @@ from exporter.model.ssh_key import SshKey  # noqa: TC001 - msgspec reads the ann
 from exporter.model.times import is_time
 from exporter.model.token import (
     MOST_TOKENS,
+    CredentialKind,
     Token,
     TokenState,
     most_relevant,
@@ -156,6 +157,10 @@ class UserState:
     def credentials(self) -> tuple[Token, ...]:
         """The tokens and the SSH keys."""
         return (*self.tokens, *self.ssh_keys) if self.ssh_keys else self.tokens
+
+    def of_kind(self, kind: CredentialKind) -> tuple[Token, ...]:
+        """The credentials of one kind."""
+        return self.tokens if kind is CredentialKind.TOKEN else self.ssh_keys or ()
 
     @property
     def tokens_left_out(self) -> int:

@@ -1,0 +1,192 @@
+"""Counts and sorted tokens of one organization, brought up to date with each snapshot."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, zip_longest
+from typing import TYPE_CHECKING, TypeVar
+
+from exporter.common.sorted_chunks import SortedChunks
+from exporter.model.token import CredentialKind, TokenState
+from exporter.model.user import User
+from exporter.state.credential_orders import CredentialOrders
+from exporter.state.token_order import Entry, Found, Order, by_user, entries, key, user_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from exporter.model.snapshot import OrganizationView
+    from exporter.model.state import UserState
+    from exporter.state.credential_orders import Change
+    from exporter.state.token_order import Query
+
+Item = TypeVar("Item")
+_RARE = 8
+"""If at most one token in so many is in a state, these tokens are sorted instead of searched for in the order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Numbers of one organization.
+
+    Attributes:
+        users: watched users.
+        pending: users that have not been polled yet.
+        failing: users whose last poll failed.
+        stale: users whose last successful poll is too long ago.
+        cut: users with more tokens than are kept.
+        tokens: tokens by state, without SSH keys; those that are not kept are included.
+    """
+
+    users: int
+    pending: int
+    failing: int
+    stale: int
+    cut: int
+    tokens: dict[TokenState, int]
+
+
+class OrganizationIndex:
+    """Counts and sorted tokens of one organization. For one thread at a time.
+
+    Args:
+        name: the organization.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._view: OrganizationView | None = None
+        self._states: dict[str, UserState] = {}
+        self._users = SortedChunks[User](partial(user_key, name))
+        self._failing = SortedChunks[User](partial(user_key, name))
+        self._successes = SortedChunks[float](lambda at: (at,))
+        self._orders = {kind: CredentialOrders(name, kind) for kind in CredentialKind}
+        self._pending = self._cut = 0
+        self._left_out: Counter[TokenState] = Counter()
+
+    def update(self, view: OrganizationView) -> None:
+        """Show this snapshot. The cost follows what has changed, but for a comparison of all users by identity.
+
+        After an exception the index must not be used any more.
+        """
+        if view is self._view:
+            return
+        changes = self._changes(view)
+        for before, after in changes:
+            if before is not None:
+                self._count(before, -1)
+                del self._states[before.user.user_id]
+            if after is not None:
+                self._count(after, 1)
+                self._states[after.user.user_id] = after
+        _change(self._users, changes, view.users, lambda state: state.user)
+        _change(self._failing, changes, view.users, lambda state: None if state.failure is None else state.user)
+        _change(self._successes, changes, view.users, lambda state: state.last_success)
+        for orders in self._orders.values():
+            orders.change(changes, view.users)
+        self._view = view
+
+    def _changes(self, view: OrganizationView) -> list[Change]:
+        shown = () if self._view is None else self._view.users
+        # A state that is the same object at the same place has not changed.
+        others = [new for old, new in zip_longest(shown, view.users) if new is not old and new is not None]
+        known = [self._states.get(new.user.user_id) for new in others]
+        changes: list[Change] = [(old, new) for old, new in zip(known, others, strict=True) if old is not new]
+        if len(self._states) + sum(old is None for old, _ in changes) > len(view.users):
+            removed = self._states.keys() - {state.user.user_id for state in view.users}
+            changes += [(self._states[user_id], None) for user_id in removed]
+        return changes
+
+    def _count(self, state: UserState, sign: int) -> None:
+        self._pending += sign * (not state.polled)
+        self._cut += sign * bool(state.left_out)
+        for token_state, count in state.left_out:
+            self._left_out[token_state] += sign * count
+
+    def counts(self, now: float, stale_after: float) -> Counts:
+        """The numbers at a time.
+
+        Args:
+            now: epoch seconds.
+            stale_after: seconds from which the last successful poll is too long ago.
+        """
+        tokens = self._orders[CredentialKind.TOKEN]
+        return Counts(
+            users=len(self._users),
+            pending=self._pending,
+            failing=len(self._failing),
+            stale=self._successes.leading(lambda at: now - at > stale_after),
+            cut=self._cut,
+            tokens={state: tokens.count(state, now) + self._left_out[state] for state in TokenState},
+        )
+
+    @property
+    def tokens_left_out(self) -> int:
+        """The number of tokens that are only counted."""
+        return self._left_out.total()
+
+    def expiring(self, kind: CredentialKind, within: float, now: float) -> int:
+        """The number of active credentials of a kind that expire within so many seconds."""
+        return self._orders[kind].expiring(within, now)
+
+    def failing(self) -> Iterator[UserState]:
+        """The users whose last poll failed, by name."""
+        return (self._states[user.user_id] for user in self._failing)
+
+    def all_by_expiry(self) -> list[list[Entry]]:
+        """All credentials, one list for each kind, as lists of their own."""
+        return [orders.all_by_expiry() for orders in self._orders.values()]
+
+    def page(self, query: Query, now: float) -> Iterator[Found]:
+        """What a query finds here, in its order."""
+        for entry in self._entries(query, now):
+            place = key(query.order, self._name, entry)
+            yield Found(place, self._name, self._states[entry.user.user_id], entry.token)
+
+    def _entries(self, query: Query, now: float) -> Iterator[Entry]:
+        state, after = query.state, query.after
+        place = partial(key, query.order, self._name)
+        orders = [self._orders[kind] for kind in query.kinds]
+        if query.order is Order.EXPIRY:
+            return heapq.merge(*(one.by_expiry(state, now, after) for one in orders), key=place)
+        if state is not None and sum(one.count(state, now) for one in orders) * _RARE < sum(map(len, orders)):
+            found = chain.from_iterable(one.by_expiry(state, now, None) for one in orders)
+            later = found if after is None else (entry for entry in found if place(entry) > after)
+            return iter(heapq.nsmallest(query.limit, later, key=place))
+        if query.order is Order.NAME:
+            return heapq.merge(*(one.by_name(state, now, after) for one in orders), key=place)
+        return self._by_user(query, now)
+
+    def _by_user(self, query: Query, now: float) -> Iterator[Entry]:
+        place, after, state = partial(by_user, self._name), query.after, query.state
+        for user in self._users.following(lambda user: after is not None and user_key(self._name, user) < after[:3]):
+            shown = self._states[user.user_id]
+            if state is not None and all(token.state(now) is not state for token in shown.credentials):
+                continue
+            found = [
+                entry
+                for kind in query.kinds
+                for entry in entries(shown, kind)
+                if state is None or entry.token.state(now) is state
+            ]
+            yield from sorted((one for one in found if after is None or place(one) > after), key=place)
+
+
+def _change(
+    order: SortedChunks[Item],
+    changes: list[Change],
+    users: Sequence[UserState],
+    item: Callable[[UserState], Item | None],
+) -> None:
+    """Replace what users have in an order; ``item`` gives it, None for nothing."""
+    removed, added = [], []
+    for before, after in changes:
+        old, new = None if before is None else item(before), None if after is None else item(after)
+        if old is not new:
+            removed += [] if old is None else [old]
+            added += [] if new is None else [new]
+    if removed or added:
+        order.change(removed, added, (found for state in users if (found := item(state)) is not None))

@@ -1,0 +1,254 @@
+"""The index against a plain computation, over random histories of ledgers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from support.builders import DAY, NOW, a_failure, a_key, a_state, a_token
+
+from exporter.common import sorted_chunks
+from exporter.model.snapshot import View
+from exporter.model.token import NEVER, CredentialKind, Token, TokenState
+from exporter.model.user import User
+from exporter.state import organization_index
+from exporter.state.ledger import Ledger
+from exporter.state.store import Store
+from exporter.state.token_index import TokenIndex
+from exporter.state.token_order import Order, Query
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exporter.state.token_order import Found
+
+STALE_AFTER = 2 * DAY
+ORGANIZATIONS = ("acme", "globex")
+EXPIRIES = (-DAY, 0.0, DAY, 3 * DAY, NEVER, None)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_chunks() -> Iterator[None]:
+    """So small that a few users need several, and that single changes and new sorts both happen."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sorted_chunks, "_LOAD", 3)
+        patch.setattr(sorted_chunks, "_RUN", 5)
+        patch.setattr(sorted_chunks, "_MANY", 1)
+        patch.setattr(organization_index, "_RARE", 3)
+        yield
+
+
+class World:
+    """Ledgers as the daemon has them, and the time."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.store = Store()
+        self.ledgers = {name: Ledger(name, [User("1", "li"), User("2", "wang")]) for name in ORGANIZATIONS}
+        self.store.replace(self.ledgers.values())
+        self.index = TokenIndex(self.store.view)
+
+    def reload(self, names: tuple[str, ...]) -> None:
+        """Organizations are removed, stay with their ledger, or come back with a new one."""
+        self.ledgers = {name: self.ledgers.get(name) or Ledger(name, [User("1", "li")]) for name in names}
+        self.store.replace(self.ledgers.values())
+
+    def restart(self) -> None:
+        """New ledgers with the old states, as when the state file is read."""
+        self.ledgers = {name: Ledger(name, old.users(), old.view()) for name, old in self.ledgers.items()}
+        self.store.replace(self.ledgers.values())
+
+    def expected(self) -> list[tuple[str, Any, Token, int]]:
+        return [
+            (one.name, state, token, position)
+            for one in self.store.view().organizations
+            for state in one.users
+            for part in (state.tokens, state.ssh_keys or ())
+            for position, token in enumerate(part)
+        ]
+
+    def expected_page(self, query: Query) -> list[tuple[Any, ...]]:
+        """The rows of a query, from the definition of the orders."""
+
+        def place(row: tuple[str, Any, Token, int]) -> tuple[Any, ...]:
+            organization, state, token, position = row
+            user = state.user
+            # Expired and active tokens by date, unreadable ones after them, then those without an end.
+            state_rank = {None: (1, 0.0), NEVER: (2, 0.0)}.get(token.expires_at, (0, token.expires_at))
+            last = (token.token_id, token.kind.value, position)
+            return {
+                Order.EXPIRY: (state_rank, organization, user.name, token.token_id, user.user_id, *last),
+                Order.USER: (user.name, organization, user.user_id, state_rank, *last),
+                Order.NAME: (token.name, organization, user.name, user.user_id, *last),
+            }[query.order]
+
+        rows = sorted(self.expected(), key=place)
+        return [
+            (organization, state, token)
+            for organization, state, token, _ in rows
+            if query.organization in {None, organization}
+            and query.state in {None, token.state(self.now)}
+            and query.kind in {None, token.kind}
+        ]
+
+    def page(self, query: Query) -> list[tuple[Any, ...]]:
+        """All rows of a query, page by page."""
+        found: list[Found] = []
+        while True:
+            page = self.index.page(query, self.now)
+            assert len(page) <= query.limit
+            found += page
+            if len(page) < query.limit:
+                return [(one.organization, one.state, one.token) for one in found]
+            query = replace(query, after=page[-1].key)
+
+    def check_numbers(self) -> None:
+        overview = self.index.overview(self.now, STALE_AFTER, soonest=3, failing=2)
+        view = self.store.view()
+        assert overview.view == view
+        for one, counts in zip(view.organizations, overview.counts, strict=True):
+            users = one.users
+            assert (counts.users, counts.pending) == (len(users), sum(not user.polled for user in users))
+            assert counts.failing == sum(user.failure is not None for user in users)
+            late = [user for user in users if user.last_success is not None]
+            assert counts.stale == sum(self.now - (user.last_success or 0) > STALE_AFTER for user in late)
+            assert counts.cut == sum(bool(user.left_out) for user in users)
+            tokens = [user.counts(self.now) for user in users]
+            assert counts.tokens == {state: sum(each[state] for each in tokens) for state in TokenState}
+        soonest = self.expected_page(Query(state=TokenState.ACTIVE))[:3]
+        assert [(one.organization, one.state, one.token) for one in overview.soonest] == soonest
+        failing = sorted(
+            ((one.name, state) for one in view.organizations for state in one.users if state.failure is not None),
+            key=lambda pair: (view.organizations.index(next(o for o in view.organizations if o.name == pair[0])),
+                              pair[1].user.name, pair[1].user.user_id),
+        )  # fmt: skip
+        assert list(overview.failing) == failing[:2]
+        whole = self.index.whole_list()
+        assert whole.left_out == sum(user.tokens_left_out for one in view.organizations for user in one.users)
+        listed = [(name, entry.user, entry.token) for name, entry in whole.by_expiry()]
+        assert listed == [(name, state.user, token) for name, state, token in self.expected_page(Query())]
+
+
+users = st.builds(User, st.sampled_from("123456"), st.sampled_from(["li", "wang", "zhao"]))
+user_lists = st.lists(users, max_size=6, unique_by=lambda user: user.user_id)
+tokens = st.lists(
+    st.builds(
+        lambda token_id, expires_in, name: a_token(token_id, expires_in=expires_in, name=name),
+        st.sampled_from(["pt-1", "pt-2"]), st.sampled_from(EXPIRIES), st.sampled_from(["ci", "dev"]),
+    ),
+    max_size=5,
+).map(tuple)  # fmt: skip
+keys = st.none() | st.lists(
+    st.builds(lambda expires_in: a_key(expires_in=expires_in), st.sampled_from(EXPIRIES)), max_size=2
+).map(tuple)
+names = st.sampled_from(ORGANIZATIONS)
+ids = st.sampled_from("123456")
+steps = st.one_of(
+    st.tuples(st.just("succeeded"), names, ids, tokens, keys),
+    st.tuples(st.just("failed"), names, ids),
+    st.tuples(st.just("all failed"), names),
+    st.tuples(st.just("watch"), names, user_lists),
+    st.tuples(st.just("take"), names, users, tokens),
+    st.tuples(st.just("keep"), names, st.integers(1, 4)),
+    st.tuples(st.just("reload"), st.lists(names, unique=True).map(tuple)),
+    st.tuples(st.just("restart")),
+    st.tuples(st.just("time"), st.sampled_from([-5 * DAY, -1.0, 1.0, DAY, 2 * DAY])),
+    st.tuples(st.just("look")),
+)
+queries = st.builds(
+    Query,
+    st.sampled_from(Order),
+    st.none() | names,
+    st.none() | st.sampled_from(TokenState),
+    st.none() | st.sampled_from(CredentialKind),
+    st.integers(1, 4),
+)
+
+
+def take(world: World, step: tuple[Any, ...]) -> None:
+    match step:
+        case "time", seconds:
+            world.now += seconds
+        case "reload", wanted:
+            world.reload(wanted)
+        case ("restart",):
+            world.restart()
+        case ("look",):
+            world.index.refresh()
+        case kind, name, *rest if name in world.ledgers:
+            change(world, world.ledgers[name], kind, rest)
+
+
+def change(world: World, ledger: Ledger, kind: str, rest: list[Any]) -> None:
+    match kind:
+        case "succeeded":
+            ledger.succeeded(rest[0], rest[1], world.now, rest[2])
+        case "failed":
+            ledger.failed(rest[0], a_failure(), world.now)
+        case "all failed":
+            ledger.all_failed(a_failure(), world.now)
+        case "watch":
+            ledger.watch(rest[0])
+        case "take":
+            ledger.take(a_state(*rest[1], user=rest[0], at=world.now))
+        case "keep":
+            ledger.keep_tokens(rest[0])
+
+
+MASKED_TWINS = (a_token("pt-1"), a_token("pt-1"), replace(a_token("pt-1"), description="another"))
+
+
+@settings(max_examples=120)
+@given(st.lists(steps, min_size=5, max_size=40), st.lists(queries, min_size=3, max_size=6))
+@example([("succeeded", "acme", "1", MASKED_TWINS, None), ("look",), ("failed", "acme", "1")], [Query(limit=1)] * 3)
+@example(
+    [("succeeded", "acme", "1", (a_token(),), None), ("look",), ("watch", "acme", [User("1", "a"), User("3", "b")])],
+    [Query(Order.USER, limit=2)] * 3,
+)
+def test_pages_and_numbers_are_those_of_a_plain_computation(history: list[Any], asked: list[Query]) -> None:
+    world = World()
+    for step in history:
+        take(world, step)
+        world.check_numbers()
+    for query in asked:
+        assert world.page(query) == world.expected_page(query)
+
+
+def test_nothing_is_done_while_nothing_changes() -> None:
+    view = Ledger("acme", [User("1", "li")]).view()
+    index = TokenIndex(lambda: View((view,)))
+    index.refresh()
+    before = index._organizations["acme"]._states
+    index.refresh()
+    assert index._organizations["acme"]._states is before
+
+
+def test_after_a_defect_the_index_is_made_from_the_whole_snapshot() -> None:
+    ledger = Ledger("acme", [User("1", "li"), User("2", "wang")])
+    store = Store()
+    store.replace([ledger])
+    index = TokenIndex(store.view)
+    ledger.succeeded("1", (a_token("pt-1", expires_in=DAY),), NOW)
+    assert [one.token.token_id for one in index.page(Query(), NOW)] == ["pt-1"]
+    # A name that cannot be compared with others.
+    ledger.succeeded("2", (replace(a_token("pt-1", expires_in=DAY), name=5),), NOW)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        index.refresh()
+    ledger.succeeded("2", (a_token("pt-2", expires_in=2 * DAY),), NOW)
+    assert [one.token.token_id for one in index.page(Query(), NOW)] == ["pt-1", "pt-2"]
+
+
+def test_users_that_are_left_out_of_rows_make_room_for_others() -> None:
+    ledger = Ledger("acme", [User(str(number), f"user{number}") for number in range(4)])
+    store = Store()
+    store.replace([ledger])
+    for number in range(4):
+        ledger.succeeded(str(number), (a_token(f"pt-{number}", expires_in=DAY + number),), NOW)
+        ledger.failed(str(number), a_failure(), NOW)
+    overview = TokenIndex(store.view).overview(NOW, DAY, soonest=2, failing=2, without={("acme", "0")})
+    assert [one.token.token_id for one in overview.soonest] == ["pt-1", "pt-2"]
+    assert [state.user.user_id for _, state in overview.failing] == ["1", "2"]
+    assert overview.counts[0].failing == 4
