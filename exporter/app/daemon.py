@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 _WARNINGS_EVERY = 60.0
 _GARBAGE_EVERY = 10.0
+_INDEX_EVERY = 10.0
+"""Seconds between two updates of the index, so that a page finds little to do. Without a change they cost nothing."""
 _START_PATIENCE = 1.5
 """Seconds for which a stop waits for a start that it has cancelled."""
 _JOBS_PATIENCE = 0.5
@@ -98,6 +100,7 @@ class Daemon:
         parts.base.scheduler.start()
         teardown.add("scheduler", parts.base.scheduler.stop)
         self._add_job("notes", parts.warnings.check, _WARNINGS_EVERY)
+        self._add_job("index", parts.index.refresh, _INDEX_EVERY)
         self._add_job("garbage", self._collect_garbage, _GARBAGE_EVERY)
         if parts.storage is not None:
             parts.storage.start()

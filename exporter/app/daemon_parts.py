@@ -42,6 +42,7 @@ from exporter.polling.scheduler import Scheduler
 from exporter.state.audit import AuditTrail
 from exporter.state.storage import Storage
 from exporter.state.store import Store
+from exporter.state.token_index import TokenIndex
 from exporter.web.app import Served, create_app
 from exporter.web.refusals import Refusals
 from exporter.web.server import WebServer
@@ -119,6 +120,7 @@ class Parts:
         garbage: keeps the pauses of the garbage collector short.
         reloader: puts configurations in force.
         warnings: logs warnings about the configuration.
+        index: counts and sorted tokens for the page and the API.
         web: answers over HTTP.
     """
 
@@ -133,6 +135,7 @@ class Parts:
     garbage: GarbagePolicy
     reloader: Reloader
     warnings: ConfigWarnings
+    index: TokenIndex
     web: WebServer
 
 
@@ -179,9 +182,11 @@ def build_parts(
     # A replica stands by until it holds the lock.
     alerting.stand_by(member is not None)
     organizations.poll(polls=member is None)
+    index = TokenIndex(base.store.view)
     served = Served(
         exposition=exposition,
         store=base.store,
+        index=index,
         stale_after=current.stale_after,
         events=audit.latest,
         reload=reloader.reload if lifecycle else None,
@@ -200,6 +205,7 @@ def build_parts(
         garbage,
         reloader,
         warnings,
+        index,
         _web(base, served, sockets, security),
     )
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from exporter.state.token_order import Query
 
 Item = TypeVar("Item")
-_RARE = 8
+_RARE = 32
 """If at most one token in so many is in a state, these tokens are sorted instead of searched for in the order."""
 
 

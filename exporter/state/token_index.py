@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import threading
 from dataclasses import dataclass
+from collections.abc import Callable
 from itertools import islice, repeat
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,15 @@ from exporter.state.organization_index import Counts, OrganizationIndex
 from exporter.state.token_order import Query, by_expiry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator
+    from collections.abc import Iterable, Iterator
 
-    from exporter.model.snapshot import View
+    from exporter.model.snapshot import OrganizationView, View
     from exporter.model.state import UserState
-    from exporter.model.user import UserKey
     from exporter.state.token_order import Entry, Found
+
+
+Without = Callable[[str, "UserState"], bool]
+"""Whether to leave out a user of an organization."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +78,30 @@ class TokenIndex:
         self._organizations: dict[str, OrganizationIndex] = {}
 
     def refresh(self) -> None:
-        """Bring the index up to date, so that the next question finds little to do."""
-        with self._lock:
-            self._update()
+        """Bring the index up to date, so that the next question finds little to do.
 
-    def _update(self) -> View:
+        Organizations before the end of their first sweep are left for later: to sort everything once takes less work
+        than to add user after user.
+        """
+        with self._lock:
+            view = self._view()
+            self._update(view, [one for one in view.organizations if one.sweep is not None])
+
+    def _current(self) -> View:
+        """A new snapshot, which the index shows. Requires the lock."""
         view = self._view()
-        for name in self._organizations.keys() - {one.name for one in view.organizations}:
-            del self._organizations[name]
-        for one in view.organizations:
+        self._update(view, view.organizations)
+        return view
+
+    def _update(self, view: View, organizations: Iterable[OrganizationView]) -> None:
+        """Show these organizations of a snapshot, and none that is not in it. Requires the lock."""
+        known = self._organizations
+        self._organizations = {one.name: known[one.name] for one in view.organizations if one.name in known}
+        for one in organizations:
             # Taken out while it changes: after a defect it is made from the whole snapshot.
             index = self._organizations.pop(one.name, None) or OrganizationIndex(one.name)
             index.update(one)
             self._organizations[one.name] = index
-        return view
 
     def page(self, query: Query, now: float) -> tuple[Found, ...]:
         """The first rows that a query finds.
@@ -97,7 +111,7 @@ class TokenIndex:
             now: epoch seconds; decides on the states of tokens.
         """
         with self._lock:
-            self._update()
+            self._current()
             return tuple(islice(self._found(query, now), query.limit))
 
     def _found(self, query: Query, now: float) -> Iterator[Found]:
@@ -105,7 +119,7 @@ class TokenIndex:
         return heapq.merge(*(one.page(query, now) for one in asked), key=lambda found: found.key)
 
     def overview(
-        self, now: float, stale_after: float, *, soonest: int, failing: int, without: Container[UserKey] = ()
+        self, now: float, stale_after: float, *, soonest: int, failing: int, without: Without = lambda *_: False
     ) -> Overview:
         """The numbers and first rows of all organizations.
 
@@ -114,28 +128,25 @@ class TokenIndex:
             stale_after: seconds from which the last successful poll of a user is too long ago.
             soonest: how many of the next credentials to expire.
             failing: how many of the failing users.
-            without: users that are in no row; they are counted.
+            without: whether to leave a user of an organization out of the rows; the user is counted.
         """
         with self._lock:
-            view = self._update()
+            view = self._current()
             active = self._found(Query(state=TokenState.ACTIVE, limit=soonest), now)
             broken = ((name, state) for name, one in self._organizations.items() for state in one.failing())
             return Overview(
                 view,
                 tuple([one.counts(now, stale_after) for one in self._organizations.values()]),
-                tuple(islice((row for row in active if _key(row.organization, row.state) not in without), soonest)),
-                tuple(islice((pair for pair in broken if _key(*pair) not in without), failing)),
+                tuple(islice((row for row in active if not without(row.organization, row.state)), soonest)),
+                tuple(islice((pair for pair in broken if not without(*pair)), failing)),
             )
 
     def whole_list(self) -> WholeList:
         """The list of all credentials. It takes the memory of two references for each, and no lock while it is read."""
         with self._lock:
-            self._update()
+            self._current()
             return WholeList(
                 tuple([(name, found) for name, one in self._organizations.items() for found in one.all_by_expiry()]),
                 sum(one.tokens_left_out for one in self._organizations.values()),
             )
 
-
-def _key(organization: str, state: UserState) -> UserKey:
-    return organization, state.user.user_id

@@ -14,9 +14,8 @@ from exporter.config.errors import ReloadError
 from exporter.metrics.encoding import Format, gzip_accepted, preferred_format
 from exporter.web.api import EventList, TokenList, invalid_limit
 from exporter.web.deliveries import Deliveries, busy
-from exporter.web.page import landing_page
+from exporter.web.page import LandingPage
 from exporter.web.single_flight import BusyError, SingleFlight
-from exporter.web.views import CachedView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from exporter.metrics.exposition import Exposition
     from exporter.model.event import Event
     from exporter.state.store import Store
+    from exporter.state.token_index import TokenIndex
     from exporter.web.refusals import Refusals
 
 _PAGE_HEADERS = {
@@ -44,6 +44,7 @@ class Served:
     Attributes:
         exposition: renders `/metrics`.
         store: the state of all users.
+        index: the same as numbers and sorted tokens.
         stale_after: seconds after which the page shows data as stale.
         events: the latest changes of tokens, newest first.
         reload: reloads the configuration, raising `ReloadError`; None if that is not allowed over HTTP.
@@ -53,6 +54,7 @@ class Served:
 
     exposition: Exposition
     store: Store
+    index: TokenIndex
     stale_after: Callable[[], float]
     events: Callable[[], Sequence[Event]]
     reload: Callable[[], None] | None
@@ -73,7 +75,7 @@ class _Routes:
             for packed in (False, True)
         }
         self._pages = SingleFlight(
-            CachedView(store, clock, refusals, lambda view, now: landing_page(view, now, served.stale_after())).body
+            LandingPage(served.index, clock, refusals, served.stale_after).body
         )
         self._tokens = SingleFlight(TokenList(store, clock, refusals).answer)
         self._events = SingleFlight(EventList(served.events, refusals).encoded)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import structlog
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from exporter import __version__
@@ -13,15 +14,23 @@ from exporter.model.loss import Losses
 from exporter.model.token import TokenState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from exporter.model.snapshot import OrganizationView, View
+    from exporter.common.clock import Clock
+    from exporter.model.snapshot import OrganizationView
     from exporter.model.state import UserState
     from exporter.model.token import Token
     from exporter.model.user import UserKey
+    from exporter.state.organization_index import Counts
+    from exporter.state.token_index import Overview, TokenIndex
+    from exporter.state.token_order import Found
+    from exporter.web.refusals import Refusals
 
+_log = structlog.get_logger(__name__)
 _SOONEST_SHOWN = 10
 _FAILING_SHOWN = 20
+_ATTEMPTS = 50
+"""How often rows that cannot be rendered are replaced by the next ones."""
 _TEMPLATES = Environment(
     loader=PackageLoader("exporter.web"),
     autoescape=True,
@@ -38,78 +47,140 @@ class _Row:
     """One organization as a row of the page's table."""
 
     name: str
-    users: int
-    pending: int
-    failing: int
-    stale: int
+    counts: Counts
     states: dict[str, int]
     swept: str
 
 
-def landing_page(view: View, now: float, stale_after: float) -> bytes:
+class LandingPage:
+    """The page, rendered again after a second or when the state has changed. For one thread at a time.
+
+    Args:
+        index: numbers and first rows of all organizations.
+        clock: the current time.
+        refusals: counts users that cannot be rendered.
+        stale_after: seconds from which a user's data counts as stale.
+    """
+
+    def __init__(self, index: TokenIndex, clock: Clock, refusals: Refusals, stale_after: Callable[[], float]) -> None:
+        self._index = index
+        self._clock = clock
+        self._refusals = refusals
+        self._stale_after = stale_after
+        self._made_from: tuple[int, tuple[OrganizationView, ...]] | None = None
+        self._body = b""
+        # States that cannot be rendered, as long as they would be shown; the users are shown again when they change.
+        self._failed: dict[UserKey, UserState] = {}
+
+    def body(self) -> bytes:
+        """The page as HTML in UTF-8."""
+        now = self._clock.now()
+        overview = self._overview(now)
+        organizations = overview.view.organizations
+        if not self._is_current(int(now), organizations):
+            self._body = self._rendered(overview, now)
+            self._made_from = (int(now), organizations)
+        return self._body
+
+    def _overview(self, now: float) -> Overview:
+        left_out: dict[UserKey, UserState] = {}
+
+        def without(organization: str, state: UserState) -> bool:
+            key = organization, state.user.user_id
+            if self._failed.get(key) is not state:
+                return False
+            left_out[key] = state
+            return True
+
+        overview = self._index.overview(
+            now, self._stale_after(), soonest=_SOONEST_SHOWN, failing=_FAILING_SHOWN, without=without
+        )
+        self._failed = left_out
+        return overview
+
+    def _is_current(self, second: int, organizations: tuple[OrganizationView, ...]) -> bool:
+        # A snapshot of an organization is the same object until its state changes, so compare identities.
+        return (
+            self._made_from is not None
+            and self._made_from[0] == second
+            and len(self._made_from[1]) == len(organizations)
+            and all(mine is theirs for mine, theirs in zip(self._made_from[1], organizations, strict=True))
+        )
+
+    def _rendered(self, overview: Overview, now: float) -> bytes:
+        for _ in range(_ATTEMPTS):
+            try:
+                return landing_page(overview, now)
+            except Exception as error:
+                if not (found := _not_renderable(overview, now)):
+                    raise
+                for organization, state in found:
+                    self._failed[organization, state.user.user_id] = state
+                    self._refusals.internal_error("render")
+                    _log.error(
+                        "a user cannot be rendered and is left out of the page until its state changes",
+                        organization=organization,
+                        user_id=state.user.user_id,
+                        exc_info=error,
+                    )
+            # Others take the places of the users that are left out.
+            overview = self._overview(now)
+        return landing_page(overview, now)
+
+
+def _not_renderable(overview: Overview, now: float) -> list[tuple[str, UserState]]:
+    """The users whose rows cannot be rendered."""
+    nothing = replace(overview, soonest=(), failing=())
+    alone = [(row.organization, row.state, replace(nothing, soonest=(row,))) for row in overview.soonest]
+    alone += [(*pair, replace(nothing, failing=(pair,))) for pair in overview.failing]
+    found: dict[UserKey, UserState] = {}
+    for organization, state, page in alone:
+        try:
+            landing_page(page, now)
+        except Exception:  # noqa: BLE001 - finds the users that fail; the caller counts them
+            found[organization, state.user.user_id] = state
+    return [(organization, state) for (organization, _), state in found.items()]
+
+
+def landing_page(overview: Overview, now: float) -> bytes:
     """The page as HTML in UTF-8.
 
     Args:
-        view: the state to show.
+        overview: what to show.
         now: epoch seconds.
-        stale_after: seconds from which a user's data counts as stale.
     """
-    failing = [(one.name, state) for one in view.organizations for state in one.users if state.failure is not None]
+    view, counts = overview.view, overview.counts
     html = _TEMPLATES.get_template("index.html").render(
         version=__version__,
         ready=view.ready,
         states=[state.value for state in TokenState],
-        rows=[_row(organization, now, stale_after) for organization in view.organizations],
+        rows=[_row(organization, one, now) for organization, one in zip(view.organizations, counts, strict=True)],
         soonest=[
             (name, state.user, token, expiry_words(token.expires_at, now), utc(token.expires_at), words)
-            for name, state, token, words in _with_losses(_soonest(view, now), now)
+            for name, state, token, words in _with_losses(overview.soonest, now)
         ],
-        failing=failing[:_FAILING_SHOWN],
-        more_failing=max(0, len(failing) - _FAILING_SHOWN),
-        cut=sum(bool(state.left_out) for one in view.organizations for state in one.users),
+        failing=overview.failing,
+        more_failing=max(0, sum(one.failing for one in counts) - _FAILING_SHOWN),
+        cut=sum(one.cut for one in counts),
         since=lambda at: "" if at is None else rough_duration(now - at),
     )
     return html.encode()
 
 
-def _row(organization: OrganizationView, now: float, stale_after: float) -> _Row:
-    states = dict.fromkeys((state.value for state in TokenState), 0)
-    for user in organization.users:
-        for state, count in user.counts(now).items():
-            states[state.value] += count
+def _row(organization: OrganizationView, counts: Counts, now: float) -> _Row:
     return _Row(
         name=organization.name,
-        users=len(organization.users),
-        pending=sum(not user.polled for user in organization.users),
-        failing=sum(user.failure is not None for user in organization.users),
-        stale=sum(
-            user.last_success is not None and now - user.last_success > stale_after for user in organization.users
-        ),
-        states=states,
+        counts=counts,
+        states={state.value: count for state, count in counts.tokens.items()},
         swept="none yet"
         if organization.sweep is None
         else f"{rough_duration(now - organization.sweep.completed_at)} ago",
     )
 
 
-def _soonest(view: View, now: float) -> list[tuple[str, UserState, Token]]:
-    """The next tokens and SSH keys to expire."""
-    active = [
-        (organization.name, state, token)
-        for organization in view.organizations
-        for state in organization.users
-        for token in state.credentials
-        if token.state(now) is TokenState.ACTIVE
-    ]
-    active.sort(key=lambda row: (row[2].expires_at or 0, row[0], row[2].token_id))
-    return active[:_SOONEST_SHOWN]
-
-
-def _with_losses(
-    found: Iterable[tuple[str, UserState, Token]], now: float
-) -> Iterator[tuple[str, UserState, Token, str]]:
+def _with_losses(found: Iterable[Found], now: float) -> Iterator[tuple[str, UserState, Token, str]]:
     """The tokens with what their users lose when they expire."""
     losses: dict[UserKey, Losses] = {}
-    for organization, state, token in found:
-        of_user = losses.setdefault((organization, state.user.user_id), Losses(state))
-        yield organization, state, token, of_user.words(token, now)
+    for row in found:
+        of_user = losses.setdefault((row.organization, row.state.user.user_id), Losses(row.state))
+        yield row.organization, row.state, row.token, of_user.words(row.token, now)

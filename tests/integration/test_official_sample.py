@@ -32,6 +32,7 @@ from exporter.state.audit import AuditTrail
 from exporter.state.ledger import Ledger
 from exporter.state.storage import Storage
 from exporter.state.store import Store
+from exporter.state.token_index import TokenIndex
 from exporter.web.api import EventList, TokenList
 from exporter.web.page import landing_page
 
@@ -114,7 +115,7 @@ def test_the_api(store: Store) -> None:
 
 
 def test_the_landing_page(view: View) -> None:
-    page = html.unescape(landing_page(view, NOW, 3600).decode())
+    page = html.unescape(landing_page(TokenIndex(lambda: view).overview(NOW, 3600, soonest=10, failing=20), NOW).decode())
     shown = (*TEXTS, "li.wei", "3001", "expires in 1d", "2025-06-22T12:44:50Z")
     assert [text for text in shown if text not in page] == []
 

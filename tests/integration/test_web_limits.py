@@ -29,6 +29,7 @@ from exporter.metrics.telemetry import Telemetry
 from exporter.model.user import User
 from exporter.state.ledger import Ledger
 from exporter.state.store import Store
+from exporter.state.token_index import TokenIndex
 from exporter.web.app import Served, create_app
 from exporter.web.connections import IDLE_TIMEOUT, REQUEST_TIMEOUT, RESPONSE_TIMEOUT
 from exporter.web.server import WebServer
@@ -59,7 +60,7 @@ class Server:
             telemetry.internal_error,
         )  # fmt: skip
         exposition.open()
-        served = Served(exposition, store, lambda: 3600.0, tuple, None, self.clock)
+        served = Served(exposition, store, TokenIndex(store.view), lambda: 3600.0, tuple, None, self.clock)
         listening = socket.create_server(("127.0.0.1", 0))
         self.address = listening.getsockname()[:2]
         supervisor = Supervisor(lambda _: None, self.clock)

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from support.builders import DAY, HOUR, NOW, a_failure, a_key, a_token
+import pytest
+from support.builders import DAY, HOUR, NOW, ManualClock, a_failure, a_key, a_token
+from support.web import CountedRefusals
 
 from exporter.model.snapshot import View
-from exporter.model.token import NEVER
+from exporter.model.token import NEVER, Token
 from exporter.model.user import User
 from exporter.state.ledger import Ledger
-from exporter.web.page import landing_page
+from exporter.state.store import Store
+from exporter.state.token_index import TokenIndex
+from exporter.web import page
+from exporter.web.page import LandingPage, landing_page
+
+if TYPE_CHECKING:
+    from exporter.state.token_index import Overview
 
 
 def a_page(ledger: Ledger, now: float = NOW) -> str:
-    return landing_page(View((ledger.view(),)), now, HOUR).decode()
+    index = TokenIndex(lambda: View((ledger.view(),)))
+    return landing_page(index.overview(now, HOUR, soonest=10, failing=20), now).decode()
 
 
 def test_only_the_next_ten_tokens_to_expire_are_listed() -> None:
@@ -83,3 +94,80 @@ def test_control_characters_and_characters_that_turn_text_around_are_not_shown()
     shown = ("li\ufffdwei", "2\ufffd", "wang\ufffd", "pt-\ufffd1", "ci\ufffd", "a\ufffdb\u3000c")
     assert [text in page for text in shown] == [True] * 6
     assert not [char for char in page if not char.isprintable() and char not in "\n\u3000"]
+
+
+USERS = [User(str(number), f"user{number}") for number in range(100)]
+BAD = Token("pt-bad", "ci", (None,), 1.0, NOW + 1)  # type: ignore[arg-type] # a defect
+
+
+class Scene:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.clock = ManualClock()
+        self.refusals = CountedRefusals(self.clock)
+        store = Store()
+        self.ledger = Ledger("acme", USERS)
+        store.replace([self.ledger, Ledger("globex", [])])
+        for number, user in enumerate(USERS):
+            tokens = (a_token(f"pt-{user.user_id}", expires_in=DAY + number),)
+            self.ledger.succeeded(user.user_id, tokens, NOW)
+        self.renderings = 0
+        self.page = LandingPage(TokenIndex(store.view), self.clock, self.refusals, lambda: HOUR)
+        monkeypatch.setattr(page, "landing_page", self.render)
+
+    def render(self, overview: Overview, now: float) -> bytes:
+        self.renderings += 1
+        return landing_page(overview, now)
+
+    def text(self) -> str:
+        return self.page.body().decode()
+
+
+@pytest.fixture
+def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
+    return Scene(monkeypatch)
+
+
+def test_the_page_is_rendered_once_a_second_unless_the_state_changes(scene: Scene) -> None:
+    first = scene.page.body()
+    assert all(scene.page.body() is first for _ in range(100))
+    assert scene.renderings == 1
+    scene.ledger.failed("1", a_failure(), NOW)
+    assert "HTTP 500" in scene.text()
+    scene.clock.advance(1)
+    scene.page.body()
+    assert scene.renderings == 3
+
+
+def test_a_user_that_cannot_be_rendered_is_left_out_and_counted_once(scene: Scene) -> None:
+    scene.ledger.succeeded("50", (BAD,), NOW)
+    shown = scene.text()
+    assert "pt-bad" not in shown
+    assert re.findall(r"<code>pt-(\d+)</code>", shown) == [str(number) for number in range(10)]
+    assert scene.refusals.internal_errors == {"render": 1}
+    # The whole page, each of its ten rows, and the page without the one that fails.
+    assert scene.renderings == 1 + 10 + 1
+    scene.clock.advance(0.5)
+    scene.ledger.failed("60", a_failure(), NOW)
+    assert "pt-bad" not in scene.text()
+    assert scene.renderings == 13
+    assert scene.refusals.internal_errors == {"render": 1}
+    scene.ledger.succeeded("50", (a_token("pt-good", expires_in=100),), NOW + 1)
+    assert "pt-good" in scene.text()
+
+
+def test_others_take_the_places_of_any_number_of_users_that_cannot_be_rendered(scene: Scene) -> None:
+    for number in range(25):
+        scene.ledger.succeeded(str(number), (BAD,), NOW)
+    assert re.findall(r"<code>pt-(\d+)</code>", scene.text()) == [str(number) for number in range(25, 35)]
+    assert scene.refusals.internal_errors == {"render": 25}
+
+
+def test_an_exception_without_a_failing_user_is_raised(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(overview: Overview, _: float) -> bytes:
+        if overview.soonest[1:]:
+            raise RuntimeError("template")
+        return b""
+
+    monkeypatch.setattr(page, "landing_page", broken)
+    with pytest.raises(RuntimeError, match="template"):
+        scene.page.body()
