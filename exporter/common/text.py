@@ -88,7 +88,8 @@ def utc(epoch: float | None) -> str | None:
     """An epoch time as RFC 3339 in UTC, to the second; None for None, never and times that a date cannot hold."""
     if epoch is None or not 0 <= epoch < _LAST_DAY_OF_DATETIME:
         return None
-    return datetime.fromtimestamp(epoch, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Long lists have two dates a line; this takes half the time of `strftime`.
+    return f"{datetime.fromtimestamp(epoch, tz=UTC).isoformat()[:19]}Z"
 
 
 def in_zone(epoch: float, zone: ZoneInfo) -> str | None:

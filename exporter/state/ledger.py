@@ -203,11 +203,7 @@ class Ledger:
             if self._refuses(by) or (before := self._states.get(user_id)) is None:
                 return True
             state = before.succeeded(tokens, at, self._most_tokens, unreadable=unreadable, ssh_keys=ssh_keys)
-            # Keep the same objects: polls without changes then leave no work for the garbage collector.
-            if state.tokens == before.tokens:
-                state = replace(state, tokens=before.tokens)
-            if state.ssh_keys == before.ssh_keys:
-                state = replace(state, ssh_keys=before.ssh_keys)
+            state = _with_known_objects(state, before)
             receipt = self._replace(before, state)
         if state.left_out and not before.left_out:
             _log.warning(
@@ -289,9 +285,9 @@ class Ledger:
                 return
             if not always and (mine.last_success or 0.0) > (state.last_success or 0.0):
                 return
-            state = state if state.user == mine.user else state.about(mine.user)
-            if state == mine:
+            if state.about(mine.user) == mine:
                 return
+            state = _with_known_objects(state.about(mine.user), mine)
             # The same object twice: the events have been published by the replica that polled.
             self._replace(state, state)
         self.publish_pending()
@@ -365,6 +361,18 @@ class Ledger:
 def _is_full(state: UserState, most: int) -> bool:
     """Whether as many SSH keys as possible were kept already."""
     return state.ssh_keys is not None and len(state.ssh_keys) >= most
+
+
+def _with_known_objects(state: UserState, known: UserState) -> UserState:
+    """The state with the tokens and keys that are known already, where they are equal.
+
+    Polls without changes then leave no work for the garbage collector, and an identity tells that nothing changed.
+    """
+    if state.tokens == known.tokens:
+        state = replace(state, tokens=known.tokens)
+    if state.ssh_keys == known.ssh_keys:
+        state = replace(state, ssh_keys=known.ssh_keys)
+    return state
 
 
 class Recorder:

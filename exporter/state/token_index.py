@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import heapq
 import threading
-from dataclasses import dataclass
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import islice, repeat
 from typing import TYPE_CHECKING
 
@@ -149,4 +149,3 @@ class TokenIndex:
                 tuple([(name, found) for name, one in self._organizations.items() for found in one.all_by_expiry()]),
                 sum(one.tokens_left_out for one in self._organizations.values()),
             )
-

@@ -1,4 +1,4 @@
-"""The JSON API: the list of tokens and the latest events."""
+"""The JSON API of the latest events."""
 
 from __future__ import annotations
 
@@ -6,41 +6,19 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
 import structlog
 
 from exporter.common.text import utc_exact
-from exporter.report.listing import records, rows
-from exporter.web.views import CachedView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from exporter.common.clock import Clock
     from exporter.model.event import Event
-    from exporter.model.snapshot import View
-    from exporter.state.store import Store
     from exporter.web.refusals import Refusals
 
 _log = structlog.get_logger(__name__)
 _DIGITS = 9
 """Digits of a limit that are parsed: enough for more events than are ever kept."""
-
-
-class TokenList(CachedView):
-    """The list that `tokens --output json` prints, on one line."""
-
-    def __init__(self, store: Store, clock: Clock, refusals: Refusals) -> None:
-        super().__init__(store, clock, refusals, self._list)
-        self._left_out = 0
-
-    def answer(self) -> tuple[bytes, int]:
-        """The list, and the number of tokens that are left out because they are only counted."""
-        return self.body(), self._left_out
-
-    def _list(self, view: View, now: float) -> bytes:
-        self._left_out = sum(state.tokens_left_out for one in view.organizations for state in one.users)
-        return msgspec.json.encode(records(rows(view, now, within=None, expired=True), now))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,12 @@ from starlette.routing import Route
 
 from exporter.config.errors import ReloadError
 from exporter.metrics.encoding import Format, gzip_accepted, preferred_format
-from exporter.web.api import EventList, TokenList, invalid_limit
+from exporter.web.api import EventList, invalid_limit
 from exporter.web.deliveries import Deliveries, busy
 from exporter.web.page import LandingPage
 from exporter.web.single_flight import BusyError, SingleFlight
+from exporter.web.streams import StreamedResponse, Streams
+from exporter.web.token_list import TokenList
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from exporter.state.store import Store
     from exporter.state.token_index import TokenIndex
     from exporter.web.refusals import Refusals
+    from exporter.web.token_list import TokenListing
 
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
@@ -74,10 +77,9 @@ class _Routes:
             for form in Format
             for packed in (False, True)
         }
-        self._pages = SingleFlight(
-            LandingPage(served.index, clock, refusals, served.stale_after).body
-        )
-        self._tokens = SingleFlight(TokenList(store, clock, refusals).answer)
+        self._pages = SingleFlight(LandingPage(served.index, clock, refusals, served.stale_after).body)
+        self._streams = Streams(clock, refusals)
+        self._tokens = TokenList(served.index, clock, refusals)
         self._events = SingleFlight(EventList(served.events, refusals).encoded)
         self._views = SingleFlight(store.view)
         self._reloads = SingleFlight(lambda: _reload(served.reload))
@@ -95,9 +97,11 @@ class _Routes:
         return self._deliveries.response(await self._pages.result(), _PAGE_HEADERS, "text/html")
 
     async def tokens(self, _: Request) -> Response:
-        body, left_out = await self._tokens.result()
-        headers = _API_HEADERS | {"X-Tokens-Left-Out": str(left_out)}
-        return self._deliveries.response(body, headers, "application/json")
+        def begin() -> tuple[dict[str, str], TokenListing]:
+            listing = self._tokens.begin()
+            return {"X-Tokens-Left-Out": str(listing.left_out)}, listing
+
+        return StreamedResponse(self._streams, begin, _API_HEADERS, "application/json")
 
     async def events(self, request: Request) -> Response:
         limit = request.query_params.get("limit")

@@ -33,8 +33,9 @@ from exporter.state.ledger import Ledger
 from exporter.state.storage import Storage
 from exporter.state.store import Store
 from exporter.state.token_index import TokenIndex
-from exporter.web.api import EventList, TokenList
+from exporter.web.api import EventList
 from exporter.web.page import landing_page
+from exporter.web.token_list import TokenList
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,12 +111,14 @@ def test_the_list_of_tokens(view: View) -> None:
 
 
 def test_the_api(store: Store) -> None:
-    body, left_out = TokenList(store, ManualClock(NOW), cast("Refusals", Counts())).answer()
-    assert (json.loads(body), left_out) == ([AS_RECORD], 0)
+    listing = TokenList(TokenIndex(store.view), ManualClock(NOW), cast("Refusals", Counts())).begin()
+    assert (json.loads(b"".join(listing.portions())), listing.left_out) == ([AS_RECORD], 0)
 
 
 def test_the_landing_page(view: View) -> None:
-    page = html.unescape(landing_page(TokenIndex(lambda: view).overview(NOW, 3600, soonest=10, failing=20), NOW).decode())
+    page = html.unescape(
+        landing_page(TokenIndex(lambda: view).overview(NOW, 3600, soonest=10, failing=20), NOW).decode()
+    )
     shown = (*TEXTS, "li.wei", "3001", "expires in 1d", "2025-06-22T12:44:50Z")
     assert [text for text in shown if text not in page] == []
 

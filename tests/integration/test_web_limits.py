@@ -187,7 +187,10 @@ def test_routes_methods_and_types(server: Server) -> None:
         assert (answer.status_code, answer.headers["Content-Type"]) == (status, kind)
         head = requests.head(url + path, timeout=5)
         assert (head.status_code, head.content) == (status, b"")
-        assert int(head.headers["Content-Length"]) == len(answer.content) or path == "/metrics"
+        if path == "/api/v1/tokens":
+            assert "Content-Length" not in head.headers
+        else:
+            assert int(head.headers["Content-Length"]) == len(answer.content) or path == "/metrics"
     assert requests.post(f"{url}/metrics", timeout=5).status_code == 405
     assert requests.post(f"{url}/-/reload", timeout=5).status_code == 403
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from functools import partial
+from operator import ge, gt
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,8 +46,8 @@ def test_it_holds_what_a_sorted_list_holds(first: list[int], steps: list[tuple[b
                 chunks.remove(value)
         assert [*chunks] == chunks.copy() == plain
         assert len(chunks) == len(plain)
-        assert chunks.leading(lambda item, value=value: item < value) == sum(item < value for item in plain)
-        assert [*chunks.following(lambda item, value=value: item <= value)] == [i for i in plain if i > value]
+        assert chunks.leading(partial(gt, value)) == sum(item < value for item in plain)
+        assert [*chunks.following(partial(ge, value))] == [item for item in plain if item > value]
 
 
 def test_chunks_stay_small() -> None:

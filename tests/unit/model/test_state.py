@@ -7,11 +7,12 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.builders import DAY, NOW, a_failure, a_state, a_token, a_user
+from support.builders import DAY, NOW, a_failure, a_key, a_state, a_token, a_user
 
 from exporter.model.state import Reason, UserState, is_sound
 from exporter.model.token import (
     NEVER,
+    CredentialKind,
     Token,
     TokenState,
 )
@@ -223,3 +224,9 @@ def test_what_earlier_versions_did_not_know_survives_encoding_and_may_be_absent(
     for token in earlier["tokens"]:
         del token["listed_expiry"]
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(earlier), type=UserState) == a_state(a_token())
+
+
+def test_the_credentials_of_one_kind() -> None:
+    state = a_state(a_token(), keys=(a_key(),))
+    assert (state.of_kind(CredentialKind.TOKEN), state.of_kind(CredentialKind.SSH_KEY)) == ((a_token(),), (a_key(),))
+    assert a_state(a_token()).of_kind(CredentialKind.SSH_KEY) == ()

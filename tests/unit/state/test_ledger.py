@@ -37,6 +37,18 @@ def test_results_for_unwatched_users_are_dropped() -> None:
     assert [state.user for state in ledger.view().users] == [LI]
 
 
+def test_tokens_that_have_not_changed_stay_the_same_objects() -> None:
+    ledger = Ledger("acme", [LI])
+    ledger.succeeded("1", (a_token(),), NOW, (a_key(),))
+    (before,) = ledger.view().users
+    ledger.succeeded("1", (a_token(),), NOW + 1, (a_key(),))
+    # From another replica as well, which has its own objects.
+    ledger.take(UserState(User("1", "li.wei")).succeeded((a_token(),), NOW + 2, ssh_keys=(a_key(),)))
+    (after,) = ledger.view().users
+    assert after.last_success == NOW + 2
+    assert (after.user is before.user, after.tokens is before.tokens, after.ssh_keys is before.ssh_keys) == (True,) * 3
+
+
 class Observed:
     """Collects the states before and after each change."""
 

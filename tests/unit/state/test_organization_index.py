@@ -1,0 +1,54 @@
+"""The index of one organization; `test_token_index.py` compares it with a plain computation."""
+
+from __future__ import annotations
+
+import pytest
+from support.builders import DAY, NOW, a_failure, a_key, a_token
+
+from exporter.model.token import NEVER, CredentialKind, TokenState
+from exporter.model.user import User
+from exporter.state import organization_index
+from exporter.state.ledger import Ledger
+from exporter.state.organization_index import OrganizationIndex
+from exporter.state.token_order import Order, Query
+
+
+def a_ledger() -> Ledger:
+    ledger = Ledger("acme", [User("1", "li"), User("2", "wang"), User("3", "zhao")])
+    ledger.keep_tokens(2)
+    ledger.succeeded(
+        "1", (a_token("pt-1", expires_in=DAY), a_token("pt-2", expires_in=2 * DAY), a_token("pt-3", expires_in=NEVER)), NOW
+    )  # fmt: skip
+    ledger.succeeded("2", (), NOW - 10, (a_key("501", expires_in=DAY),))
+    ledger.failed("2", a_failure(), NOW)
+    return ledger
+
+
+def test_counts() -> None:
+    index = OrganizationIndex("acme")
+    index.update(a_ledger().view())
+    counts = index.counts(NOW, 9)
+    assert (counts.users, counts.pending, counts.failing, counts.stale, counts.cut) == (3, 1, 1, 1, 1)
+    assert counts.tokens == {
+        TokenState.ACTIVE: 2, TokenState.EXPIRED: 0, TokenState.NEVER_EXPIRES: 1, TokenState.UNKNOWN: 0
+    }  # fmt: skip
+    # Data that is exactly as old as allowed is not stale.
+    assert index.counts(NOW, 10).stale == 0
+    assert index.tokens_left_out == 1
+    assert [index.expiring(kind, DAY, NOW) for kind in CredentialKind] == [1, 1]
+    assert [state.user.name for state in index.failing()] == ["wang"]
+
+
+@pytest.mark.parametrize("rare", [1, 1000])
+@pytest.mark.parametrize("order", Order)
+def test_a_rare_state_is_found_as_any_other(monkeypatch: pytest.MonkeyPatch, order: Order, rare: int) -> None:
+    monkeypatch.setattr(organization_index, "_RARE", rare)
+    ledger = Ledger("acme", [User(str(number), f"user{number:02}") for number in range(40)])
+    for number in range(40):
+        expires_in = -DAY if number in {5, 20, 30} else DAY
+        ledger.succeeded(str(number), (a_token(f"pt-{number}", expires_in=expires_in, name=f"name{number:02}"),), NOW)
+    index = OrganizationIndex("acme")
+    index.update(ledger.view())
+    query = Query(order, state=TokenState.EXPIRED, limit=2)
+    first = [*index.page(query, NOW)][:2]
+    assert [found.state.user.user_id for found in first] == ["5", "20"]
