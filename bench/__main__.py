@@ -7,6 +7,7 @@ import os
 import platform
 from pathlib import Path
 
+from bench.lists import listing
 from bench.scrape import rendering, scraping
 from bench.sweep import sweeping
 from exporter import __version__
@@ -31,7 +32,12 @@ def main() -> None:
     arguments = parser.parse_args()
     logs.configure(Level.ERROR, Format.LOGFMT)
     parts = [_HEAD, f"Version {__version__} on {_machine()}.\n"]
-    for one, users in ((rendering, arguments.users), (scraping, arguments.users), (sweeping, arguments.sweep_users)):
+    for one, users in (
+        (rendering, arguments.users),
+        (scraping, arguments.users),
+        (listing, arguments.users),
+        (sweeping, arguments.sweep_users),
+    ):
         parts.append(one(users))
         print(parts[-1], flush=True)
     if arguments.write is not None:

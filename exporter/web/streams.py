@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MAX_STREAMS = 4
 """Responses that are made at the same time; others wait."""
 _MAX_WAITING = 1024
-_GRACE = 5.0
+GRACE = 5.0
 """Seconds that a client may keep its response waiting, in total, before it can lose its place to those who wait."""
 _RETRY = 0.5
 
@@ -106,7 +106,7 @@ class Streams:
         now = self._clock.monotonic()
         slowest = max(self._active, key=lambda one: one.waited_until(now))
         connection = slowest.connection
-        if slowest.waited_until(now) >= _GRACE and connection is not None and connection.fileno() >= 0:
+        if slowest.waited_until(now) >= GRACE and connection is not None and connection.fileno() >= 0:
             self._refusals.refused(Refusal.SLOW_READER, connection.address)
             connection.cut()
             slowest.waited, slowest.sending_since = 0.0, None

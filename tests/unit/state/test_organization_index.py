@@ -16,9 +16,8 @@ from exporter.state.token_order import Order, Query
 def a_ledger() -> Ledger:
     ledger = Ledger("acme", [User("1", "li"), User("2", "wang"), User("3", "zhao")])
     ledger.keep_tokens(2)
-    ledger.succeeded(
-        "1", (a_token("pt-1", expires_in=DAY), a_token("pt-2", expires_in=2 * DAY), a_token("pt-3", expires_in=NEVER)), NOW
-    )  # fmt: skip
+    tokens = [a_token(f"pt-{expires_in}", expires_in=expires_in) for expires_in in (DAY, 2 * DAY, NEVER)]
+    ledger.succeeded("1", tuple(tokens), NOW)
     ledger.succeeded("2", (), NOW - 10, (a_key("501", expires_in=DAY),))
     ledger.failed("2", a_failure(), NOW)
     return ledger

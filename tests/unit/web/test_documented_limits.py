@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from exporter.metrics.families.http import Refusal
-from exporter.web import basic_auth, connections, deliveries, protocol
+from exporter.web import basic_auth, connections, deliveries, protocol, streams
 
 TEXT = (Path(__file__).parents[3] / "docs" / "web.md").read_text()
 
@@ -20,6 +20,8 @@ def test_docs_have_the_limits_of_the_code() -> None:
         f"between two requests | {connections.IDLE_TIMEOUT:.0f} s |",
         f"reading an answer | {connections.RESPONSE_TIMEOUT:.0f} s |",
         f"answers under way | {deliveries.MAX_BYTES >> 20} MiB of",
+        f"under way | {streams.MAX_STREAMS}; each",
+        f"and for {streams.GRACE:.0f} s at least",
         f"checked at the same time | {basic_auth.CHECKS_AT_ONCE} |",
         f"that wait | {basic_auth.MAX_WAITING}, and {basic_auth.MAX_WAITING_PER_ADDRESS} for an address |",
         f"of an address | {basic_auth.FAILURES_PER_ADDRESS} at once",

@@ -1,0 +1,134 @@
+"""The cost of the first rows of lists, and of a whole list, compared with sorting everything and with a database."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import json
+import sqlite3
+import time
+import tracemalloc
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+import msgspec
+
+from bench.fleet import a_store
+from bench.table import Row, best_of, markdown
+from exporter.common.clock import SystemClock
+from exporter.model.token import CredentialKind, TokenState
+from exporter.report.listing import records, rows
+from exporter.state.token_index import TokenIndex
+from exporter.state.token_order import Order, Query, by_name, entries, key
+from exporter.web.page import LandingPage
+from exporter.web.token_list import TokenList
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exporter.state.ledger import Ledger
+    from exporter.state.store import Store
+    from exporter.state.token_order import Entry
+    from exporter.web.refusals import Refusals
+
+_FIRST = 100
+_RUNS = 5
+
+
+def listing(users: int) -> str:
+    """Tables of the first rows and of the whole list."""
+    store, clock = a_store(users), SystemClock()
+    now = clock.now()
+    tracemalloc.start()
+    index = TokenIndex(store.view)
+    index.refresh()
+    memory, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    each = memory / (count := sum(len(state.tokens) for one in store.view().organizations for state in one.users))
+    nothing = cast("Refusals", None)
+    page = LandingPage(index, clock, nothing, lambda: 3600.0)
+    (ledger,) = store._ledgers  # noqa: SLF001 - the bench changes a user
+    changes = itertools.count(1)
+
+    def after_a_change() -> None:
+        _change(ledger, now + next(changes))
+        page.body()
+
+    slowest = max(
+        best_of(_RUNS, partial(index.page, Query(order, organization, state), now))
+        for order in Order
+        for organization in (None, "acme")
+        for state in (None, *TokenState)
+    )
+    first = [
+        Row(f"ours, slowest of {len(Order) * 2 * (1 + len(TokenState))} orders and filters", slowest),
+        Row("ours, the page after one user changed", best_of(_RUNS, after_a_change)),
+        Row("SQLite in memory, one index, by name", _database(store), "the query alone"),
+        Row("`heapq.nsmallest`, by name", best_of(2, lambda: _smallest(store))),
+        Row("`sorted`, by name", best_of(2, lambda: _sorted(store))),
+        Row("the list of the command line", best_of(1, lambda: rows(store.view(), now, within=None, expired=True))),
+        Row("ours, the first time", best_of(2, lambda: TokenIndex(store.view).refresh()), f"{each:.0f} bytes a token"),
+    ]
+    tokens = TokenList(index, clock, nothing)
+    size = sum(map(len, tokens.begin().portions()))
+    note = f"{size / 1e6:.0f} MB; the longest portion {max(_portions(tokens)) * 1000:.0f} ms"
+    whole = [
+        Row("ours, in portions", best_of(2, lambda: sum(map(len, tokens.begin().portions()))), note),
+        Row("msgspec, at once", best_of(1, lambda: msgspec.json.encode(_records(store, now))), "all in memory"),
+        Row("json, at once", best_of(1, lambda: json.dumps(_records(store, now))), "all in memory"),
+    ]
+    title = f"{count:,} tokens of {users:,} users"
+    return (
+        markdown(f"The first {_FIRST} of {title}", "seconds", first) + "\n" + markdown(f"All {title}", "seconds", whole)
+    )
+
+
+def _portions(tokens: TokenList) -> Iterator[float]:
+    """The seconds that each portion takes."""
+    portions = tokens.begin().portions()
+    while True:
+        started = time.perf_counter()
+        if next(portions, None) is None:
+            return
+        yield time.perf_counter() - started
+
+
+def _change(ledger: Ledger, at: float) -> None:
+    """A poll of one user that finds other tokens."""
+    state = ledger.view().users[-1]
+    ledger.succeeded(state.user.user_id, tuple(replace(token, expires_at=at) for token in state.tokens), at)
+
+
+def _records(store: Store, now: float) -> list[dict[str, object]]:
+    return records(rows(store.view(), now, within=None, expired=True), now)
+
+
+def _entries(store: Store) -> Iterator[Entry]:
+    for one in store.view().organizations:
+        for state in one.users:
+            yield from entries(state, CredentialKind.TOKEN)
+
+
+def _sorted(store: Store) -> list[Entry]:
+    return sorted(_entries(store), key=partial(by_name, "acme"))[:_FIRST]
+
+
+def _smallest(store: Store) -> list[Entry]:
+    return heapq.nsmallest(_FIRST, _entries(store), key=partial(key, Order.NAME, "acme"))
+
+
+def _database(store: Store) -> float:
+    with sqlite3.connect(":memory:") as database:
+        database.execute("CREATE TABLE tokens (name, organization, user, user_id, token_id, expires_at, permissions)")
+        database.executemany(
+            "INSERT INTO tokens VALUES (?, 'acme', ?, ?, ?, ?, ?)",
+            (
+                (one.token.name, one.user.name, one.user.user_id, one.token.token_id, one.token.expires_at,
+                 " ".join(one.token.permissions))
+                for one in _entries(store)
+            ),
+        )  # fmt: skip
+        database.execute("CREATE INDEX by_name ON tokens (name, organization, user, user_id, token_id)")
+        query = f"SELECT * FROM tokens ORDER BY name, organization, user, user_id, token_id LIMIT {_FIRST}"
+        return best_of(_RUNS, lambda: database.execute(query).fetchall())
