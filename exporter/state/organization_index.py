@@ -78,13 +78,16 @@ class OrganizationIndex:
         for before, after in changes:
             if before is not None:
                 self._count(before, -1)
-                del self._states[before.user.user_id]
             if after is not None:
                 self._count(after, 1)
                 self._states[after.user.user_id] = after
+            elif before is not None:
+                del self._states[before.user.user_id]
+        _change(self._successes, changes, view.users, lambda state: state.last_success)
+        # Most polls find what is known already.
+        changes = [(old, new) for old, new in changes if old is None or new is None or not _same(old, new)]
         _change(self._users, changes, view.users, lambda state: state.user)
         _change(self._failing, changes, view.users, lambda state: None if state.failure is None else state.user)
-        _change(self._successes, changes, view.users, lambda state: state.last_success)
         for orders in self._orders.values():
             orders.change(changes, view.users)
         self._view = view
@@ -101,10 +104,12 @@ class OrganizationIndex:
         return changes
 
     def _count(self, state: UserState, sign: int) -> None:
-        self._pending += sign * (not state.polled)
-        self._cut += sign * bool(state.left_out)
-        for token_state, count in state.left_out:
-            self._left_out[token_state] += sign * count
+        if not state.polled:
+            self._pending += sign
+        if state.left_out:
+            self._cut += sign
+            for token_state, count in state.left_out:
+                self._left_out[token_state] += sign * count
 
     def counts(self, now: float, stale_after: float) -> Counts:
         """The numbers at a time.
@@ -173,6 +178,16 @@ class OrganizationIndex:
                 if state is None or entry.token.state(now) is state
             ]
             yield from sorted((one for one in found if after is None or place(one) > after), key=place)
+
+
+def _same(before: UserState, after: UserState) -> bool:
+    """Whether user, credentials and failure are the same objects."""
+    return (
+        before.user is after.user
+        and before.tokens is after.tokens
+        and before.ssh_keys is after.ssh_keys
+        and before.failure is after.failure
+    )
 
 
 def _change(
