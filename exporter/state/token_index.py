@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from exporter.model.snapshot import OrganizationView, View
     from exporter.model.state import UserState
+    from exporter.model.token import CredentialKind
     from exporter.state.token_order import Entry, Found
 
 
@@ -115,8 +116,8 @@ class TokenIndex:
             return tuple(islice(self._found(query, now), query.limit))
 
     def _found(self, query: Query, now: float) -> Iterator[Found]:
-        asked = [one for name, one in self._organizations.items() if query.organization in {None, name}]
-        return heapq.merge(*(one.page(query, now) for one in asked), key=lambda found: found.key)
+        wanted = [one for name, one in self._organizations.items() if query.organization in {None, name}]
+        return heapq.merge(*(one.page(query, now) for one in wanted), key=lambda found: found.key)
 
     def overview(
         self, now: float, stale_after: float, *, soonest: int, failing: int, without: Without = lambda *_: False
@@ -133,13 +134,19 @@ class TokenIndex:
         with self._lock:
             view = self._current()
             active = self._found(Query(state=TokenState.ACTIVE, limit=soonest), now)
-            broken = ((name, state) for name, one in self._organizations.items() for state in one.failing())
+            failed = ((name, state) for name, one in self._organizations.items() for state in one.failing())
             return Overview(
                 view,
                 tuple([one.counts(now, stale_after) for one in self._organizations.values()]),
                 tuple(islice((row for row in active if not without(row.organization, row.state)), soonest)),
-                tuple(islice((pair for pair in broken if not without(*pair)), failing)),
+                tuple(islice((pair for pair in failed if not without(*pair)), failing)),
             )
+
+    def expiring(self, kind: CredentialKind, within: float, now: float) -> dict[str, int]:
+        """The number of active credentials of a kind that expire within so many seconds, by organization."""
+        with self._lock:
+            self._current()
+            return {name: one.expiring(kind, within, now) for name, one in self._organizations.items()}
 
     def whole_list(self) -> WholeList:
         """The list of all credentials. It takes the memory of two references for each, and no lock while it is read."""

@@ -33,6 +33,7 @@ from exporter.state.token_index import TokenIndex
 from exporter.web.app import Served, create_app
 from exporter.web.connections import IDLE_TIMEOUT, REQUEST_TIMEOUT, RESPONSE_TIMEOUT
 from exporter.web.server import WebServer
+from exporter.web.streams import GRACE, MAX_STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -146,6 +147,30 @@ def test_a_slow_reader_is_cut_off() -> None:
             assert len(received(client)) < 1 << 20
     finally:
         slow.web.stop()
+
+
+def test_readers_of_the_list_of_tokens_who_do_not_read_make_room_for_others() -> None:
+    server = Server(users=5000)
+    slow = []
+    try:
+        for _ in range(MAX_STREAMS):
+            client = socket.socket()
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(server.address)
+            client.sendall(GET % b"/api/v1/tokens")
+            slow.append(client)
+            client.settimeout(20)
+            assert client.recv(1) == b"H"
+        time.sleep(0.5)
+        server.clock.advance(GRACE)
+        answer = requests.get("http://{}:{}/api/v1/tokens".format(*server.address), timeout=20)
+        tokens = answer.json()
+        assert len({one["token_id"] for one in tokens}) == 15_000
+        assert server.refusals.seen == {Refusal.SLOW_READER: 1}
+    finally:
+        for client in slow:
+            client.close()
+        server.web.stop()
 
 
 def test_pipelined_requests_do_not_bypass_the_time_limit_for_readers(server: Server) -> None:

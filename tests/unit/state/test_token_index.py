@@ -14,17 +14,18 @@ from exporter.common import sorted_chunks
 from exporter.model.snapshot import Sweep, SweepResult, View
 from exporter.model.token import NEVER, CredentialKind, Token, TokenState
 from exporter.model.user import User
-from exporter.state import organization_index
+from exporter.state import credential_orders, organization_index
 from exporter.state.ledger import Ledger
 from exporter.state.store import Store
 from exporter.state.token_index import TokenIndex
-from exporter.state.token_order import Order, Query
+from exporter.state.token_order import Order, Query, by_expiry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from exporter.common.sorted_chunks import Key
     from exporter.model.state import UserState
-    from exporter.state.token_order import Found
+    from exporter.state.token_order import Entry, Found
 
 STALE_AFTER = 2 * DAY
 ORGANIZATIONS = ("acme", "globex")
@@ -127,6 +128,14 @@ class World:
                               pair[1].user.name, pair[1].user.user_id),
         )  # fmt: skip
         assert list(overview.failing) == failing[:2]
+        for kind in CredentialKind:
+            soon = [
+                name
+                for name, _, token, _ in self.expected()
+                if token.kind is kind and self.now < (token.expires_at or 0.0) <= self.now + 2 * DAY
+            ]
+            expected = {one.name: soon.count(one.name) for one in view.organizations}
+            assert self.index.expiring(kind, 2 * DAY, self.now) == expected
         whole = self.index.whole_list()
         assert whole.left_out == sum(user.tokens_left_out for one in view.organizations for user in one.users)
         listed = [(name, entry.user, entry.token) for name, entry in whole.by_expiry()]
@@ -232,6 +241,37 @@ def test_a_refresh_leaves_organizations_for_later_until_they_have_been_swept() -
     ledger.swept(Sweep(SweepResult.SUCCESS, 1.0, NOW))
     index.refresh()
     assert index._organizations["acme"].counts(NOW, DAY).users == 1
+
+
+def test_the_work_of_a_change_follows_the_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    computed = 0
+
+    def counted(organization: str, entry: Entry) -> Key:
+        nonlocal computed
+        computed += 1
+        return by_expiry(organization, entry)
+
+    monkeypatch.setattr(credential_orders, "by_expiry", counted)
+    monkeypatch.setattr(sorted_chunks, "_LOAD", 64)
+    monkeypatch.setattr(sorted_chunks, "_MANY", 4)
+    ledger = Ledger("acme", [User(str(number), "li") for number in range(2000)])
+    for number in range(2000):
+        ledger.succeeded(str(number), (a_token(f"pt-{number}", expires_in=DAY * number),), NOW)
+    index = TokenIndex(lambda: View((ledger.view(),)))
+    index.page(Query(), NOW)
+    assert computed >= 2000
+    computed = 0
+    ledger.succeeded("1000", (a_token("pt-1000", expires_in=DAY),), NOW + 1)
+    index.page(Query(limit=1), NOW)
+    # Two bisections of 32 chunks and 64 entries, with a few more for the ends.
+    assert 0 < computed < 40
+    computed = 0
+    for number in range(2000):
+        ledger.succeeded(str(number), ledger.view().users[number].tokens, NOW + 2)
+    index.page(Query(limit=1), NOW)
+    # Polls without a change, and time that passes, need none.
+    index.page(Query(limit=1), NOW + 999 * DAY)
+    assert computed == 0
 
 
 def test_after_a_defect_the_index_is_made_from_the_whole_snapshot() -> None:
