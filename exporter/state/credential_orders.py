@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 from exporter.common.sorted_chunks import SortedChunks
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
     from exporter.common.sorted_chunks import Key
     from exporter.model.state import UserState
-    from exporter.model.token import CredentialKind
+    from exporter.model.token import CredentialKind, Token
+    from exporter.model.user import User
 
 Change = tuple["UserState | None", "UserState | None"]
 """The state of a user before and after; None for a user that was not watched before, or is not any more."""
@@ -49,20 +51,24 @@ class CredentialOrders:
             changes: the states before and after.
             users: the states of all users after that.
         """
-        removed, added = [], []
+        removed: list[Entry] = []
+        added: list[Entry] = []
         for before, after in changes:
-            if before is None or after is None or not self._same(before, after):
-                removed += [] if before is None else entries(before, self._kind)
-                added += [] if after is None else entries(after, self._kind)
+            # Credentials that have not changed are the same objects.
+            same = before is not None and after is not None and before.user is after.user
+            old = () if before is None else before.of_kind(self._kind)
+            new = () if after is None else after.of_kind(self._kind)
+            if same and old is new:
+                continue
+            if before is not None:
+                removed += _entries(before.user, old, new if same else ())
+            if after is not None:
+                added += _entries(after.user, new, old if same else ())
         if not removed and not added:
             return
         self._by_expiry.change(removed, added, (one for state in users for one in entries(state, self._kind)))
         # Both orders share the entries, which saves memory.
         self._by_name.change(removed, added, self._by_expiry)
-
-    def _same(self, before: UserState, after: UserState) -> bool:
-        """Whether no entry changes. Polls without a change keep the objects."""
-        return before.user is after.user and before.of_kind(self._kind) is after.of_kind(self._kind)
 
     def count(self, state: TokenState, now: float) -> int:
         """The number of credentials in a state."""
@@ -100,3 +106,9 @@ class CredentialOrders:
         """The credentials by name; the arguments are those of `by_expiry`."""
         found = self._by_name.following(lambda entry: after is not None and self._name_key(entry) <= after)
         return found if state is None else (entry for entry in found if entry.token.state(now) is state)
+
+
+def _entries(user: User, credentials: tuple[Token, ...], others: tuple[Token, ...]) -> list[Entry]:
+    """The entries of a user's credentials, without those that are among the others at the same place."""
+    pairs = zip(credentials, chain(others, repeat(None)), strict=False)
+    return [Entry(user, one, position) for position, (one, other) in enumerate(pairs) if one is not other]

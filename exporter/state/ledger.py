@@ -10,7 +10,7 @@ import structlog
 
 from exporter.model.snapshot import Discovery, OrganizationView, Sweep
 from exporter.model.state import Failure, UserState
-from exporter.model.token import MOST_TOKENS, Token
+from exporter.model.token import MOST_TOKENS, Credential, Token
 from exporter.state.delivery import Changed, Delivery, OrganizationRemoved, OwnExpiryChanged, Swept, UsersRemoved
 
 if TYPE_CHECKING:
@@ -366,13 +366,19 @@ def _is_full(state: UserState, most: int) -> bool:
 def _with_known_objects(state: UserState, known: UserState) -> UserState:
     """The state with the tokens and keys that are known already, where they are equal.
 
-    Polls without changes then leave no work for the garbage collector, and an identity tells that nothing changed.
+    Polls without changes then leave no work for the garbage collector, and identity shows what has not changed.
     """
-    if state.tokens == known.tokens:
-        state = replace(state, tokens=known.tokens)
-    if state.ssh_keys == known.ssh_keys:
-        state = replace(state, ssh_keys=known.ssh_keys)
-    return state
+    tokens, keys = _known(state.tokens, known.tokens), state.ssh_keys
+    if keys is not None and known.ssh_keys is not None:
+        keys = _known(keys, known.ssh_keys)
+    return replace(state, tokens=tokens, ssh_keys=keys)
+
+
+def _known(found: tuple[Credential, ...], known: tuple[Credential, ...]) -> tuple[Credential, ...]:
+    if found == known:
+        return known
+    objects = {one: one for one in known}
+    return tuple([objects.get(one, one) for one in found])
 
 
 class Recorder:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from support.builders import DAY, NOW, a_key, a_state, a_token
 
+from exporter.common import sorted_chunks
 from exporter.model.token import NEVER, CredentialKind, TokenState
 from exporter.model.user import User
 from exporter.state.credential_orders import CredentialOrders
@@ -58,3 +59,16 @@ def test_a_poll_that_finds_the_same_tokens_changes_nothing(orders: CredentialOrd
     again = replace(STATE, last_success=NOW + 1)
     orders.change([(STATE, again)], [again])
     assert [id(entry) for entry in orders.all_by_expiry()] == [id(entry) for entry in before]
+
+
+def test_only_what_has_changed_of_a_user_is_replaced(orders: CredentialOrders, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Three changes among six credentials would be many.
+    monkeypatch.setattr(sorted_chunks, "_MANY", 1)
+    before = {id(entry) for entry in orders.all_by_expiry()}
+    renewed = (*STATE.tokens[:2], a_token("pt-3", expires_in=9 * DAY), *STATE.tokens[3:], a_token("pt-7"))
+    after = replace(STATE, tokens=renewed)
+    orders.change([(STATE, after)], [after])
+    assert [entry.token.token_id for entry in orders.all_by_expiry() if id(entry) not in before] == ["pt-7", "pt-3"]
+    assert sorted(entry.token.token_id for entry in orders.all_by_expiry()) == [
+        f"pt-{number}" for number in range(1, 8)
+    ]

@@ -47,6 +47,10 @@ def test_tokens_that_have_not_changed_stay_the_same_objects() -> None:
     (after,) = ledger.view().users
     assert after.last_success == NOW + 2
     assert (after.user is before.user, after.tokens is before.tokens, after.ssh_keys is before.ssh_keys) == (True,) * 3
+    ledger.succeeded("1", (a_token("pt-new"), a_token()), NOW + 3, (a_key("502"), a_key()))
+    (changed,) = ledger.view().users
+    assert changed.tokens == (a_token("pt-new"), a_token())
+    assert changed.tokens[1] is before.tokens[0]
 
 
 class Observed:
