@@ -6,22 +6,23 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exporter.alerts.tracker import Moment
+from exporter.alerts.notification import Moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from exporter.alerts.conditions import Evaluation
+    from exporter.alerts.alert import Evaluation
     from exporter.alerts.sender import NotificationObserver, Sender
     from exporter.alerts.tracker import Tracker
     from exporter.common.cancellation import Stop
     from exporter.common.clock import Clock
     from exporter.common.worker import Supervisor
-    from exporter.model.kept_alert import KeptAlert
+    from exporter.model.kept_alert import KeptAlert, KeptChanges
 
 _EVALUATIONS_PER_RESEND = 4
 _LONGEST_BETWEEN_EVALUATIONS = 15.0
-_ANNOTATIONS_KEPT_EVERY = 300.0
+_WHILE_BEHIND = 1.0
+"""Seconds between two attempts to queue what is due."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,12 +30,15 @@ class Plan:
     """What the notifier does until the next reload.
 
     Attributes:
-        evaluate: finds the alerts that fire at a time in epoch seconds.
+        evaluate: finds the alerts that fire at a time in epoch seconds, or what has changed since the evaluation with
+            this number.
+        forget: frees the memory that makes the next evaluation cheap; called once no plan is applied.
         senders: one for each receiver.
         resend: seconds between two notifications of the same firing alert.
     """
 
-    evaluate: Callable[[float], Evaluation]
+    evaluate: Callable[[float, int | None], Evaluation]
+    forget: Callable[[], None]
     senders: tuple[Sender, ...]
     resend: float
 
@@ -56,7 +60,7 @@ class Notifier:
         supervisor: makes the thread.
         parent: stops the notifier when it is set.
         clock: the current time.
-        keep: called with the alerts to keep over a restart, after evaluations that changed them; None to keep none.
+        keep: called with what has changed of the alerts to keep over a restart; None to keep none.
     """
 
     def __init__(
@@ -66,17 +70,17 @@ class Notifier:
         supervisor: Supervisor,
         parent: Stop,
         clock: Clock,
-        keep: Callable[[Iterable[KeptAlert]], None] | None = None,
+        keep: Callable[[KeptChanges], None] | None = None,
     ) -> None:
         self._tracker = tracker
         self._observer = observer
         self._clock = clock
         self._keep = keep
-        self._kept: tuple[object, ...] = ()
-        self._kept_at = 0.0
         # Guards _tracker, and _plan while its notifications are queued.
         self._lock = threading.Lock()
         self._plan: Plan | None = None
+        # The last plan that was evaluated; used by the thread only.
+        self._evaluated: Plan | None = None
         self._started = False
         self._worker = supervisor.worker("alerts", self.step, parent=parent)
 
@@ -110,25 +114,23 @@ class Notifier:
         """Evaluate once; returns the seconds until the next evaluation, None to wait for a plan."""
         plan = self._plan
         if plan is None:
+            if self._evaluated is not None:
+                self._evaluated.forget()
+                self._evaluated = None
             return None
+        self._evaluated = plan
         at = Moment.of(self._clock)
-        found = plan.evaluate(at.wall)
+        found = plan.evaluate(at.wall, self._tracker.applied)
         with self._lock:
             if self._plan is not plan:
                 return 0.0
-            notifications = self._tracker.due(found.alerts, at, plan.resend, found.unknown)
+            self._tracker.update(found, at, plan.resend)
+            # What no queue has room for stays due: a receiver that cannot keep up costs no work.
+            room = max((sender.room for sender in plan.senders), default=0)
+            notifications = self._tracker.due(at, plan.resend, room)
             for sender in plan.senders:
                 sender.put(notifications)
             self._observer.firing(self._tracker.firing)
-            self._keep_alerts(at)
-        return plan.interval
-
-    def _keep_alerts(self, at: Moment) -> None:
-        """Keep the alerts when one starts or ends; changed annotations alone are kept every few minutes."""
-        if self._keep is None:
-            return
-        kept = self._tracker.kept
-        identities = tuple((one.labels, one.starts_at, one.ends_at) for one in kept)
-        if identities != self._kept or at.monotonic >= self._kept_at + _ANNOTATIONS_KEPT_EVERY:
-            self._kept, self._kept_at = identities, at.monotonic
-            self._keep(kept)
+            if self._keep is not None and (changes := self._tracker.kept_changes(at)) is not None:
+                self._keep(changes)
+            return min(plan.interval, _WHILE_BEHIND) if self._tracker.behind else plan.interval

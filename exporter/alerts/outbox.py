@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from exporter.alerts.conditions import Labels
-    from exporter.alerts.tracker import Notification
+    from exporter.alerts.alert import Labels
+    from exporter.alerts.notification import Notification
 
 CAPACITY = 10_000
 """Queued notifications for one receiver; as many as Prometheus keeps by default."""
@@ -34,6 +34,11 @@ class Outbox:
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    @property
+    def room(self) -> int:
+        """How many more it holds."""
+        return max(0, self._capacity - len(self._waiting))
 
     def put(self, notifications: Iterable[Notification]) -> int:
         """Append notifications; returns how many were dropped because the queue was full."""

@@ -10,7 +10,7 @@ from exporter.alerts.notifier import Plan
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from exporter.alerts.conditions import Evaluation
+    from exporter.alerts.alert import Evaluation
     from exporter.alerts.evaluator import Evaluator
     from exporter.alerts.notifier import Notifier
     from exporter.alerts.sender import NotificationObserver
@@ -74,11 +74,11 @@ class AlertPipeline:
         if self._standby or not len(self._senders):
             self._notifier.apply(None)
             self._senders.pause()
-            self._observer.firing(())
+            self._observer.firing({})
             return
 
-        def evaluated(now: float) -> Evaluation:
-            return self._evaluator.evaluate(settings.config, now)
+        def evaluated(now: float, applied: int | None) -> Evaluation:
+            return self._evaluator.evaluate(settings.config, now, applied)
 
         resend = settings.config.alerting.resend_interval
-        self._notifier.apply(Plan(evaluated, tuple(self._senders), resend))
+        self._notifier.apply(Plan(evaluated, self._evaluator.forget, tuple(self._senders), resend))

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
+from exporter.alerts.notification import Moment
 from exporter.alerts.outbox import CAPACITY, Outbox
 from exporter.alerts.receivers.base import DeliveryError
-from exporter.alerts.tracker import Moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping
 
-    from exporter.alerts.conditions import Labels
+    from exporter.alerts.alert import Labels
+    from exporter.alerts.notification import Notification
     from exporter.alerts.receivers.base import Receiver
-    from exporter.alerts.tracker import Notification
     from exporter.common.cancellation import Stop
     from exporter.common.clock import Clock
     from exporter.common.worker import Supervisor
@@ -57,8 +57,8 @@ class NotificationObserver(Protocol):
         """The queue holds ``length`` notifications."""
         ...
 
-    def firing(self, alerts: Sequence[Notification]) -> None:
-        """These alerts are firing."""
+    def firing(self, alerts: Mapping[str, int]) -> None:
+        """So many alerts are firing, by name."""
         ...
 
     def internal_error(self, where: str) -> None:
@@ -111,6 +111,12 @@ class Sender:
     def name(self) -> str:
         """The name of the receiver."""
         return self._receiver.name
+
+    @property
+    def room(self) -> int:
+        """The number of notifications that can be queued before others are dropped."""
+        with self._lock:
+            return self._outbox.room
 
     @property
     def pending(self) -> list[Notification]:

@@ -2,29 +2,36 @@
 
 Monotonic time decides what is due and what is out of date; wall-clock time is only shown. So a step of the wall clock,
 in either direction, neither delays a notification nor ends a lease.
+
+The work of a step depends on what has changed and on what is due, not on the number of alerts that fire.
 """
 
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass, replace
-from math import floor
+import sys
+from collections import Counter, deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exporter.common.text import utc_exact
+from exporter.alerts.alert import ALERT_NAME
+from exporter.alerts.kept import KeptQueue
+from exporter.alerts.notification import Notification
 from exporter.model.kept_alert import KeptAlert
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from exporter.alerts.conditions import Alert, Labels, Subject
-    from exporter.common.clock import Clock
+    from exporter.alerts.alert import Alert, Evaluation, Labels, Subject
+    from exporter.alerts.notification import Moment
+    from exporter.model.kept_alert import KeptChanges
 
 LEASE = 4
 """A firing alert ends by itself after this many resend intervals without a notification, as in Prometheus."""
 RESOLVED_CAPACITY = 10_000
 """Resolved alerts that are kept; beyond that the oldest are dropped, and end by their lease."""
 _RESOLVED_KEPT = 15 * 60.0
+_LEFTOVERS = 1000
 
 
 def resolved_kept(resend: float) -> float:
@@ -35,203 +42,231 @@ def resolved_kept(resend: float) -> float:
     return max(_RESOLVED_KEPT, LEASE * resend)
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """One point in time on both clocks.
+@dataclass(slots=True, eq=False)
+class _Tracked:
+    """An alert that fires or was resolved lately.
 
     Attributes:
-        wall: epoch seconds.
-        monotonic: seconds on the clock that never jumps.
-    """
-
-    wall: float
-    monotonic: float
-
-    @classmethod
-    def of(cls, clock: Clock) -> Moment:
-        """The current time."""
-        return cls(clock.now(), clock.monotonic())
-
-
-@dataclass(frozen=True, slots=True)
-class Notification:
-    """An alert as it is sent to receivers.
-
-    Attributes:
-        labels: the identity of the alert.
-        annotations: the texts.
-        starts_at: epoch seconds; the same for as long as the alert fires, unless the clock is set back before it.
-        out_of_date_at: monotonic time from which it must not be sent any more: the end of the lease of a firing
-            alert, the end of the time during which a resolved one is sent again.
-        ends_at: epoch seconds at which the alert was resolved; None while it fires.
+        ends_at: epoch seconds at which it was resolved; None while it fires.
+        out_of_date_at: once it is resolved, the monotonic time from which it is no longer sent.
+        sent: when it was last sent; None if it has not been sent in this run.
+        urgent: whether it waits to be sent because it has started or ended, or is of an earlier run.
     """
 
     labels: Labels
     annotations: Labels
     starts_at: float
-    out_of_date_at: float
     ends_at: float | None = None
-
-    @property
-    def firing(self) -> bool:
-        """Whether the alert was firing when the notification was made."""
-        return self.ends_at is None
-
-    def out_of_date(self, at: Moment) -> bool:
-        """Whether it is too old to be sent."""
-        return self.out_of_date_at <= at.monotonic
-
-    def as_json(self, at: Moment, ahead: float = 0.0) -> dict[str, object]:
-        """The alert in the format of Alertmanager's API v2 (`postableAlert`), with the times that hold when it is sent.
-
-        A firing alert ends when its lease does, by the clock that is ahead. A resolved one ends at or before now by
-        both clocks: Alertmanager treats an alert that ends in the future as firing.
-
-        Args:
-            at: the time of sending.
-            ahead: seconds by which Alertmanager's clock is ahead of this machine's; negative if it is behind.
-        """
-        if self.ends_at is None:
-            starts = _milliseconds(min(self.starts_at, at.wall))
-            ends = _milliseconds(at.wall + max(ahead, 0.0) + self.out_of_date_at - at.monotonic)
-            ends = max(ends, starts + 1)
-        else:
-            ends = _milliseconds(min(self.ends_at, at.wall, at.wall + ahead))
-            # Alertmanager refuses an alert that starts after its end.
-            starts = min(_milliseconds(self.starts_at), ends - 1)
-        return {
-            "labels": dict(self.labels),
-            "annotations": dict(self.annotations),
-            "startsAt": utc_exact(starts / 1000),
-            "endsAt": utc_exact(ends / 1000),
-        }
+    out_of_date_at: float = 0.0
+    sent: Moment | None = None
+    urgent: bool = False
 
 
-def _milliseconds(epoch: float) -> int:
-    """Whole milliseconds, never later than the time itself."""
-    return floor(epoch * 1000)
+def _is_due(sent: Moment, at: Moment, resend: float) -> bool:
+    """Whether what was sent then must be sent again: after the resend interval on either clock.
 
-
-@dataclass(frozen=True, slots=True)
-class _Tracked:
-    notification: Notification
-    # None if it has not been sent in this run.
-    sent: Moment | None
-
-    def due(self, at: Moment, resend: float) -> bool:
-        """Whether it must be sent again: after the resend interval on either clock.
-
-        While a virtual machine is suspended, only wall-clock time goes on, as in Alertmanager. A clock that
-        was set back has changed the times to send.
-        """
-        if self.sent is None:
-            return True
-        passed = at.wall - self.sent.wall
-        return at.monotonic - self.sent.monotonic >= resend or not 0 <= passed < resend
+    While a virtual machine is suspended, only wall-clock time goes on, as in Alertmanager. A clock that was set back
+    has changed the times to send.
+    """
+    passed = at.wall - sent.wall
+    return at.monotonic - sent.monotonic >= resend or not 0 <= passed < resend
 
 
 class Tracker:
     """Keeps the alerts from one evaluation to the next. One thread at a time."""
 
     def __init__(self, resolved_capacity: int = RESOLVED_CAPACITY) -> None:
-        self._tracked: dict[Labels, _Tracked] = {}
         self._resolved_capacity = resolved_capacity
+        self._tracked: dict[Labels, _Tracked] = {}
+        self._resolved: dict[Labels, _Tracked] = {}
+        # To be sent first, each alert at most once.
+        self._urgent: deque[_Tracked] = deque()
+        # What was sent together, oldest first. An alert belongs to the batch whose moment it has; others are leftovers.
+        self._batches: deque[tuple[Moment, deque[_Tracked]]] = deque()
+        self._firing: Counter[str] = Counter()
+        self._kept = KeptQueue()
+        self.applied: int | None = None
+        """The number of the last evaluation; None if the next one must be complete."""
+        self.behind = False
+        """Whether notifications are due for which there was no room."""
 
     def restore(self, kept: Iterable[KeptAlert], at: Moment, resend: float) -> None:
         """Continue with the alerts of an earlier run; each is due at once."""
+        self.applied = None
         for one in kept:
-            out_of_date_at = at.monotonic
+            tracked = _Tracked(one.labels, one.annotations, one.starts_at, one.ends_at)
             if one.ends_at is not None:
-                out_of_date_at += resolved_kept(resend) - max(0.0, at.wall - one.ends_at)
-                if out_of_date_at <= at.monotonic:
+                tracked.out_of_date_at = at.monotonic + resolved_kept(resend) - max(0.0, at.wall - one.ends_at)
+                if tracked.out_of_date_at <= at.monotonic:
                     continue
-            notification = Notification(one.labels, one.annotations, one.starts_at, out_of_date_at, one.ends_at)
-            self._tracked[one.labels] = _Tracked(notification, sent=None)
+            if (before := self._tracked.get(one.labels)) is not None:
+                self._remove(before)
+            self._add(tracked)
 
-    def due(
-        self, alerts: Iterable[Alert], at: Moment, resend: float, unknown: frozenset[Subject] = frozenset()
-    ) -> list[Notification]:
-        """The notifications to send now: of new alerts, of alerts due again, of resolved alerts.
+    def update(self, found: Evaluation, at: Moment, resend: float) -> None:
+        """Record the result of an evaluation.
 
         Args:
-            alerts: all alerts that fire; of two with the same labels the first counts.
+            found: which alerts fire; of two with the same labels the first counts. The firing alerts of subjects that
+                could not be evaluated keep firing unchanged.
             at: the current time.
             resend: seconds after which an alert is sent again.
-            unknown: the subjects that could not be evaluated; their firing alerts keep firing unchanged.
         """
+        self.applied = None
         firing: dict[Labels, Alert] = {}
-        for alert in alerts:
+        for alert in found.alerts:
             firing.setdefault(alert.labels, alert)
-        due = [notification for alert in firing.values() if (notification := self._fire(alert, at, resend)) is not None]
-        for labels in [labels for labels in self._tracked if labels not in firing]:
-            step = self._renew if self._held(labels, unknown) else self._end
-            if (notification := step(labels, at, resend)) is not None:
-                due.append(notification)
+        ended: Iterable[Labels] = found.ended
+        if found.complete:
+            ended = [
+                labels
+                for labels, one in self._tracked.items()
+                if one.ends_at is None and labels not in firing and not _held(labels, found.unknown)
+            ]
+        for alert in firing.values():
+            self._fire(alert, at)
+        for labels in ended:
+            self._end(labels, at, resend)
+        self.applied = found.number
+
+    def due(self, at: Moment, resend: float, room: int = sys.maxsize) -> list[Notification]:
+        """The notifications to send now: of new alerts, of resolved alerts, of alerts due again.
+
+        Args:
+            at: the current time.
+            resend: seconds after which an alert is sent again.
+            room: the most notifications to return; the rest stays due.
+        """
+        for one in [one for one in self._resolved.values() if one.out_of_date_at <= at.monotonic]:
+            self._remove(one)
+        taken = self._take(at, resend, room)
+        if taken:
+            self._batches.append((at, taken))
+        found = [self._notification(one, at, resend) for one in taken]
         self._forget_surplus()
-        return due
+        self._tidy()
+        self.behind = bool(self._urgent) or any(_is_due(sent, at, resend) for sent, _ in self._batches)
+        return found
 
     @property
-    def firing(self) -> list[Notification]:
-        """The alerts that are firing."""
-        return [tracked.notification for tracked in self._tracked.values() if tracked.notification.firing]
+    def firing(self) -> Mapping[str, int]:
+        """How many alerts are firing, by name."""
+        return self._firing
 
     @property
     def kept(self) -> tuple[KeptAlert, ...]:
         """The alerts to keep over a restart: firing ones, and resolved ones that are still sent."""
-        notifications = (tracked.notification for tracked in self._tracked.values())
-        return tuple(KeptAlert(one.labels, one.annotations, one.starts_at, one.ends_at) for one in notifications)
+        return tuple(self._every_kept())
 
-    def _fire(self, alert: Alert, at: Moment, resend: float) -> Notification | None:
-        before = self._tracked.get(alert.labels)
-        starts_at = alert.since
-        if before is not None:
-            if before.notification.ends_at is not None:
-                # It fires again: a new alert, which must not start before the previous one ended.
-                starts_at = max(alert.since, before.notification.ends_at)
-            elif before.due(at, resend):
-                starts_at = before.notification.starts_at
-            else:
-                return None
-        return self._send(alert.labels, alert.annotations, starts_at, at, resend)
+    def kept_changes(self, at: Moment) -> KeptChanges | None:
+        """What to store of these alerts now; None if there is nothing."""
+        return self._kept.take(at.monotonic, self._kept_alert, self._every_kept)
 
-    def _renew(self, labels: Labels, at: Moment, resend: float) -> Notification | None:
-        before = self._tracked[labels]
-        if not before.due(at, resend):
-            return None
-        return self._send(labels, before.notification.annotations, before.notification.starts_at, at, resend)
+    def _every_kept(self) -> Iterator[KeptAlert]:
+        return (KeptAlert(one.labels, one.annotations, one.starts_at, one.ends_at) for one in self._tracked.values())
 
-    def _send(self, labels: Labels, annotations: Labels, starts_at: float, at: Moment, resend: float) -> Notification:
-        notification = Notification(labels, annotations, min(starts_at, at.wall), at.monotonic + LEASE * resend)
-        self._tracked[labels] = _Tracked(notification, at)
-        return notification
+    def _kept_alert(self, labels: Labels) -> KeptAlert | None:
+        one = self._tracked.get(labels)
+        return None if one is None else KeptAlert(one.labels, one.annotations, one.starts_at, one.ends_at)
 
-    def _end(self, labels: Labels, at: Moment, resend: float) -> Notification | None:
-        before = self._tracked[labels]
-        ends_at = before.notification.ends_at
-        if ends_at is None:
-            until = at.monotonic + resolved_kept(resend)
-            notification = replace(before.notification, ends_at=at.wall, out_of_date_at=until)
-        elif before.notification.out_of_date(at):
-            del self._tracked[labels]
-            return None
-        elif before.due(at, resend):
-            notification = replace(before.notification, ends_at=min(ends_at, at.wall))
+    def _take(self, at: Moment, resend: float, room: int) -> deque[_Tracked]:
+        """The alerts to send now, at most ``room``."""
+        taken: deque[_Tracked] = deque()
+        while self._urgent and len(taken) < room:
+            one = self._urgent.popleft()
+            if one.urgent:
+                one.urgent, one.sent = False, at
+                taken.append(one)
+        for sent, members in self._batches:
+            if not _is_due(sent, at, resend):
+                continue
+            while members and len(taken) < room:
+                one = members.popleft()
+                if one.sent is sent:
+                    one.sent = at
+                    taken.append(one)
+        return taken
+
+    def _notification(self, one: _Tracked, at: Moment, resend: float) -> Notification:
+        """What is sent of an alert. After the clock was set back, no time is in the future."""
+        if one.ends_at is None:
+            if one.starts_at > at.wall:
+                one.starts_at = at.wall
+                self._kept.changed(one.labels)
+            return Notification(one.labels, one.annotations, one.starts_at, at.monotonic + LEASE * resend)
+        if one.ends_at > at.wall:
+            one.ends_at = at.wall
+            self._kept.changed(one.labels)
+        return Notification(one.labels, one.annotations, one.starts_at, one.out_of_date_at, one.ends_at)
+
+    def _fire(self, alert: Alert, at: Moment) -> None:
+        one = self._tracked.get(alert.labels)
+        if one is None:
+            self._add(_Tracked(alert.labels, alert.annotations, min(alert.since, at.wall)))
+        elif one.ends_at is not None:
+            # It fires again: a new alert, which must not start before the previous one ended.
+            self._remove(one)
+            starts_at = min(max(alert.since, one.ends_at), at.wall)
+            self._add(_Tracked(alert.labels, alert.annotations, starts_at))
+        elif one.annotations is not alert.annotations:
+            if one.annotations != alert.annotations:
+                self._kept.texts_changed(one.labels)
+            one.annotations = alert.annotations
+
+    def _end(self, labels: Labels, at: Moment, resend: float) -> None:
+        one = self._tracked.get(labels)
+        if one is None or one.ends_at is not None:
+            return
+        self._count(one, -1)
+        one.ends_at = at.wall
+        one.out_of_date_at = at.monotonic + resolved_kept(resend)
+        self._resolved[labels] = one
+        self._kept.changed(labels)
+        if not one.urgent:
+            one.urgent = True
+            self._urgent.append(one)
+
+    def _add(self, one: _Tracked) -> None:
+        self._tracked[one.labels] = one
+        if one.ends_at is None:
+            self._count(one, 1)
         else:
-            return None
-        self._tracked[labels] = _Tracked(notification, at)
-        return notification
+            self._resolved[one.labels] = one
+        self._kept.changed(one.labels)
+        one.urgent = True
+        self._urgent.append(one)
 
-    def _held(self, labels: Labels, unknown: frozenset[Subject]) -> bool:
-        return bool(unknown) and self._tracked[labels].notification.firing and subject_of(dict(labels)) in unknown
+    def _remove(self, one: _Tracked) -> None:
+        """Forget an alert. What still refers to it ignores it."""
+        del self._tracked[one.labels]
+        if self._resolved.pop(one.labels, None) is None:
+            self._count(one, -1)
+        self._kept.changed(one.labels)
+        one.urgent, one.sent = False, None
+
+    def _count(self, one: _Tracked, step: int) -> None:
+        self._firing[next((value for name, value in one.labels if name == ALERT_NAME), "")] += step
 
     def _forget_surplus(self) -> None:
-        resolved = [
-            (tracked.notification.out_of_date_at, labels)
-            for labels, tracked in self._tracked.items()
-            if not tracked.notification.firing
-        ]
-        for _, labels in heapq.nsmallest(len(resolved) - self._resolved_capacity, resolved):
-            del self._tracked[labels]
+        surplus = len(self._resolved) - self._resolved_capacity
+        if surplus > 0:
+            resolved = [(one.out_of_date_at, labels) for labels, one in self._resolved.items()]
+            for _, labels in heapq.nsmallest(surplus, resolved):
+                self._remove(self._resolved[labels])
+
+    def _tidy(self) -> None:
+        """Drop empty batches, and what only refers to alerts that were sent again meanwhile."""
+        if sum(len(members) for _, members in self._batches) > 2 * len(self._tracked) + _LEFTOVERS:
+            self._batches = deque(
+                (sent, deque(one for one in members if one.sent is sent)) for sent, members in self._batches
+            )
+            self._urgent = deque(one for one in self._urgent if one.urgent)
+        if any(not members for _, members in self._batches):
+            self._batches = deque(batch for batch in self._batches if batch[1])
+
+
+def _held(labels: Labels, unknown: frozenset[Subject]) -> bool:
+    return bool(unknown) and subject_of(dict(labels)) in unknown
 
 
 def subject_of(labels: Mapping[str, str]) -> Subject:

@@ -41,6 +41,15 @@ def rough_duration(seconds: float) -> str:
     return "0s"
 
 
+def same_words(seconds: float) -> tuple[float, float]:
+    """The durations that `rough_duration` rounds as this one: from the first value to just below the second."""
+    for size, _ in _STEPS:
+        if seconds >= size:
+            count = seconds // size
+            return count * size, (count + 1) * size
+    return 0.0, 1.0
+
+
 def expiry_words(expires_at: float | None, now: float) -> str:
     """When a token expires, as the end of a sentence: ``expires in 55m``, ``expired 55d ago``, ``never expires``."""
     if expires_at is None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter as Tally
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from exporter.metrics.families.notifications import (
     ALERTS_FIRING,
@@ -17,18 +16,9 @@ from exporter.metrics.families.notifications import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from exporter.metrics.instruments import Instruments, LabelledSeries
-
-
-class FiringAlert(Protocol):
-    """The part of an alert that is counted."""
-
-    @property
-    def labels(self) -> Iterable[tuple[str, str]]:
-        """Names and values."""
-        ...
 
 
 class NotificationTelemetry:
@@ -60,7 +50,7 @@ class NotificationTelemetry:
             kept = {url: series for url, series in self._alertmanagers.items() if url in wanted}
             self._alertmanagers = added | kept
             self._alert_names = tuple(alert_names) if wanted else ()
-            self._publish_firing(Tally())
+            self._publish_firing({})
         for series in removed:
             series.end()
         for series in added.values():
@@ -91,11 +81,10 @@ class NotificationTelemetry:
         if (series := self._series(alertmanager)) is not None:
             series.set(NOTIFICATIONS_QUEUE, length)
 
-    def firing(self, alerts: Sequence[FiringAlert]) -> None:
-        """Exactly these alerts are firing."""
-        tally = Tally(dict(alert.labels)["alertname"] for alert in alerts)
+    def firing(self, alerts: Mapping[str, int]) -> None:
+        """So many alerts are firing, by name; none of those that are missing."""
         with self._lock:
-            self._publish_firing(tally)
+            self._publish_firing(alerts)
 
-    def _publish_firing(self, tally: Tally[str]) -> None:
-        self._instruments.publish(ALERTS_FIRING, {(name,): tally[name] for name in self._alert_names})
+    def _publish_firing(self, alerts: Mapping[str, int]) -> None:
+        self._instruments.publish(ALERTS_FIRING, {(name,): alerts.get(name, 0) for name in self._alert_names})

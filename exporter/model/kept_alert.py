@@ -22,3 +22,18 @@ class KeptAlert:
     annotations: Labels
     starts_at: float
     ends_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptChanges:
+    """What has changed of the alerts to keep.
+
+    Attributes:
+        alerts: the alerts that are new or have changed.
+        dropped: the labels of alerts that need not be kept any more.
+        complete: whether `alerts` are all alerts to keep, in place of those kept before.
+    """
+
+    alerts: tuple[KeptAlert, ...]
+    dropped: tuple[Labels, ...] = ()
+    complete: bool = False

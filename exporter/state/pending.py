@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from exporter.model.event import Change, Event
-    from exporter.model.kept_alert import KeptAlert
+    from exporter.model.kept_alert import KeptAlert, KeptChanges, Labels
     from exporter.model.snapshot import Sweep
     from exporter.model.state import UserState
     from exporter.model.user import UserKey
@@ -33,7 +33,8 @@ class Pending:
         removed: organizations whose rows are all removed.
         events: the events that polls found, oldest first.
         last_events: when each change of a token was last found, in epoch seconds, by organization and change.
-        alerts: all alerts to keep; None if they are unchanged.
+        alerts: the alerts to keep that have changed, by their labels; None removes the row.
+        all_alerts: whether these are all alerts to keep.
         dropped: how many events were dropped since the last write because too many were waiting.
     """
 
@@ -43,7 +44,8 @@ class Pending:
     removed: set[str] = field(default_factory=set)
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=KEPT))
     last_events: dict[tuple[str, Change], float] = field(default_factory=dict)
-    alerts: tuple[KeptAlert, ...] | None = None
+    alerts: dict[Labels, KeptAlert | None] = field(default_factory=dict)
+    all_alerts: bool = False
     dropped: int = 0
 
     def __bool__(self) -> bool:
@@ -54,7 +56,8 @@ class Pending:
             or self.removed
             or self.events
             or self.last_events
-            or self.alerts is not None
+            or self.alerts
+            or self.all_alerts
         )
 
     def add_events(self, events: Iterable[Event]) -> None:
@@ -64,6 +67,13 @@ class Pending:
             self.events.append(event)
             if event.kind is CredentialKind.TOKEN:
                 self.last_events[event.organization, event.change] = event.time
+
+    def keep_alerts(self, changes: KeptChanges) -> None:
+        """Add changes of the alerts to keep."""
+        if changes.complete:
+            self.alerts, self.all_alerts = {}, True
+        self.alerts.update(dict.fromkeys(changes.dropped))
+        self.alerts.update((alert.labels, alert) for alert in changes.alerts)
 
     def remove_organization(self, organization: str) -> None:
         """Drop all pending changes of an organization and mark its rows for removal."""
@@ -83,7 +93,9 @@ class Pending:
             self.dropped += len(self.events) == KEPT
             self.events.append(event)
         self.last_events = failed.last_events | self.last_events
-        self.alerts = failed.alerts if self.alerts is None else self.alerts
+        if not self.all_alerts:
+            self.alerts = failed.alerts | self.alerts
+            self.all_alerts = failed.all_alerts
         self.dropped += failed.dropped
 
     def _forget(self, organization: str) -> None:

@@ -5,6 +5,7 @@ The rows hold no secrets: the platform lists tokens without them.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import sqlite3
 import sys
@@ -24,6 +25,7 @@ from exporter.state.audit import KEPT
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from exporter.model.kept_alert import Labels
     from exporter.model.token import Credential
     from exporter.model.user import UserKey
     from exporter.state.pending import Pending
@@ -186,8 +188,7 @@ def write(connection: sqlite3.Connection, batch: Pending, failed: Callable[[], N
         _remove_organization(connection, organization)
     _write_users(connection, batch.users, failed)
     _write_organizations(connection, batch)
-    if batch.alerts is not None:
-        _write_alerts(connection, batch.alerts)
+    _write_alerts(connection, batch)
     _write_events(connection, batch)
 
 
@@ -216,10 +217,24 @@ def _write_organizations(connection: sqlite3.Connection, batch: Pending) -> None
     )
 
 
-def _write_alerts(connection: sqlite3.Connection, alerts: Sequence[KeptAlert]) -> None:
-    connection.execute("DELETE FROM kept_alerts")
-    connection.execute("DELETE FROM alerts")
-    connection.executemany("INSERT INTO kept_alerts (alert) VALUES (?)", [(_encode(alert),) for alert in alerts])
+def _write_alerts(connection: sqlite3.Connection, batch: Pending) -> None:
+    if batch.all_alerts:
+        connection.execute("DELETE FROM kept_alerts")
+        connection.execute("DELETE FROM alerts")
+    connection.executemany(
+        "DELETE FROM kept_alerts WHERE number = ?",
+        [(_alert_number(labels),) for labels, alert in batch.alerts.items() if alert is None],
+    )
+    connection.executemany(
+        "INSERT OR REPLACE INTO kept_alerts VALUES (?, ?)",
+        [(_alert_number(labels), _encode(alert)) for labels, alert in batch.alerts.items() if alert is not None],
+    )
+
+
+def _alert_number(labels: Labels) -> int:
+    """The key of an alert's row: the same labels have the same number in each run."""
+    digest = hashlib.blake2b(_encode(labels), digest_size=8).digest()
+    return int.from_bytes(digest, signed=True)
 
 
 def _write_events(connection: sqlite3.Connection, batch: Pending) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from exporter.common.worker import Supervisor
     from exporter.model.event import Change, Event
-    from exporter.model.kept_alert import KeptAlert
+    from exporter.model.kept_alert import KeptAlert, KeptChanges
     from exporter.model.snapshot import OrganizationView, Sweep
     from exporter.model.state import UserState
     from exporter.model.user import UserKey
@@ -50,12 +50,11 @@ class Storage:
         self._failed = failed
         self._dropped = dropped
         self._restored = Restored()
-        # Guards the fields below up to _kept_alerts: pollers record while the thread takes batches.
+        # Guards the fields below up to _known: pollers record while the thread takes batches.
         self._lock = threading.Lock()
         self._pending = Pending()
         # Users that have a row or are about to get one; others need no removal.
         self._known: set[UserKey] = set()
-        self._kept_alerts: tuple[KeptAlert, ...] = ()
         self._troubled = False
         self._patience = _STOP_TIMEOUT
         self._worker = supervisor.worker("storage", self._step, finish=self._flush)
@@ -131,12 +130,10 @@ class Storage:
             self._pending.remove_organization(organization)
             self._known = {key for key in self._known if key[0] != organization}
 
-    def keep_alerts(self, alerts: Iterable[KeptAlert]) -> None:
-        """Write these alerts in place of those kept before."""
-        kept = tuple(alerts)
+    def keep_alerts(self, changes: KeptChanges) -> None:
+        """Write what has changed of the alerts to keep."""
         with self._lock:
-            if kept != self._kept_alerts:
-                self._pending.alerts = self._kept_alerts = kept
+            self._pending.keep_alerts(changes)
 
     def _take(self, restored: Restored) -> None:
         self._restored = restored

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from support.alert_oracle import due
 from support.alertmanager import AlertmanagerServer
 from support.builders import a_watchdog
 from support.dashboards import queries
 from support.prometheus import Prometheus
 from support.running import ROOT, Exporter, a_simulator, command, free_port, wait_until, write_config
 
-from exporter.alerts.conditions import Alert
+from exporter.alerts.alert import Alert
+from exporter.alerts.notification import Moment
 from exporter.alerts.receivers.alertmanager import AlertmanagerReceiver
 from exporter.alerts.receivers.http import HttpTarget
-from exporter.alerts.tracker import Moment, Tracker
+from exporter.alerts.tracker import Tracker
 from exporter.common.clock import SystemClock
 from exporter.common.redaction import Redactor
 from exporter.platform.yunxiao.simulator.enterprise import TokenRecord
@@ -274,13 +276,13 @@ def test_a_wrong_or_corrected_clock_leaves_no_alert_firing(
         client = AlertmanagerReceiver(HttpTarget(server.url, 5.0), watchdog, clock, Redactor())
         tracker = Tracker()
         clock.off = at_start
-        (first,) = tracker.due([alert], Moment.of(clock), 60.0)
+        (first,) = due(tracker, [alert], Moment.of(clock), 60.0)
         # The first answer has Alertmanager's time.
         client.send([first])
         client.send([first])
         assert server.names() == ["YunxiaoTokenExpired"]
         clock.off = at_end
-        client.send(tracker.due([], Moment.of(clock), 60.0))
+        client.send(due(tracker, [], Moment.of(clock), 60.0))
         assert server.names() == []
         client.close()
     watchdog.stop()

@@ -20,6 +20,7 @@ from support.builders import DAY, a_token, a_watchdog
 from support.running import PASSWORD, free_port, wait_until
 
 from exporter.alerts.evaluator import Evaluator
+from exporter.alerts.notification import Notification
 from exporter.alerts.notifier import Notifier
 from exporter.alerts.pipeline import AlertPipeline
 from exporter.alerts.receivers.alertmanager import AlertmanagerReceiver
@@ -27,7 +28,7 @@ from exporter.alerts.receivers.base import DeliveryError
 from exporter.alerts.receivers.http import HttpTarget
 from exporter.alerts.sender import Sender
 from exporter.alerts.senders import Senders
-from exporter.alerts.tracker import Notification, Tracker
+from exporter.alerts.tracker import Tracker
 from exporter.common.cancellation import Stop
 from exporter.common.clock import SystemClock
 from exporter.common.redaction import Redactor
@@ -40,12 +41,12 @@ from exporter.state.ledger import Ledger
 from exporter.state.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping
 
     from exporter.config.schema import Config
     from exporter.config.settings import Settings
     from exporter.http.session import Watchdog
-    from exporter.model.kept_alert import KeptAlert
+    from exporter.model.kept_alert import KeptAlert, KeptChanges
 
 REDACTOR = Redactor()
 
@@ -73,8 +74,8 @@ class Counts:
     def queued(self, _: str, length: int) -> None:
         self.lengths.append(length)
 
-    def firing(self, alerts: Sequence[Notification]) -> None:
-        self.fires.append(len(alerts))
+    def firing(self, alerts: Mapping[str, int]) -> None:
+        self.fires.append(sum(alerts.values()))
 
     def internal_error(self, where: str) -> None:
         self.crashes.append(where)
@@ -85,7 +86,7 @@ class Bench:
 
     def __init__(self, folder: Path, watchdog: Watchdog, clock: SystemClock) -> None:
         self.folder, self.counts, self.store, self.stop = folder, Counts(), Store(), Stop()
-        self.kept: tuple[KeptAlert, ...] = ()
+        self.kept: list[KeptAlert] = []
         self.ledger = Ledger("acme", [User("3001", "li.wei")], since=time.time())
         self.store.replace([self.ledger])
         supervisor = Supervisor(self.counts.internal_error, clock)
@@ -96,8 +97,9 @@ class Bench:
             self.counts,
         )
 
-    def _keep(self, kept: Any) -> None:
-        self.kept = tuple(kept)
+    def _keep(self, changes: KeptChanges) -> None:
+        gone = {*changes.dropped, *(one.labels for one in (self.kept if changes.complete else changes.alerts))}
+        self.kept = [one for one in self.kept if one.labels not in gone] + [*changes.alerts]
 
     def settings(self, *alertmanagers: dict[str, Any], resend: str = "1s", **alerting: Any) -> Settings:
         (self.folder / "token").write_text("pt-x_y\n")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from support.alert_oracle import alerts
 from support.builders import a_watchdog
 
-from exporter.alerts.conditions import alerts
 from exporter.app.demo import demo_interval, demo_settings, demo_simulator
 from exporter.app.organization import Organization
 from exporter.app.organization_parts import Shared

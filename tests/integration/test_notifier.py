@@ -16,11 +16,11 @@ from support.alertmanager_stub import Alertmanager, now_text, slowly, text_of
 from support.builders import DAY, NOW, a_watchdog
 from support.running import PASSWORD, Exporter, a_record, a_simulator, free_port, wait_until, write_config
 
+from exporter.alerts.notification import Notification
 from exporter.alerts.receivers.alertmanager import AlertmanagerReceiver
 from exporter.alerts.receivers.base import DeliveryError
 from exporter.alerts.receivers.http import HttpTarget
 from exporter.alerts.sender import Sender
-from exporter.alerts.tracker import Notification
 from exporter.common.cancellation import Stop
 from exporter.common.clock import SystemClock
 from exporter.common.redaction import Redactor
@@ -28,7 +28,7 @@ from exporter.common.secrets import SecretFile
 from exporter.common.worker import Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 
@@ -58,7 +58,7 @@ class Counts:
     def queued(self, _: str, length: int) -> None:
         self.lengths.append(length)
 
-    def firing(self, alerts: Sequence[Notification]) -> None:
+    def firing(self, alerts: Mapping[str, int]) -> None:
         pass
 
     def internal_error(self, where: str) -> None:

@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 from support import official_sample as sample
+from support.alert_oracle import alerts
 from support.builders import Counts, ManualClock
 from support.configuration import settled, with_organization
 
-from exporter.alerts.conditions import alerts
 from exporter.cluster.records import read_state
 from exporter.common.worker import Supervisor
 from exporter.metrics.rendering import Plan, render_user

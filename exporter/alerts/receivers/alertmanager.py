@@ -6,13 +6,13 @@ import json
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
+from exporter.alerts.notification import Moment
 from exporter.alerts.receivers.http import HttpTarget, JsonPoster
-from exporter.alerts.tracker import Moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from exporter.alerts.tracker import Notification
+    from exporter.alerts.notification import Notification
     from exporter.common.clock import Clock
     from exporter.common.redaction import Redactor
     from exporter.config.settings import AlertmanagerSettings

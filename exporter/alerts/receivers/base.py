@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from exporter.alerts.tracker import Notification
+    from exporter.alerts.notification import Notification
     from exporter.common.clock import Clock
     from exporter.common.redaction import Redactor
     from exporter.config.settings import AlertmanagerSettings

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.alert_oracle import due
 from support.builders import NOW
 
-from exporter.alerts.conditions import Alert
-from exporter.alerts.tracker import Moment, Tracker
+from exporter.alerts.alert import Alert
+from exporter.alerts.notification import Moment
+from exporter.alerts.tracker import Tracker
 
 if TYPE_CHECKING:
-    from exporter.alerts.tracker import Notification
+    from exporter.alerts.notification import Notification
 
 RESEND = 60.0
 EVERY = 15.0
@@ -77,7 +79,7 @@ class World:
     def evaluate(self, *, delivered: bool) -> None:
         at = self.moment
         alerts = [] if self.cause is None else [Alert(LABELS, (), min(self.cause, at.wall))]
-        for notification in self.tracker.due(alerts, at, RESEND):
+        for notification in due(self.tracker, alerts, at, RESEND):
             self.check(notification, at)
             if delivered:
                 self.send(notification, at)
@@ -149,7 +151,7 @@ def test_alertmanager_converges_to_the_true_state_despite_clock_steps(
         # By the second resend each side has seen the other's clock.
         if number > 2 * RESEND / EVERY:
             assert world.alertmanager.firing(world.alertmanagers_now)
-    assert world.tracker.firing[0].starts_at <= max(began, world.moment.wall)
+    assert world.tracker.kept[0].starts_at <= max(began, world.moment.wall)
     world.cause = None
     for _ in range(int(2 * RESEND / EVERY) + 1):
         world.evaluate(delivered=True)

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.alert_oracle import alerts
 from support.builders import DAY, HOUR, MINUTE, NOW, a_failure, a_key, a_token
 
-from exporter.alerts import conditions
-from exporter.alerts.conditions import Alert, alerts, evaluate
 from exporter.config.schema import Config, Poll
 from exporter.model.event import Change
 from exporter.model.snapshot import Discovery, Sweep, SweepResult, View
@@ -22,6 +21,7 @@ from exporter.policies.schema import Policies
 from exporter.state.ledger import Ledger
 
 if TYPE_CHECKING:
+    from exporter.alerts.alert import Alert
     from exporter.model.ssh_key import SshKey
 
 OLD = 100 * DAY
@@ -412,43 +412,6 @@ def test_alerts_without_a_user_have_no_owner() -> None:
     stalled = [one for one in found(a_view(user=OWNED), now=NOW + DAY) if "user" not in dict(one.labels)]
     assert stalled
     assert not any("owner_email" in dict(one.annotations) for one in stalled)
-
-
-def test_an_exception_at_one_user_keeps_the_alerts_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = (Ledger(name, [LI, User("3002", "张三")], since=NOW) for name in ("acme", "globex"))
-    for ledger in (first, second):
-        for user_id in ("3001", "3002"):
-            ledger.succeeded(user_id, (a_token("pt-1", expires_in=-HOUR, age=OLD),), NOW)
-    view = View((first.view(), second.view()))
-    whole = evaluate(view, a_config(), NOW, NOW, None, failed=lambda: None)
-    assert (len(whole.alerts), whole.unknown) == (5, frozenset())
-
-    def broken(organization: str, state: Any, *rest: Any) -> Any:
-        if (organization, state.user.user_id) == ("acme", "3002"):
-            raise RuntimeError("a defect")
-        return original(organization, state, *rest)
-
-    original = conditions._about_policies
-    monkeypatch.setattr(conditions, "_about_policies", broken)
-    failures: list[int] = []
-    found = evaluate(view, a_config(), NOW, NOW, None, failed=lambda: failures.append(1))
-    # alerts found before the exception count; the rest of the subject is unknown
-    assert (found.alerts, found.unknown, failures) == (whole.alerts, frozenset({("acme", "3002")}), [1])
-    monkeypatch.setattr(conditions, "_about_organization", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        list(alerts(view, a_config(), None, NOW))
-
-
-def test_an_exception_at_one_organization_keeps_the_alerts_of_its_users(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: Any) -> Any:
-        yield from ()
-        raise RuntimeError("a defect")
-
-    monkeypatch.setattr(conditions, "_about_organization", broken)
-    view = a_view(a_token("pt-1", expires_in=-HOUR, age=OLD))
-    found = evaluate(view, a_config(), None, NOW, None, failed=lambda: None)
-    assert [dict(alert.labels)["alertname"] for alert in found.alerts] == ["YunxiaoTokenExpired"]
-    assert found.unknown == {("acme", None)}
 
 
 def test_a_token_that_never_expires_is_reported_since_its_creation_or_from_now_on() -> None:

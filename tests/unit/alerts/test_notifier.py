@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, cast
 
 from support.builders import NOW, ManualClock
 
-from exporter.alerts.conditions import Alert, Evaluation
+from exporter.alerts.alert import Alert, Evaluation
 from exporter.alerts.notifier import Notifier, Plan
-from exporter.alerts.tracker import Notification, Tracker
+from exporter.alerts.tracker import Tracker
 from exporter.common.cancellation import Stop
 from exporter.common.worker import Supervisor
-from exporter.model.kept_alert import KeptAlert
+from exporter.model.kept_alert import KeptAlert, KeptChanges
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from exporter.alerts.notification import Notification
     from exporter.alerts.sender import NotificationObserver, Sender
 
 LABELS = (("alertname", "A"),)
@@ -24,6 +25,7 @@ LABELS = (("alertname", "A"),)
 class Queue:
     def __init__(self) -> None:
         self.puts: list[list[Notification]] = []
+        self.room = 1000
 
     def put(self, notifications: Iterable[Notification]) -> None:
         self.puts.append(list(notifications))
@@ -33,25 +35,28 @@ class Firing:
     def __init__(self) -> None:
         self.counts: list[int] = []
 
-    def firing(self, alerts: list[Notification]) -> None:
-        self.counts.append(len(alerts))
+    def firing(self, alerts: Mapping[str, int]) -> None:
+        self.counts.append(sum(alerts.values()))
 
 
 class Bench:
     def __init__(self) -> None:
         self.clock, self.queue, self.observer, self.stop = ManualClock(), Queue(), Firing(), Stop()
-        self.kept: list[tuple[KeptAlert, ...]] = []
+        self.kept: list[KeptChanges] = []
+        self.forgotten = 0
         self.crashes: list[str] = []
         supervisor = Supervisor(self.crashes.append, self.clock)
         observer = cast("NotificationObserver", self.observer)
         # Its thread ends at once: the tests call `step`.
         self.stop.set()
-        keep = lambda kept: self.kept.append(tuple(kept))  # noqa: E731
-        self.notifier = Notifier(Tracker(), observer, supervisor, self.stop, self.clock, keep)
+        self.notifier = Notifier(Tracker(), observer, supervisor, self.stop, self.clock, self.kept.append)
 
     def plan(self, *alerts: Alert, resend: float = 60.0) -> Plan:
         senders = (cast("Sender", self.queue),)
-        return Plan(lambda _: Evaluation(alerts), senders, resend)
+        return Plan(lambda *_: Evaluation(alerts), self.forget, senders, resend)
+
+    def forget(self) -> None:
+        self.forgotten += 1
 
 
 def an_alert(words: str = "expires in 5m") -> Alert:
@@ -75,11 +80,11 @@ def test_the_result_of_an_old_plan_is_discarded() -> None:
     bench = Bench()
     old = bench.plan(an_alert())
 
-    def slow(now: float) -> Evaluation:
+    def slow(now: float, applied: int | None) -> Evaluation:
         bench.notifier.apply(bench.plan(Alert((("alertname", "B"),), (), NOW)))
-        return old.evaluate(now)
+        return old.evaluate(now, applied)
 
-    bench.notifier.apply(Plan(slow, old.senders, 60.0))
+    bench.notifier.apply(Plan(slow, bench.forget, old.senders, 60.0))
     assert bench.notifier.step() == 0.0
     assert (bench.queue.puts, bench.kept, bench.observer.counts) == ([], [], [])
     bench.notifier.step()
@@ -90,11 +95,11 @@ def test_nothing_is_queued_without_a_plan() -> None:
     bench = Bench()
     plan = bench.plan(an_alert())
 
-    def paused(now: float) -> Evaluation:
+    def paused(now: float, applied: int | None) -> Evaluation:
         bench.notifier.apply(None)
-        return plan.evaluate(now)
+        return plan.evaluate(now, applied)
 
-    bench.notifier.apply(Plan(paused, plan.senders, 60.0))
+    bench.notifier.apply(Plan(paused, bench.forget, plan.senders, 60.0))
     assert bench.notifier.step() == 0.0
     assert bench.notifier.step() is None
     assert (bench.queue.puts, bench.kept) == ([], [])
@@ -120,11 +125,11 @@ def test_alerts_are_kept_when_one_starts_or_ends_and_annotations_periodically() 
         bench.notifier.step()
         bench.clock.advance(60)
     # at 0 and 300 s
-    assert [one.annotations[0][1] for kept in bench.kept for one in kept] == ["0", "300"]
+    assert [one.annotations[0][1] for kept in bench.kept for one in kept.alerts] == ["0", "300"]
     bench.notifier.apply(bench.plan())
     bench.notifier.step()
-    assert [one.ends_at for one in bench.kept[-1]] == [NOW + 420]
-    assert bench.kept[-1][0].annotations == (("description", "360"),)
+    assert [one.ends_at for one in bench.kept[-1].alerts] == [NOW + 420]
+    assert bench.kept[-1].alerts[0].annotations == (("description", "360"),)
 
 
 def test_alerts_resolved_before_a_restart_are_sent_after_it() -> None:

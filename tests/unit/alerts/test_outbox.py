@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.builders import NOW
 
+from exporter.alerts.notification import Notification
 from exporter.alerts.outbox import Outbox
-from exporter.alerts.tracker import Notification
 
 
 def a_notification(name: str, version: int = 0) -> Notification:

@@ -65,7 +65,7 @@ def test_without_receivers_nothing_is_evaluated() -> None:
     pipeline, calls = a_pipeline(senders=0)
     pipeline.put_in_force(SETTINGS)
     assert ("apply", "plan") not in calls
-    assert calls[-1] == ("firing", ())
+    assert calls[-1] == ("firing", {})
 
 
 def test_a_standby_starts_its_senders_paused_and_resumes_when_it_polls() -> None:
@@ -73,7 +73,7 @@ def test_a_standby_starts_its_senders_paused_and_resumes_when_it_polls() -> None
     pipeline.stand_by(standby=True)
     assert calls == []
     pipeline.put_in_force(SETTINGS)
-    assert calls[2:] == [("replace", None, True), ("apply", None), ("pause",), ("firing", ())]
+    assert calls[2:] == [("replace", None, True), ("apply", None), ("pause",), ("firing", {})]
     pipeline.stand_by(standby=False)
     assert calls[-1] == ("apply", "plan")
 

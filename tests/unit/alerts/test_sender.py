@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from support.builders import NOW, ManualClock
 
+from exporter.alerts.notification import Notification
 from exporter.alerts.receivers.base import DeliveryError
 from exporter.alerts.sender import BATCH, Sender
-from exporter.alerts.tracker import Notification
 from exporter.common.cancellation import Stop
 from exporter.common.worker import Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pytest
 
@@ -57,7 +57,7 @@ class Counts:
     def queued(self, _: str, length: int) -> None:
         self.length = length
 
-    def firing(self, alerts: Sequence[Notification]) -> None:
+    def firing(self, alerts: Mapping[str, int]) -> None:
         raise NotImplementedError
 
     def internal_error(self, where: str) -> None:

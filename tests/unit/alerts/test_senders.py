@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from support.builders import NOW, ManualClock, a_watchdog
 
+from exporter.alerts.notification import Notification
 from exporter.alerts.senders import Senders
-from exporter.alerts.tracker import Notification
 from exporter.common.cancellation import Stop
 from exporter.common.redaction import Redactor
 from exporter.common.worker import Supervisor

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
+from support.alert_oracle import due
 from support.builders import NOW
 
-from exporter.alerts.conditions import Alert
-from exporter.alerts.tracker import Moment, Notification, Tracker
+from exporter.alerts.alert import Alert
+from exporter.alerts.notification import Moment, Notification
+from exporter.alerts.tracker import Tracker
 from exporter.model.kept_alert import KeptAlert
 
 RESEND = 60.0
@@ -35,7 +37,7 @@ def test_a_firing_alert_is_resent_within_its_lease_with_the_same_identity() -> N
     sent: list[tuple[float, Notification]] = []
     for second in range(0, 3600, 15):
         # the annotations change, and so might the start of the condition
-        sent += [(second, one) for one in tracker.due([an_alert(NOW - 100 + second, f"{second}")], at(second), RESEND)]
+        sent += [(second, one) for one in due(tracker, [an_alert(NOW - 100 + second, f"{second}")], at(second), RESEND)]
     gaps = [later[0] - earlier[0] for earlier, later in pairwise(sent)]
     assert set(gaps) == {60.0}
     assert {(notification.labels, notification.starts_at) for _, notification in sent} == {(LABELS, NOW - 100)}
@@ -44,53 +46,53 @@ def test_a_firing_alert_is_resent_within_its_lease_with_the_same_identity() -> N
 
 def test_a_resolved_alert_is_resent_for_fifteen_minutes() -> None:
     tracker = Tracker()
-    tracker.due([an_alert()], at(0), RESEND)
-    sent = [(s, one) for s in range(15, 2000, 15) for one in tracker.due([], at(s), RESEND)]
+    due(tracker, [an_alert()], at(0), RESEND)
+    sent = [(s, one) for s in range(15, 2000, 15) for one in due(tracker, [], at(s), RESEND)]
     assert [second for second, _ in sent] == list(range(15, 15 + 900, 60))
     assert {(one.starts_at, one.ends_at) for _, one in sent} == {(NOW - 100, NOW + 15)}
-    assert tracker.firing == []
+    assert not any(tracker.firing.values())
     assert tracker.kept == ()
 
 
 def test_a_resolved_alert_is_resent_for_at_least_its_lease() -> None:
     tracker = Tracker()
     hour = 3600.0
-    tracker.due([an_alert()], at(0), hour)
-    sent = [s for s in range(60, 20_000, 60) for _ in tracker.due([], at(s), hour)]
+    due(tracker, [an_alert()], at(0), hour)
+    sent = [s for s in range(60, 20_000, 60) for _ in due(tracker, [], at(s), hour)]
     # resolved after a minute, then once an hour until four hours later
     assert sent == [60, 3660, 7260, 10_860]
-    assert tracker.firing == []
+    assert not any(tracker.firing.values())
 
 
 def test_an_alert_that_fires_again_is_a_new_alert() -> None:
     tracker = Tracker()
-    tracker.due([an_alert()], at(0), RESEND)
-    tracker.due([], at(15), RESEND)
-    (again,) = tracker.due([an_alert()], at(30), RESEND)
+    due(tracker, [an_alert()], at(0), RESEND)
+    due(tracker, [], at(15), RESEND)
+    (again,) = due(tracker, [an_alert()], at(30), RESEND)
     assert (again.starts_at, again.ends_at, again.out_of_date_at) == (NOW + 15, None, 5030 + LEASE)
 
 
 def test_no_alert_starts_in_the_future_or_ends_before_it_starts() -> None:
     tracker = Tracker()
-    (fired,) = tracker.due([an_alert(since=NOW + 7 * 86400)], at(0), RESEND)
+    (fired,) = due(tracker, [an_alert(since=NOW + 7 * 86400)], at(0), RESEND)
     assert fired.starts_at == NOW
-    (resolved,) = tracker.due([], at(0), RESEND)
+    (resolved,) = due(tracker, [], at(0), RESEND)
     assert times(resolved, at(0)) == ("2026-05-31T23:59:59.999Z", "2026-06-01T00:00:00.000Z")
 
 
 def test_an_alert_has_the_same_start_after_a_restart() -> None:
     first, second = Tracker(), Tracker()
-    (before,) = first.due([an_alert()], at(0), RESEND)
-    (after,) = second.due([an_alert()], at(500), RESEND)
+    (before,) = due(first, [an_alert()], at(0), RESEND)
+    (after,) = due(second, [an_alert()], at(500), RESEND)
     assert (before.labels, before.starts_at) == (after.labels, after.starts_at)
 
 
 def test_two_alerts_with_the_same_labels_are_one() -> None:
-    assert len(Tracker().due([an_alert(), an_alert(words="other")], at(0), RESEND)) == 1
+    assert len(due(Tracker(), [an_alert(), an_alert(words="other")], at(0), RESEND)) == 1
 
 
 def test_times_are_rfc_3339_with_a_zone_and_labels_are_text() -> None:
-    (notification,) = Tracker().due([an_alert()], at(0), RESEND)
+    (notification,) = due(Tracker(), [an_alert()], at(0), RESEND)
     body = notification.as_json(at(0))
     assert body["startsAt"] == "2026-05-31T23:58:20.000Z"
     assert body["endsAt"] == "2026-06-01T00:04:00.000Z"
@@ -99,7 +101,7 @@ def test_times_are_rfc_3339_with_a_zone_and_labels_are_text() -> None:
 
 
 def test_a_notification_ends_with_the_rest_of_its_lease() -> None:
-    (notification,) = Tracker().due([an_alert()], at(0), RESEND)
+    (notification,) = due(Tracker(), [an_alert()], at(0), RESEND)
     # three minutes in the queue, and the clock is set back by an hour meanwhile: one minute is left
     assert times(notification, at(180, step=-3600))[1] == "2026-05-31T23:04:00.000Z"
     assert not notification.out_of_date(at(239.9, step=3600))
@@ -108,64 +110,64 @@ def test_a_notification_ends_with_the_rest_of_its_lease() -> None:
 
 def test_no_end_is_in_the_future_after_the_clock_is_set_back_before_the_start() -> None:
     tracker = Tracker()
-    tracker.due([an_alert(since=NOW)], at(0), RESEND)
-    (resolved,) = tracker.due([], at(15, step=-3600), RESEND)
+    due(tracker, [an_alert(since=NOW)], at(0), RESEND)
+    (resolved,) = due(tracker, [], at(15, step=-3600), RESEND)
     assert times(resolved, at(15, step=-3600)) == ("2026-05-31T23:00:14.999Z", "2026-05-31T23:00:15.000Z")
 
 
 def test_the_end_of_a_resolved_alert_moves_back_with_the_clock() -> None:
     tracker = Tracker()
-    tracker.due([an_alert()], at(0), RESEND)
-    (waiting,) = tracker.due([], at(15), RESEND)
+    due(tracker, [an_alert()], at(0), RESEND)
+    (waiting,) = due(tracker, [], at(15), RESEND)
     # the queued notification
     assert times(waiting, at(20, step=-3600))[1] == "2026-05-31T23:00:20.000Z"
     # the resent one: at once, and with that end from then on
-    (again,) = tracker.due([], at(30, step=-3600), RESEND)
-    (later,) = tracker.due([], at(90, step=-3600), RESEND)
+    (again,) = due(tracker, [], at(30, step=-3600), RESEND)
+    (later,) = due(tracker, [], at(90, step=-3600), RESEND)
     assert [times(one, at(90, step=-3600))[1] for one in (again, later)] == ["2026-05-31T23:00:30.000Z"] * 2
 
 
 def test_a_firing_alert_never_starts_in_the_future_after_the_clock_is_set_back() -> None:
     tracker = Tracker()
-    tracker.due([an_alert(since=NOW)], at(0), RESEND)
-    (again,) = tracker.due([an_alert(since=NOW - 3570)], at(30, step=-3600), RESEND)
-    (later,) = tracker.due([an_alert(since=NOW - 3570)], at(90, step=-3600), RESEND)
+    due(tracker, [an_alert(since=NOW)], at(0), RESEND)
+    (again,) = due(tracker, [an_alert(since=NOW - 3570)], at(30, step=-3600), RESEND)
+    (later,) = due(tracker, [an_alert(since=NOW - 3570)], at(90, step=-3600), RESEND)
     assert [again.starts_at, later.starts_at] == [NOW - 3570, NOW - 3570]
 
 
 def test_a_clock_step_neither_delays_nor_prolongs_an_alert() -> None:
     for step in (-3600.0, 3600.0, 86400.0):
         tracker = Tracker()
-        tracker.due([an_alert()], at(0), RESEND)
-        sent = [s for s in range(15, 300, 15) for _ in tracker.due([an_alert()], at(s, step), RESEND)]
+        due(tracker, [an_alert()], at(0), RESEND)
+        sent = [s for s in range(15, 300, 15) for _ in due(tracker, [an_alert()], at(s, step), RESEND)]
         # at once after the step, then every minute
         assert sent == [15, 75, 135, 195, 255]
-        sent = [s for s in range(300, 2000, 15) for _ in tracker.due([], at(s, -step), RESEND)]
+        sent = [s for s in range(300, 2000, 15) for _ in due(tracker, [], at(s, -step), RESEND)]
         assert sent == list(range(300, 300 + 900, 60))
 
 
 def test_an_alert_is_resent_after_the_interval_also_while_the_wall_clock_is_slow() -> None:
     tracker = Tracker()
-    tracker.due([an_alert()], at(0), RESEND)
-    assert tracker.due([an_alert()], at(0.5), RESEND) == []
-    assert tracker.due([an_alert()], at(59.9, step=-30), RESEND) == []
-    assert len(tracker.due([an_alert()], at(60, step=-30), RESEND)) == 1
+    due(tracker, [an_alert()], at(0), RESEND)
+    assert due(tracker, [an_alert()], at(0.5), RESEND) == []
+    assert due(tracker, [an_alert()], at(59.9, step=-30), RESEND) == []
+    assert len(due(tracker, [an_alert()], at(60, step=-30), RESEND)) == 1
 
 
 def test_alerts_are_resent_at_once_after_the_machine_was_suspended() -> None:
     tracker = Tracker()
-    tracker.due([an_alert()], at(0), RESEND)
+    due(tracker, [an_alert()], at(0), RESEND)
     # monotonic time stood still for a day
-    assert len(tracker.due([an_alert()], Moment(NOW + 86400, 5001), RESEND)) == 1
+    assert len(due(tracker, [an_alert()], Moment(NOW + 86400, 5001), RESEND)) == 1
 
 
 def test_times_follow_the_clock_of_alertmanager_if_known() -> None:
     tracker = Tracker()
-    (firing,) = tracker.due([an_alert()], at(0), RESEND)
+    (firing,) = due(tracker, [an_alert()], at(0), RESEND)
     # 10 minutes ahead: four minutes from now is in the past there
     assert times(firing, at(0), ahead=600)[1] == "2026-06-01T00:14:00.000Z"
     assert times(firing, at(0), ahead=-600)[1] == "2026-06-01T00:04:00.000Z"
-    (resolved,) = tracker.due([], at(15), RESEND)
+    (resolved,) = due(tracker, [], at(15), RESEND)
     # 90 seconds behind: now is in the future there
     assert times(resolved, at(15), ahead=-90)[1] == "2026-05-31T23:58:45.000Z"
     assert times(resolved, at(15), ahead=90)[1] == "2026-06-01T00:00:15.000Z"
@@ -175,22 +177,22 @@ def test_alerts_that_cannot_be_evaluated_keep_firing() -> None:
     other = Alert((("alertname", "A"), ("organization", "acme"), ("user_id", "3002")), (), NOW)
     unknown = frozenset({("acme", "3001")})
     tracker = Tracker()
-    tracker.due([an_alert(words="as it was"), other], at(0), RESEND)
-    sent = [one for s in range(15, 76, 15) for one in tracker.due([], at(s), RESEND, unknown)]
+    due(tracker, [an_alert(words="as it was"), other], at(0), RESEND)
+    sent = [one for s in range(15, 76, 15) for one in due(tracker, [], at(s), RESEND, unknown)]
     # one is renewed after a minute; the other is resolved, and resent after a minute
     assert [(one.labels[2][1], one.firing, one.annotations) for one in sent] == [
         ("3002", False, ()),
         ("3001", True, (("description", "as it was"),)),
         ("3002", False, ()),
     ]
-    (resolved,) = tracker.due([], at(90), RESEND)
+    (resolved,) = due(tracker, [], at(90), RESEND)
     assert (resolved.labels, resolved.firing) == (LABELS, False)
 
 
 def test_alerts_continue_after_a_restart_with_their_annotations() -> None:
     before = Tracker()
-    before.due([an_alert(), Alert((("alertname", "B"),), (("description", "b"),), NOW - 5)], at(0), RESEND)
-    before.due([an_alert()], at(15), RESEND)
+    due(before, [an_alert(), Alert((("alertname", "B"),), (("description", "b"),), NOW - 5)], at(0), RESEND)
+    due(before, [an_alert()], at(15), RESEND)
     kept = before.kept
     assert kept == (
         KeptAlert(LABELS, (("description", "expires in 5m"),), NOW - 100),
@@ -199,13 +201,13 @@ def test_alerts_continue_after_a_restart_with_their_annotations() -> None:
     after = Tracker()
     # monotonic time restarts
     after.restore(kept, Moment(NOW + 100, 7.0), RESEND)
-    sent = after.due([], Moment(NOW + 100, 7.0), RESEND)
+    sent = due(after, [], Moment(NOW + 100, 7.0), RESEND)
     assert [(one.labels[0][1], one.starts_at, one.ends_at, one.annotations) for one in sent] == [
         ("A", NOW - 100, NOW + 100, (("description", "expires in 5m"),)),
         ("B", NOW - 5, NOW + 15, (("description", "b"),)),
     ]
     # B was resolved 85 s before the restart: 815 s are left of the quarter of an hour
-    last = [s for s in range(15, 2000, 15) for one in after.due([], Moment(NOW + 100 + s, 7.0 + s), RESEND)
+    last = [s for s in range(15, 2000, 15) for one in due(after, [], Moment(NOW + 100 + s, 7.0 + s), RESEND)
             if one.labels[0][1] == "B"][-1]  # fmt: skip
     assert last == 780
 
@@ -218,14 +220,14 @@ def test_a_resolved_alert_that_is_out_of_date_is_not_restored() -> None:
     # resolved in the future: the clock was set back meanwhile
     tracker = Tracker()
     tracker.restore([KeptAlert(LABELS, (), NOW + 10, NOW + 3600)], at(0), RESEND)
-    (notification,) = tracker.due([], at(0), RESEND)
+    (notification,) = due(tracker, [], at(0), RESEND)
     assert times(notification, at(0)) == ("2026-05-31T23:59:59.999Z", "2026-06-01T00:00:00.000Z")
 
 
 def test_resolved_alerts_are_bounded_and_the_oldest_are_dropped_first() -> None:
     tracker = Tracker(resolved_capacity=2)
     every = [Alert((("alertname", str(number)),), (), NOW) for number in range(4)]
-    tracker.due(every, at(0), RESEND)
+    due(tracker, every, at(0), RESEND)
     for second, left in enumerate(([3, 1, 0], [1, 0], [1], []), 1):
-        tracker.due([every[number] for number in left], at(second), RESEND)
+        due(tracker, [every[number] for number in left], at(second), RESEND)
     assert [one.labels[0][1] for one in tracker.kept] == ["0", "1"]

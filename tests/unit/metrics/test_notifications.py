@@ -22,5 +22,12 @@ def test_late_counts_do_not_bring_a_removed_alertmanager_back() -> None:
     assert 'yunxiao_notifications_sent_total{alertmanager="http://b"} 0.0' in lines_with(registry, "http://b")
     assert lines_with(registry, "AlertOne") == ['yunxiao_alerts_firing{alertname="AlertOne"} 0.0']
     telemetry.watch([], ["AlertOne"])
-    telemetry.firing(())
+    telemetry.firing({"AlertOne": 2})
+    assert lines_with(registry, "AlertOne") == []
+    telemetry.watch(["http://b"], ["AlertOne"])
+    telemetry.firing({"AlertOne": 2})
+    assert lines_with(registry, "AlertOne") == ['yunxiao_alerts_firing{alertname="AlertOne"} 2.0']
+    telemetry.firing({})
+    assert lines_with(registry, "AlertOne") == ['yunxiao_alerts_firing{alertname="AlertOne"} 0.0']
+    telemetry.watch([], ["AlertOne"])
     assert lines_with(registry, "AlertOne") == []

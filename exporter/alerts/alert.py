@@ -1,0 +1,149 @@
+"""Alerts that fire, and how they are made: labels, texts, and what the configuration adds to each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from exporter.alerts.definitions import CREDENTIAL_WORDS
+from exporter.common.text import printable
+from exporter.model.labels import ORGANIZATION
+from exporter.model.token import CredentialKind
+from exporter.model.user import Owner
+
+if TYPE_CHECKING:
+    from exporter.alerts.definitions import Definition
+    from exporter.config.alerting import Alerting
+    from exporter.model.token import Token
+    from exporter.model.user import User
+
+Labels = tuple[tuple[str, str], ...]
+"""Label names and values, sorted by name: the identity of an alert."""
+Subject = tuple[str | None, str | None]
+"""The organization and the user that an alert is about; None if it is not about a single one."""
+ALERT_NAME = "alertname"
+SEVERITY = "severity"
+POLICY = "policy"
+_FEW_VALUES = frozenset({ALERT_NAME, SEVERITY, POLICY, ORGANIZATION})
+_MOST_SHARED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """An alert that fires.
+
+    Attributes:
+        labels: its identity, including `alertname` and `severity`; constant while the condition holds.
+        annotations: texts for people; they may change between evaluations.
+        since: epoch seconds at which the condition began, as far as the state shows; never in the future. The same
+            condition has the same time after a restart.
+    """
+
+    labels: Labels
+    annotations: Labels
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The result of one evaluation.
+
+    Attributes:
+        alerts: the alerts that fire; if it is not complete, only those that are new or have other annotations.
+        unknown: the subjects that could not be evaluated; whether their alerts fire is unknown.
+        complete: whether every alert that fires is listed.
+        ended: if it is not complete, the alerts that have stopped firing since the previous evaluation.
+        number: identifies it, so that the next one can be about the difference; None for one without a successor.
+    """
+
+    alerts: tuple[Alert, ...]
+    unknown: frozenset[Subject] = frozenset()
+    complete: bool = True
+    ended: tuple[Labels, ...] = ()
+    number: int | None = None
+
+
+class AlertMaker:
+    """Makes alerts with the labels and annotations that all alerts have. One thread at a time.
+
+    Many thousand alerts may fire, so they share the labels and texts that they have in common.
+
+    Args:
+        alerting: the configured labels and runbooks.
+    """
+
+    def __init__(self, alerting: Alerting) -> None:
+        self._labels = {name: value for name, value in alerting.labels.items() if value}
+        self._owner_labels = alerting.owner_labels
+        self._runbooks = alerting.runbook_base_url
+        self._texts: dict[tuple[str, CredentialKind], Labels] = {}
+        self._shared = {pair: pair for pair in self._labels.items()}
+        self._of_subject: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def begin(self) -> None:
+        """The alerts that follow are about another user or organization."""
+        self._of_subject.clear()
+
+    def make(
+        self,
+        definition: Definition,
+        labels: dict[str, str],
+        since: float,
+        user: User | None = None,
+        token: Token | None = None,
+        *,
+        permissions: str = "",
+        **texts: str,
+    ) -> Alert:
+        """An alert.
+
+        Args:
+            definition: name, severity and texts.
+            labels: those that identify what it is about.
+            since: epoch seconds at which the condition began; not in the future.
+            user: the user that it is about.
+            token: the token or SSH key that it is about.
+            permissions: the annotation `permissions`, which says what the user loses; "" for none.
+            texts: what to put into the description, beyond the labels.
+        """
+        severity = {} if definition.severity is None else {SEVERITY: definition.severity.value}
+        own = {ALERT_NAME: definition.name} | severity | labels
+        kind = CredentialKind.TOKEN if token is None else token.kind
+        description = definition.description.format(**labels, **CREDENTIAL_WORDS[kind], **texts)
+        summary, runbook = self._common_texts(definition, kind)
+        annotations = [summary, ("description", description), runbook]
+        if token is not None and token.description:
+            annotations.append(("token_description", printable(token.description)))
+        if user is not None and user.owner is not None:
+            contact = (("owner_email", user.owner.email), ("owner_department", user.owner.department))
+            annotations += [self._once((name, value)) for name, value in contact if value is not None]
+        if permissions:
+            annotations.append(("permissions", permissions))
+        every = self._labels | self._of(user) | own
+        return Alert(tuple([self._once(pair) for pair in sorted(every.items())]), tuple(annotations), since)
+
+    def _common_texts(self, definition: Definition, kind: CredentialKind) -> Labels:
+        """The annotations that all alerts of this name about this kind of credential have."""
+        found = self._texts.get((definition.name, kind))
+        if found is None:
+            summary = definition.summary.format(**CREDENTIAL_WORDS[kind])
+            found = (("summary", summary), ("runbook_url", definition.runbook(self._runbooks)))
+            self._texts[definition.name, kind] = found
+        return found
+
+    def _once(self, pair: tuple[str, str]) -> tuple[str, str]:
+        """The same pair for all alerts that have it, as far as that needs no memory that grows."""
+        shared = self._shared.get(pair)
+        if shared is not None:
+            return shared
+        few = pair[0] in _FEW_VALUES and len(self._shared) < _MOST_SHARED
+        known = self._shared if few else self._of_subject
+        return known.setdefault(pair, pair)
+
+    def _of(self, user: User | None) -> dict[str, str]:
+        """The labels of an alert about a user; labels of the user's entry override those from discovery."""
+        if user is None:
+            return {}
+        owner = Owner() if user.owner is None else user.owner
+        found = {name: getattr(owner, name) for name in self._owner_labels}
+        return {name: value for name, value in found.items() if value is not None} | dict(user.labels)

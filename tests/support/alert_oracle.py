@@ -1,0 +1,203 @@
+"""All alerts of a state, evaluated from scratch each time: simple and slow. The daemon must find the same."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from exporter.alerts.alert import Evaluation
+from exporter.alerts.conditions import Conditions
+from exporter.alerts.instant import Instant
+from exporter.alerts.notification import Notification
+from exporter.alerts.tracker import LEASE, RESOLVED_CAPACITY, resolved_kept, subject_of
+from exporter.model.kept_alert import KeptAlert
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from exporter.alerts.alert import Alert, Labels, Subject
+    from exporter.alerts.notification import Moment
+    from exporter.alerts.tracker import Tracker
+    from exporter.config.schema import Config
+    from exporter.model.snapshot import View
+    from exporter.model.state import UserState
+    from exporter.state.audit import LastEvents
+
+
+def alerts(
+    view: View, config: Config, refused_since: float | None, now: float, last_events: LastEvents | None = None
+) -> Iterator[Alert]:
+    """The alerts that fire at `now`."""
+    for _, some in _by_subject(view, config, refused_since, now, last_events):
+        yield from some
+
+
+def evaluate(
+    view: View,
+    config: Config,
+    refused_since: float | None,
+    now: float,
+    last_events: LastEvents | None,
+    failed: Callable[[], None],
+) -> Evaluation:
+    """As `alerts`, but an exception affects only the user or organization at which it was raised."""
+    found: list[Alert] = []
+    unknown: set[Subject] = set()
+    for subject, some in _by_subject(view, config, refused_since, now, last_events):
+        try:
+            found.extend(some)
+        except Exception:  # noqa: BLE001 - as in the daemon
+            unknown.add(subject)
+            failed()
+    return Evaluation(tuple(found), frozenset(unknown))
+
+
+def _by_subject(
+    view: View, config: Config, refused_since: float | None, now: float, last_events: LastEvents | None
+) -> Iterator[tuple[Subject, Iterable[Alert]]]:
+    conditions, at = Conditions.of(config), Instant(now)
+    widened = conditions.widened(last_events or {}, now)
+    for organization in view.organizations:
+        name = organization.name
+        yield (name, None), conditions.about_organization(organization, widened.get(name), at)
+        for state in organization.users:
+            yield (name, state.user.user_id), _about_user(conditions, name, state, at)
+    yield (None, None), conditions.about_reload(refused_since, at)
+
+
+def _about_user(conditions: Conditions, name: str, state: UserState, at: Instant) -> Iterator[Alert]:
+    yield from conditions.about_polls(name, state, at)
+    yield from conditions.about_tokens(name, state, at)
+
+
+def due(
+    tracker: Tracker, fire: Iterable[Alert], at: Moment, resend: float, unknown: frozenset[Subject] = frozenset()
+) -> list[Notification]:
+    """What a tracker sends if exactly these alerts fire, and its queue has room for everything."""
+    tracker.update(Evaluation(tuple(fire), unknown), at, resend)
+    return tracker.due(at, resend)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tracked:
+    notification: Notification
+    # None if it has not been sent in this run.
+    sent: Moment | None
+
+    def due(self, at: Moment, resend: float) -> bool:
+        """Whether it must be sent again: after the resend interval on either clock.
+
+        While a virtual machine is suspended, only wall-clock time goes on, as in Alertmanager. A clock that
+        was set back has changed the times to send.
+        """
+        if self.sent is None:
+            return True
+        passed = at.wall - self.sent.wall
+        return at.monotonic - self.sent.monotonic >= resend or not 0 <= passed < resend
+
+
+class FullTracker:
+    """A tracker that goes through all alerts each time."""
+
+    def __init__(self, resolved_capacity: int = RESOLVED_CAPACITY) -> None:
+        self._tracked: dict[Labels, _Tracked] = {}
+        self._resolved_capacity = resolved_capacity
+
+    def restore(self, kept: Iterable[KeptAlert], at: Moment, resend: float) -> None:
+        """Continue with the alerts of an earlier run; each is due at once."""
+        for one in kept:
+            out_of_date_at = at.monotonic
+            if one.ends_at is not None:
+                out_of_date_at += resolved_kept(resend) - max(0.0, at.wall - one.ends_at)
+                if out_of_date_at <= at.monotonic:
+                    continue
+            notification = Notification(one.labels, one.annotations, one.starts_at, out_of_date_at, one.ends_at)
+            self._tracked[one.labels] = _Tracked(notification, sent=None)
+
+    def due(
+        self, alerts: Iterable[Alert], at: Moment, resend: float, unknown: frozenset[Subject] = frozenset()
+    ) -> list[Notification]:
+        """The notifications to send now: of new alerts, of alerts due again, of resolved alerts.
+
+        Args:
+            alerts: all alerts that fire; of two with the same labels the first counts.
+            at: the current time.
+            resend: seconds after which an alert is sent again.
+            unknown: the subjects that could not be evaluated; their firing alerts keep firing unchanged.
+        """
+        firing: dict[Labels, Alert] = {}
+        for alert in alerts:
+            firing.setdefault(alert.labels, alert)
+        due = [notification for alert in firing.values() if (notification := self._fire(alert, at, resend)) is not None]
+        for labels in [labels for labels in self._tracked if labels not in firing]:
+            step = self._renew if self._held(labels, unknown) else self._end
+            if (notification := step(labels, at, resend)) is not None:
+                due.append(notification)
+        self._forget_surplus()
+        return due
+
+    @property
+    def firing(self) -> list[Notification]:
+        """The alerts that are firing."""
+        return [tracked.notification for tracked in self._tracked.values() if tracked.notification.firing]
+
+    @property
+    def kept(self) -> tuple[KeptAlert, ...]:
+        """The alerts to keep over a restart: firing ones, and resolved ones that are still sent."""
+        notifications = (tracked.notification for tracked in self._tracked.values())
+        return tuple(KeptAlert(one.labels, one.annotations, one.starts_at, one.ends_at) for one in notifications)
+
+    def _fire(self, alert: Alert, at: Moment, resend: float) -> Notification | None:
+        before = self._tracked.get(alert.labels)
+        starts_at = alert.since
+        if before is not None:
+            if before.notification.ends_at is not None:
+                # It fires again: a new alert, which must not start before the previous one ended.
+                starts_at = max(alert.since, before.notification.ends_at)
+            elif before.due(at, resend):
+                starts_at = before.notification.starts_at
+            else:
+                newer = replace(before.notification, annotations=alert.annotations)
+                self._tracked[alert.labels] = replace(before, notification=newer)
+                return None
+        return self._send(alert.labels, alert.annotations, starts_at, at, resend)
+
+    def _renew(self, labels: Labels, at: Moment, resend: float) -> Notification | None:
+        before = self._tracked[labels]
+        if not before.due(at, resend):
+            return None
+        return self._send(labels, before.notification.annotations, before.notification.starts_at, at, resend)
+
+    def _send(self, labels: Labels, annotations: Labels, starts_at: float, at: Moment, resend: float) -> Notification:
+        notification = Notification(labels, annotations, min(starts_at, at.wall), at.monotonic + LEASE * resend)
+        self._tracked[labels] = _Tracked(notification, at)
+        return notification
+
+    def _end(self, labels: Labels, at: Moment, resend: float) -> Notification | None:
+        before = self._tracked[labels]
+        ends_at = before.notification.ends_at
+        if ends_at is None:
+            until = at.monotonic + resolved_kept(resend)
+            notification = replace(before.notification, ends_at=at.wall, out_of_date_at=until)
+        elif before.notification.out_of_date(at):
+            del self._tracked[labels]
+            return None
+        elif before.due(at, resend):
+            notification = replace(before.notification, ends_at=min(ends_at, at.wall))
+        else:
+            return None
+        self._tracked[labels] = _Tracked(notification, at)
+        return notification
+
+    def _held(self, labels: Labels, unknown: frozenset[Subject]) -> bool:
+        return bool(unknown) and self._tracked[labels].notification.firing and subject_of(dict(labels)) in unknown
+
+    def _forget_surplus(self) -> None:
+        resolved = [
+            (tracked.notification.out_of_date_at, labels)
+            for labels, tracked in self._tracked.items()
+            if not tracked.notification.firing
+        ]
+        for _, labels in heapq.nsmallest(len(resolved) - self._resolved_capacity, resolved):
+            del self._tracked[labels]
