@@ -5,7 +5,6 @@ The rows hold no secrets: the platform lists tokens without them.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import sqlite3
 import sys
@@ -20,12 +19,12 @@ from exporter.model.kept_alert import KeptAlert
 from exporter.model.snapshot import OrganizationView, Sweep
 from exporter.model.state import UserState, is_sound
 from exporter.model.times import is_time
+from exporter.state import alert_rows
 from exporter.state.audit import KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from exporter.model.kept_alert import Labels
     from exporter.model.token import Credential
     from exporter.model.user import UserKey
     from exporter.state.pending import Pending
@@ -188,7 +187,7 @@ def write(connection: sqlite3.Connection, batch: Pending, failed: Callable[[], N
         _remove_organization(connection, organization)
     _write_users(connection, batch.users, failed)
     _write_organizations(connection, batch)
-    _write_alerts(connection, batch)
+    alert_rows.write(connection, batch)
     _write_events(connection, batch)
 
 
@@ -215,26 +214,6 @@ def _write_organizations(connection: sqlite3.Connection, batch: Pending) -> None
         "INSERT OR REPLACE INTO own_tokens VALUES (?, ?)",
         [(name, at) for name, at in batch.own_tokens.items() if at is not None],
     )
-
-
-def _write_alerts(connection: sqlite3.Connection, batch: Pending) -> None:
-    if batch.all_alerts:
-        connection.execute("DELETE FROM kept_alerts")
-        connection.execute("DELETE FROM alerts")
-    connection.executemany(
-        "DELETE FROM kept_alerts WHERE number = ?",
-        [(_alert_number(labels),) for labels, alert in batch.alerts.items() if alert is None],
-    )
-    connection.executemany(
-        "INSERT OR REPLACE INTO kept_alerts VALUES (?, ?)",
-        [(_alert_number(labels), _encode(alert)) for labels, alert in batch.alerts.items() if alert is not None],
-    )
-
-
-def _alert_number(labels: Labels) -> int:
-    """The key of an alert's row: the same labels have the same number in each run."""
-    digest = hashlib.blake2b(_encode(labels), digest_size=8).digest()
-    return int.from_bytes(digest, signed=True)
 
 
 def _write_events(connection: sqlite3.Connection, batch: Pending) -> None:

@@ -143,13 +143,13 @@ def names(stub: Alertmanager) -> list[str]:
 def test_reloads_never_run_two_evaluations_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inside, most, rounds, lock = 0, 0, 0, threading.Lock()
 
-    def slow(self: Evaluator, config: Config, now: float) -> Any:
+    def slow(self: Evaluator, config: Config, now: float, applied: int | None) -> Any:
         nonlocal inside, most, rounds
         with lock:
             inside, rounds = inside + 1, rounds + 1
             most = max(most, inside)
         time.sleep(0.05)
-        found = original(self, config, now)
+        found = original(self, config, now, applied)
         with lock:
             inside -= 1
         return found

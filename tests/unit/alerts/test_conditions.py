@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.alert_oracle import alerts
-from support.builders import DAY, HOUR, MINUTE, NOW, a_failure, a_key, a_token
+from support.builders import DAY, HOUR, MINUTE, NOW, a_failure, a_key, a_state, a_token
 
+from exporter.alerts.conditions import Conditions
+from exporter.alerts.instant import Instant
 from exporter.config.schema import Config, Poll
 from exporter.model.event import Change
 from exporter.model.snapshot import Discovery, Sweep, SweepResult, View
@@ -473,3 +475,37 @@ def test_a_label_of_the_user_does_not_hide_the_kind_of_a_key() -> None:
     ledger.succeeded(LI.user_id, (a_token(expires_in=DAY, age=OLD),), NOW, (a_key(expires_in=DAY, age=OLD),))
     of_token, of_key = found(View((ledger.view(),)))
     assert (dict(of_token.labels)["kind"], dict(of_key.labels)["kind"]) == ("human", "ssh_key")
+
+
+def until(*tokens: Token, config: Config | None = None, **keys: Any) -> float:
+    """Seconds until time alone may change the alerts about tokens."""
+    at = Instant(NOW)
+    list(Conditions.of(config or a_config()).about_tokens("acme", a_state(*tokens, user=LI, **keys), at))
+    return at.until - NOW
+
+
+def test_alerts_about_tokens_hold_until_the_next_threshold_word_or_expiry() -> None:
+    assert until() == NEVER
+    assert until(a_token(expires_in=NEVER), a_token("pt-2", expires_in=None)) == NEVER
+    assert until(a_token(expires_in=20 * DAY, age=OLD)) == 6 * DAY
+    # 5 days are left: "in 4d" just after this moment; another token's expiry changes which permissions stay
+    assert until(a_token(expires_in=5 * DAY + HOUR, age=OLD)) == pytest.approx(HOUR)
+    assert until(a_token(expires_in=-HOUR), a_token("pt-2", expires_in=1800, age=None)) == pytest.approx(0, abs=1e-5)
+    late = a_token("pt-2", expires_in=HOUR / 2, age=None, name="deploy")
+    silenced = a_config(ignore=({"name": "deploy", "reason": "x", "until": dt.date(2026, 6, 1)},))
+    assert until(a_token(expires_in=-HOUR), late, config=silenced) == HOUR / 2
+
+
+def test_only_a_silence_that_matches_ends() -> None:
+    ignore = ({"token_id": "pt-1", "reason": "x", "until": dt.date(2026, 6, 1)},)
+    config = a_config(ignore=ignore)
+    assert until(a_token("pt-1", expires_in=NEVER), config=config) == DAY
+    assert until(a_token("pt-2", expires_in=NEVER), config=config) == NEVER
+
+
+def test_alerts_hold_until_a_policy_is_violated_or_its_exemption_ends() -> None:
+    config = with_policies(max_age={"limit": "2d"})
+    assert until(a_token(expires_in=NEVER), config=config) == DAY
+    exempted = ({"token_id": "pt-1", "reason": "x", "until": dt.date(2026, 6, 3)},)
+    config = with_policies(never_expires={"exceptions": exempted})
+    assert until(a_token("pt-1", expires_in=NEVER), config=config) == 3 * DAY

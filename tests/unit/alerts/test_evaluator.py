@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.builders import DAY, HOUR, NOW, a_failure, a_token
+from support.builders import DAY, HOUR, NOW, a_failure, a_key, a_token
 
 from exporter.alerts.conditions import Conditions
 from exporter.alerts.evaluator import Evaluator
@@ -226,3 +226,14 @@ def test_after_an_unexpected_exception_the_next_evaluation_is_complete(monkeypat
         with pytest.raises(ZeroDivisionError):
             evaluator.evaluate(CONFIG, NOW, first.number)
     assert evaluator.evaluate(CONFIG, NOW, first.number).complete
+
+
+def test_new_ssh_keys_are_evaluated(evaluated: list[str]) -> None:
+    ledger = a_ledger("1")
+    evaluator = an_evaluator(ledger)
+    first = evaluator.evaluate(CONFIG, NOW)
+    evaluated.clear()
+    ledger.succeeded("1", (EXPIRED,), NOW, (a_key(expires_in=-DAY),))
+    second = evaluator.evaluate(CONFIG, NOW, first.number)
+    assert (names(second.alerts), evaluated) == ([("YunxiaoTokenExpired", "1")], ["1"])
+    assert dict(second.alerts[0].labels)["kind"] == "ssh_key"

@@ -143,3 +143,38 @@ def test_alerts_resolved_before_a_restart_are_sent_after_it() -> None:
         NOW - 10,
         (("description", "x"),),
     )
+
+
+def test_without_room_nothing_is_queued_and_the_next_attempt_comes_soon() -> None:
+    bench = Bench()
+    bench.queue.room = 0
+    bench.notifier.apply(bench.plan(an_alert()))
+    assert bench.notifier.step() == 1.0
+    bench.queue.room = 1
+    assert bench.notifier.step() == 15.0
+    assert [len(notifications) for notifications in bench.queue.puts] == [0, 1]
+
+
+def test_a_notifier_without_a_plan_frees_memory_once() -> None:
+    bench = Bench()
+    bench.notifier.apply(bench.plan(an_alert()))
+    bench.notifier.step()
+    assert bench.forgotten == 0
+    bench.notifier.apply(None)
+    bench.notifier.step()
+    bench.notifier.step()
+    assert bench.forgotten == 1
+
+
+def test_an_evaluation_is_about_the_difference_to_the_last_one_that_was_used() -> None:
+    bench = Bench()
+    asked: list[int | None] = []
+
+    def evaluate(_: float, applied: int | None) -> Evaluation:
+        asked.append(applied)
+        return Evaluation((), number=len(asked))
+
+    bench.notifier.apply(Plan(evaluate, bench.forget, (cast("Sender", bench.queue),), 60.0))
+    bench.notifier.step()
+    bench.notifier.step()
+    assert asked == [None, 1]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from itertools import pairwise
 
 from support.alert_oracle import due
 from support.builders import NOW
 
-from exporter.alerts.alert import Alert
+from exporter.alerts.alert import Alert, Evaluation
 from exporter.alerts.notification import Moment, Notification
 from exporter.alerts.tracker import Tracker
 from exporter.model.kept_alert import KeptAlert
@@ -91,23 +90,6 @@ def test_two_alerts_with_the_same_labels_are_one() -> None:
     assert len(due(Tracker(), [an_alert(), an_alert(words="other")], at(0), RESEND)) == 1
 
 
-def test_times_are_rfc_3339_with_a_zone_and_labels_are_text() -> None:
-    (notification,) = due(Tracker(), [an_alert()], at(0), RESEND)
-    body = notification.as_json(at(0))
-    assert body["startsAt"] == "2026-05-31T23:58:20.000Z"
-    assert body["endsAt"] == "2026-06-01T00:04:00.000Z"
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", str(body["startsAt"]))
-    assert body["labels"] == {"alertname": "A", "organization": "acme", "user_id": "3001"}
-
-
-def test_a_notification_ends_with_the_rest_of_its_lease() -> None:
-    (notification,) = due(Tracker(), [an_alert()], at(0), RESEND)
-    # three minutes in the queue, and the clock is set back by an hour meanwhile: one minute is left
-    assert times(notification, at(180, step=-3600))[1] == "2026-05-31T23:04:00.000Z"
-    assert not notification.out_of_date(at(239.9, step=3600))
-    assert notification.out_of_date(at(240, step=-3600))
-
-
 def test_no_end_is_in_the_future_after_the_clock_is_set_back_before_the_start() -> None:
     tracker = Tracker()
     due(tracker, [an_alert(since=NOW)], at(0), RESEND)
@@ -159,18 +141,6 @@ def test_alerts_are_resent_at_once_after_the_machine_was_suspended() -> None:
     due(tracker, [an_alert()], at(0), RESEND)
     # monotonic time stood still for a day
     assert len(due(tracker, [an_alert()], Moment(NOW + 86400, 5001), RESEND)) == 1
-
-
-def test_times_follow_the_clock_of_alertmanager_if_known() -> None:
-    tracker = Tracker()
-    (firing,) = due(tracker, [an_alert()], at(0), RESEND)
-    # 10 minutes ahead: four minutes from now is in the past there
-    assert times(firing, at(0), ahead=600)[1] == "2026-06-01T00:14:00.000Z"
-    assert times(firing, at(0), ahead=-600)[1] == "2026-06-01T00:04:00.000Z"
-    (resolved,) = due(tracker, [], at(15), RESEND)
-    # 90 seconds behind: now is in the future there
-    assert times(resolved, at(15), ahead=-90)[1] == "2026-05-31T23:58:45.000Z"
-    assert times(resolved, at(15), ahead=90)[1] == "2026-06-01T00:00:15.000Z"
 
 
 def test_alerts_that_cannot_be_evaluated_keep_firing() -> None:
@@ -231,3 +201,72 @@ def test_resolved_alerts_are_bounded_and_the_oldest_are_dropped_first() -> None:
     for second, left in enumerate(([3, 1, 0], [1, 0], [1], []), 1):
         due(tracker, [every[number] for number in left], at(second), RESEND)
     assert [one.labels[0][1] for one in tracker.kept] == ["0", "1"]
+
+
+def alert_of(name: str, words: str = "x") -> Alert:
+    return Alert((("alertname", name),), (("description", words),), NOW)
+
+
+def sent_names(notifications: list[Notification]) -> list[str]:
+    return [f"{one.labels[0][1]}{'' if one.firing else ' resolved'}" for one in notifications]
+
+
+def test_what_there_is_no_room_for_stays_due_new_and_resolved_alerts_first() -> None:
+    tracker = Tracker()
+    tracker.update(Evaluation(tuple(alert_of(name) for name in "abcd")), at(0), RESEND)
+    assert (sent_names(tracker.due(at(0), RESEND, 3)), tracker.behind) == (["a", "b", "c"], True)
+    # d has not been sent yet, and e is new
+    tracker.update(Evaluation(tuple(alert_of(name) for name in "abde")), at(60), RESEND)
+    assert (sent_names(tracker.due(at(60), RESEND, 0)), tracker.behind) == ([], True)
+    assert (sent_names(tracker.due(at(61), RESEND, 4)), tracker.behind) == (["d", "e", "c resolved", "a"], True)
+    assert (sent_names(tracker.due(at(62), RESEND)), tracker.behind) == (["b"], False)
+    # each a minute after it was sent
+    assert sent_names(tracker.due(at(121), RESEND)) == ["d", "e", "c resolved", "a"]
+    assert sent_names(tracker.due(at(122), RESEND)) == ["b"]
+
+
+def test_a_difference_changes_only_the_alerts_in_it() -> None:
+    tracker = Tracker()
+    tracker.update(Evaluation((alert_of("a"), alert_of("b"), alert_of("c")), number=1), at(0), RESEND)
+    assert (tracker.applied, len(tracker.due(at(0), RESEND))) == (1, 3)
+    changes = Evaluation((alert_of("b", "y"), alert_of("d")), complete=False, ended=(alert_of("a").labels,), number=2)
+    tracker.update(changes, at(15), RESEND)
+    assert sent_names(tracker.due(at(15), RESEND)) == ["d", "a resolved"]
+    assert (tracker.applied, dict(tracker.firing)) == (2, {"a": 0, "b": 1, "c": 1, "d": 1})
+    # with the texts of the last evaluation
+    assert [(one.labels[0][1], one.annotations[0][1]) for one in tracker.due(at(60), RESEND)] == [
+        ("b", "y"),
+        ("c", "x"),
+    ]
+
+
+def test_an_alert_that_is_forgotten_before_it_was_sent_is_not_sent() -> None:
+    tracker = Tracker(resolved_capacity=1)
+    tracker.update(Evaluation((alert_of("a"), alert_of("b"))), at(0), RESEND)
+    tracker.update(Evaluation(()), at(15), RESEND)
+    assert tracker.due(at(15), RESEND, 0) == []
+    assert sent_names(tracker.due(at(16), RESEND)) == ["b resolved"]
+    # and a resolved one not after its time
+    assert tracker.due(at(15 + 900), RESEND) == []
+    assert tracker.kept == ()
+
+
+def test_a_tracker_that_lost_an_evaluation_needs_a_complete_one() -> None:
+    tracker = Tracker()
+    tracker.update(Evaluation((), number=7), at(0), RESEND)
+    tracker.restore([KeptAlert(LABELS, (), NOW)], at(0), RESEND)
+    assert tracker.applied is None
+
+
+def test_alerts_that_start_and_end_all_the_time_leave_nothing_behind() -> None:
+    tracker = Tracker()
+    steady = [alert_of(str(number)) for number in range(100)]
+    tracker.update(Evaluation(tuple(steady)), at(0), RESEND)
+    tracker.due(at(0), RESEND)
+    for second in range(1, 3000):
+        fires = Evaluation((alert_of("z"),), complete=False)
+        ends = Evaluation((), complete=False, ended=(alert_of("z").labels,))
+        tracker.update(fires if second % 2 else ends, at(second), RESEND)
+        # there is never room for what is due again
+        tracker.due(at(second), RESEND, 1)
+    assert sum(len(members) for _, members in tracker._batches) <= 2 * 101 + 1000

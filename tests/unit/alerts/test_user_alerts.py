@@ -11,12 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import alert_oracle
 from support.alert_oracle import FullTracker
-from support.builders import DAY, HOUR, MINUTE, NOW, a_failure, a_state
+from support.builders import DAY, HOUR, MINUTE, NOW, a_failure, a_state, a_token, a_user
 
 from exporter.alerts import conditions
+from exporter.alerts.alert import Alert
 from exporter.alerts.evaluator import Evaluator
 from exporter.alerts.notification import Moment
 from exporter.alerts.tracker import Tracker
+from exporter.alerts.user_alerts import Difference, UserAlerts
 from exporter.config.schema import Config, Poll
 from exporter.model.event import Change
 from exporter.model.snapshot import Discovery, Sweep, SweepResult
@@ -30,7 +32,6 @@ from exporter.state.store import Store
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from exporter.alerts.alert import Alert
     from exporter.alerts.conditions import Conditions
     from exporter.alerts.instant import Instant
     from exporter.model.loss import Losses
@@ -96,27 +97,38 @@ TOKENS = st.builds(
 KEYS = st.builds(SshKey, st.just("501"), st.just("laptop"), st.just(("ALL",)), st.none(), MOMENTS)
 ORGANIZATION = st.sampled_from(ORGANIZATIONS)
 USER_ID = st.sampled_from("123")
+POLLS = st.tuples(
+    st.just("poll"),
+    ORGANIZATION,
+    USER_ID,
+    st.lists(TOKENS, min_size=1, max_size=3),
+    st.sampled_from([False, False, True]).flatmap(lambda keys: st.lists(KEYS, max_size=1) if keys else st.none()),
+)
+PASSES = st.tuples(st.just("pass"), st.sampled_from(PASSED))
 ACTIONS = st.one_of(
-    st.tuples(st.just("pass"), st.sampled_from(PASSED)),
-    st.tuples(st.just("pass"), st.sampled_from(PASSED)),
+    PASSES,
+    PASSES,
+    PASSES,
+    POLLS,
+    POLLS,
     st.tuples(st.just("step"), st.sampled_from([-DAY, -HOUR, -30.0, -0.5, 0.5, 90.0, HOUR, 5 * DAY])),
-    st.tuples(
-        st.just("poll"), ORGANIZATION, USER_ID, st.lists(TOKENS, max_size=3), st.none() | st.lists(KEYS, max_size=1)
+    st.one_of(
+        st.tuples(st.just("same"), ORGANIZATION, USER_ID),
+        st.tuples(st.just("fail"), ORGANIZATION, USER_ID),
+        st.tuples(st.just("fail_all"), ORGANIZATION),
+        st.tuples(st.just("take"), ORGANIZATION, USER_ID, st.lists(TOKENS, max_size=2)),
     ),
-    st.tuples(st.just("poll"), ORGANIZATION, USER_ID, st.lists(TOKENS, max_size=3), st.none()),
-    st.tuples(st.just("same"), ORGANIZATION, USER_ID),
-    st.tuples(st.just("fail"), ORGANIZATION, USER_ID),
-    st.tuples(st.just("fail_all"), ORGANIZATION),
-    st.tuples(st.just("take"), ORGANIZATION, USER_ID, st.lists(TOKENS, max_size=2)),
     st.tuples(st.just("watch"), ORGANIZATION, st.lists(USERS, max_size=3, unique_by=lambda user: user.user_id)),
-    st.tuples(st.just("organizations"), st.sets(ORGANIZATION)),
-    st.tuples(st.just("about"), ORGANIZATION, st.booleans(), st.none() | MOMENTS),
-    st.tuples(st.just("reload"), st.sampled_from(CONFIGS)),
-    st.tuples(st.just("refuse"), st.booleans()),
-    st.tuples(st.just("widen"), ORGANIZATION),
-    st.tuples(st.just("lose_a_result")),
-    st.tuples(st.just("pause")),
-    st.tuples(st.just("restart")),
+    st.one_of(
+        st.tuples(st.just("organizations"), st.sets(ORGANIZATION)),
+        st.tuples(st.just("about"), ORGANIZATION, st.booleans(), st.none() | MOMENTS),
+        st.tuples(st.just("reload"), st.sampled_from(CONFIGS)),
+        st.tuples(st.just("refuse"), st.booleans()),
+        st.tuples(st.just("widen"), ORGANIZATION),
+        st.tuples(st.just("lose_a_result")),
+        st.tuples(st.just("pause")),
+        st.tuples(st.just("restart")),
+    ),
 )
 
 
@@ -244,12 +256,46 @@ def broken_about_token(
     yield from original(organization, state, token, losses, conditions, at)
 
 
-@settings(max_examples=250, deadline=None)
-@given(st.lists(ACTIONS, max_size=25))
-def test_the_same_notifications_as_from_an_evaluation_of_everything(history: list[tuple[Any, ...]]) -> None:
-    world = World()
+@settings(max_examples=120, deadline=None)
+@given(
+    st.sampled_from(CONFIGS),
+    st.lists(POLLS, min_size=6, max_size=6),
+    st.lists(ACTIONS, min_size=12, max_size=50),
+)
+def test_the_same_notifications_as_from_an_evaluation_of_everything(
+    config: Config, begin: list[tuple[Any, ...]], history: list[tuple[Any, ...]]
+) -> None:
+    world = World(config=config)
     with mock.patch.object(conditions, "_about_token", broken_about_token):
+        for action in begin:
+            world.act(*action)
         world.compare()
         for action in history:
             world.act(*action)
             world.compare()
+
+
+def test_unchanged_alerts_are_the_same_objects_and_no_difference() -> None:
+    one, other = (Alert((("alertname", name),), (("description", "x"),), NOW) for name in "ab")
+    difference = Difference()
+    after = difference.replace((one, other), [replace(one), replace(one), replace(other, annotations=())])
+    assert (after[0] is one, len(after)) == (True, 2)
+    assert (difference.raised, difference.ended) == ([replace(other, annotations=())], [])
+    difference.replace(after, ())
+    assert difference.ended == [one.labels, other.labels]
+
+
+def test_polls_leave_no_more_entries_in_the_queue_than_there_are_users() -> None:
+    ledger = Ledger("acme", [a_user(str(number)) for number in range(50)], since=NOW)
+    users = UserAlerts("acme", conditions.Conditions.of(CONFIGS[0]), lambda: None)
+    for number in range(100):
+        at = NOW + 900 * number
+        for user in ledger.users():
+            # its words change with each poll
+            tokens = (a_token(user.user_id, expires_in=900 * number + 90 * (number % 7), age=9 * DAY),)
+            ledger.succeeded(user.user_id, tokens, at)
+        users.advance(ledger.view().users, at, Difference())
+    assert len(users._queue) <= 2 * 50 + 1000
+    ledger.watch(())
+    users.advance(ledger.view().users, NOW, Difference())
+    assert list(users.alerts()) == []

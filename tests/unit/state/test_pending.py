@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from support.builders import NOW
 
 from exporter.model.event import Change, Event
+from exporter.model.kept_alert import KeptAlert, KeptChanges
 from exporter.model.state import UserState
 from exporter.model.token import CredentialKind
 from exporter.model.user import User
@@ -109,3 +110,16 @@ def test_the_last_events_are_those_of_tokens() -> None:
     batch = Pending()
     batch.add_events([replace(an_event(1), kind=CredentialKind.SSH_KEY)])
     assert (len(batch.events), batch.last_events) == (1, {})
+
+
+def test_alerts_of_a_failed_batch_are_kept_unless_newer_changes_replace_them() -> None:
+    old, new, other = (KeptAlert((("alertname", name),), (), at) for name, at in (("a", 1.0), ("a", 2.0), ("b", 1.0)))
+    failed, pending = Pending(), Pending()
+    failed.keep_alerts(KeptChanges((old, other), complete=True))
+    pending.keep_alerts(KeptChanges((new,), (other.labels,)))
+    pending.put_back(failed)
+    assert (pending.alerts, pending.all_alerts) == ({new.labels: new, other.labels: None}, True)
+    pending.keep_alerts(KeptChanges((other,), complete=True))
+    pending.put_back(failed)
+    assert (pending.alerts, pending.all_alerts) == ({other.labels: other}, True)
+    assert pending
