@@ -7,6 +7,7 @@ import os
 import platform
 from pathlib import Path
 
+from bench.alerts import alerting
 from bench.lists import listing
 from bench.scrape import rendering, scraping
 from bench.sweep import sweeping
@@ -26,7 +27,7 @@ not. [scaling.md](scaling.md) explains what they mean for the size of an enterpr
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--users", type=int, default=10_000, help="number of users in scrapes")
+    parser.add_argument("--users", type=int, default=10_000, help="number of users in scrapes and evaluations")
     parser.add_argument("--sweep-users", type=int, default=5_000, help="users in the sweep")
     parser.add_argument("--write", type=Path, help="file to which the tables are also written")
     arguments = parser.parse_args()
@@ -36,6 +37,7 @@ def main() -> None:
         (rendering, arguments.users),
         (scraping, arguments.users),
         (listing, arguments.users),
+        (alerting, arguments.users),
         (sweeping, arguments.sweep_users),
     ):
         parts.append(one(users))

@@ -24,16 +24,21 @@ CONFIG = Config.model_validate(
 )
 
 
-def a_store(users: int) -> Store:
-    """A store with this many users, three tokens on average, all polled just now."""
+def a_ledger(users: int) -> Ledger:
+    """An organization with this many users, three tokens on average, all polled just now."""
     now = time.time()
     enterprise = Enterprise(users, base=now)
     ledger = Ledger("acme", [User(one.user_id, one.name) for one in enterprise.users()], since=now)
     for user in ledger.users():
         ledger.succeeded(user.user_id, tuple(_token(one) for one in enterprise.tokens(user.user_id)), now)
     ledger.swept(Sweep(SweepResult.SUCCESS, 1, now))
+    return ledger
+
+
+def a_store(users: int) -> Store:
+    """A store with one such organization."""
     store = Store()
-    store.replace([ledger])
+    store.replace([a_ledger(users)])
     return store
 
 

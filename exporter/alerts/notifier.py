@@ -79,8 +79,9 @@ class Notifier:
         # Guards _tracker, and _plan while its notifications are queued.
         self._lock = threading.Lock()
         self._plan: Plan | None = None
-        # The last plan that was evaluated; used by the thread only.
+        # The last plan that was evaluated, and the monotonic time of the next evaluation; used by the thread only.
         self._evaluated: Plan | None = None
+        self._evaluate_at = 0.0
         self._started = False
         self._worker = supervisor.worker("alerts", self.step, parent=parent)
 
@@ -111,26 +112,40 @@ class Notifier:
         return self._worker.stop(timeout)
 
     def step(self) -> float | None:
-        """Evaluate once; returns the seconds until the next evaluation, None to wait for a plan."""
+        """Evaluate if it is time to, and queue what is due.
+
+        Returns:
+            The seconds until the next step; None to wait for a plan.
+        """
         plan = self._plan
         if plan is None:
             if self._evaluated is not None:
                 self._evaluated.forget()
                 self._evaluated = None
             return None
-        self._evaluated = plan
         at = Moment.of(self._clock)
-        found = plan.evaluate(at.wall, self._tracker.applied)
+        found = None
+        if plan is not self._evaluated or at.monotonic >= self._evaluate_at:
+            found = plan.evaluate(at.wall, self._tracker.applied)
+            self._evaluated, self._evaluate_at = plan, at.monotonic + plan.interval
         with self._lock:
             if self._plan is not plan:
                 return 0.0
+            self._queue(plan, found, at)
+            rest = max(0.0, self._evaluate_at - at.monotonic)
+            return min(rest, _WHILE_BEHIND) if self._tracker.behind else rest
+
+    def _queue(self, plan: Plan, found: Evaluation | None, at: Moment) -> None:
+        """Queue what is due; ``found`` is None between two evaluations. Requires the lock."""
+        if found is not None:
             self._tracker.update(found, at, plan.resend)
-            # What no queue has room for stays due: a receiver that cannot keep up costs no work.
-            room = max((sender.room for sender in plan.senders), default=0)
-            notifications = self._tracker.due(at, plan.resend, room)
-            for sender in plan.senders:
-                sender.put(notifications)
-            self._observer.firing(self._tracker.firing)
-            if self._keep is not None and (changes := self._tracker.kept_changes(at)) is not None:
-                self._keep(changes)
-            return min(plan.interval, _WHILE_BEHIND) if self._tracker.behind else plan.interval
+        # What no queue has room for stays due: a receiver that cannot keep up costs no work.
+        room = max((sender.room for sender in plan.senders), default=0)
+        if found is None and not room:
+            return
+        notifications = self._tracker.due(at, plan.resend, room)
+        for sender in plan.senders:
+            sender.put(notifications)
+        self._observer.firing(self._tracker.firing)
+        if self._keep is not None and (changes := self._tracker.kept_changes(at)) is not None:
+            self._keep(changes)

@@ -176,5 +176,25 @@ def test_an_evaluation_is_about_the_difference_to_the_last_one_that_was_used() -
 
     bench.notifier.apply(Plan(evaluate, bench.forget, (cast("Sender", bench.queue),), 60.0))
     bench.notifier.step()
+    bench.clock.advance(15)
     bench.notifier.step()
     assert asked == [None, 1]
+
+
+def test_what_waits_for_room_is_queued_without_another_evaluation() -> None:
+    bench = Bench()
+    evaluated: list[float] = []
+
+    def evaluate(now: float, _: int | None) -> Evaluation:
+        evaluated.append(now)
+        return Evaluation(tuple(Alert((("alertname", name),), (), NOW) for name in "abc"))
+
+    bench.queue.room = 2
+    bench.notifier.apply(Plan(evaluate, bench.forget, (cast("Sender", bench.queue),), 60.0))
+    pauses = []
+    for _ in range(3):
+        pauses.append(bench.notifier.step())
+        bench.clock.advance(pauses[-1] or 0)
+    assert pauses == [1.0, 14.0, 15.0]
+    assert [len(notifications) for notifications in bench.queue.puts] == [2, 1, 0]
+    assert evaluated == [NOW, NOW + 15]

@@ -1,0 +1,72 @@
+"""The cost of evaluating alerts after one user has changed, compared with an evaluation of all users."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from support import alert_oracle
+from support.alert_oracle import FullTracker
+
+from bench.fleet import CONFIG, a_ledger
+from bench.table import Row, markdown
+from exporter.alerts.evaluator import Evaluator
+from exporter.alerts.notification import Moment
+from exporter.alerts.tracker import Tracker
+from exporter.policies.schema import Policies
+from exporter.state.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_RESEND = 60.0
+_EVERY = 15.0
+_STEPS = 8
+_POLICIES = Policies.model_validate(
+    {
+        "never_expires": "forbid",
+        "max_age": {"limit": "365d"},
+        "max_lifetime": {"limit": "400d"},
+        "max_tokens_per_user": {"limit": 5},
+    }
+)
+
+
+def alerting(users: int) -> str:
+    """A table of the CPU time of one evaluation with what is due, mean of two minutes with steps of 15 seconds."""
+    ledger, store = a_ledger(users), Store()
+    store.replace([ledger])
+    config = CONFIG.model_copy(update={"policies": _POLICIES})
+    evaluator = Evaluator(store, lambda: None, dict, lambda _: None)
+    tracker, full = Tracker(), FullTracker()
+
+    def changes(at: Moment) -> int:
+        tracker.update(evaluator.evaluate(config, at.wall, tracker.applied), at, _RESEND)
+        return len(tracker.due(at, _RESEND))
+
+    def everything(at: Moment) -> int:
+        return len(full.due(alert_oracle.alerts(store.view(), config, None, at.wall, {}), at, _RESEND))
+
+    now = time.time()
+    first = Row("all users: the first evaluation", _cpu(changes, Moment(now, 0.0)))
+    full.due(alert_oracle.alerts(store.view(), config, None, now, {}), Moment(now, 0.0), _RESEND)
+    spent = {changes: 0.0, everything: 0.0}
+    user, other = ledger.view().users[:2]
+    for step in range(1, _STEPS + 1):
+        at = Moment(now + _EVERY * step, _EVERY * step)
+        ledger.succeeded(user.user.user_id, () if step % 2 else other.tokens, at.wall)
+        for measured in spent:
+            spent[measured] += _cpu(measured, at) / _STEPS
+    firing = sum(tracker.firing.values())
+    rows = [
+        Row("ours, one user changed", spent[changes], f"{firing:,} alerts fire; each is sent again once a minute"),
+        Row("an evaluation of all users", spent[everything], "and of all alerts that fire"),
+        first,
+    ]
+    return markdown(f"An evaluation of the alerts of {users:,} users, four policies", "seconds of CPU", rows)
+
+
+def _cpu(work: Callable[[Moment], int], at: Moment) -> float:
+    started = time.process_time()
+    work(at)
+    return time.process_time() - started
