@@ -108,3 +108,12 @@ def test_the_queue_is_bounded_and_never_sends_an_older_notification_after_a_newe
                 dropped += outbox.put_back(batch, behind=action == "rotate")
         assert len(outbox) <= capacity
     assert put == delivered + dropped + replaced + len(outbox)
+
+
+def test_the_room_is_what_can_be_added_without_dropping_anything() -> None:
+    outbox = Outbox(2)
+    assert outbox.room == 2
+    outbox.put([a_notification("a"), a_notification("b"), a_notification("c")])
+    assert outbox.room == 0
+    outbox.take(1)
+    assert outbox.room == 1

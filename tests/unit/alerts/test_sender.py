@@ -220,3 +220,15 @@ def test_renewed_alerts_are_queued_once_each_while_the_receiver_is_down() -> Non
         bench.run(requests=1)
     assert bench.counts.length == 10_000
     assert bench.counts.lost == 5 * 100
+
+
+def test_the_room_of_a_sender_is_that_of_its_queue() -> None:
+    bench = Bench(capacity=3)
+    bench.receiver.behave = unreachable
+    bench.sender.put([a_notification("a"), a_notification("b")])
+    assert bench.sender.room == 1
+    bench.run(requests=1)
+    assert bench.sender.room == 1
+    bench.receiver.behave = lambda _: None
+    bench.run()
+    assert bench.sender.room == 3

@@ -14,6 +14,7 @@ from exporter.common.text import (
     printable,
     problem_and_hint,
     rough_duration,
+    same_words,
     utc,
     utc_exact,
 )
@@ -127,3 +128,12 @@ def test_an_epoch_time_to_the_millisecond() -> None:
 )  # fmt: skip
 def test_a_span_in_its_largest_whole_unit(seconds: float, text: str) -> None:
     assert rough_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shortest", "longer"),
+    [(0, 0, 1), (0.5, 0, 1), (59.9, 59, 60), (60, 60, 120), (3599, 3540, 3600), (23.5 * HOUR, 23 * HOUR, DAY)],
+)
+def test_durations_with_the_same_words(seconds: float, shortest: float, longer: float) -> None:
+    assert same_words(seconds) == (shortest, longer)
+    assert rough_duration(shortest) == rough_duration(seconds) != rough_duration(longer)
