@@ -192,10 +192,10 @@ def _about_token(
             return
         at.words_about(expires_at)
         permissions = losses.words(token, at.now)
-        for other in state.tokens:
-            if other.expires_at is not None:
-                # Until then a permission stays through this token.
-                at.reached(other.expires_at)
+        # Until then a permission stays through another token.
+        at.check_again(
+            min((turn for other in state.tokens if (turn := other.expires_at or 0.0) > at.now), default=NEVER)
+        )
     labels = token_labels(organization, user, token)
     detail = expiry_words(expires_at, at.now)
     yield conditions.maker.make(definition, labels, since, user, token, permissions=permissions, detail=detail)

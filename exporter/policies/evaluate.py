@@ -94,11 +94,19 @@ def next_change(tokens: tuple[Token, ...], policies: Policies, now: float) -> fl
 
     The result may be earlier than the next real change, never later.
     """
-    if not policies.configured:
+    if not policies.enabled:
         return NEVER
-    turns = [entry.ends_at for policy in policies.enabled for entry in policy.exceptions]
+    soonest = NEVER
+    for policy in policies.enabled:
+        for entry in policy.exceptions:
+            if now < entry.ends_at < soonest:
+                soonest = entry.ends_at
+    of_tokens = policies.of_tokens
     for token in tokens:
-        turns.append(expiry(token))
-        for policy in policies.of_tokens:
-            turns.extend(policy.span(token))
-    return min((turn for turn in turns if turn > now), default=NEVER)
+        if now < (ends := expiry(token)) < soonest:
+            soonest = ends
+        for policy in of_tokens:
+            for turn in policy.span(token):
+                if now < turn < soonest:
+                    soonest = turn
+    return soonest
