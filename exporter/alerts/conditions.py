@@ -76,6 +76,7 @@ class Conditions:
 
     def about_polls(self, organization: str, state: UserState, at: Instant) -> Iterator[Alert]:
         """The alerts about the polls of a user."""
+        self.maker.begin()
         poll, user = self.config.poll, state.user
         if state.failing_since is not None and at.reached(since := state.failing_since + failing_after(poll)):
             yield self.maker.make(USER_POLL_FAILING, user_labels(organization, user), since, user)
@@ -85,7 +86,10 @@ class Conditions:
             yield self.maker.make(USER_DATA_STALE, user_labels(organization, user), since, user, age=age)
 
     def about_tokens(self, organization: str, state: UserState, at: Instant) -> Iterator[Alert]:
-        """The alerts about the tokens and SSH keys of a user. They depend on these and on the user, not on polls."""
+        """The alerts about the tokens and SSH keys of a user. They depend on these and on the user, not on polls.
+
+        Call `about_polls` for the same user first.
+        """
         losses = Losses(state)
         for token in (*token_series(state.tokens), *token_series(state.ssh_keys or ())):
             if not self._silenced(state.user, token, at):
@@ -101,6 +105,7 @@ class Conditions:
             widened: since when a token has had more permissions, in epoch seconds; None if none was granted more.
             at: the time.
         """
+        self.maker.begin()
         poll, labels = self.config.poll, organization_labels(view.name)
         last = view.since if view.sweep is None else view.sweep.completed_at
         if at.reached(since := last + stalled_after(poll)):

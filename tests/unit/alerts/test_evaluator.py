@@ -10,6 +10,7 @@ from support.builders import DAY, HOUR, NOW, a_failure, a_key, a_token
 
 from exporter.alerts.conditions import Conditions
 from exporter.alerts.evaluator import Evaluator
+from exporter.alerts.instant import Instant
 from exporter.config.schema import Config
 from exporter.model.snapshot import Sweep, SweepResult
 from exporter.model.user import User
@@ -237,3 +238,12 @@ def test_new_ssh_keys_are_evaluated(evaluated: list[str]) -> None:
     second = evaluator.evaluate(CONFIG, NOW, first.number)
     assert (names(second.alerts), evaluated) == ([("YunxiaoTokenExpired", "1")], ["1"])
     assert dict(second.alerts[0].labels)["kind"] == "ssh_key"
+
+
+def test_what_alerts_of_one_user_share_is_not_kept_for_the_next() -> None:
+    conditions, ledger = Conditions.of(CONFIG), a_ledger(*map(str, range(500)))
+    for state in ledger.view().users:
+        assert list(conditions.about_polls("acme", state, Instant(NOW))) == []
+        assert len(list(conditions.about_tokens("acme", state, Instant(NOW)))) == 1
+    # user, user_id, token and token_id of the last user
+    assert len(conditions.maker._of_subject) == 4
