@@ -8,6 +8,7 @@ import platform
 from pathlib import Path
 
 from bench.lists import listing
+from bench.restart import restarting
 from bench.scrape import rendering, scraping
 from bench.sweep import sweeping
 from exporter import __version__
@@ -36,6 +37,7 @@ def main() -> None:
         (rendering, arguments.users),
         (scraping, arguments.users),
         (listing, arguments.users),
+        (restarting, arguments.users),
         (sweeping, arguments.sweep_users),
     ):
         parts.append(one(users))
