@@ -107,7 +107,7 @@ def _block_entries(text: str) -> Iterator[dict[str, Any]]:
     for piece in _pieces(text):
         for indent, dash, key, value, entry_indent, entry, other in _LINES.findall(piece):
             if entry:
-                if (done := block.begin(len(entry_indent), 0)) is not None:
+                if (done := block.begin(len(entry_indent), _NO_KEYS)) is not None:
                     yield done
                 block.entry = _fields(entry)
             elif key:
@@ -120,14 +120,18 @@ def _block_entries(text: str) -> Iterator[dict[str, Any]]:
         yield done
 
 
+_NO_KEYS = -1
+"""The column of the keys of an entry in braces, which has no further lines."""
+
+
 class _Block:
     """The entry of a block list that is being read."""
 
     def __init__(self) -> None:
         self.entry: dict[str, Any] | None = None
-        # The columns of the dashes, of the keys of the entry, and of those of the open section. 0 keys are braces.
+        # The columns of the dashes, of the keys of the entry, and of those of the open section.
         self._dashes = -1
-        self._keys = 0
+        self._keys = _NO_KEYS
         self._nested = -1
         self._section: dict[str, str] | None = None
         self._separated = False

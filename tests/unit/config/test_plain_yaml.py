@@ -22,7 +22,19 @@ def test_keys_are_checked_by_whoever_knows_the_schema() -> None:
     assert list(plain_entries("- what: ever\n")) == [{"what": "ever"}]
 
 
-@pytest.mark.parametrize("text", ["id: a\n", "- id: a\nid: b\n", "- [a]\n", "- a\n", "- id: [a]\n", "- {id: {a: b}}\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id: a\n",
+        "- id: a\nid: b\n",
+        "- {id: a}\nname: b\n",
+        "- {id: a}\n  name: b\n",
+        "- [a]\n",
+        "- a\n",
+        "- id: [a]\n",
+        "- {id: {a: b}}\n",
+    ],
+)
 def test_what_is_no_list_of_simple_entries_is_declined(text: str) -> None:
     with pytest.raises(DeclinedError):
         list(plain_entries(text))
