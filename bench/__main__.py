@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.alerts import alerting
 from bench.lists import listing
+from bench.restart import restarting
 from bench.scrape import rendering, scraping
 from bench.sweep import sweeping
 from exporter import __version__
@@ -38,6 +39,7 @@ def main() -> None:
         (scraping, arguments.users),
         (listing, arguments.users),
         (alerting, arguments.users),
+        (restarting, arguments.users),
         (sweeping, arguments.sweep_users),
     ):
         parts.append(one(users))

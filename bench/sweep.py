@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import requests
+import urllib3
 import yaml
 
 from bench.table import Row, markdown
@@ -36,7 +37,7 @@ def sweeping(users: int) -> str:
     """A table of time and CPU per user."""
     with _platform(users) as folder:
         settings = load(folder / "config.yaml", os.environ)
-        rows = [_ours(settings, users), _plain(settings)]
+        rows = [_ours(settings, users), _plain(settings), _urllib3(settings)]
         if shutil.which("curl") and shutil.which("jq"):
             rows.append(_shell(settings, folder))
     title = f"A sweep at {LATENCY * 1000:.0f} ms latency, {users:,} users with {WORKERS} workers"
@@ -93,6 +94,19 @@ def _plain(settings: Settings) -> Row:
             answer.json()
     took, cpu = time.perf_counter() - started, _cpu(resource.RUSAGE_SELF) - cpu
     return Row("a loop with a requests session", took / len(wanted), f"{cpu / len(wanted) * 1000:.2f} ms CPU each")
+
+
+def _urllib3(settings: Settings) -> Row:
+    """What requests is based on, as a lower limit for the CPU of a poll."""
+    token = settings.organizations[0].token.current().reveal()
+    wanted = _requests_of(settings)
+    cpu, started = _cpu(resource.RUSAGE_SELF), time.perf_counter()
+    with urllib3.PoolManager() as pool:
+        for address, user_id in wanted:
+            headers = {"x-yunxiao-token": token}
+            pool.request("GET", address, fields={"userId": user_id}, headers=headers, timeout=10, retries=0).json()
+    took, cpu = time.perf_counter() - started, _cpu(resource.RUSAGE_SELF) - cpu
+    return Row("a loop with a urllib3 pool", took / len(wanted), f"{cpu / len(wanted) * 1000:.2f} ms CPU each")
 
 
 def _shell(settings: Settings, folder: Path) -> Row:

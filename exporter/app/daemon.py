@@ -84,16 +84,18 @@ class Daemon:
         # Early, so that a probe is answered while the state of an earlier run is read.
         parts.web.start()
         stop.check()
-        restored = restore(parts, teardown)
+        with parts.garbage.paused():
+            restored = restore(parts, teardown)
         teardown.add("alerting", parts.alerting.stop)
         # After all jobs have been cancelled, so that none of them uses what is stopped later.
         teardown.add("jobs", lambda: parts.base.scheduler.join(_JOBS_PATIENCE))
         teardown.add("organizations", parts.organizations.end)
         stop.check()
-        parts.reloader.begin(restored)
-        forget_unconfigured(parts, restored)
-        stop.check()
-        parts.exposition.prepare_all()
+        with parts.garbage.paused():
+            parts.reloader.begin(restored)
+            forget_unconfigured(parts, restored)
+            stop.check()
+            parts.exposition.prepare_all()
         parts.exposition.open()
         parts.garbage.begin()
         stop.check()

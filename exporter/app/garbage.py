@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _COLLECT = (2_000, 5, 10)
 """Small young generations; the oldest generation as Python does it by default."""
@@ -37,6 +41,14 @@ class Heap(Protocol):
         """Include all objects in collections again."""
         ...
 
+    def disable(self) -> None:
+        """Collect nothing automatically from now on."""
+        ...
+
+    def enable(self) -> None:
+        """Collect automatically again."""
+        ...
+
 
 def tune_interpreter() -> None:
     """Set up the interpreter so that a probe is answered soon while many threads work.
@@ -66,6 +78,19 @@ class GarbagePolicy:
         self._began = clock.monotonic()
         self._settled: float | None = None
         self._known: frozenset[str] = frozenset()
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Collect nothing inside the context, which creates very many objects that all stay, and little else.
+
+        Python would scan them again and again. They are frozen at the end, and scanned once by `begin`.
+        """
+        self._heap.disable()
+        try:
+            yield
+        finally:
+            self._heap.freeze()
+            self._heap.enable()
 
     def begin(self) -> None:
         """A start or reload is complete; the first sweeps are still to come."""

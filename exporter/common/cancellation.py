@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 import threading
+from typing import Protocol
+
+
+class Stoppable(Protocol):
+    """What a stop request is passed on to."""
+
+    def set(self) -> None:
+        """Request the stop."""
+        ...
 
 
 class StoppedError(Exception):
@@ -20,12 +29,13 @@ class Stop:
         self._event = threading.Event()
         # Guards _children, and that a child added while the event is set is stopped too.
         self._lock = threading.Lock()
-        self._children: list[Stop] = []
+        self._children: list[Stoppable] = []
         self._parent = parent
         if parent is not None:
-            parent._adopt(self)  # noqa: SLF001 - the same class
+            parent.add(self)
 
-    def _adopt(self, child: Stop) -> None:
+    def add(self, child: Stoppable) -> None:
+        """Pass this stop on to a child until `remove`; at once if it was requested already."""
         with self._lock:
             self._children.append(child)
             if self._event.is_set():
@@ -42,9 +52,13 @@ class Stop:
     def release(self) -> None:
         """Remove this stop from its parent, once nothing waits on it."""
         if self._parent is not None:
-            with self._parent._lock:  # noqa: SLF001
-                if self in self._parent._children:  # noqa: SLF001
-                    self._parent._children.remove(self)  # noqa: SLF001
+            self._parent.remove(self)
+
+    def remove(self, child: Stoppable) -> None:
+        """Pass this stop on to a child no longer."""
+        with self._lock:
+            if child in self._children:
+                self._children.remove(child)
 
     def is_set(self) -> bool:
         """Whether the stop was requested."""

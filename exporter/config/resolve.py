@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from exporter.config.document import Document
     from exporter.config.errors import KeyPath
     from exporter.config.redis import Redis
-    from exporter.config.schema import Config, Organization, StaticUser
+    from exporter.config.schema import Config, Organization
+    from exporter.model.user import User
 
 
 class _TlsReferences(BaseModel):
@@ -57,7 +58,7 @@ class _Resolved:
     """What the references of an organization resolve to."""
 
     token: SecretSource | None
-    file_entries: tuple[StaticUser, ...]
+    listed: tuple[User, ...]
     user_files: UserFiles
     users_stamp: Stamp
     ca_file: Path | None
@@ -109,7 +110,7 @@ class Resolver:
         return OrganizationSettings(
             config=organization,
             token=resolved.token,
-            users=joined(organization.users.static, resolved.file_entries),
+            users=joined(organization.users.static, resolved.listed),
             user_files=resolved.user_files,
             users_stamp=resolved.users_stamp,
             ca_file=resolved.ca_file,
@@ -144,13 +145,13 @@ class Resolver:
         token = self._token(path, references)
         user_files = UserFiles(self._folder, references.users.files, alerting)
         stamp = user_files.stamp()
-        entries: tuple[StaticUser, ...] = ()
+        listed: tuple[User, ...] = ()
         try:
-            entries = user_files.read()
+            listed = user_files.read()
         except ConfigError as error:
             self.faults.extend(error.faults)
         ca_file, ca_digest = self._authorities(path, references.tls)
-        return _Resolved(token, entries, user_files, stamp, ca_file, ca_digest)
+        return _Resolved(token, listed, user_files, stamp, ca_file, ca_digest)
 
     def _token(self, path: KeyPath, references: _References) -> SecretSource | None:
         learn = self._redactor.add

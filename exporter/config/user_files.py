@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter
 
 from exporter.common.durations import format_duration
-from exporter.config.document import Document, read_yaml
+from exporter.config.document import Document, parse_yaml, read_text
 from exporter.config.errors import ConfigError, Fault
+from exporter.config.plain_users import plain_users
 from exporter.config.schema import StaticUser
 from exporter.config.validation import keys_of, sorted_faults, validated
 from exporter.model.user import Owner, OwnThresholds, User
@@ -54,14 +56,14 @@ class UserFiles:
                 found.append((name, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size))
         return tuple(found)
 
-    def read(self) -> tuple[StaticUser, ...]:
-        """The entries of all files, in the order of the patterns, then of the names.
+    def read(self) -> tuple[User, ...]:
+        """The users of all files, in the order of the patterns, then of the names.
 
         Raises:
             ConfigError: with all faults of all files. A pattern without a match is a fault, so that an unmounted folder
                 does not look like an organization without users.
         """
-        entries: list[StaticUser] = []
+        users: list[User] = []
         faults: list[Fault] = []
         names = self._names()
         for pattern in self.patterns:
@@ -70,12 +72,12 @@ class UserFiles:
                 faults.append(Fault(pattern, None, "", "matches no file", hint))
         for name in names:
             try:
-                entries.extend(_read_entries(self.folder / name, name, self.alerting))
+                users.extend(_read_users(self.folder / name, name, self.alerting))
             except ConfigError as error:
                 faults.extend(error.faults)
         if faults:
             raise ConfigError(tuple(faults))
-        return tuple(entries)
+        return tuple(users)
 
     def _names(self) -> list[str]:
         names: dict[str, None] = {}
@@ -101,15 +103,26 @@ def _may_be_a_list(file: Path) -> bool:
         return True
 
 
-def _read_entries(file: Path, name: str, alerting: Alerting | None) -> tuple[StaticUser, ...]:
-    document = read_yaml(file, name)
+def _read_users(file: Path, name: str, alerting: Alerting | None) -> tuple[User, ...]:
+    text = read_text(file, name)
+    users = plain_users(text, alerting)
+    return exact_users(text, name, alerting) if users is None else users
+
+
+def exact_users(text: str, name: str, alerting: Alerting | None) -> tuple[User, ...]:
+    """The users of a list in YAML; all that `plain_users` does not decline it reads in the same way.
+
+    Raises:
+        ConfigError: with all faults.
+    """
+    document = parse_yaml(text, name)
     if document.data is None and not document.faults:
         raise ConfigError((Fault(name, None, "", "is empty", "write [] for no users"),))
     entries = validated(_ENTRIES, document, lambda path: keys_of(StaticUser, path[1:]))
     faults = (*duplicate_id_faults(document, entries, ()), *threshold_faults(document, entries, (), alerting))
     if faults:
         raise ConfigError(sorted_faults(faults))
-    return entries
+    return tuple([_user(entry) for entry in entries])
 
 
 def duplicate_id_faults(
@@ -146,13 +159,11 @@ def threshold_faults(
     return tuple(faults)
 
 
-def joined(*lists: Iterable[StaticUser]) -> tuple[User, ...]:
-    """The users of several lists, each id once; entries of earlier lists win."""
+def joined(entries: Iterable[StaticUser], listed: Iterable[User]) -> tuple[User, ...]:
+    """The users of the configuration and of its files, each id once; entries of the configuration win."""
     users: dict[str, User] = {}
-    for entries in lists:
-        for entry in entries:
-            if entry.id not in users:
-                users[entry.id] = _user(entry)
+    for user in itertools.chain(map(_user, entries), listed):
+        users.setdefault(user.user_id, user)
     return tuple(users.values())
 
 

@@ -31,17 +31,24 @@ _KEEPALIVE = (
 )
 """TCP keepalive: a probe after 15 idle seconds keeps most middleboxes from dropping the connection."""
 
+_HEADER_LINES = 64
+"""Lines of headers that are kept. A session sends about ten, and another one after each change of the token."""
+
 
 class Context:
     """What the connections of a session share: the current call of each thread, the clock, and the reuse policy.
 
     Args:
         clock: monotonic time.
+
+    Attributes:
+        header_lines: the lines of headers that were sent, by name and values; there are few.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.reuse = ReusePolicy(clock)
+        self.header_lines: dict[tuple[str, tuple[str, ...]], bytes] = {}
         self._thread = threading.local()
 
     @property
@@ -67,6 +74,8 @@ class GuardedConnection(HTTPConnection):
     context: Context
     """Set by the pool."""
     idle_since = 0.0
+    _buffer: list[bytes]
+    """The lines of a request until they are sent; of http.client."""
     _handle: socket.socket | None = None
     _call: Call | None = None
 
@@ -104,6 +113,20 @@ class GuardedConnection(HTTPConnection):
         if self._handle is not None:
             self._attach(self.context.call, self._handle)
         super().request(*args, **kwargs)
+
+    def putheader(self, header: str, *values: Any) -> None:  # type: ignore[override]
+        """As in urllib3 and http.client, which check each header again in each request."""
+        lines = self.context.header_lines
+        line = lines.get((header, values))
+        if line is not None:
+            self._buffer.append(line)
+            return
+        before = len(self._buffer)
+        super().putheader(header, *values)
+        if len(lines) >= _HEADER_LINES:
+            lines.clear()
+        if len(self._buffer) == before + 1:
+            lines[header, values] = self._buffer[-1]
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]
         """As in urllib3, with a shorter timeout on a connection that a middlebox may have dropped."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 import requests
 from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
-from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import ClosedPoolError
 
 from exporter import __version__
@@ -54,6 +53,13 @@ class GuardedAdapter(HTTPAdapter):
             self._pool = pool
         return self._pool
 
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
+        """As in requests, which parses the address several times. A prepared address always has a path."""
+        address = str(request.url)
+        if proxies or "#" in address:
+            return super().request_url(request, proxies)
+        return address[address.index("/", address.index("//") + 2) :]
+
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """As in requests, but once: it searches for the CA file in each call."""
         if not self._verified:
@@ -64,7 +70,8 @@ class GuardedAdapter(HTTPAdapter):
         """As in requests, without cookies and without guessing an encoding."""
         response = requests.Response()
         response.status_code = resp.status
-        response.headers = CaseInsensitiveDict(resp.headers)
+        # urllib3's own, whose names ignore case too.
+        response.headers = resp.headers
         response.raw = resp
         response.reason = resp.reason
         response.url = str(req.url)

@@ -221,14 +221,15 @@ def is_sound(state: UserState) -> bool:
 
     A time that is NaN compares with nothing, and one far in the future would count as the newest for ever.
     """
-    own = (state.last_success, state.failing_since)
-    dates = [(token.created_at, token.expires_at, token.listed_expiry) for token in state.credentials]
-    listed = [time for times in dates for time in times]
-    listed += [key.last_used_at for key in state.ssh_keys or ()]
-    return (
-        all(time is None or is_time(time) for time in own)
-        and not any(time is not None and math.isnan(time) for time in listed)
-        and state.failures >= 0
-        and state.unreadable >= 0
-        and all(count >= 0 for _, count in state.left_out)
-    )
+    for time in (state.last_success, state.failing_since):
+        if time is not None and not is_time(time):
+            return False
+    # Without a generator: a start checks 100,000 states.
+    for token in state.credentials:
+        for time in (token.created_at, token.expires_at, token.listed_expiry):
+            if time is not None and math.isnan(time):
+                return False
+    for key in state.ssh_keys or ():
+        if key.last_used_at is not None and math.isnan(key.last_used_at):
+            return False
+    return state.failures >= 0 and state.unreadable >= 0 and all(count >= 0 for _, count in state.left_out)

@@ -54,6 +54,14 @@ class AdmissionQueue(Generic[W]):
         self._waiting.append(waiter)
         return self._next() is waiter
 
+    def enter(self) -> bool:
+        """Be admitted at once if nothing has to be waited for; False if the queue must be joined instead."""
+        if self._pacing or not self._free or self._waiting:
+            return False
+        self._pacing = True
+        self._free -= 1
+        return True
+
     def started(self) -> W | None:
         """The admitted request starts, its wait for the rate is over; the waiter that is admitted now, if any."""
         self._pacing = False
@@ -128,6 +136,9 @@ class RequestLimits:
         self._pace.relaxed()
 
     def _wait_for_place(self, stop: Stop) -> None:
+        with self._lock:
+            if self._queue.enter():
+                return
         waiter = Stop(stop)
         try:
             with self._lock:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
-import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -17,24 +16,26 @@ import structlog
 from exporter.model.event import Change, Event
 from exporter.model.kept_alert import KeptAlert
 from exporter.model.snapshot import OrganizationView, Sweep
-from exporter.model.state import UserState, is_sound
+from exporter.model.state import is_sound
 from exporter.model.times import is_time
 from exporter.state import alert_rows
 from exporter.state.audit import KEPT
+from exporter.state.user_row import UserRows, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from exporter.model.token import Credential
+    from exporter.model.state import UserState
     from exporter.model.user import UserKey
     from exporter.state.pending import Pending
 
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
-SCHEMA = 3
+SCHEMA = 4
 """The version of the tables below; a file with a higher version was written by a newer exporter.
 
-Version 1 had no events; version 2 kept alerts without annotations. The data of such files is kept.
+Version 1 had no events; version 2 kept alerts without annotations; version 3 kept users' states with the names of all
+fields. The data of such files is kept.
 A field that is added to a value inside a row, with a default, needs no new version: older exporters ignore it.
 """
 _TABLES = """
@@ -55,7 +56,8 @@ OURS = 0x79786578
 """The application id in the file's header ("yxex")."""
 _FIRST_TABLES = {"users", "organizations", "alerts"}
 _UNREADABLE_KEPT = 1000
-_STATE = msgspec.msgpack.Decoder(UserState)
+_FEW_PAGES = 1000
+"""Unused pages, of 4 KiB, that are always kept for later rows."""
 _SWEEP = msgspec.msgpack.Decoder(Sweep)
 _EVENT = msgspec.msgpack.Decoder(Event)
 _ALERT = msgspec.msgpack.Decoder(KeptAlert)
@@ -92,6 +94,7 @@ class Restored:
         events: the events that polls found, oldest first.
         last_events: when each change was last found, in epoch seconds, by organization and change.
         unreadable: the rows that could not be read.
+        outdated: whether rows of users have the form of an older exporter.
     """
 
     organizations: Mapping[str, OrganizationView] = field(default_factory=dict)
@@ -99,6 +102,7 @@ class Restored:
     events: tuple[Event, ...] = ()
     last_events: Mapping[tuple[str, Change], float] = field(default_factory=dict)
     unreadable: tuple[Unreadable, ...] = ()
+    outdated: bool = False
 
 
 def check(connection: sqlite3.Connection) -> None:
@@ -108,8 +112,8 @@ def check(connection: sqlite3.Connection) -> None:
         ForeignFileError: it belongs to another program or a newer exporter.
         sqlite3.DatabaseError: the file is damaged.
     """
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (owner,) = connection.execute("PRAGMA application_id").fetchone()
+    version = _number(connection, "user_version")
+    owner = _number(connection, "application_id")
     tables = _tables(connection)
     # Files of the first releases have no application id.
     if owner not in {0, OURS} or (owner == 0 and tables and not tables >= _FIRST_TABLES):
@@ -129,6 +133,12 @@ def make_tables(connection: sqlite3.Connection) -> None:
     connection.commit()
 
 
+def is_sparse(connection: sqlite3.Connection) -> bool:
+    """Whether more than half of a file is unused space, and that space is worth the work of freeing it."""
+    pages, unused = _number(connection, "page_count"), _number(connection, "freelist_count")
+    return unused > _FEW_PAGES and unused * 2 > pages
+
+
 def read(connection: sqlite3.Connection) -> Restored:
     """Read a checked file without writing to it. Unreadable rows are listed, and all others are read."""
     reader = _Reader(connection)
@@ -138,6 +148,7 @@ def read(connection: sqlite3.Connection) -> Restored:
         events=tuple(reader.events()),
         last_events=dict(reader.last_events()),
         unreadable=tuple(reader.unreadable),
+        outdated=_number(connection, "user_version") < SCHEMA,
     )
 
 
@@ -244,8 +255,7 @@ def _user_rows(
         if state is None:
             continue
         try:
-            user_id.encode()
-            yield organization, user_id, _encode(state)
+            yield organization, user_id, encoded(organization, state)
         except (TypeError, ValueError, OverflowError):
             # One state that cannot be encoded must not prevent all others from being written.
             failed()
@@ -259,6 +269,11 @@ def _has_form(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _number(connection: sqlite3.Connection, pragma: str) -> int:
+    (number,) = connection.execute(f"PRAGMA {pragma}").fetchone()
+    return int(number)
 
 
 def _tables(connection: sqlite3.Connection) -> set[str]:
@@ -326,13 +341,18 @@ class _Reader:
         }
 
     def _users(self) -> dict[str, list[UserState]]:
+        rows = UserRows()
         users: dict[str, list[UserState]] = {}
         for name, user_id, blob in self._select("users", "organization", "user_id", "state"):
-            state = _decoded(_STATE, blob)
-            if state is None or not is_sound(state) or not _is(user_id, state.user.user_id) or not _is_text(name):
+            try:
+                organization = _text(name)
+                state = rows.read(organization, _text(user_id), blob)
+            except ValueError:
+                state = None
+            if state is None or not is_sound(state):
                 self._skip("users", (name, user_id), blob)
             else:
-                users.setdefault(_text(name), []).append(_interned(state))
+                users.setdefault(organization, []).append(state)
         return users
 
     def _sweeps(self) -> dict[str, Sweep]:
@@ -404,18 +424,3 @@ def _is_text(value: object) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is(value: object, text: str) -> bool:
-    return isinstance(value, bytes) and value == text.encode("utf-8", "surrogatepass")
-
-
-def _interned(state: UserState) -> UserState:
-    """The state with names that many tokens have in common kept once, as after a poll."""
-    keys = None if state.ssh_keys is None else tuple([_interned_token(key) for key in state.ssh_keys])
-    return replace(state, tokens=tuple([_interned_token(token) for token in state.tokens]), ssh_keys=keys)
-
-
-def _interned_token(token: Credential) -> Credential:
-    names = tuple(sys.intern(name) for name in token.permissions)
-    return replace(token, name=sys.intern(token.name), permissions=names, description=sys.intern(token.description))

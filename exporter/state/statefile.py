@@ -204,6 +204,18 @@ class StateFile:
         with _damage(), contextlib.closing(self._connect()) as connection, connection:
             yield connection
 
+    def shrink(self) -> None:
+        """Return unused space of a prepared file to the file system, if it is most of the file.
+
+        A failure, such as a full disk or a busy file, changes nothing; the next start tries it again.
+        """
+        try:
+            with contextlib.closing(self._connect()) as connection:
+                if sqlite.is_sparse(connection):
+                    connection.execute("VACUUM")
+        except sqlite3.Error as error:
+            _log.info("the storage file stays larger than necessary", path=str(self.path), error=str(error))
+
     def recover(self, error: Exception) -> None:
         """After a write that failed: move the file aside if it has become corrupt, so that a new one is made."""
         # Not one of its subclasses: those speak of a busy file, a full disk, or of a single row.

@@ -56,6 +56,7 @@ class Storage:
         # Users that have a row or are about to get one; others need no removal.
         self._known: set[UserKey] = set()
         self._troubled = False
+        self._shrunk = False
         self._patience = _STOP_TIMEOUT
         self._worker = supervisor.worker("storage", self._step, finish=self._flush)
 
@@ -139,7 +140,11 @@ class Storage:
         self._restored = restored
         with self._lock:
             for name, view in restored.organizations.items():
-                self._known.update((name, state.user.user_id) for state in view.users)
+                states = {(name, state.user.user_id): state for state in view.users}
+                self._known.update(states)
+                if restored.outdated:
+                    # All rows are written again, so that the file becomes small at once.
+                    self._pending.users = {**states, **self._pending.users}
 
     def _step(self) -> float:
         self._flush()
@@ -156,6 +161,7 @@ class Storage:
             return
         batch = self._next_batch()
         if not batch:
+            self._shrink()
             return
         try:
             with self._file.transaction() as connection:
@@ -166,7 +172,14 @@ class Storage:
             if self._troubled:
                 self._troubled = False
                 _log.info("state is written again", path=str(self._file.path))
+            self._shrink()
         self._report_dropped()
+
+    def _shrink(self) -> None:
+        """Free unused space once in each run, after rows of an older exporter have been written again."""
+        if not self._shrunk:
+            self._shrunk = True
+            self._file.shrink()
 
     def _next_batch(self) -> Pending:
         with self._lock:

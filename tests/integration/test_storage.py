@@ -42,6 +42,7 @@ from exporter.state import sqlite
 from exporter.state.sqlite import SCHEMA
 from exporter.state.statefile import StateFile
 from exporter.state.storage import Storage
+from exporter.state.user_row import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,8 +94,7 @@ def test_what_is_written_comes_back(tmp_path: Path) -> None:
 def test_what_an_older_exporter_wrote_is_read(tmp_path: Path) -> None:
     filled(tmp_path / "s.db")
     with sqlite3.connect(tmp_path / "s.db") as connection:
-        (blob,) = connection.execute("SELECT state FROM users").fetchone()
-        older = msgspec.msgpack.decode(blob)
+        older = msgspec.msgpack.decode(msgspec.msgpack.encode(STATE))
         del older["user"]["owner"]
         connection.execute("UPDATE users SET state = ?", [msgspec.msgpack.encode(older)])
         connection.execute("DROP TABLE own_tokens")
@@ -266,7 +266,7 @@ def test_a_file_of_the_first_schema_keeps_its_data_and_gains_events(tmp_path: Pa
     storage.record("acme", STATE, [an_event()])
     storage._flush()
     with sqlite3.connect(path) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (3,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (4,)
         assert connection.execute("SELECT count(*) FROM events").fetchone() == (1,)
     connection.close()
     assert errors == []
@@ -406,6 +406,69 @@ def test_removed_users_are_gone_and_may_come_back(tmp_path: Path) -> None:
     storage.record("acme", STATE)
     storage._flush()
     assert a_storage(path)[0].load()[0]["acme"].users == (STATE,)
+
+
+def test_a_file_of_schema_3_is_written_again_and_becomes_smaller(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    filled(path)
+    # 3,000 states with the names of all fields, of more than 2,000 bytes each: SQLite needs a page or more for each.
+    tokens = tuple(Token(f"pt-{number}", f"deploy-{number}", ("base_user_read",), NOW, NOW) for number in range(10))
+    states = [replace(STATE, user=User(str(number), "a"), tokens=tokens) for number in range(2, 3002)]
+    with sqlite3.connect(path) as connection:
+        rows = [("acme", state.user.user_id, msgspec.msgpack.encode(state)) for state in states]
+        connection.executemany("INSERT INTO users VALUES (?, ?, ?)", rows)
+        connection.execute("PRAGMA user_version = 3")
+    connection.close()
+    large = path.stat().st_size
+    assert large > 3000 * 2048
+    storage, errors = a_storage(path)
+    assert set(storage.load()[0]["acme"].users) == {STATE, *states}
+    storage.removed("acme", ["2"])
+    storage.record("acme", replace(states[1], failures=7))
+    storage._flush()
+    assert path.stat().st_size < large / 3
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (4,)
+        blobs = [blob for (blob,) in connection.execute("SELECT state FROM users")]
+    connection.close()
+    assert {blob[:1] for blob in blobs} == {b"\xc1"}
+    again, later = a_storage(path)
+    # What has happened since the start is newer.
+    expected = {STATE, replace(states[1], failures=7), *states[2:]}
+    assert set(again.load()[0]["acme"].users) == expected
+    assert errors == later == []
+
+
+def test_a_file_that_cannot_become_smaller_is_used_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "s.db"
+    filled(path)
+    storage, errors = a_storage(path)
+    storage.load()
+
+    def full(_: object) -> bool:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(sqlite, "is_sparse", full)
+    storage.record("acme", replace(STATE, failures=4))
+    storage._flush()
+    assert a_storage(path)[0].load()[0]["acme"].users == (replace(STATE, failures=4),)
+    assert errors == []
+
+
+@pytest.mark.parametrize("column", ["organization", "user_id", "state"])
+def test_a_row_that_is_not_what_was_written_is_set_aside(tmp_path: Path, column: str) -> None:
+    path = tmp_path / "s.db"
+    filled(path)
+    other = replace(STATE, user=User("2", "b"))
+    row = encoded("acme", other)
+    values: dict[str, Any] = {"organization": "acme", "user_id": "2", "state": row}
+    values[column] = row[:-1] + bytes([row[-1] ^ 1]) if column == "state" else "another"
+    with sqlite3.connect(path) as connection:
+        connection.execute("INSERT INTO users VALUES (:organization, :user_id, :state)", values)
+    connection.close()
+    storage, errors = a_storage(path)
+    assert [state.user.user_id for view in storage.load()[0].values() for state in view.users] == ["1"]
+    assert errors == [1]
 
 
 @pytest.mark.parametrize("column", ["state", "user_id"])
@@ -598,6 +661,7 @@ import resource, sys, pathlib
 from exporter.common.clock import SystemClock
 from exporter.common.worker import Supervisor
 from exporter.state.storage import Storage
+from exporter.state.user_row import encoded
 # No file may grow from here on, as on a full disk.
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 storage = Storage(pathlib.Path(sys.argv[1]), lambda: None, lambda _: None, Supervisor(print, SystemClock()))

@@ -50,7 +50,6 @@ WITHOUT_UNIT_TESTS = {
     "cluster/redis.py": WIRING,
     "common/log_options.py": TABLE,
     "http/connections.py": WIRING,
-    "http/session.py": WIRING,
     "metrics/families/exporter.py": TABLE,
     "metrics/families/http.py": TABLE,
     "metrics/families/notifications.py": TABLE,

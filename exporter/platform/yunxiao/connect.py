@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from exporter.platform.base import FoundUsers
+from exporter.platform.base import FoundUsers, TokenListing
 from exporter.platform.yunxiao.client import Target, YunxiaoClient
 from exporter.platform.yunxiao.discovery import Discoverer
 from exporter.platform.yunxiao.owners import Owners
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from exporter.http.session import Watchdog
     from exporter.model.ssh_key import SshKey
     from exporter.model.user import User
-    from exporter.platform.base import Caller, Platform, PlatformObserver, SshKeyLister, TokenListing
+    from exporter.platform.base import Caller, Platform, PlatformObserver, SshKeyLister
     from exporter.platform.yunxiao.client import Gate
 
 
@@ -61,7 +60,8 @@ class YunxiaoPlatform:
         if self._longest is None:
             return listing
         now = self._clock.now()
-        return replace(listing, tokens=tuple([token.within(self._longest, now) for token in listing.tokens]))
+        tokens = tuple([token.within(self._longest, now) for token in listing.tokens])
+        return TokenListing(tokens, listing.unreadable, listing.owners)
 
     def list_ssh_keys(self, user_id: str, stop: Stop) -> tuple[SshKey, ...]:
         """The SSH keys of one user; as `Platform.list_ssh_keys`."""

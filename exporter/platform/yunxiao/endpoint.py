@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import io
 from dataclasses import dataclass, field
@@ -12,7 +11,6 @@ from urllib.parse import urlencode
 import requests
 import urllib3
 
-from exporter.common.cancellation import Stop
 from exporter.common.exceptions import clear_chain
 from exporter.http.large_answers import BODY_LIMIT, SMALL
 from exporter.http.session import Call, GuardedSession, Watchdog
@@ -28,10 +26,11 @@ from exporter.platform.yunxiao.refusals import Question, explanation, reason_for
 from exporter.platform.yunxiao.schemes import https_expected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
+    from exporter.common.cancellation import Stop
     from exporter.common.clock import Clock
     from exporter.common.secrets import Secret
 
@@ -113,6 +112,18 @@ class Endpoint:
         """
         return self._session.prepare_request(requests.Request("GET", self._target.endpoint + "/"))
 
+    @functools.cached_property
+    def _headers(self) -> dict[str, str]:
+        return dict(self._template.headers)
+
+    def _request(self, question: Question, token: Secret) -> requests.PreparedRequest:
+        request = requests.PreparedRequest()
+        request.method = self._template.method
+        request.url = f"{self._template.url}{_API}{question.path}?{urlencode(question.query)}"
+        # A plain mapping, since requests' own is slow to copy and nothing here depends on the case of names.
+        request.headers = self._headers | {_TOKEN_HEADER: token.reveal()}  # type: ignore[assignment]
+        return request
+
     def close(self) -> None:
         """Cancel the requests in flight and close the connections; nothing can be sent afterwards."""
         self._session.close()
@@ -131,7 +142,7 @@ class Endpoint:
             ApiError: the request failed, or was cancelled.
             StoppedError: it was cancelled after the answer had been read.
         """
-        with self._session.call(self._target.timeout) as call, _ended_by(stop, call):
+        with self._session.call(self._target.timeout) as call, _Ending(stop, call):
             try:
                 return self._send(call, question, token, stop)
             finally:
@@ -142,10 +153,7 @@ class Endpoint:
         """Send one request and read the complete answer; turn the exceptions of the libraries into an `ApiError`."""
         timeout = self._target.timeout
         try:
-            request = self._template.copy()
-            request.url = f"{self._template.url}{_API}{question.path}?{urlencode(question.query)}"
-            request.headers[_TOKEN_HEADER] = token.reveal()
-            with self._session.send_as_is(request, timeout) as response:
+            with self._session.send_as_is(self._request(question, token), timeout) as response:
                 status, headers = response.status_code, response.headers
                 self._never_answered_plain = False
                 body = self._read_large(response, call) if status == _OK else _read_error_body(response)
@@ -244,26 +252,24 @@ def _session(target: Target, watchdog: Watchdog) -> GuardedSession:
     return session
 
 
-class _Ending(Stop):
-    """A stop that also cancels a call."""
+class _Ending:
+    """Inside the context the stop cancels the call at once."""
 
-    def __init__(self, parent: Stop, call: Call) -> None:
+    __slots__ = ("_call", "_stop")
+
+    def __init__(self, stop: Stop, call: Call) -> None:
+        self._stop = stop
         self._call = call
-        super().__init__(parent)
+
+    def __enter__(self) -> None:
+        self._stop.add(self)
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.remove(self)
 
     def set(self) -> None:
-        super().set()
+        """The stop was requested."""
         self._call.end()
-
-
-@contextlib.contextmanager
-def _ended_by(stop: Stop, call: Call) -> Iterator[None]:
-    """Inside the context the stop cancels the call at once."""
-    ending = _Ending(stop, call)
-    try:
-        yield
-    finally:
-        ending.release()
 
 
 def _read_error_body(response: requests.Response) -> bytes:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from support.builders import ManualClock
 
 from exporter.app.garbage import GarbagePolicy
@@ -21,6 +22,12 @@ class Heap:
     def unfreeze(self) -> None:
         self.calls.append("unfreeze")
 
+    def disable(self) -> None:
+        self.calls.append("disable")
+
+    def enable(self) -> None:
+        self.calls.append("enable")
+
     def since(self) -> list[str]:
         calls, self.calls = self.calls, []
         return calls
@@ -32,6 +39,21 @@ def begun() -> tuple[GarbagePolicy, Heap, ManualClock]:
     policy.begin()
     assert heap.since() == SETTLED
     return policy, heap, clock
+
+
+def test_objects_that_are_created_while_paused_are_not_scanned_until_the_start_is_complete() -> None:
+    policy, heap, _ = begun()
+    with policy.paused():
+        assert heap.since() == ["disable"]
+    # Frozen first: enabled with all of them young, the next object would cause a scan.
+    assert heap.since() == ["freeze", "enable"]
+
+
+def test_a_pause_ends_with_an_error_too() -> None:
+    policy, heap, _ = begun()
+    with pytest.raises(RuntimeError), policy.paused():
+        raise RuntimeError
+    assert heap.since() == ["disable", "freeze", "enable"]
 
 
 NONE: frozenset[str] = frozenset()

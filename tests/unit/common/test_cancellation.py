@@ -40,3 +40,22 @@ def test_check_raises_after_the_stop() -> None:
     stop.set()
     with pytest.raises(StoppedError):
         stop.check()
+
+
+class Ended:
+    def __init__(self) -> None:
+        self.times = 0
+
+    def set(self) -> None:
+        self.times += 1
+
+
+def test_anything_can_be_stopped_with_a_stop_until_it_is_removed() -> None:
+    stop, kept, removed, late = Stop(), Ended(), Ended(), Ended()
+    for one in (kept, removed):
+        stop.add(one)
+    stop.remove(removed)
+    stop.remove(removed)
+    stop.set()
+    stop.add(late)
+    assert (kept.times, removed.times, late.times) == (1, 0, 1)

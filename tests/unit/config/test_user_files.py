@@ -9,15 +9,15 @@ from exporter.model.user import Owner, User
 
 def test_the_first_of_two_lists_wins() -> None:
     static = [StaticUser(id="1", name="boss")]
-    file = [StaticUser(id="1", name="other"), StaticUser(id="2")]
-    assert joined(static, file) == (User("1", "boss"), User("2", "2"))
+    listed = [User("1", "other"), User("2", "2"), User("2", "again")]
+    assert joined(static, listed) == (User("1", "boss"), User("2", "2"))
 
 
 def test_labels_of_an_entry_give_the_owner() -> None:
     labels = {"team": "x", "email": "li.wei@example.com", "department": ""}
-    (user,) = joined([StaticUser(id="1", labels=labels)])
+    (user,) = joined([StaticUser(id="1", labels=labels)], ())
     assert user.owner == Owner(email="li.wei@example.com")
-    (other,) = joined([StaticUser(id="1", labels={"team": "x"})])
+    (other,) = joined([StaticUser(id="1", labels={"team": "x"})], ())
     assert other.owner is None
 
 

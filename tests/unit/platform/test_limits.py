@@ -56,6 +56,14 @@ class QueueMachine(RuleBasedStateMachine):
             self.admitted = waiter
 
     @rule()
+    def enter(self) -> None:
+        """Whoever can be admitted at once need not join the queue."""
+        free = self.admitted is None and not self.waiting and self.under_way < self.places
+        assert self.queue.enter() is free
+        if free:
+            self.admitted = next(self.numbers)
+
+    @rule()
     def arrive(self) -> None:
         number = next(self.numbers)
         self.waiting.append(number)

@@ -30,10 +30,10 @@ class FakeFiles:
     def stamp(self) -> int:
         return self.version
 
-    def read(self) -> tuple[StaticUser, ...]:
+    def read(self) -> tuple[User, ...]:
         if self.ids is None:
             raise ConfigError((Fault("users.yaml", 1, "", "is empty", "write []"),))
-        return tuple(StaticUser(id=one) for one in self.ids)
+        return users("".join(self.ids))
 
 
 class Scene:

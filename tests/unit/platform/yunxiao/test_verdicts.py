@@ -7,7 +7,7 @@ import pytest
 from support.builders import ManualClock
 from support.platform_calls import NEXT, TOKEN
 
-from exporter.common.cancellation import Stop, StoppedError
+from exporter.common.cancellation import Stop, Stoppable, StoppedError
 from exporter.platform.yunxiao.verdicts import Verdicts
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ class WaitingStop(Stop):
         super().__init__()
         self.waited = threading.Event()
 
-    def _adopt(self, child: Stop) -> None:
-        super()._adopt(child)
+    def add(self, child: Stoppable) -> None:
+        super().add(child)
         self.waited.set()
 
 
