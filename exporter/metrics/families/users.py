@@ -227,6 +227,7 @@ USER_FAMILIES: tuple[UserFamily, ...] = (
         "From the end of the first poll of the user, whether it succeeded or failed.",
         ("yunxiao_user_up == 0", "users whose data is not current"),
         samples=_user_up,
+        about_poll=True,
     ),
     UserFamily(
         "yunxiao_user_last_success_timestamp_seconds",
@@ -236,6 +237,7 @@ USER_FAMILIES: tuple[UserFamily, ...] = (
         "From the first successful poll of the user; stays while polls fail.",
         ("time() - yunxiao_user_last_success_timestamp_seconds > 3600", "users whose data is older than an hour"),
         samples=_last_success,
+        about_poll=True,
     ),
     UserFamily(
         "yunxiao_user_failure",
@@ -245,6 +247,7 @@ USER_FAMILIES: tuple[UserFamily, ...] = (
         "Only while the last poll of the user failed.",
         ("count by (organization, reason) (yunxiao_user_failure)", "why users fail"),
         samples=_user_failure,
+        about_poll=True,
     ),
     UserFamily(
         "yunxiao_user_alert_threshold_seconds",
