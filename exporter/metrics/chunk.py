@@ -96,6 +96,7 @@ class Chunk:
         rendered_at: for each user, epoch seconds; the text is not used before them, in case the clock is set back.
         valid_until: for each user, epoch seconds from which the text may differ.
         broken: for each user, the violated policies, each once per violation.
+        violations: the number of violations of each policy. Must not be modified.
         failed: the ids of users that cannot be rendered and have no lines.
         label_names: the names of the users' own labels.
         labels: the lines of `yunxiao_user_labels`, and the label names that they have; None if not rendered yet.
@@ -108,6 +109,7 @@ class Chunk:
     rendered_at: array[float] = field(default_factory=lambda: array("d"))
     valid_until: array[float] = field(default_factory=lambda: array("d"))
     broken: tuple[tuple[type[Policy], ...], ...] = ()
+    violations: Counter[type[Policy]] = field(default_factory=Counter)
     failed: frozenset[str] = frozenset()
     label_names: frozenset[str] = frozenset()
     labels: tuple[tuple[str, ...], Segment] | None = None
@@ -159,6 +161,7 @@ class Chunk:
             rendered_at=array("d", [now if old is None else self.rendered_at[old] for old in kept]),
             valid_until=array("d", until),
             broken=tuple(broken),
+            violations=Counter(chain.from_iterable(broken)),
             failed=frozenset(failed),
             label_names=frozenset([name for state in states if state.user.labels for name in label_names(state)]),
             labels=self.labels if self._keeps_labels(states, failed) else None,
@@ -232,10 +235,6 @@ class Chunk:
             if state.user.user_id not in self.failed
         ]
         return replace(self, labels=(names, compressed(b"".join(text))))
-
-    def violations(self) -> Counter[tuple[str, type[Policy]]]:
-        """The number of violations by organization and policy."""
-        return Counter([(self.organization, policy) for policy in chain.from_iterable(self.broken)])
 
     def without_details(self, user_ids: Collection[str]) -> Chunk:
         """The chunk without the detail families of these users."""

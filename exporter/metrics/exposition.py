@@ -137,7 +137,7 @@ class Exposition:
         self._users.forget(organization, user_ids)
 
     def prepare_all(self) -> None:
-        """Render every user, so that the first scrape need not."""
+        """Render what has changed of every user, so that the next scrape need not."""
         with self._lock:
             plan = self._users.plan_for(self._config())
             self._users.current(self._store.view().organizations, plan, self._clock.now())
@@ -191,7 +191,8 @@ class Exposition:
         segments.extend(_label_segments(chunks))
         broken: Counter[tuple[str, type[Policy]]] = Counter()
         for chunk in chunks:
-            broken.update(chunk.violations())
+            for policy, count in chunk.violations.items():
+                broken[chunk.organization, policy] += count
         rest = [
             block(USERS_LEFT_OUT, *users_left_out(organizations, left_out.users)),
             *[block(one, *organization_samples(one, organizations)) for one in ORGANIZATION_FAMILIES],

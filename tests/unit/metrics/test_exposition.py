@@ -15,7 +15,7 @@ from support.scrapes import (
     an_exposition,
 )
 
-from exporter.metrics import chunk
+from exporter.metrics import chunk, rendering
 from exporter.metrics.encoding import Format
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.telemetry import Telemetry
@@ -48,7 +48,7 @@ def test_a_change_during_a_scrape_is_in_the_next_scrape(monkeypatch: pytest.Monk
     exposition.open()
     exposition.scrape("", "")
     users: list[str] = []
-    real = chunk.render_user
+    real = rendering.render_user
 
     def prepare(organization: str, state: Any, plan: Any, now: float) -> Any:
         users.append(state.user.user_id)
