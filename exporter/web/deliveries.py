@@ -154,20 +154,23 @@ class _Delivery(Response):
             return
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            await self._send_body(send, connection)
+            # Only the headers answer HEAD: the server would drop what is decompressed for it.
+            parts = () if scope["method"] == "HEAD" else _parts(self._content)
+            await _send_parts(parts, send, connection)
         finally:
             self._deliveries.end(self._content, connection)
 
-    async def _send_body(self, send: Send, connection: Connection | None) -> None:
-        for number, part in enumerate(_parts(self._content)):
-            if connection is not None and connection.fileno() < 0:
-                # The client has disconnected.
-                return
-            if number % _CHUNKS_PER_TURN == _CHUNKS_PER_TURN - 1:
-                # With a fast client `send` never waits; let other clients have a turn.
-                await asyncio.sleep(0)
-            await send({"type": "http.response.body", "body": part, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+async def _send_parts(parts: Iterable[bytes | memoryview], send: Send, connection: Connection | None) -> None:
+    for number, part in enumerate(parts):
+        if connection is not None and connection.fileno() < 0:
+            # The client has disconnected.
+            return
+        if number % _CHUNKS_PER_TURN == _CHUNKS_PER_TURN - 1:
+            # With a fast client `send` never waits; let other clients have a turn.
+            await asyncio.sleep(0)
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _parts(content: Content) -> Iterator[bytes | memoryview]:
