@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass
+from operator import is_
 from typing import TYPE_CHECKING
 
 import structlog
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from exporter.metrics.chunk import Chunk
@@ -117,6 +119,10 @@ class SeriesLimiter:
     def __init__(self, publish: Callable[[Mapping[str, bool]], None]) -> None:
         self._publish = publish
         self._left_out = NOTHING
+        # The last result, and what it was found for: limits and families, and the series of each user by column.
+        self._found = NOTHING
+        self._basis: object = None
+        self._counts: list[array[int]] = []
 
     def apply(self, enabled: Sequence[Family], chunks: Sequence[Chunk], sources: Sequence[int], most: int) -> LeftOut:
         """What to leave out of a scrape.
@@ -133,12 +139,25 @@ class SeriesLimiter:
         series = sum(counts)
         found = NOTHING
         if series > most:
-            by_user = _by_user(chunks, [sources[position] for position in details])
-            found = left_out(families, by_user, series - sum(counts[position] for position in details), most)
+            others = series - sum(counts[position] for position in details)
+            found = self._find(families, chunks, [sources[position] for position in details], (others, most))
         before, self._left_out = self._left_out, found
         _report(before, found, series, most)
         self._publish({family.name: family.name in found.families for family in families})
         return found
+
+    def _find(
+        self, families: Sequence[Family], chunks: Sequence[Chunk], sources: Sequence[int], limits: tuple[int, int]
+    ) -> LeftOut:
+        """What to leave out; what was found before, as long as no user has more or fewer series."""
+        counts = [chunk.columns[source].counts for chunk in chunks if chunk.columns for source in sources]
+        basis = (limits, tuple([family.name for family in families]))
+        # A chunk keeps the same object until the text changes, and so do its users.
+        same = basis == self._basis and len(counts) == len(self._counts) and all(map(is_, counts, self._counts))
+        if not same:
+            self._found = left_out(families, _by_user(chunks, sources), *limits)
+            self._basis, self._counts = basis, counts
+        return self._found
 
 
 def _by_user(chunks: Sequence[Chunk], sources: Sequence[int]) -> dict[UserKey, tuple[int, ...]]:
