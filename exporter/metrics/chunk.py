@@ -226,7 +226,9 @@ class Chunk:
         return failed == self.failed and [one.user for one in states] == [one.user for one in self.states]
 
     def labelled(self, names: tuple[str, ...]) -> Chunk:
-        """The chunk with the lines of `yunxiao_user_labels` with these label names."""
+        """The chunk with the lines of `yunxiao_user_labels` with these label names; without lines if there are none."""
+        if not names:
+            return self if self.labels is None else replace(self, labels=None)
         if self.labels is not None and self.labels[0] == names:
             return self
         text = [

@@ -230,9 +230,8 @@ def _by_organization(users: Iterable[UserKey]) -> dict[str, set[str]]:
 
 def _label_segments(chunks: Sequence[Chunk]) -> list[Segment]:
     """The family of the users' own labels, if any user has some."""
-    if not any(chunk.labels is not None and chunk.labels[0] for chunk in chunks):
-        return []
-    return [_head(USER_LABELS), *[chunk.labels[1] for chunk in chunks if chunk.labels is not None]]
+    segments = [chunk.labels[1] for chunk in chunks if chunk.labels is not None]
+    return [_head(USER_LABELS), *segments] if segments else []
 
 
 @functools.lru_cache(maxsize=128)

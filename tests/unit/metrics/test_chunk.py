@@ -156,6 +156,8 @@ def test_labels_are_rendered_for_the_names_of_all_users() -> None:
         'yunxiao_user_labels{organization="acme",team="platform",user="wang.fang",user_id="3002",zone=""} 1.0\n'
     )
     assert labelled.labelled(("team", "zone")) is labelled
+    assert labelled.labelled(()).labels is None
+    assert chunk.labelled(()) is chunk
     polled = labelled.updated([state.succeeded((a_token(),), NOW) for state in chunk.states], NOW, Reports())
     assert polled.labels is labelled.labels
     renamed = labelled.updated([a_state(user=User("3001", "li")), chunk.states[1]], NOW, Reports())
