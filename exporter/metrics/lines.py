@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from exporter.model.token import NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from exporter.metrics.families.base import Family, Sample
 
@@ -19,35 +20,38 @@ def head(family: Family) -> bytes:
     return f"# HELP {family.name} {text}\n# TYPE {family.name} {family.kind}\n".encode()
 
 
-def lines(family: Family, samples: Iterable[Sample], more: Iterable[str] = ()) -> bytes:
+def lines(family: Family, samples: Iterable[Sample], more: tuple[str, ...] = ()) -> bytes:
     """The lines of some samples; ``more`` are label names beyond those of the family."""
-    template, order = _template(family.name, (*family.labels, *more))
-    return "".join(
-        [
-            # An index for each value is faster than any way to reorder them at once.
-            template % (*[_escaped(values[position]) for position in order], _number(value))
-            for values, value in samples
-        ]
-    ).encode()
+    found = list(samples)
+    if not found:
+        return b""
+    names = (*family.labels, *more) if more else family.labels
+    template, ordered = _template(family.name, names)
+    text = "".join([template % (*ordered(values), _number(value)) for values, value in found])
+    # Few labels need escaping. One that does adds to what the templates contain.
+    if "\\" in text or text.count('"') != 2 * len(names) * len(found) or text.count("\n") != len(found):
+        escaped = [(tuple([_escaped(value) for value in values]), value) for values, value in found]
+        text = "".join([template % (*ordered(values), _number(value)) for values, value in escaped])
+    return text.encode()
 
 
-def block(family: Family, samples: Iterable[Sample], more: Iterable[str] = ()) -> bytes:
+def block(family: Family, samples: Iterable[Sample], more: tuple[str, ...] = ()) -> bytes:
     """A family with all its samples; ``more`` are label names beyond those of the family."""
     return head(family) + lines(family, samples, more)
 
 
 @functools.lru_cache(maxsize=256)
-def _template(name: str, labels: tuple[str, ...]) -> tuple[str, tuple[int, ...]]:
-    """A format string for a family's lines, and the positions of the label values in its order.
+def _template(name: str, labels: tuple[str, ...]) -> tuple[str, Callable[[tuple[str, ...]], tuple[str, ...]]]:
+    """A format string for a family's lines, and a function that brings label values into its order.
 
     Labels are in alphabetical order, as prometheus_client writes them.
     """
     order = sorted(range(len(labels)), key=labels.__getitem__)
     pairs = ",".join([f'{labels[position]}="%s"' for position in order])
-    return (f"{name}{{{pairs}}} %s\n" if pairs else f"{name} %s\n"), tuple(order)
+    ordered = itemgetter(*order) if len(labels) > 1 else tuple
+    return (f"{name}{{{pairs}}} %s\n" if pairs else f"{name} %s\n"), ordered
 
 
-@functools.lru_cache(maxsize=4096)
 def _escaped(value: str) -> str:
     """A label value, escaped for both formats."""
     return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from exporter.metrics.families.base import Family, Kind
 from exporter.metrics.lines import block, head, lines
 from exporter.model.token import NEVER
@@ -27,3 +30,25 @@ def test_a_family_without_labels_has_no_braces() -> None:
 
 def test_no_samples_are_no_lines() -> None:
     assert lines(FAMILY, []) == b""
+
+
+def test_one_label_is_no_special_case() -> None:
+    single = Family("one", Kind.GAUGE, ("app",), "One.", "", ("", ""))
+    assert lines(single, [(("a\nb",), 1), (("c",), 0.5)]) == b'one{app="a\\nb"} 1.0\none{app="c"} 0.5\n'
+
+
+values = st.text(st.sampled_from('ab"\\\n%{},= 王'), max_size=5)
+
+
+@given(st.lists(st.tuples(st.tuples(values, values), st.floats(allow_nan=False)), max_size=4))
+def test_any_label_is_escaped_character_by_character(samples: list[tuple[tuple[str, str], float]]) -> None:
+    table = {"\\": "\\\\", "\n": "\\n", '"': '\\"'}
+
+    def escaped(text: str) -> str:
+        return "".join(table.get(character, character) for character in text)
+
+    expected = [
+        f'things{{app="{escaped(app)}",zone="{escaped(zone)}"}} {"+Inf" if value == NEVER else repr(value)}\n'
+        for (zone, app), value in samples
+    ]
+    assert lines(FAMILY, samples) == "".join(expected).encode()
