@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -313,6 +314,29 @@ def test_polls_without_news_are_left_to_the_scrape(monkeypatch: pytest.MonkeyPat
         scene.poll(number)
     assert (scene.rendered, dict(scene.compressed)) == ([], {})
     assert scene.scrape() == ([], {"yunxiao_user_last_success_timestamp_seconds": 1})
+
+
+def test_text_is_kept_compressed_and_relative_series_only_once() -> None:
+    ledger = Ledger("acme", [a_user(f"u{number:05}", f"n{number}") for number in range(500)])
+    for number in range(500):
+        names = [f"pt-{number}-{token}" for token in range(3)]
+        ledger.succeeded(f"u{number:05}", tuple(a_token(name, name=f"name of {name}") for name in names), NOW)
+    view, texts = ledger.view(), RenderedUsers(ManualClock(), lambda _: None)
+    plan = texts.plan_for(a_config())
+    texts.current([view], plan, NOW)
+    texts.forget("acme")
+    tracemalloc.start()
+    try:
+        chunks = texts.current([view], plan, NOW)
+        kept, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    text = sum(column.segment.size for one in chunks for column in one.columns)
+    # 500 users with 3 tokens and a permission: 4 + 1 + 1 + 3 + 3 + 1 + 1 series of 100 bytes and more
+    assert text > 500 * 14 * 100
+    assert kept < text / 4
+    # While chunk after chunk is rendered, one at a time is there as plain text.
+    assert peak - kept < text / 2
 
 
 def test_removed_users_are_dropped_without_a_scrape() -> None:
