@@ -316,6 +316,31 @@ def test_polls_without_news_are_left_to_the_scrape(monkeypatch: pytest.MonkeyPat
     assert scene.scrape() == ([], {"yunxiao_user_last_success_timestamp_seconds": 1})
 
 
+def test_whatever_a_scrape_and_polls_overwrite_is_found_by_the_next_scrape(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene(monkeypatch, 100)
+    polled: list[int] = []
+
+    def polling(organization: str, state: Any, plan: Any, now: float) -> Any:
+        if not polled:
+            # While the scrape renders a user, so many polls end that they render the same chunk.
+            polled.extend(range(40, 72))
+            for number in polled:
+                scene.poll(number, a_token(f"new-{number}"))
+        return render_user(organization, state, plan, now)
+
+    monkeypatch.setattr(chunk, "render_user", polling)
+    scene.ledger.succeeded("u1", (a_token("new-1"),), scene.clock.now())
+    scene.scrape()
+    assert [*scene.chunks[0].states] != [*scene.ledger.view().users]
+    scene.scrape()
+    fresh = RenderedUsers(scene.clock, lambda _: None).current([scene.ledger.view()], scene.plan, scene.clock.now())
+    for mine, theirs in zip(scene.chunks[0].columns, fresh[0].columns, strict=True):
+        assert mine.segment.text == theirs.segment.text
+    names = [family.name for family in scene.plan.columns]
+    expiries = scene.chunks[0].columns[names.index("yunxiao_token_expiry_timestamp_seconds")]
+    assert sum(b'"new-' in text for text in expiries.texts()) == 33
+
+
 def test_text_is_kept_compressed_and_relative_series_only_once() -> None:
     ledger = Ledger("acme", [a_user(f"u{number:05}", f"n{number}") for number in range(1000)])
     for number in range(1000):
