@@ -280,6 +280,8 @@ def test_users_that_come_and_go_cost_their_own_chunks(monkeypatch: pytest.Monkey
     rendered, compressed = scene.scrape()
     assert rendered == ["new"]
     assert max(compressed.values()) <= 2
+    scene.ledger.watch(reversed(scene.ledger.users()))
+    assert scene.scrape()[0] == []
 
 
 def test_more_and_fewer_chunks_need_no_user_rendered_again(monkeypatch: pytest.MonkeyPatch) -> None:
