@@ -14,7 +14,6 @@ from exporter.policies.evaluate import token_violations, user_violations
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from exporter.model.snapshot import OrganizationView
     from exporter.model.state import UserState
 
 _OWN_CLOCK = (
@@ -298,11 +297,6 @@ USER_LABELS = Family(
         "whether a team's users are polled",
     ),
 )
-
-
-def user_label_names(organizations: Iterable[OrganizationView]) -> list[str]:
-    """The label names from the users' entries, sorted: those of `yunxiao_user_labels` beyond `USER_LABEL_NAMES`."""
-    return sorted({name for one in organizations for state in one.users for name, _ in state.user.labels})
 
 
 def user_labels(organization: str, state: UserState, names: Iterable[str]) -> Sample:
