@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.alerts import alerting
 from bench.lists import listing
+from bench.memory import memory
 from bench.restart import restarting
 from bench.scrape import rendering, scraping
 from bench.sweep import sweeping
@@ -36,6 +37,7 @@ def main() -> None:
     parts = [_HEAD, f"Version {__version__} on {_machine()}.\n"]
     for one, users in (
         (rendering, arguments.users),
+        (memory, arguments.users),
         (scraping, arguments.users),
         (listing, arguments.users),
         (alerting, arguments.users),

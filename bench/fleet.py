@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     from exporter.platform.yunxiao.simulator.enterprise import TokenRecord
 
 CONFIG = Config.model_validate(
-    {"organizations": ({"name": "acme", "endpoint": "http://x", "token_env": "T", "users": {"files": ("x",)}},)}
+    {
+        "organizations": ({"name": "acme", "endpoint": "http://x", "token_env": "T", "users": {"files": ("x",)}},),
+        "metrics": {"max_series": 100_000_000},
+    }
 )
+WITHOUT_RELATIVE = CONFIG.model_copy(update={"metrics": CONFIG.metrics.model_copy(update={"relative": False})})
 
 
 def a_ledger(users: int) -> Ledger:
@@ -42,12 +46,12 @@ def a_store(users: int) -> Store:
     return store
 
 
-def an_exposition(store: Store, telemetry: Telemetry) -> Exposition:
+def an_exposition(store: Store, telemetry: Telemetry, config: Config = CONFIG) -> Exposition:
     """The exposition, as in the daemon."""
     exposition = Exposition(
         telemetry.registry,
         store,
-        lambda: CONFIG,
+        lambda: config,
         SystemClock(),
         telemetry.families_left_out,
         lambda: telemetry.reloads,

@@ -1,6 +1,8 @@
 """One server for scrapes, in its own process.
 
-usage: python -m bench.serve ours|stock|static USERS PORT
+usage: python -m bench.serve ours|stock|static USERS PORT [absolute]
+
+With `absolute`, as with `metrics.relative: false`.
 """
 
 from __future__ import annotations
@@ -11,12 +13,13 @@ import sys
 import threading
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
 from support.collector import StateCollector
 
-from bench.fleet import CONFIG, a_store, an_exposition
+from bench.fleet import CONFIG, WITHOUT_RELATIVE, a_store, an_exposition
 from exporter.common.clock import SystemClock
 from exporter.common.log_limit import LogLimit
 from exporter.common.worker import Supervisor
@@ -27,16 +30,19 @@ from exporter.web.app import Served, create_app
 from exporter.web.refusals import Refusals
 from exporter.web.server import WebServer
 
+if TYPE_CHECKING:
+    from exporter.config.schema import Config
+
 _OPENMETRICS = "application/openmetrics-text"
 
 
-def main(kind: str, users: int, port: int) -> None:
+def main(kind: str, users: int, port: int, config: Config) -> None:
     """Serve until the process is killed."""
     store = a_store(users)
     match kind:
         case "ours":
             telemetry, clock = Telemetry(), SystemClock()
-            exposition = an_exposition(store, telemetry)
+            exposition = an_exposition(store, telemetry, config)
             served = Served(exposition, store, TokenIndex(store.view), lambda: 3600.0, tuple, None, clock)
             inc = telemetry.instruments.inc
             log_limit = LogLimit(clock, partial(inc, LOG_SUPPRESSED))
@@ -46,10 +52,10 @@ def main(kind: str, users: int, port: int) -> None:
             WebServer(create_app(served, refusals), sockets, None, supervisor, clock, refusals).start()
         case "stock":
             registry = CollectorRegistry()
-            registry.register(StateCollector(store, lambda: CONFIG, SystemClock()))
+            registry.register(StateCollector(store, lambda: config, SystemClock()))
             start_http_server(port, "127.0.0.1", registry)
         case _:
-            exposition = an_exposition(store, Telemetry())
+            exposition = an_exposition(store, Telemetry(), config)
             body = exposition.scrape(f"{_OPENMETRICS}; version=1.0.0", "").content
             _static(body, port)
     threading.Event().wait()
@@ -81,4 +87,4 @@ def _static(body: bytes, port: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), WITHOUT_RELATIVE if sys.argv[4:] else CONFIG)

@@ -89,7 +89,7 @@ class Changes:
 
 
 class ExpositionListener:
-    """Renders the series of a user as soon as the state changes, to save the next scrape the work."""
+    """Renders changed users before the next scrape: some at a time, and the rest at the end of a sweep."""
 
     name = "exposition"
 
@@ -97,10 +97,13 @@ class ExpositionListener:
         self._exposition = exposition
 
     def handle(self, update: Update) -> None:
-        """Render the series of a user, or drop the rendered ones. Scrapes show what is in the store in either case."""
+        """Record a change, or drop rendered series. Scrapes show what is in the store in either case."""
         match update:
             case Changed():
                 self._exposition.prepare(update.organization, update.after)
+            case Swept():
+                # There may be no scrapes, and the first one should not have to render the results of a whole sweep.
+                self._exposition.prepare_all()
             case UsersRemoved():
                 self._exposition.forget(update.organization, update.user_ids)
             case OrganizationRemoved():

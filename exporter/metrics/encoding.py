@@ -1,9 +1,8 @@
-"""The formats and encodings of `/metrics`, and the choice among them by the request's headers."""
+"""The formats of `/metrics`, and the choice of format and encoding by the request's headers."""
 
 from __future__ import annotations
 
 import functools
-import zlib
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -11,19 +10,10 @@ from prometheus_client import generate_latest
 from prometheus_client.openmetrics.exposition import UNDERSCORES
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
-try:
-    from isal import isal_zlib as fast_zlib
-except ImportError:  # no wheel for this platform
-    import zlib as fast_zlib  # type: ignore[no-redef]
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from prometheus_client import CollectorRegistry
-
-_GZIP = 16 + zlib.MAX_WBITS
-_FASTEST = 1
-_PARTS_JOINED = 2000
 
 _openmetrics = functools.partial(generate_openmetrics, escaping=UNDERSCORES, version="1.0.0")
 
@@ -100,13 +90,3 @@ def _weight(text: str) -> float:
         return 0.0
     # Also false for NaN.
     return weight if 0.0 <= weight <= 1.0 else 0.0
-
-
-def gzipped(parts: Sequence[bytes]) -> bytes:
-    """Compress the parts, some at a time: joining a large body at once would hold the GIL for too long."""
-    compressor = fast_zlib.compressobj(_FASTEST, fast_zlib.DEFLATED, _GZIP)
-    packed = [
-        compressor.compress(b"".join(parts[start : start + _PARTS_JOINED]))
-        for start in range(0, len(parts), _PARTS_JOINED)
-    ]
-    return b"".join((*packed, compressor.flush()))

@@ -1,18 +1,20 @@
-"""Answers scrapes. One body a second and format is rendered and shared by all who scrape in that second.
+"""Answers scrapes. One body a second and format is made and shared by all who scrape in that second.
 
-A scrape joins the kept text of the users and computes only what changes with every second: the remaining seconds. The
-exporter's own few series are written by prometheus_client.
+A scrape joins the compressed text of the users and computes only what changes with every second: the remaining seconds.
+The exporter's own few series are written by prometheus_client.
 """
 
 from __future__ import annotations
 
-import itertools
+import functools
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from exporter.metrics.encoding import Format, gzip_accepted, gzipped, preferred_format
+from exporter.metrics.body import Body
+from exporter.metrics.deflate import compressed
+from exporter.metrics.encoding import Format, gzip_accepted, preferred_format
 from exporter.metrics.families.organizations import (
     CONFIG_FAMILIES,
     ORGANIZATION_FAMILIES,
@@ -22,33 +24,30 @@ from exporter.metrics.families.organizations import (
     policy_violations,
     users_left_out,
 )
-from exporter.metrics.families.users import USER_LABELS, user_label_names, user_labels
-from exporter.metrics.rendering import RenderedUsers, block, head, line
+from exporter.metrics.families.users import USER_LABELS
+from exporter.metrics.lines import block, head
+from exporter.metrics.rendered_users import RenderedUsers
 from exporter.metrics.series_limit import SeriesLimiter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from prometheus_client import CollectorRegistry
 
     from exporter.common.clock import Clock
     from exporter.config.schema import Config
-    from exporter.metrics.rendering import Plan, RenderedUser
+    from exporter.metrics.chunk import Chunk
+    from exporter.metrics.deflate import Segment
+    from exporter.metrics.families.base import Family
+    from exporter.metrics.rendering import Plan
     from exporter.metrics.series_limit import LeftOut
     from exporter.model.snapshot import OrganizationView
     from exporter.model.state import UserState
+    from exporter.model.user import UserKey
+    from exporter.policies.base import Policy
     from exporter.state.store import Store
 
 _EOF = b"# EOF\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """The response to a scrape."""
-
-    content: bytes
-    content_type: str
-    encoding: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +78,11 @@ class _Basis:
 
 @dataclass(slots=True)
 class _Rendered:
-    """Everything rendered from one basis: parts by syntax, contents by syntax and compression, finished bodies."""
+    """Everything rendered from one basis: what all formats share, segments by syntax, and finished bodies."""
 
     basis: _Basis
-    parts: dict[Format, list[bytes]] = field(default_factory=dict)
-    contents: dict[tuple[Format, bool], bytes] = field(default_factory=dict)
+    shared: list[Segment] | None = None
+    segments: dict[Format, tuple[Segment, ...]] = field(default_factory=dict)
     bodies: dict[tuple[Format, bool], Body] = field(default_factory=dict)
 
 
@@ -130,7 +129,7 @@ class Exposition:
         self._opened.set()
 
     def prepare(self, organization: str, state: UserState) -> None:
-        """Render a user whose state has changed, so that the next scrape need not."""
+        """Record that a user's state has changed, so that the next scrape has little left to render."""
         self._users.update(organization, state)
 
     def forget(self, organization: str, user_ids: Iterable[str] | None = None) -> None:
@@ -138,7 +137,7 @@ class Exposition:
         self._users.forget(organization, user_ids)
 
     def prepare_all(self) -> None:
-        """Render every user, so that the first scrape need not."""
+        """Render what has changed of every user, so that the next scrape need not."""
         with self._lock:
             plan = self._users.plan_for(self._config())
             self._users.current(self._store.view().organizations, plan, self._clock.now())
@@ -167,59 +166,74 @@ class Exposition:
             if rendered is None or not basis.same_as(rendered.basis):
                 rendered = self._rendered = _Rendered(basis)
             if (body := rendered.bodies.get((form, packed))) is None:
-                content = self._content(rendered, form.syntax, now, packed=packed)
-                body = rendered.bodies[form, packed] = Body(content, form.content_type, "gzip" if packed else None)
+                segments = self._segments(rendered, form.syntax, now)
+                body = rendered.bodies[form, packed] = Body(segments, form.content_type, packed=packed)
             return body
 
-    def _content(self, rendered: _Rendered, syntax: Format, now: float, *, packed: bool) -> bytes:
-        if (content := rendered.contents.get((syntax, packed))) is None:
-            if (parts := rendered.parts.get(syntax)) is None:
-                parts = rendered.parts[syntax] = self._render(syntax, rendered.basis, now)
-            content = rendered.contents[syntax, packed] = gzipped(parts) if packed else b"".join(parts)
-        return content
+    def _segments(self, rendered: _Rendered, syntax: Format, now: float) -> tuple[Segment, ...]:
+        if (segments := rendered.segments.get(syntax)) is None:
+            if rendered.shared is None:
+                rendered.shared = self._render(rendered.basis, now)
+            # First in the body, but encoded last: it includes which families have just been left out.
+            own = syntax.encode(self._registry)
+            last = _EOF if own.endswith(_EOF) else b""
+            segments = (compressed(own.removesuffix(_EOF)), *rendered.shared, compressed(last))
+            rendered.segments[syntax] = segments
+        return segments
 
-    def _render(self, syntax: Format, basis: _Basis, now: float) -> list[bytes]:
-        """The body in parts that only need to be joined."""
+    def _render(self, basis: _Basis, now: float) -> list[Segment]:
+        """The body without the exporter's own metrics. Lines of gauges are the same in all formats."""
         config, organizations = basis.config, basis.organizations
         plan = self._users.plan_for(config)
-        users = self._users.current(organizations, plan, now)
-        left_out = self._limiter.apply(plan.families, users, plan.switches.max_series)
-        parts = _user_parts(plan, users, left_out, now)
-        parts.extend(_label_parts(organizations, users))
-        parts.append(block(USERS_LEFT_OUT, *users_left_out(organizations, left_out.users)))
-        parts.extend(block(one, *organization_samples(one, organizations)) for one in ORGANIZATION_FAMILIES)
-        broken = Counter((one.organization, policy) for one in users for policy in one.broken)
-        parts.append(block(POLICY_VIOLATIONS, *policy_violations(organizations, plan.policies, broken)))
-        parts.extend(block(family, family.samples(config, now)) for family in CONFIG_FAMILIES)
-        # First in the body, but encoded last: it includes which families have just been left out.
-        own = syntax.encode(self._registry)
-        parts.insert(0, own.removesuffix(_EOF))
-        parts.append(_EOF if own.endswith(_EOF) else b"")
-        return parts
+        chunks = self._users.current(organizations, plan, now)
+        left_out = self._limiter.apply(plan.families, chunks, plan.sources, plan.switches.max_series)
+        segments = _user_segments(plan, chunks, left_out, now)
+        segments.extend(_label_segments(chunks))
+        broken: Counter[tuple[str, type[Policy]]] = Counter()
+        for chunk in chunks:
+            for policy, count in chunk.violations.items():
+                broken[chunk.organization, policy] += count
+        rest = [
+            block(USERS_LEFT_OUT, *users_left_out(organizations, left_out.users)),
+            *[block(one, *organization_samples(one, organizations)) for one in ORGANIZATION_FAMILIES],
+            block(POLICY_VIOLATIONS, *policy_violations(organizations, plan.policies, broken)),
+            *[block(family, family.samples(config, now)) for family in CONFIG_FAMILIES],
+        ]
+        segments.append(compressed(b"".join(rest)))
+        return segments
 
 
-def _user_parts(plan: Plan, users: Sequence[RenderedUser], left_out: LeftOut, now: float) -> list[bytes]:
+def _user_segments(plan: Plan, chunks: Sequence[Chunk], left_out: LeftOut, now: float) -> list[Segment]:
     """The families about users and tokens."""
-    detailed = users
     if left_out.users:
-        detailed = [one for one in users if one.key not in left_out.users]
-    parts: list[bytes] = []
-    for position, family in enumerate(plan.families):
+        hidden = _by_organization(left_out.users)
+        chunks = [chunk.without_details(hidden.get(chunk.organization, frozenset())) for chunk in chunks]
+    segments: list[Segment] = []
+    for family, source in zip(plan.families, plan.sources, strict=True):
         if family.name in left_out.families:
             continue
-        parts.append(head(family))
-        lines = [one.lines[position] for one in (users if family.detail is None else detailed)]
-        parts.extend([one.text for one in lines])
+        segments.append(_head(family))
+        columns = [chunk.columns[source] for chunk in chunks if chunk.columns]
         if family.relative:
-            open_lines = itertools.chain.from_iterable([one.open_lines for one in lines])
-            parts.extend([b"%b%.3f\n" % (start, until - now) for start, until in open_lines])
-    return parts
+            segments.extend([column.countdown.at(now) for column in columns if column.countdown is not None])
+        else:
+            segments.extend([column.segment for column in columns if column.series])
+    return segments
 
 
-def _label_parts(organizations: Sequence[OrganizationView], users: Sequence[RenderedUser]) -> Iterator[bytes]:
+def _by_organization(users: Iterable[UserKey]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for organization, user_id in users:
+        found.setdefault(organization, set()).add(user_id)
+    return found
+
+
+def _label_segments(chunks: Sequence[Chunk]) -> list[Segment]:
     """The family of the users' own labels, if any user has some."""
-    if names := user_label_names(organizations):
-        yield head(USER_LABELS)
-        for one in users:
-            if not one.failed:
-                yield line(USER_LABELS, user_labels(one.organization, one.state, names), names)
+    segments = [chunk.labels[1] for chunk in chunks if chunk.labels is not None]
+    return [_head(USER_LABELS), *segments] if segments else []
+
+
+@functools.lru_cache(maxsize=128)
+def _head(family: Family) -> Segment:
+    return compressed(head(family))

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass
+from operator import is_
 from typing import TYPE_CHECKING
 
 import structlog
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from exporter.metrics.chunk import Chunk
     from exporter.metrics.families.base import Family
-    from exporter.metrics.rendering import RenderedUser
     from exporter.model.user import UserKey
 
 _log = structlog.get_logger(__name__)
@@ -117,28 +119,57 @@ class SeriesLimiter:
     def __init__(self, publish: Callable[[Mapping[str, bool]], None]) -> None:
         self._publish = publish
         self._left_out = NOTHING
+        # The last result, and what it was found for: limits and families, and the series of each user by column.
+        self._found = NOTHING
+        self._basis: object = None
+        self._counts: list[array[int]] = []
 
-    def apply(self, enabled: Sequence[Family], users: Sequence[RenderedUser], most: int) -> LeftOut:
+    def apply(self, enabled: Sequence[Family], chunks: Sequence[Chunk], sources: Sequence[int], most: int) -> LeftOut:
         """What to leave out of a scrape.
 
         Args:
-            enabled: the families about users, in the order of the users' lines.
-            users: the rendered users.
+            enabled: the families about users.
+            chunks: the text of the users.
+            sources: for each of the families, the position of its column in the chunks.
             most: the largest number of series about users that may remain.
         """
-        positions = [position for position, family in enumerate(enabled) if family.detail is not None]
-        families = [enabled[position] for position in positions]
-        counts = [sum([one.lines[position].series for one in users]) for position in range(len(enabled))]
+        details = [position for position, family in enumerate(enabled) if family.detail is not None]
+        families = [enabled[position] for position in details]
+        counts = [sum([chunk.columns[source].series for chunk in chunks if chunk.columns]) for source in sources]
         series = sum(counts)
         found = NOTHING
         if series > most:
-            by_user = {one.key: [one.lines[position].series for position in positions] for one in users}
-            others = series - sum(counts[position] for position in positions)
-            found = left_out(families, by_user, others, most)
+            others = series - sum(counts[position] for position in details)
+            found = self._find(families, chunks, [sources[position] for position in details], (others, most))
         before, self._left_out = self._left_out, found
         _report(before, found, series, most)
         self._publish({family.name: family.name in found.families for family in families})
         return found
+
+    def _find(
+        self, families: Sequence[Family], chunks: Sequence[Chunk], sources: Sequence[int], limits: tuple[int, int]
+    ) -> LeftOut:
+        """What to leave out; what was found before, as long as no user has more or fewer series."""
+        counts = [chunk.columns[source].counts for chunk in chunks if chunk.columns for source in sources]
+        basis = (limits, tuple([family.name for family in families]))
+        # A chunk keeps the same object until the text changes, and so do its users.
+        same = basis == self._basis and len(counts) == len(self._counts) and all(map(is_, counts, self._counts))
+        if not same:
+            self._found = left_out(families, _by_user(chunks, sources), *limits)
+            self._basis, self._counts = basis, counts
+        return self._found
+
+
+def _by_user(chunks: Sequence[Chunk], sources: Sequence[int]) -> dict[UserKey, tuple[int, ...]]:
+    """By user, the number of series in each of these columns."""
+    return {
+        (chunk.organization, state.user.user_id): counts
+        for chunk in chunks
+        if chunk.columns
+        for state, counts in zip(
+            chunk.states, zip(*[chunk.columns[source].counts for source in sources], strict=True), strict=True
+        )
+    }
 
 
 def _report(before: LeftOut, now: LeftOut, series: int, most: int) -> None:

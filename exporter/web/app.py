@@ -91,7 +91,7 @@ class _Routes:
         headers = {"Content-Type": body.content_type, "Vary": "Accept, Accept-Encoding"}
         if body.encoding is not None:
             headers["Content-Encoding"] = body.encoding
-        return self._deliveries.response(body.content, headers)
+        return self._deliveries.response(body, headers)
 
     async def page(self, _: Request) -> Response:
         return self._deliveries.response(await self._pages.result(), _PAGE_HEADERS, "text/html")

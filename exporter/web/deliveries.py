@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from starlette.responses import PlainTextResponse, Response
 
@@ -16,7 +16,7 @@ from exporter.metrics.families.http import Refusal
 from exporter.web.connections import Connection, connection_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from starlette.types import Receive, Scope, Send
 
@@ -36,17 +36,40 @@ _CHUNKS_PER_TURN = 8
 _RETRY_AFTER = "1"
 
 
+class Pieces(Protocol):
+    """A body that is sent piece by piece."""
+
+    @property
+    def held(self) -> int:
+        """The bytes that it keeps in memory while it is sent."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """The bytes to send."""
+        ...
+
+    def pieces(self) -> Iterable[bytes]:
+        """All of it, in order. Each piece is made when it is needed, by the event loop."""
+        ...
+
+
+Content = bytes | Pieces
+
+
 @dataclass(slots=True, eq=False)
 class _Sending:
     """A body that is being sent.
 
     Attributes:
-        content: the body.
+        content: the body. Its identity is in use until it has been sent.
+        held: the bytes that it keeps in memory.
         since: monotonic time at which its first client started.
         readers: the connections of its clients.
     """
 
-    content: bytes
+    content: Content
+    held: int
     since: float
     readers: list[Connection | None] = field(default_factory=list)
 
@@ -68,25 +91,26 @@ class Deliveries:
     @property
     def bytes_being_sent(self) -> int:
         """The total size of the different bodies being sent."""
-        return sum(len(one.content) for one in self._sending.values())
+        return sum(one.held for one in self._sending.values())
 
-    def response(self, content: bytes, headers: Mapping[str, str], media_type: str | None = None) -> Response:
+    def response(self, content: Content, headers: Mapping[str, str], media_type: str | None = None) -> Response:
         """A response with this body."""
         return _Delivery(self, content, headers, media_type)
 
-    def begin(self, content: bytes, connection: Connection | None) -> bool:
+    def begin(self, content: Content, connection: Connection | None) -> bool:
         """Start to send a body. False if too many are being sent; call `end` only if True."""
         one = self._sending.get(id(content))
         if one is None:
-            if len(content) > _SMALL and not self._make_room(len(content)):
+            held = len(content) if isinstance(content, bytes) else content.held
+            if held > _SMALL and not self._make_room(held):
                 address = "" if connection is None else connection.address
                 self._refusals.refused(Refusal.TOO_MANY_BODIES, address)
                 return False
-            one = self._sending[id(content)] = _Sending(content, self._clock.monotonic())
+            one = self._sending[id(content)] = _Sending(content, held, self._clock.monotonic())
         one.readers.append(connection)
         return True
 
-    def end(self, content: bytes, connection: Connection | None) -> None:
+    def end(self, content: Content, connection: Connection | None) -> None:
         """A body was sent, or its client disconnected."""
         one = self._sending.get(id(content))
         # A connection that was closed for others is no longer a reader, even if another body has the same identity now.
@@ -101,9 +125,9 @@ class Deliveries:
         for key, one in list(self._sending.items()):
             if total + size <= limit:
                 break
-            if len(one.content) > _SMALL and now - one.since >= _GRACE:
+            if one.held > _SMALL and now - one.since >= _GRACE:
                 del self._sending[key]
-                total -= len(one.content)
+                total -= one.held
                 for connection in one.readers:
                     if connection is not None:
                         self._refusals.refused(Refusal.SLOW_READER, connection.address)
@@ -115,9 +139,10 @@ class _Delivery(Response):
     """A response that sends a shared body in chunks."""
 
     def __init__(
-        self, deliveries: Deliveries, content: bytes, headers: Mapping[str, str], media_type: str | None
+        self, deliveries: Deliveries, content: Content, headers: Mapping[str, str], media_type: str | None
     ) -> None:
-        super().__init__(content, headers=headers, media_type=media_type)
+        size = len(content) if isinstance(content, bytes) else content.size
+        super().__init__(headers={**headers, "Content-Length": str(size)}, media_type=media_type)
         self._deliveries = deliveries
         self._content = content
 
@@ -129,21 +154,40 @@ class _Delivery(Response):
             return
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            await self._send_body(send, connection)
+            # Only the headers answer HEAD: the server would drop what is decompressed for it.
+            parts = () if scope["method"] == "HEAD" else _parts(self._content)
+            await _send_parts(parts, send, connection)
         finally:
             self._deliveries.end(self._content, connection)
 
-    async def _send_body(self, send: Send, connection: Connection | None) -> None:
-        view, size = memoryview(self._content), len(self._content)
-        for number, start in enumerate(range(0, max(size, 1), CHUNK)):
-            if connection is not None and connection.fileno() < 0:
-                # The client has disconnected.
-                return
-            if number % _CHUNKS_PER_TURN == _CHUNKS_PER_TURN - 1:
-                # With a fast client `send` never waits; let other clients have a turn.
-                await asyncio.sleep(0)
-            end = start + CHUNK
-            await send({"type": "http.response.body", "body": view[start:end], "more_body": end < size})
+
+async def _send_parts(parts: Iterable[bytes | memoryview], send: Send, connection: Connection | None) -> None:
+    for number, part in enumerate(parts):
+        if connection is not None and connection.fileno() < 0:
+            # The client has disconnected.
+            return
+        if number % _CHUNKS_PER_TURN == _CHUNKS_PER_TURN - 1:
+            # With a fast client `send` never waits; let other clients have a turn.
+            await asyncio.sleep(0)
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _parts(content: Content) -> Iterator[bytes | memoryview]:
+    """The content in parts of `CHUNK` bytes, the last one smaller."""
+    waiting: list[bytes | memoryview] = []
+    size = 0
+    for piece in (content,) if isinstance(content, bytes) else content.pieces():
+        view = memoryview(piece)
+        while size + len(view) >= CHUNK:
+            end = CHUNK - size
+            yield b"".join((*waiting, view[:end])) if waiting else view[:end]
+            view, waiting, size = view[end:], [], 0
+        if view:
+            waiting.append(view)
+            size += len(view)
+    if waiting:
+        yield b"".join(waiting)
 
 
 def busy() -> Response:

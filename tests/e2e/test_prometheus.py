@@ -26,6 +26,8 @@ from support.running import (
     write_config,
 )
 
+from exporter.metrics.rendered_users import CHUNK_USERS
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -84,6 +86,26 @@ def test_queries_give_the_numbers_worked_out_by_hand(prometheus: str, tmp_path: 
         assert server.value('yunxiao_user_permission_tokens{user="li",permission="lingma_feedback_read"}') == 0
         endless = server.value('yunxiao_token_expires_in_seconds{token_id="pt-5"}')
         assert endless == float("inf")
+
+
+def test_a_stream_joined_from_many_chunks_is_read_whole(prometheus: str, tmp_path: Path) -> None:
+    users = 3 * CHUNK_USERS
+    tokens = {
+        f"u{number}": [a_record(f"pt-{number}", expires_in=(number + 1) * DAY, permissions=[])]
+        for number in range(users)
+    }
+    with (
+        a_simulator(tokens) as platform,
+        Exporter(write_config(tmp_path, platform, list(tokens), poll={"interval": "10m"})).ready() as exporter,
+        Prometheus(prometheus, tmp_path, f"127.0.0.1:{exporter.port}").ready() as server,
+    ):
+        assert wait_until(lambda: server.value("count(yunxiao_token_expires_in_seconds)")) == users
+        assert server.value("count(count by (user_id) (yunxiao_token_expiry_timestamp_seconds))") == users
+        # 1 + 2 + ... + 384 days, less what has passed since the start
+        days = server.value("sum(yunxiao_token_expires_in_seconds) / 86400")
+        assert days == pytest.approx(users * (users + 1) / 2, abs=1)
+        # After the users' families, at the end of the stream.
+        assert server.value("yunxiao_sweep_interval_seconds") == 600
 
 
 def test_queries_tell_the_next_token_from_the_loss_of_a_permission(prometheus: str, tmp_path: Path) -> None:

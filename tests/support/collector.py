@@ -18,7 +18,7 @@ from exporter.metrics.families.organizations import (
     policy_violations,
     users_left_out,
 )
-from exporter.metrics.families.users import USER_FAMILIES, USER_LABELS, user_label_names, user_labels
+from exporter.metrics.families.users import USER_FAMILIES, USER_LABELS, user_labels
 from exporter.metrics.series_limit import left_out
 from exporter.policies.evaluate import violations
 from support.permission_oracle import permission_samples
@@ -120,6 +120,11 @@ def _metric(family: Family, samples: Iterable[Sample], more: Iterable[str] = ())
 
 
 def _user_labels(organizations: Iterable[OrganizationView]) -> Iterator[Metric]:
-    if names := user_label_names(organizations):
+    if names := _user_label_names(organizations):
         samples = (user_labels(one.name, state, names) for one in organizations for state in one.users)
         yield _metric(USER_LABELS, samples, names)
+
+
+def _user_label_names(organizations: Iterable[OrganizationView]) -> list[str]:
+    """The label names from the users' entries, sorted: those of `yunxiao_user_labels` beyond `USER_LABEL_NAMES`."""
+    return sorted({name for one in organizations for state in one.users for name, _ in state.user.labels})

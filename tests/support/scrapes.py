@@ -20,6 +20,7 @@ from support.builders import NOW, ManualClock, a_token
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from exporter.metrics.body import Body
     from exporter.model.token import Token
 
 
@@ -121,8 +122,11 @@ class Scene:
         )
         self.exposition.open()
 
+    def scrape(self, accept: str = "", encoding: str = "") -> Body:
+        return self.exposition.scrape(accept, encoding)
+
     def body(self, accept: str = "", encoding: str = "") -> bytes:
-        return self.exposition.scrape(accept, encoding).content
+        return self.scrape(accept, encoding).content
 
     def configure(self, **switches: Any) -> None:
         self.config = a_config(Metrics.model_validate(switches))

@@ -106,11 +106,15 @@ class UserFamily(Family):
         samples: computes the samples of a user from the organization's name, the user's state and the scope. Unless the
             family is relative, the time changes them only when a token expires or enters the window, or when the
             result of a policy changes.
-        expiry: for a relative family, the samples with the epoch seconds that its values count down to.
+        expiry: for a relative family, the function `samples` of the family with the epoch seconds that its values count
+            down to; both families have the same labels and switch.
+        about_poll: whether the samples depend only on the user and on the outcome of polls: neither on what the user
+            holds nor on the time. They may change with every poll, those of other families rarely do.
     """
 
     samples: UserSamples
     expiry: UserSamples | None = None
+    about_poll: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

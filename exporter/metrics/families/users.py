@@ -14,7 +14,6 @@ from exporter.policies.evaluate import token_violations, user_violations
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from exporter.model.snapshot import OrganizationView
     from exporter.model.state import UserState
 
 _OWN_CLOCK = (
@@ -227,6 +226,7 @@ USER_FAMILIES: tuple[UserFamily, ...] = (
         "From the end of the first poll of the user, whether it succeeded or failed.",
         ("yunxiao_user_up == 0", "users whose data is not current"),
         samples=_user_up,
+        about_poll=True,
     ),
     UserFamily(
         "yunxiao_user_last_success_timestamp_seconds",
@@ -236,6 +236,7 @@ USER_FAMILIES: tuple[UserFamily, ...] = (
         "From the first successful poll of the user; stays while polls fail.",
         ("time() - yunxiao_user_last_success_timestamp_seconds > 3600", "users whose data is older than an hour"),
         samples=_last_success,
+        about_poll=True,
     ),
     UserFamily(
         "yunxiao_user_failure",
@@ -245,6 +246,7 @@ USER_FAMILIES: tuple[UserFamily, ...] = (
         "Only while the last poll of the user failed.",
         ("count by (organization, reason) (yunxiao_user_failure)", "why users fail"),
         samples=_user_failure,
+        about_poll=True,
     ),
     UserFamily(
         "yunxiao_user_alert_threshold_seconds",
@@ -295,11 +297,6 @@ USER_LABELS = Family(
         "whether a team's users are polled",
     ),
 )
-
-
-def user_label_names(organizations: Iterable[OrganizationView]) -> list[str]:
-    """The label names from the users' entries, sorted: those of `yunxiao_user_labels` beyond `USER_LABEL_NAMES`."""
-    return sorted({name for one in organizations for state in one.users for name, _ in state.user.labels})
 
 
 def user_labels(organization: str, state: UserState, names: Iterable[str]) -> Sample:

@@ -137,7 +137,7 @@ class Calls:
     [
         (
             ExpositionListener,
-            [("prepare", "acme", AFTER), ("forget", "acme", ("u1", "u2")), ("forget", "acme")],
+            [("prepare", "acme", AFTER), ("prepare_all",), ("forget", "acme", ("u1", "u2")), ("forget", "acme")],
         ),
         (
             StorageListener,

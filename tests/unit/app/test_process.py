@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ctypes
 import signal
 import threading
 from typing import TYPE_CHECKING, cast
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from exporter.app import process
-from exporter.app.process import Signals, Wanted, run
+from exporter.app.process import Signals, Wanted, limit_arenas, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,7 @@ _made: list[Signals] = []
 def _this_process_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     monkeypatch.setattr(signal, "set_wakeup_fd", lambda *_, **__: -1)
-    for tuning in ("raise_file_limit", "tune_interpreter"):
+    for tuning in ("raise_file_limit", "tune_interpreter", "limit_arenas"):
         monkeypatch.setattr(process, tuning, lambda: None)
     yield
     while _made:
@@ -117,3 +118,30 @@ def test_a_state_that_could_not_be_written_shows_in_the_exit_code() -> None:
     with pytest.raises(SystemExit) as ended:
         run_with(FakeDaemon(saved=False), signal.SIGTERM)
     assert ended.value.code == 1
+
+
+@pytest.mark.parametrize(("variable", "calls"), [(None, [(-8, 2)]), ("8", [])])
+def test_threads_share_two_heaps_unless_the_environment_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, variable: str | None, calls: list[tuple[int, int]]
+) -> None:
+    seen: list[tuple[int, int]] = []
+
+    class Library:
+        def __init__(self, name: None) -> None:
+            """The library that is already loaded."""
+
+        def mallopt(self, parameter: int, value: int) -> None:
+            seen.append((parameter, value))
+
+    monkeypatch.setattr(ctypes, "CDLL", Library)
+    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("MALLOC_ARENA_MAX", variable)
+    limit_arenas()
+    assert seen == calls
+
+
+def test_another_c_library_keeps_its_heaps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
+    limit_arenas()

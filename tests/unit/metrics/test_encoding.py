@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import zlib
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.metrics.encoding import Format, gzip_accepted, gzipped, preferred_format
+from exporter.metrics.encoding import Format, gzip_accepted, preferred_format
 
 PROMETHEUS_2 = (
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
@@ -74,8 +72,3 @@ def test_both_versions_of_the_text_format_share_a_body() -> None:
 )
 def test_gzip_only_where_it_is_wanted(header: str, accepted: bool) -> None:  # noqa: FBT001
     assert gzip_accepted(header) is accepted
-
-
-def test_gzip_of_many_parts_decodes_to_all_of_them() -> None:
-    parts = [b"%d\n" % number for number in range(5000)]
-    assert zlib.decompress(gzipped(parts), 16 + zlib.MAX_WBITS) == b"".join(parts)

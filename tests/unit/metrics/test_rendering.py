@@ -1,13 +1,14 @@
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
-from support.builders import DAY, NOW, ManualClock, a_failure, a_token
+from support.builders import DAY, NOW, ManualClock, a_failure, a_key, a_state, a_token
 from support.collector import StateCollector
 from support.scrapes import (
     LI,
@@ -25,13 +26,17 @@ from support.scrapes import (
 )
 
 from exporter.config.schema import Config, Metrics
+from exporter.metrics.rendering import Plan, render_user, same_holdings
 from exporter.metrics.telemetry import Telemetry
 from exporter.model.snapshot import Sweep, SweepResult
-from exporter.model.token import NEVER, Token
+from exporter.model.token import NEVER, Token, TokenState
 from exporter.model.user import OwnThresholds, User
 from exporter.policies.schema import Policies
 from exporter.state.ledger import Ledger
 from exporter.state.store import Store
+
+if TYPE_CHECKING:
+    from exporter.model.state import UserState
 
 
 @pytest.mark.parametrize("name", ['a"b\\c\nd', "张三", "🔑", "x\ufffd", "\\n", "\r", "\u2028", "{}=,"])
@@ -227,3 +232,39 @@ def test_a_user_that_cannot_be_rendered_is_left_out_and_counted(poison: str, eag
     scene.ledger.watch([LI, User("3002", "wang.fang")])
     scene.ledger.succeeded("3001", (a_token("pt-new"),), NOW)
     assert 'token_id="pt-new",user="li.wei"' in scene.body().decode()
+
+
+HELD = a_state(a_token(), user=LI, keys=(a_key(),))
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        (HELD.succeeded((a_token(),), NOW + 900, ssh_keys=(a_key(),)), True),
+        (HELD.failed(a_failure(), NOW + 900), True),
+        (HELD.succeeded((a_token("pt-new"),), NOW, ssh_keys=(a_key(),)), False),
+        (HELD.succeeded((a_token(),), NOW, ssh_keys=(a_key("502"),)), False),
+        (HELD.succeeded((a_token(),), NOW), False),
+        (HELD.about(User("3001", "li")), False),
+        (replace(HELD, left_out=((TokenState.ACTIVE, 1),)), False),
+        (replace(HELD, last_success=None), False),
+    ],
+)
+def test_what_a_user_holds_is_all_that_families_not_about_polls_show(other: UserState, same: bool) -> None:  # noqa: FBT001
+    assert same_holdings(HELD, other) is same
+    plan = Plan.of(a_config(Metrics(), STRICT))
+    texts = [render_user("acme", state, plan, NOW).lines for state in (HELD, other)]
+    differ = {
+        family.name
+        for family, mine, theirs in zip(plan.columns, *texts, strict=True)
+        if mine != theirs and not family.about_poll
+    }
+    assert not (same and differ)
+
+
+def test_every_relative_family_has_the_samples_of_a_column() -> None:
+    plan = Plan.of(a_config())
+    for family, source in zip(plan.families, plan.sources, strict=True):
+        assert plan.columns[source].samples is (family.expiry if family.relative else family.samples)
+        assert plan.columns[source].labels == family.labels
+        assert plan.columns[source].detail == family.detail

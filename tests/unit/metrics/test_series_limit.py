@@ -17,12 +17,15 @@ from support.scrapes import (
 )
 
 from exporter.config.schema import Metrics
+from exporter.metrics import series_limit
 from exporter.metrics.families.users import USER_FAMILIES
 from exporter.metrics.series_limit import KEPT, NOTHING, LeftOut, left_out
 from exporter.state.ledger import Ledger
 from exporter.state.store import Store
 
 if TYPE_CHECKING:
+    import pytest
+
     from exporter.model.user import UserKey
 
 DETAILS = [family for family in USER_FAMILIES if family.detail is not None]
@@ -176,6 +179,38 @@ def test_a_user_with_very_many_tokens_costs_the_others_no_series() -> None:
     samples = read(exposition.scrape(OPENMETRICS, "").content.decode())
     assert len(of(samples, "yunxiao_token_expiry_timestamp_seconds")) == 100
     assert of(samples, "yunxiao_exporter_users_left_out") == {frozenset({("organization", "acme")}): 0}
+
+
+def test_what_is_left_out_is_found_again_only_if_the_series_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = Ledger("acme", [a_user(f"u{number}") for number in range(20)])
+    for number in range(20):
+        ledger.succeeded(f"u{number}", (a_token(f"t{number}"),), NOW)
+    ledger.succeeded("u19", tuple(a_token(f"x{number}") for number in range(500)), NOW)
+    store, clock, counted = Store(), ManualClock(), []
+    store.replace([ledger])
+    exposition = an_exposition(store, a_config(Metrics.model_validate({"max_series": 1000})), clock)
+
+    def counting(*arguments: Any) -> LeftOut:
+        counted.append(arguments[-2:])
+        return left_out(*arguments)
+
+    monkeypatch.setattr(series_limit, "left_out", counting)
+
+    def hidden() -> bool:
+        clock.advance(1)
+        samples = read(exposition.scrape(OPENMETRICS, "").content.decode())
+        return bool(of(samples, "yunxiao_exporter_users_left_out")[frozenset({("organization", "acme")})])
+
+    assert [hidden(), hidden()] == [True, True]
+    ledger.succeeded("u19", ledger.view().users[19].tokens, clock.now())
+    assert hidden()
+    assert len(counted) == 1
+    full = ledger.view().users[19].tokens
+    ledger.succeeded("u19", full[:10], clock.now())
+    assert not hidden()
+    ledger.succeeded("u19", full, clock.now())
+    assert hidden()
+    assert len(counted) == 2
 
 
 def test_it_is_logged_once_that_users_are_left_out() -> None:
