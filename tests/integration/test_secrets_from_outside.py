@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import yaml
 from support.running import ADMIN_TOKEN, Exporter, command, get, wait_until, write_config
 from support.serving import serving
+from support.state_files import contents_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -144,7 +145,7 @@ def _all_shown(config: Path, folder: Path) -> dict[str, bytes]:
         exporter.process.terminate()
         assert exporter.ended() == 0
         found["log"] = exporter.output.encode()
-    found["state file"] = b"".join(file.read_bytes() for file in sorted(folder.glob("state.db*")))
+    found["state file"] = contents_of(folder / "state.db")
     for form in ("table", "json"):
         result = command("tokens", "--config.file", str(config), "-o", form, "--log.level", "debug")
         found[f"tokens {form}"] = result.stdout.encode()

@@ -28,6 +28,7 @@ from hypothesis import strategies as st
 from support.alertmanager_stub import Alertmanager, text_of
 from support.builders import NOW
 from support.running import Exporter, a_record, a_simulator, get, keep, wait_until, write_config
+from support.state_files import contents_of
 
 from exporter.common.clock import SystemClock
 from exporter.common.worker import Supervisor
@@ -801,7 +802,7 @@ def test_a_restart_shows_no_gap_even_if_the_platform_is_away(tmp_path: Path) -> 
             after = about_tokens(again.samples())
     assert after == before
     assert len([series for series in before if "expiry" in series]) == 3
-    keep("state file", (tmp_path / "state.db").read_bytes())
+    keep("state file", contents_of(tmp_path / "state.db"))
     assert stat.S_IMODE((tmp_path / "state.db").stat().st_mode) == 0o600
 
 
