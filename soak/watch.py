@@ -22,6 +22,7 @@ from soak.clients import MOST
 from soak.daemon import ROOT
 from soak.http import ask
 from soak.samples import Probe, Sample, parse_scrape
+from soak.state_file import rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -241,6 +242,9 @@ class Watch:
         for one in (file, file.with_name(file.name + "-wal")):
             with contextlib.suppress(OSError):
                 self._search(f"state file of {daemon.name}", one.read_bytes())
+        with contextlib.suppress(sqlite3.Error):
+            for row in rows(file):
+                self._search(f"state file of {daemon.name}", row)
         since = self._expected.up_since(daemon.name)
         if since is None:
             return

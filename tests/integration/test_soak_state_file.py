@@ -1,0 +1,29 @@
+"""The search for secrets in a state file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from support.builders import a_state, a_token, a_user
+
+from exporter.state.user_row import encoded
+from soak.state_file import rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+import contextlib
+import sqlite3
+
+
+@pytest.mark.parametrize("tokens", [0, 1, 50])
+def test_the_rows_of_a_state_file_are_readable(tmp_path: Path, tokens: int) -> None:
+    state = a_state(*(a_token(f"pt-{number}", name="name-to-find") for number in range(tokens)), user=a_user())
+    row = encoded("acme", state)
+    with contextlib.closing(sqlite3.connect(tmp_path / "state.db")) as connection, connection:
+        connection.execute("CREATE TABLE users (state BLOB)")
+        connection.execute("INSERT INTO users VALUES (?)", (row,))
+    (found,) = rows(tmp_path / "state.db")
+    assert found.count(b"name-to-find") == tokens
+    assert b"li.wei" in found
