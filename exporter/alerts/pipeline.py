@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from exporter.alerts.definitions import ALL_DEFINITIONS
@@ -39,30 +40,41 @@ class AlertPipeline:
         self._notifier = notifier
         self._senders = senders
         self._observer = observer
+        # Guards the fields below: a start, a reload and a change of role may come at the same time.
+        self._lock = threading.Lock()
+        self._begun = False
         self._restored: tuple[KeptAlert, ...] = ()
         self._settings: Settings | None = None
         self._standby = False
 
     def stand_by(self, standby: bool) -> None:  # noqa: FBT001 - its only argument
         """Send nothing while another replica does, or send again: replicas that poll at other times disagree."""
-        self._standby = standby
-        if self._settings is not None:
-            self._resume(self._settings)
+        with self._lock:
+            self._standby = standby
+            self._resume()
+
+    def begin(self) -> None:
+        """Evaluate from now on. A start renders all series before: the first evaluation would delay scrapes."""
+        with self._lock:
+            self._begun = True
+            self._resume()
 
     def restore(self, kept: Iterable[KeptAlert]) -> None:
         """Continue with the alerts of an earlier run."""
-        self._restored = tuple(kept)
+        with self._lock:
+            self._restored = tuple(kept)
 
     def put_in_force(self, settings: Settings) -> None:
         """Apply a configuration. Firing alerts keep their identity, and queued notifications stay queued."""
         senders = self._senders.prepare(settings)
-        self._settings = settings
-        if self._restored:
-            self._notifier.restore(self._restored, settings.config.alerting.resend_interval)
-            self._restored = ()
-        self._notifier.apply(None)
-        self._senders.replace(senders, paused=self._standby)
-        self._resume(settings)
+        with self._lock:
+            self._settings = settings
+            if self._restored:
+                self._notifier.restore(self._restored, settings.config.alerting.resend_interval)
+                self._restored = ()
+            self._notifier.apply(None)
+            self._senders.replace(senders, paused=self._standby)
+            self._resume()
 
     def stop(self) -> None:
         """Stop at once. This resolves no alert: a firing one ends by its lease or is sent again after a restart."""
@@ -70,7 +82,10 @@ class AlertPipeline:
         self._senders.stop()
         self._notifier.stop(_STOP_TIMEOUT)
 
-    def _resume(self, settings: Settings) -> None:
+    def _resume(self) -> None:
+        settings = self._settings
+        if settings is None or not self._begun:
+            return
         if self._standby or not len(self._senders):
             self._notifier.apply(None)
             self._senders.pause()

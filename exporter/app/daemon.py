@@ -97,6 +97,7 @@ class Daemon:
             stop.check()
             parts.exposition.prepare_all()
         parts.exposition.open()
+        parts.alerting.begin()
         parts.garbage.begin()
         stop.check()
         parts.base.scheduler.start()

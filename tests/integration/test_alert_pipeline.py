@@ -96,6 +96,7 @@ class Bench:
             Senders(self.counts, watchdog, supervisor, self.stop, clock),
             self.counts,
         )
+        self.alerting.begin()
 
     def _keep(self, changes: KeptChanges) -> None:
         gone = {*changes.dropped, *(one.labels for one in (self.kept if changes.complete else changes.alerts))}

@@ -44,7 +44,19 @@ SETTINGS = cast("Settings", FakeSettings())
 def a_pipeline(senders: int = 1) -> tuple[AlertPipeline, list[tuple[Any, ...]]]:
     calls: list[tuple[Any, ...]] = []
     parts: list[Any] = [Recorder(calls), Recorder(calls), Recorder(calls, senders), Recorder(calls)]
-    return AlertPipeline(*parts), calls
+    pipeline = AlertPipeline(*parts)
+    pipeline.begin()
+    return pipeline, calls
+
+
+def test_nothing_is_evaluated_before_the_start_is_complete() -> None:
+    calls: list[tuple[Any, ...]] = []
+    pipeline = AlertPipeline(Recorder(calls), Recorder(calls), Recorder(calls, 1), Recorder(calls))  # type: ignore[arg-type]
+    pipeline.put_in_force(SETTINGS)
+    pipeline.stand_by(standby=False)
+    assert calls == [("prepare", SETTINGS), ("apply", None), ("replace", None, False)]
+    pipeline.begin()
+    assert calls[3:] == [("apply", "plan")]
 
 
 def test_a_configuration_replaces_the_senders_while_the_notifier_is_paused() -> None:
