@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from exporter.model.state import UserState
+from exporter.model.token import Token
 
 if TYPE_CHECKING:
     from exporter.config.schema import Config, Metrics
     from exporter.model.snapshot import OrganizationView
+    from exporter.model.user import User
     from exporter.policies.schema import Policies
 
 
@@ -86,6 +88,29 @@ class Family:
 
 
 UserSamples = Callable[[str, UserState, Scope], Iterable[Sample]]
+C = TypeVar("C", bound=Token)
+
+
+def times(
+    held: Callable[[UserState], Iterable[C]],
+    values: Callable[[str, User, C], tuple[str, ...]],
+    time_of: Callable[[C], float | None],
+) -> UserSamples:
+    """The samples of a family about one time of each token or key that the scope shows.
+
+    Args:
+        held: what the user holds, each set of labels once.
+        values: the values of the labels, from the organization, the user and one of these.
+        time_of: the time, in epoch seconds; one without it has no sample.
+    """
+
+    def samples(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
+        for one in held(state):
+            time = time_of(one)
+            if time is not None and scope.shows(one.expires_at):
+                yield values(organization, state.user, one), time
+
+    return samples
 
 
 def remaining(expiry: UserSamples) -> UserSamples:

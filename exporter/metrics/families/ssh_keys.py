@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from exporter.metrics.families.base import Detail, Kind, Sample, Scope, UserFamily, remaining
+from exporter.metrics.families.base import Detail, Kind, UserFamily, remaining, times
 from exporter.model.labels import SSH_KEY_LABEL_NAMES, ssh_key_values
 from exporter.model.token import token_series
 
@@ -18,27 +19,13 @@ _LABELS = "token_id is the id of the key, token its title, kind always ssh_key."
 _WATCHED = "if the organization's `credentials` include `ssh_keys`"
 
 
-def _shown(state: UserState, scope: Scope) -> Iterable[SshKey]:
-    return (key for key in token_series(state.ssh_keys or ()) if scope.shows(key.expires_at))
+def _keys(state: UserState) -> Iterable[SshKey]:
+    return token_series(state.ssh_keys or ())
 
 
-def _expiry(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
-    for key in _shown(state, scope):
-        if key.expires_at is not None:
-            yield ssh_key_values(organization, state.user, key), key.expires_at
-
-
-def _created(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
-    for key in _shown(state, scope):
-        if key.created_at is not None:
-            yield ssh_key_values(organization, state.user, key), key.created_at
-
-
-def _last_used(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
-    for key in _shown(state, scope):
-        if key.last_used_at is not None:
-            yield ssh_key_values(organization, state.user, key), key.last_used_at
-
+_expiry = times(_keys, ssh_key_values, attrgetter("expires_at"))
+_created = times(_keys, ssh_key_values, attrgetter("created_at"))
+_last_used = times(_keys, ssh_key_values, attrgetter("last_used_at"))
 
 SSH_KEY_FAMILIES: tuple[UserFamily, ...] = (
     UserFamily(

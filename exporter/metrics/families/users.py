@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from exporter.metrics.families.base import Detail, Family, Kind, Sample, Scope, UserFamily, remaining
+from exporter.metrics.families.base import Detail, Family, Kind, Sample, Scope, UserFamily, remaining, times
 from exporter.metrics.families.ssh_keys import SSH_KEY_FAMILIES
 from exporter.model.labels import TOKEN_LABEL_NAMES, USER_LABEL_NAMES, token_values, user_values
 from exporter.model.permission import permission_expiry, permission_lost, permission_tokens
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from exporter.model.state import UserState
+    from exporter.model.token import Token
 
 _OWN_CLOCK = (
     "Tokens are polled on the exporter's own clock, not at the scrape: see yunxiao_user_last_success_timestamp_seconds."
@@ -56,16 +58,12 @@ def _permission_lost(organization: str, state: UserState, scope: Scope) -> Itera
             yield (*values, permission), lost_at
 
 
-def _token_expiry(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
-    for token in distinct_tokens(state.tokens):
-        if token.expires_at is not None and scope.shows(token.expires_at):
-            yield token_values(organization, state.user, token), token.expires_at
+def _tokens(state: UserState) -> Iterable[Token]:
+    return distinct_tokens(state.tokens)
 
 
-def _token_created(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
-    for token in distinct_tokens(state.tokens):
-        if token.created_at is not None and scope.shows(token.expires_at):
-            yield token_values(organization, state.user, token), token.created_at
+_token_expiry = times(_tokens, token_values, attrgetter("expires_at"))
+_token_created = times(_tokens, token_values, attrgetter("created_at"))
 
 
 def _user_up(organization: str, state: UserState, _: Scope) -> Iterable[Sample]:
