@@ -16,13 +16,24 @@ _HEAD = 6
 _DEFLATED = 1
 
 
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that only reads.
+
+    Raises:
+        sqlite3.Error: the file cannot be read.
+    """
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=1)) as connection:
+        yield connection
+
+
 def rows(path: Path) -> Iterator[bytes]:
     """The rows of all users; those that cannot be decompressed are left out.
 
     Raises:
         sqlite3.Error: the file cannot be read.
     """
-    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=1)) as connection:
+    with opened(path) as connection:
         for (row,) in connection.execute("SELECT state FROM users"):
             with contextlib.suppress(zlib.error):
                 yield _plain(row)

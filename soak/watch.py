@@ -22,7 +22,7 @@ from soak.clients import MOST
 from soak.daemon import ROOT
 from soak.http import ask
 from soak.samples import Probe, Sample, parse_scrape
-from soak.state_file import rows
+from soak.state_file import opened, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -278,7 +278,7 @@ class Watch:
 
 def _stored(file: Path) -> Iterator[str]:
     """The organizations and users in all tables of a state file."""
-    with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=1)) as connection:
+    with opened(file) as connection:
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         for table in tables:
             if table in _BEYOND_CONFIGURATION:

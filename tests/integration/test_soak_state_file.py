@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,9 +14,6 @@ from soak.state_file import rows
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-import contextlib
-import sqlite3
 
 
 @pytest.mark.parametrize("tokens", [0, 1, 50])
