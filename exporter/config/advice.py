@@ -73,7 +73,7 @@ def _endpoint_warnings(config: Organization) -> Iterator[str]:
 
 
 def _path_problem(address: SplitResult) -> str | None:
-    """A warning if the path is that of a page or of the API: a gateway may have another one."""
+    """A warning if the path is that of a page or of the API: a gateway may use a different path."""
     segments = address.path.split("/")
     for position, segment in enumerate(segments):
         name = segment.lower()

@@ -32,7 +32,7 @@ _KEEPALIVE = (
 """TCP keepalive: a probe after 15 idle seconds keeps most middleboxes from dropping the connection."""
 
 _HEADER_LINES = 64
-"""Lines of headers that are kept. A session sends about ten, and another one after each change of the token."""
+"""Lines of headers that are kept. A session sends about ten, and one more after each change of the token."""
 
 
 class Context:

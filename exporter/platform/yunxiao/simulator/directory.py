@@ -145,7 +145,7 @@ def _keys(enterprise: Enterprise, quirks: Quirks, organization: str, user_id: st
 
 
 def _shift(enterprise: Enterprise) -> None:
-    """Let the first person leave, or join again if nobody else is left out."""
+    """Let the first person leave, or join again if all others are listed."""
     first = enterprise.users()[:1]
     for user in first:
         if enterprise.is_listed(user.user_id):

@@ -40,9 +40,9 @@ _FAULTS = (
     Fault(FaultKind.HTML),
     Fault(FaultKind.ENVELOPE, "documented"),
 )
-"""How somebody fails: not by errors that are worth a retry, because these would only slow the demo down."""
+"""How a user fails: not by errors that are worth a retry, because these would only slow the demo down."""
 FAILING = 90.0
-"""Seconds for which somebody fails."""
+"""Seconds for which a user fails."""
 _EXPIRING = (20.0, 100.0)
 """Shortest and longest remaining time in seconds of a token that is about to expire."""
 _FIRST = 0.5
