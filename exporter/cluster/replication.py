@@ -159,6 +159,9 @@ class Replicator:
             # Users that were removed since may be back: compare at once, and trust no earlier removal.
             self._removals = Removals(self._clock)
         compare = self._removals.claim(self._store.view())
+        # A sweep waits again after a failure. Its organization may have been removed since, and its record from Redis.
+        configured = {one.name for one in self._store.view().organizations}
+        sweeps = {name: sweep for name, sweep in sweeps.items() if name in configured}
         try:
             found, removed_sweeps = self._compare(states) if compare else (set(), [])
             # A state that was read while its organization was being removed is not published.

@@ -16,7 +16,7 @@ from exporter.state.ledger import Ledger
 from exporter.state.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 U1, U2 = a_user("u1"), a_user("u2")
 SWEEP = Sweep(SweepResult.SUCCESS, 1.0, NOW)
@@ -28,11 +28,13 @@ class MemoryRecords:
     def __init__(self) -> None:
         self.last = 0
         self.down = False
+        self.before_failure: Callable[[], None] = lambda: None
         self.states: dict[bytes, tuple[int, bytes | None]] = {}
         self.last_sweeps: dict[bytes, bytes] = {}
 
     def number(self) -> int:
         if self.down:
+            self.before_failure()
             raise RedisCallError("down")
         return self.last
 
@@ -53,6 +55,8 @@ class MemoryRecords:
             self.states[name] = self.last, msgspec.msgpack.encode(state)
         for name in batch.removed:
             self.states[name] = self.last, None
+        for organization_name in batch.removed_sweeps:
+            self.last_sweeps.pop(organization_name, None)
         for organization, sweep in batch.sweeps.items():
             self.last_sweeps[organization.encode()] = msgspec.msgpack.encode(sweep)
         return self.last
@@ -100,6 +104,24 @@ def test_changes_wait_while_redis_is_unavailable() -> None:
     records.down = False
     leader.replicator.step()
     assert set(records.states) == {name_of("acme", "u1")}
+
+
+def test_the_sweep_of_an_organization_removed_while_redis_hangs_is_not_published() -> None:
+    records = MemoryRecords()
+    leader = Replica(records, leads=True)
+    leader.replicator.step()
+    leader.replicator.swept("acme", SWEEP)
+
+    def remove_acme() -> None:
+        leader.store.replace([Ledger("globex", (), since=NOW)])
+        leader.replicator.organization_removed("acme")
+
+    records.down, records.before_failure = True, remove_acme
+    leader.replicator.step()
+    records.down = False
+    leader.replicator.step()
+    leader.replicator.step()
+    assert records.last_sweeps == {}
 
 
 def test_a_removed_user_leaves_a_mark_for_standbys() -> None:
