@@ -38,7 +38,7 @@ format: $(VENV)/.dev ## format the code and apply automatic fixes
 docs: $(VENV)/.dev ## generate docs/metrics.md and docs/configuration.md from the code
 	$(BIN)/python scripts/make_docs.py
 
-dashboards: $(VENV)/.dev ## generate grafana/dashboards from grafana/code
+dashboards: $(VENV)/.dev ## generate exporter/dashboards from grafana/code
 	$(BIN)/python grafana/code/build.py
 
 bench: $(VENV)/.dev ## run the benchmarks and write docs/performance.md

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from exporter import __version__
-from exporter.cli import check_config, report, rules, serve, tokens
+from exporter.cli import check_config, dashboards, report, rules, serve, tokens
 from exporter.cli.exit_codes import CRASHED, REFUSED
 from exporter.cli.terminal import OutputError, Terminal
 from exporter.common.redaction import Redactor
@@ -45,6 +45,7 @@ app.command()(serve.serve)
 app.command()(serve.demo)
 app.command()(check_config.check_config)
 app.command()(rules.rules)
+app.command()(dashboards.dashboards)
 app.command()(tokens.tokens)
 app.command()(report.report)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 _OWNER_ONLY = 0o600
 
 
-def replace_file(file: Path, text: str) -> None:
-    """Replace a file atomically. A new file is readable by its owner only; an existing one keeps its mode.
+def replace_file(file: Path, text: str, new_mode: int = _OWNER_ONLY) -> None:
+    """Replace a file atomically. A new file gets the mode, by default for its owner only; an existing one keeps its own.
 
     A file that is not a regular file, such as /dev/stdout, is written to directly.
 
@@ -23,7 +23,7 @@ def replace_file(file: Path, text: str) -> None:
         target = file.resolve()
     except RuntimeError:  # raised by Path for a symbolic link that points at itself
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
-    mode = target.stat().st_mode if target.exists() else stat.S_IFREG | _OWNER_ONLY
+    mode = target.stat().st_mode if target.exists() else stat.S_IFREG | new_mode
     if not stat.S_ISREG(mode):
         target.write_text(text, encoding="utf-8", newline="")
         return

@@ -1,4 +1,4 @@
-"""Writes the dashboards as JSON to grafana/dashboards. With --check, lists outdated files and exits with 1."""
+"""Writes the dashboards as JSON to exporter/dashboards. With --check, lists outdated files and exits with 1."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import health
 import overview
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-FOLDER = Path(__file__).resolve().parent.parent / "dashboards"
+FOLDER = Path(__file__).resolve().parents[2] / "exporter" / "dashboards"
 
 
 def texts() -> dict[str, str]:
@@ -51,7 +51,7 @@ def main() -> int:
         elif not file.exists() or file.read_text(encoding="utf-8") != text:
             stale.append(name)
     for name in stale:
-        print(f"grafana/dashboards/{name} is outdated; run: make dashboards", file=sys.stderr)
+        print(f"exporter/dashboards/{name} is outdated; run: make dashboards", file=sys.stderr)
     return 1 if stale else 0
 
 

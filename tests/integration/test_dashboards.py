@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import stat
 import subprocess
 import sys
-from typing import Any
+import zipfile
+from typing import TYPE_CHECKING, Any
 
 import promql_parser
 import pytest
@@ -16,6 +18,9 @@ from support.running import ROOT
 
 from exporter.config.alerting import Alerting
 from exporter.metrics.families import ALL_FAMILIES, Kind
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BOARDS = boards()
 UIDS = {"overview": "yunxiao-tokens", "exporter-health": "yunxiao-token-exporter"}
@@ -122,6 +127,47 @@ def test_provisioning_matches_the_compose_file() -> None:
     for service in compose["services"].values():
         for mount in service.get("volumes", []):
             assert (ROOT / "deploy" / mount.split(":")[0]).exists(), mount
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "exporter", "dashboards", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=60, check=False)
+
+
+def test_the_command_writes_all_dashboards_for_others_to_read(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "dashboards"
+    result = run("--output-dir", str(folder))
+    names = ["overview.json", "exporter-health.json"]
+    assert (result.returncode, result.stdout.splitlines()) == (0, [str(folder / name) for name in names])
+    for name in names:
+        assert (folder / name).read_bytes() == (ROOT / "exporter/dashboards" / name).read_bytes()
+        assert stat.S_IMODE((folder / name).stat().st_mode) == 0o644
+
+
+def test_the_command_prints_one_dashboard() -> None:
+    result = run("exporter-health")
+    assert (result.returncode, json.loads(result.stdout)) == (0, BOARDS["exporter-health"])
+
+
+def test_the_command_says_what_it_needs_and_what_fails(tmp_path: Path) -> None:
+    result = run()
+    assert result.returncode == 2
+    assert "give a directory with --output-dir, or the name of one dashboard to print it" in result.stderr
+    (tmp_path / "file").write_text("")
+    result = run("--output-dir", str(tmp_path / "file"))
+    assert result.returncode == 1
+    assert result.stderr == f"the dashboard cannot be written: {tmp_path}/file/overview.json: File exists\n"
+
+
+def test_the_wheel_contains_the_dashboards(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        packaged = {name for name in archive.namelist() if name.startswith("exporter/dashboards/")}
+    assert packaged == {
+        f"exporter/dashboards/{name}" for name in ("__init__.py", "overview.json", "exporter-health.json")
+    }
 
 
 def test_colours_of_time_left_follow_the_default_thresholds() -> None:

@@ -12,7 +12,7 @@ from support.running import ROOT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FOLDER = ROOT / "grafana/dashboards"
+FOLDER = ROOT / "exporter/dashboards"
 VALUES = {"organization": ".*", "user": ".*", "permission": ".*", "__rate_interval": "10s"}
 
 

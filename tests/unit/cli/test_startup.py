@@ -25,7 +25,11 @@ _OWN = {"exporter.app.daemon", "exporter.app.organization", "exporter.common.fie
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--version"], ["--help"], *([name, "--help"] for name in ("serve", "demo", "tokens", "report", "check-config"))],
+    [
+        ["--version"],
+        ["--help"],
+        *([name, "--help"] for name in ("serve", "demo", "tokens", "report", "check-config", "dashboards")),
+    ],
 )
 def test_version_and_help_import_no_library_that_only_commands_need(arguments: list[str]) -> None:
     result = subprocess.run(

@@ -30,6 +30,12 @@ def test_a_new_file_is_private_and_an_existing_one_keeps_its_mode(tmp_path: Path
     )
 
 
+def test_a_new_file_for_others_gets_the_given_mode(tmp_path: Path) -> None:
+    file = tmp_path / "overview.json"
+    replace_file(file, "{}", 0o644)
+    assert mode(file) == 0o644
+
+
 def test_a_symbolic_link_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "target").write_text("old")
     link = tmp_path / "link"

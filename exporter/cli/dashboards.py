@@ -1,0 +1,57 @@
+"""dashboards: the Grafana dashboards that are part of the package."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from exporter.cli.exit_codes import REFUSED
+from exporter.cli.options import env
+from exporter.cli.setup import refuse
+from exporter.cli.terminal import Terminal
+from exporter.dashboards import Dashboard
+
+_NAMES = ", ".join(Dashboard)
+_FOR_GRAFANA = 0o644
+"""Grafana usually runs as another user; a dashboard has nothing to hide."""
+
+
+def dashboards(
+    context: typer.Context,
+    name: Annotated[
+        Dashboard | None,
+        typer.Argument(metavar="[NAME]", help=f"Only this dashboard: {_NAMES}.", show_default=False),
+    ] = None,
+    output_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--output-dir",
+            envvar=env("DASHBOARDS_OUTPUT_DIR"),
+            help="Directory to write NAME.json to; it is created if necessary. Existing files are replaced.",
+        ),
+    ] = None,
+) -> None:
+    """Write the Grafana dashboards to a directory, or print one of them.
+
+    Import a file into Grafana as it is, or provision the directory. Example: dashboards --output-dir
+    /var/lib/grafana/dashboards
+    """
+    from exporter.report.files import replace_file
+
+    terminal = Terminal.of(context)
+    if output_dir is None:
+        if name is None:
+            raise typer.BadParameter(
+                f"give a directory with --output-dir, or the name of one dashboard to print it: {_NAMES}", context
+            )
+        text = name.text()
+        terminal.document(lambda stream: stream.write(text))
+        return
+    for dashboard in (name,) if name else Dashboard:
+        file = output_dir / dashboard.file_name
+        try:
+            output_dir.mkdir(parents=True, exist_ok=True)
+            replace_file(file, dashboard.text(), _FOR_GRAFANA)
+        except OSError as error:
+            refuse(terminal, f"the dashboard cannot be written: {file}: {error.strerror}", REFUSED)
+        terminal.out(str(file))
