@@ -1,4 +1,4 @@
-"""The Grafana dashboards, as JSON that grafana/code builds. They are package data, so that every installation has them."""
+"""The Grafana dashboards, as JSON that grafana/code builds; package data, so that every installation has them."""
 
 from enum import StrEnum
 from importlib.resources import files

@@ -12,7 +12,7 @@ _OWNER_ONLY = 0o600
 
 
 def replace_file(file: Path, text: str, new_mode: int = _OWNER_ONLY) -> None:
-    """Replace a file atomically. A new file gets the mode, by default for its owner only; an existing one keeps its own.
+    """Replace a file atomically. An existing file keeps its mode; a new one gets the given mode.
 
     A file that is not a regular file, such as /dev/stdout, is written to directly.
 
