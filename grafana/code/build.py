@@ -27,12 +27,16 @@ def texts() -> dict[str, str]:
 
 
 def _tidy(data: dict[str, Any]) -> None:
-    """Remove what the SDK writes for older releases and current Grafana does not know."""
+    """Remove what the SDK writes and some supported release of Grafana does not know."""
+    for one in (*data["links"], *data.get("annotations", {}).get("list", ())):
+        # Grafana 11 does not know it, and later releases would hide links and annotations in a menu.
+        one.pop("placement", None)
     for variable in data["templating"]["list"]:
         for key in [key for key in variable if key == "id" or key.startswith("auto")]:
             del variable[key]
     data.pop("style", None)
-    for number, panel in enumerate(data["panels"], start=1):
+    panels = [panel for outer in data["panels"] for panel in (outer, *outer.get("panels", ()))]
+    for number, panel in enumerate(panels, start=1):
         panel["id"] = number
         options = panel.get("options", {})
         if panel["type"] == "table":

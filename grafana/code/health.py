@@ -10,15 +10,23 @@ from parts import (
     ORANGE,
     OVERVIEW,
     RED,
+    URGENT,
     YELLOW,
     a_dashboard,
+    arranged,
+    colored,
     field,
+    grid,
     heat,
     lines,
     number,
     query,
+    rows,
+    worded,
 )
 
+NEVER = 10_000_000_000
+"""More seconds than any expiry is away."""
 ORGANIZATION = 'organization=~"$organization"'
 
 
@@ -32,12 +40,111 @@ def none(label: str) -> str:
     return f'or on () label_replace(vector(0), "{label}", "none", "", "")'
 
 
+def _add_discovery(board: dashboard.Dashboard) -> None:
+    """Whether the list of users is current, and how long it is."""
+    board.with_row(dashboard.Row("Discovery of users"))
+    found = f"max by (organization) (yunxiao_discovered_users{{{ORGANIZATION}}})"
+    watched = f"sum by (organization) (max by (organization, shard) (yunxiao_users{{{ORGANIZATION}}}))"
+    users = lines(
+        "Users found and watched",
+        "Users that discovery found, and users that are watched. Users of static lists and files are watched too, and "
+        "with shards each process watches a part.",
+        query(found, "{{organization}}: found", "A"),
+        query(watched, "{{organization}}: watched", "B"),
+    )
+    board.with_panel(users.span(12))
+    refreshed = f"max by (organization) (yunxiao_discovery_last_success_timestamp_seconds{{{ORGANIZATION}}})"
+    board.with_panel(
+        lines(
+            "Age of the list of users",
+            "Time since the list of users was last fetched. If it cannot be fetched, the previous one stays in effect.",
+            query(f"time() - {refreshed}", "{{organization}}"),
+            unit="s",
+        ).span(8)
+    )
+    failing = number(
+        "Discovery failing",
+        "Organizations whose last refresh of the list of users failed.",
+        f"count(max by (organization) (yunxiao_discovery_up{{{ORGANIZATION}}}) == 0) or vector(0)",
+        colors=((None, GREEN), (1, RED)),
+    )
+    board.with_panel(failing.span(4).height(8))
+
+
+def _add_own_token(board: dashboard.Dashboard) -> None:
+    """When the exporter's own token expires, and whether the platform still accepts it."""
+    board.with_row(dashboard.Row("The exporter's own token"))
+    expiry = f"max by (organization) (yunxiao_exporter_token_expiry_timestamp_seconds{{{ORGANIZATION}}})"
+    panel = arranged(
+        grid(
+            "The exporter's tokens",
+            "When the token of each organization expires. Without it, nothing is known about the users. Missing if the "
+            "platform does not list the token among the tokens of its owner.",
+            # Grafana names the columns after the queries only if each query has rows, so +Inf stays, as a large number.
+            rows(f"clamp_max({expiry} - time(), {NEVER})", "A"),
+            rows(f"clamp_max(1000 * {expiry}, {1000 * NEVER})", "B"),
+        ),
+        {"organization": "Organization", "Value #A": "Time left", "Value #B": "Expires at"},
+        order="Time left",
+    )
+    never, never_at = (
+        field("mappings", [{"type": "range", "options": {"from": least, "to": None, "result": {"text": "never"}}}])
+        for least in (NEVER, 1000 * NEVER)
+    )
+    panel.override_by_name("Time left", [field("unit", "s"), field("decimals", 1), never, *colored(URGENT)])
+    panel.override_by_name("Expires at", [field("unit", "dateTimeAsIso"), never_at])
+    board.with_panel(panel.span(12).height(7))
+    board.with_panel(
+        lines(
+            "Refused requests",
+            "Requests per second that the platform refused to authorize. If all users fail with unauthorized, the "
+            "exporter's token is wrong, revoked or expired.",
+            query(rate("yunxiao_api_errors_total", "organization, reason", f'{ORGANIZATION}, reason=~"unauthorized|forbidden"'),
+                  "{{organization}}: {{reason}}"),
+            unit="reqps",
+        ).span(12).height(7)
+    )  # fmt: skip
+
+
+def _add_completeness(board: dashboard.Dashboard) -> None:
+    """Whether state is written, and which series are missing."""
+    board.with_row(dashboard.Row("Storage and left-out series"))
+    numbers = (
+        number("Storage errors", "Times that the storage file could not be read or written, in the last day. Changes stay in memory and are retried.",
+               "sum(increase(yunxiao_storage_errors_total[1d])) or vector(0)", colors=((None, GREEN), (1, RED))),
+        number("Events lost", "Events missing in the storage file, in the last day, because too many were waiting.",
+               "sum(increase(yunxiao_storage_events_dropped_total[1d])) or vector(0)", colors=((None, GREEN), (1, ORANGE))),
+        number("Users left out", "Users whose series about tokens and permissions are left out, because there would be more series than metrics.max_series.",
+               f"sum(max by (organization, shard) (yunxiao_exporter_users_left_out{{{ORGANIZATION}}})) or vector(0)",
+               colors=((None, GREEN), (1, RED))),
+        number("Tokens left out", "Tokens beyond metrics.max_tokens_per_user, which are counted but have no series of their own.",
+               f"sum(max by (organization, user_id) (yunxiao_user_tokens_left_out{{{ORGANIZATION}}})) or vector(0)",
+               colors=((None, GREEN), (1, ORANGE))),
+    )  # fmt: skip
+    for one in numbers:
+        board.with_panel(one.span(4).height(7))
+    panel = arranged(
+        grid(
+            "Left-out families",
+            "Families that are left out of the scrape because there would be more series than metrics.max_series.",
+            rows("max by (family) (yunxiao_exporter_family_left_out)"),
+        ),
+        {"family": "Family", "Value": "State"},
+        order="State",
+        descending=True,
+    )
+    panel.override_by_name(
+        "State", [*worded({"0": ("exposed", GREEN), "1": ("left out", RED)}), field("custom.width", 110)]
+    )
+    board.with_panel(panel.span(8).height(7))
+
+
 def build() -> dashboard.Dashboard:
     """The dashboard."""
     board = a_dashboard(
         HEALTH,
         "Yunxiao tokens / Exporter health",
-        "Sweeps, requests to the platform, age of data, notifications, and the exporter's own process.",
+        "Sweeps, requests to the platform, age of data, discovery, the exporter's own token, notifications, and its process.",
         (OVERVIEW, "Overview"),
     )
     board.with_row(dashboard.Row("At a glance"))
@@ -133,6 +240,9 @@ def build() -> dashboard.Dashboard:
         ).span(12)
     )
 
+    _add_discovery(board)
+    _add_own_token(board)
+    _add_completeness(board)
     board.with_row(dashboard.Row("Alerts sent by the exporter"))
     board.with_panel(
         lines(

@@ -33,6 +33,30 @@ URGENT = ((None, "dark-red"), (0, RED), (3 * DAY, ORANGE), (14 * DAY, GREEN))
 """Colours for the seconds left, by the default alert thresholds."""
 
 
+PAGE = "page"
+"""The label with the address of the exporter's page of a user."""
+ONLY_THIS_USER = {
+    "title": "Show only this user",
+    "url": f"/d/{OVERVIEW}?${{__url_time_range}}&${{datasource:queryparam}}&${{organization:queryparam}}"
+    "&var-user=${__value.raw:percentencode}",
+}
+THE_EXPORTERS_PAGE = {
+    "title": "Open the exporter's page of this user",
+    "url": "${__value.raw}",
+    "targetBlank": True,
+}
+
+
+def with_page(expr: str) -> str:
+    """The series with the address of the exporter's page of their user as a label; without it if $exporter_url is empty.
+
+    A data link alone would lead nowhere while the variable is empty.
+    """
+    user = f'label_join({expr}, "{PAGE}", "/", "organization", "user_id")'
+    address = f'label_replace({user}, "{PAGE}", "$exporter_url/users/$1", "{PAGE}", "(.*)")'
+    return f'label_replace({address}, "{PAGE}", "", "{PAGE}", "/.*")'
+
+
 def variable(name: str, query: str, label: str) -> dashboard.QueryVariable:
     """A variable with values from Prometheus; several or all can be selected."""
     every = models.VariableOption(selected=True, text=["All"], value=["$__all"])
@@ -47,6 +71,46 @@ def variable(name: str, query: str, label: str) -> dashboard.QueryVariable:
         .include_all(True)
         .all_value(".*")
         .current(every)
+    )
+
+
+def constant(name: str, value: float, description: str) -> dashboard.ConstantVariable:
+    """A hidden variable with a fixed value, to change in a copy or with var-NAME in the address."""
+    return dashboard.ConstantVariable(name).description(description).value(f"{value:g}")
+
+
+def text_box(name: str, label: str, description: str) -> dashboard.TextBoxVariable:
+    """A text box, empty by default."""
+    empty = models.VariableOption(selected=True, text="", value="")
+    return dashboard.TextBoxVariable(name).label(label).description(description).default_value("").current(empty)
+
+
+def choice(name: str, label: str, values: Sequence[str], description: str) -> dashboard.CustomVariable:
+    """A variable with fixed values, the first of which is selected."""
+    options = [models.VariableOption(selected=value == values[0], text=value, value=value) for value in values]
+    return (
+        dashboard.CustomVariable(name)
+        .label(label)
+        .description(description)
+        .values(",".join(values))
+        .options(options)
+        .current(options[0])
+        .allow_custom_value(True)
+    )
+
+
+def events(name: str, expr: str, color: str, title: str) -> dashboard.AnnotationQuery:
+    """Annotations at the times, in milliseconds, that the series of an expression have as values."""
+    return (
+        dashboard.AnnotationQuery()
+        .name(name)
+        .datasource(SOURCE)
+        .enable(True)
+        .icon_color(color)
+        .expr(expr)
+        .use_value_for_time(True)
+        .title_format(title)
+        .tag_keys("organization")
     )
 
 
@@ -156,6 +220,18 @@ def lines(title: str, description: str, *queries: prometheus.Dataquery, unit: st
     return panel
 
 
+def counts(title: str, description: str, *queries: prometheus.Dataquery) -> timeseries.Panel:
+    """Stacked columns over time, for numbers of events."""
+    for one in queries:
+        one.interval("5m")  # so that each range has several samples
+    return (
+        lines(title, description, *queries)
+        .draw_style(common_models.GraphDrawStyle.BARS)
+        .fill_opacity(70)
+        .stacking(common.StackingConfig().mode(common_models.StackingMode.NORMAL))
+    )
+
+
 def bars(title: str, description: str, target: prometheus.Dataquery, *, unit: str = "short") -> bargauge.Panel:
     """A bar for each series, longest first."""
     return (
@@ -224,16 +300,36 @@ def grid(title: str, description: str, *queries: prometheus.Dataquery) -> table.
     return panel
 
 
+UNNAMED = ("Time", "user_id", "token_id", "Value", "Value #A")
+"""Columns that a table has only if it names them."""
+
+
 def arranged(panel: table.Panel, names: dict[str, str], *, order: str, descending: bool = False) -> table.Panel:
     """The table with only these columns under these headings, sorted by one of them."""
     options: dict[str, Any] = {
-        "excludeByName": {name: True for name in ("Time", "user_id", "Value", "Value #A") if name not in names},
+        "excludeByName": {name: True for name in UNNAMED if name not in names},
         "includeByName": {},
         "indexByName": {name: position for position, name in enumerate(names)},
         "renameByName": names,
     }
     # With Grafana's minimum of 150 pixels, the last column, the most important one, is not visible on a small screen.
     panel.override_by_regexp(".*", [field("custom.minWidth", 60)])
+    panel.filterable(True)
+    if "Organization" in names.values():
+        panel.override_by_name("Organization", [field("custom.minWidth", 125)])
+    if "User" in names.values():
+        panel.override_by_name("User", [field("links", [ONLY_THIS_USER])])
+    if PAGE in names:
+        opened = {"type": "regex", "options": {"pattern": ".*", "result": {"text": "open", "index": 0}}}
+        panel.override_by_name(
+            names[PAGE],
+            [
+                field("links", [THE_EXPORTERS_PAGE]),
+                field("mappings", [opened]),
+                field("custom.width", 70),
+                field("custom.filterable", False),
+            ],
+        )
     return panel.with_transformation(models.DataTransformerConfig(id_val="organize", options=options)).sort_by(
         [common.TableSortByFieldState().display_name(order).desc(descending)]
     )
@@ -242,6 +338,20 @@ def arranged(panel: table.Panel, names: dict[str, str], *, order: str, descendin
 def field(name: str, value: object) -> models.DynamicConfigValue:
     """One property of an override."""
     return models.DynamicConfigValue(id_val=name, value=value)
+
+
+def worded(results: dict[str, tuple[str, str]] | dict[str, str]) -> list[models.DynamicConfigValue]:
+    """Properties that show each value of a column in a colour, and in other words if there are any."""
+    options = {
+        value: {"color": result, "index": place}
+        if isinstance(result, str)
+        else {"text": result[0], "color": result[1], "index": place}
+        for place, (value, result) in enumerate(results.items())
+    }
+    return [
+        field("mappings", [{"type": "value", "options": options}]),
+        field("custom.cellOptions", {"type": "color-text"}),
+    ]
 
 
 def colored(pairs: Iterable[tuple[float | None, str]]) -> list[models.DynamicConfigValue]:

@@ -14,7 +14,6 @@ import requests
 from support.alert_oracle import due
 from support.alertmanager import AlertmanagerServer
 from support.builders import a_watchdog
-from support.dashboards import queries
 from support.prometheus import Prometheus
 from support.running import ROOT, Exporter, a_simulator, command, free_port, wait_until, write_config
 
@@ -26,7 +25,6 @@ from exporter.alerts.tracker import Tracker
 from exporter.common.clock import SystemClock
 from exporter.common.redaction import Redactor
 from exporter.platform.yunxiao.simulator.enterprise import TokenRecord
-from exporter.platform.yunxiao.simulator.faults import Fault
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,71 +147,6 @@ def test_the_daemon_notifies_alertmanager_of_its_own_token(alertmanager: str, tm
             assert exporter.ended() == 0
         with Exporter(config).ready():
             wait_until(lambda: own_alerts(server) == [])
-
-
-def test_every_query_of_the_dashboards_returns_series(alertmanager: str, prometheus: str, tmp_path: Path) -> None:
-    now = time.time()
-    tokens = {
-        "soon": [TokenRecord("pt-1", "ci", ("base_user_read", "lingma_chat_read"), now - DAY, now + 2 * DAY)],
-        "gone": [TokenRecord("pt-2", "ci", ("base_user_read",), now - 9 * DAY, now - DAY)],
-        "endless": [TokenRecord("pt-3", "ci", ("base_user_read",), now - 400 * DAY, None)],
-        "failing": [TokenRecord("pt-4", "ci", ("base_user_read",), now - DAY, now + 90 * DAY)],
-    }
-    with (
-        a_simulator(tokens) as platform,
-        AlertmanagerServer(alertmanager, tmp_path).ready() as server,
-        Exporter(with_alertmanager(tmp_path, platform, list(tokens), server.url)).ready() as exporter,
-        Prometheus(prometheus, tmp_path, f"127.0.0.1:{exporter.port}").ready() as source,
-    ):
-        platform.faults.for_user("failing", Fault.parse("500"))
-        wait_until(lambda: source.value('yunxiao_user_failure{user_id="failing"}') == 1)
-        wait_until(lambda: source.value("sum(rate(yunxiao_notifications_sent_total[10s])) > 0"))
-        empty = {}
-        for query in queries():
-            series = source.query(query.filled())
-            if not series:
-                empty[query.board, query.panel] = query.filled()
-        assert empty == {}
-        table = {
-            dict(labels)["token_id"]: value
-            for query in queries()
-            if query.panel == "Next to expire" and "* 1000" not in query.expr
-            for labels, value in source.query(query.filled()).items()
-        }
-        assert table == {
-            "pt-1": pytest.approx(now + 2 * DAY - time.time(), abs=2),
-            "pt-4": pytest.approx(now + 90 * DAY - time.time(), abs=2),
-        }
-        weeks = [query for query in queries() if query.panel == "Expiring by week"]
-        # two days are in week 0, ninety days in week 12 (84 to 91)
-        found = {dict(labels)["week"]: value for labels, value in source.query(weeks[0].filled()).items()}
-        assert found.keys() == {str(week) for week in range(26)}
-        assert {week: count for week, count in found.items() if count} == {"0": 1, "12": 1}
-
-
-def with_alertmanager(folder: Path, platform: Any, users: list[str], url: str) -> Path:
-    config = write_config(folder, platform, users)
-    section = {"alertmanagers": [{"url": url}], "resend_interval": "1s"}
-    policies = {"never_expires": "forbid", "max_tokens_per_user": {"limit": 0}}
-    sections = f"alerting: {json.dumps(section)}\npolicies: {json.dumps(policies)}\n"
-    config.write_text(config.read_text() + sections)
-    return config
-
-
-def test_a_fleet_without_tokens_shows_0(prometheus: str, tmp_path: Path) -> None:
-    with (
-        a_simulator({"A": []}) as platform,
-        Exporter(write_config(tmp_path, platform, "A")).ready() as exporter,
-        Prometheus(prometheus, tmp_path, f"127.0.0.1:{exporter.port}").ready() as source,
-    ):
-        shown = {
-            query.panel: list(source.query(query.filled()).values())
-            for query in queries()
-            if query.board == "overview" and query.expr.endswith("vector(0)")
-        }
-        assert shown.pop("Users watched") == [1]
-        assert len(shown) == 7
-        assert set(map(tuple, shown.values())) == {(0.0,)}
 
 
 def test_an_alert_keeps_its_start_after_alertmanager_was_down_longer_than_the_lease(

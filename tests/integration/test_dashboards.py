@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import promql_parser
 import pytest
 import yaml
-from support.dashboards import Query, boards, panels, queries
+from support.dashboards import Query, annotations, boards, panels, queries
 from support.running import ROOT
 
 from exporter.config.alerting import Alerting
@@ -44,7 +44,9 @@ def test_one_file_serves_import_and_provisioning(name: str) -> None:
     assert sources == {'{"type": "prometheus", "uid": "${datasource}"}'}
     variables = [variable["name"] for variable in board["templating"]["list"]]
     assert variables[:2] == ["datasource", "organization"]
-    assert {*re.findall(r"\$\{?(\w+)", text)} <= {*variables, "__rate_interval", "__all"}
+    of_grafana = {"__rate_interval", "__interval", "__all", "__value", "__url_time_range"}
+    in_label_replace = {"1"}
+    assert {*re.findall(r"\$\{?(\w+)", text)} <= {*variables} | of_grafana | in_label_replace
 
 
 def found(node: Any, key: str) -> list[Any]:
@@ -68,9 +70,68 @@ def test_every_panel_has_title_description_unit_datasource_and_place(name: str) 
         assert place["x"] + place["w"] <= 24
 
 
-def test_the_overview_can_be_narrowed_to_organization_user_and_permission() -> None:
-    variables = [variable["name"] for variable in BOARDS["overview"]["templating"]["list"]]
-    assert variables == ["datasource", "organization", "user", "permission"]
+def test_the_overview_can_be_narrowed_to_organization_user_permission_and_owner() -> None:
+    variables = {variable["name"]: variable for variable in BOARDS["overview"]["templating"]["list"]}
+    selecting = ["datasource", "organization", "user", "permission", "owner_label", "owner"]
+    assert list(variables) == [*selecting, "exporter_url", "warning_days", "critical_days"]
+    assert variables["owner_label"]["current"]["value"] == "department"
+    assert variables["exporter_url"]["query"] == ""
+
+
+def test_days_are_the_default_thresholds() -> None:
+    values = {variable["name"]: variable["query"] for variable in BOARDS["overview"]["templating"]["list"]}
+    defaults = Alerting().thresholds
+    assert float(values["warning_days"]) * 86_400 == defaults.warning
+    assert float(values["critical_days"]) * 86_400 == defaults.critical
+
+
+OTHER_OWNERS = 'yunxiao_user_labels{organization=~"$organization", $owner_label!~"$owner"}'
+ABOUT_USERS = re.compile(r"yunxiao_(?:user|token|ssh_key)_(?!labels|events_total|last_event)\w+(?=\{)")
+
+
+def test_every_query_about_users_follows_organization_user_and_owner() -> None:
+    for query in queries():
+        if query.board == "overview":
+            places = [match.end() for match in ABOUT_USERS.finditer(query.expr)]
+            selectors = [query.expr[place:].partition("}")[0] for place in places]
+            assert all(one.startswith('{organization=~"$organization", user=~"$user"') for one in selectors), (
+                query.panel
+            )
+            assert query.expr.count(f"unless on (organization, user_id) {OTHER_OWNERS}") >= len(places), query.panel
+
+
+def test_tables_can_be_filtered_and_link_to_pages_only_if_their_address_is_known() -> None:
+    for board in BOARDS.values():
+        for panel in panels(board):
+            if panel["type"] == "table":
+                assert panel["fieldConfig"]["defaults"]["custom"]["filterable"], panel["title"]
+    linked = [query for query in queries() if "$exporter_url" in query.expr]
+    assert {"Next to expire", "Failing users", "Alerts firing now"} <= {query.panel for query in linked}
+    for query in linked:
+        # An empty address leaves only the path, which is removed.
+        assert query.expr.endswith('"page", "", "page", "/.*")'), query.panel
+        assert '"page", "$exporter_url/users/$1", "page", "(.*)")' in query.expr
+
+
+def test_links_and_annotations_are_not_hidden_in_a_menu() -> None:
+    for board in BOARDS.values():
+        assert not any("placement" in one for one in (*board["links"], *board.get("annotations", {}).get("list", ())))
+
+
+def test_the_last_change_of_each_kind_is_marked_at_its_time() -> None:
+    marks = BOARDS["overview"]["annotations"]["list"]
+    assert [mark["name"] for mark in marks] == ["Permissions widened", "Other changes of tokens"]
+    for mark in marks:
+        assert mark["useValueForTime"]
+        assert mark["expr"].startswith(
+            "1000 * max by (organization, event) (yunxiao_token_last_event_timestamp_seconds"
+        )
+
+
+def test_panels_have_ids_of_their_own() -> None:
+    for board in BOARDS.values():
+        every = [panel for outer in board["panels"] for panel in (outer, *outer.get("panels", ()))]
+        assert [panel["id"] for panel in every] == list(range(1, len(every) + 1))
 
 
 def test_they_link_to_each_other_and_to_the_runbooks() -> None:
@@ -81,14 +142,15 @@ def test_they_link_to_each_other_and_to_the_runbooks() -> None:
         assert urls[1].endswith("docs/runbooks/README.md")
 
 
-@pytest.mark.parametrize("query", list(queries()), ids=lambda query: f"{query.board}-{query.panel}")
+@pytest.mark.parametrize("query", [*queries(), *annotations()], ids=lambda query: f"{query.board}-{query.panel}")
 def test_every_query_is_promql_about_families_that_exist(query: Query) -> None:
     promql_parser.parse(query.filled())
     histograms = [family.name for family in ALL_FAMILIES if family.kind is Kind.HISTOGRAM]
     known = {family.name for family in ALL_FAMILIES} | {f"{name}_bucket" for name in histograms}
-    used = set(re.findall(r"\b(yunxiao_\w+)", query.expr))
+    used = set(re.findall(r"\b(yunxiao_\w+|ALERTS(?:_FOR_STATE)?)\b", query.expr))
     assert used
-    assert used <= known
+    assert used <= known | {"ALERTS", "ALERTS_FOR_STATE"}
+    assert len(re.findall(r"\bALERTS", query.expr)) == query.expr.count('{alertname=~"Yunxiao.+"')
     for counter in re.findall(r"(\w+\([^()]*)?\b\w+_(?:total|bucket)\b", query.expr):
         assert counter.startswith(("rate(", "increase(")), query.expr
 
@@ -172,7 +234,7 @@ def test_the_wheel_contains_the_dashboards(tmp_path: Path) -> None:
 
 def test_colours_of_time_left_follow_the_default_thresholds() -> None:
     defaults = Alerting().thresholds
-    upcoming = next(panel for panel in panels(BOARDS["overview"]) if panel["title"] == "Next to expire")
+    upcoming = next(panel for panel in panels(BOARDS["overview"]) if panel["title"].startswith("Permissions by"))
     steps = next(value for value in found(upcoming["fieldConfig"]["overrides"], "value") if isinstance(value, dict)
                  and "steps" in value)["steps"]  # fmt: skip
     assert [step["value"] for step in steps] == [None, 0, defaults.critical, defaults.warning]
