@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.alertmanager import AlertmanagerServer
-from support.dashboards import annotations, queries
+from support.dashboards import marks, queries
 from support.prometheus import Prometheus
 from support.running import Exporter, a_simulator, command, wait_until, write_config
 
@@ -106,12 +106,10 @@ def check_values(source: Prometheus, now: float) -> None:
         monday_noon(now + 2 * DAY): 1,
         monday_noon(now + 90 * DAY): 1,
     }
-    marks = {
-        dict(labels)["event"]: value
-        for query in annotations()
-        for labels, value in source.query(query.filled()).items()
+    marked = {
+        dict(labels)["event"]: value for query in marks() for labels, value in source.query(query.filled()).items()
     }
-    assert marks == {"renewed": pytest.approx(1000 * time.time(), abs=60_000)}
+    assert marked == {"renewed": pytest.approx(1000 * time.time(), abs=60_000)}
 
 
 def check_the_owner(source: Prometheus) -> None:

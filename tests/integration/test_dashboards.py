@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import promql_parser
 import pytest
 import yaml
-from support.dashboards import Query, annotations, boards, panels, queries
+from support.dashboards import Query, boards, marks, panels, queries
 from support.running import ROOT
 
 from exporter.config.alerting import Alerting
@@ -119,9 +119,9 @@ def test_links_and_annotations_are_not_hidden_in_a_menu() -> None:
 
 
 def test_the_last_change_of_each_kind_is_marked_at_its_time() -> None:
-    marks = BOARDS["overview"]["annotations"]["list"]
-    assert [mark["name"] for mark in marks] == ["Permissions widened", "Other changes of tokens"]
-    for mark in marks:
+    found_marks = BOARDS["overview"]["annotations"]["list"]
+    assert [mark["name"] for mark in found_marks] == ["Permissions widened", "Other changes of tokens"]
+    for mark in found_marks:
         assert mark["useValueForTime"]
         assert mark["expr"].startswith(
             "1000 * max by (organization, event) (yunxiao_token_last_event_timestamp_seconds"
@@ -142,7 +142,7 @@ def test_they_link_to_each_other_and_to_the_runbooks() -> None:
         assert urls[1].endswith("docs/runbooks/README.md")
 
 
-@pytest.mark.parametrize("query", [*queries(), *annotations()], ids=lambda query: f"{query.board}-{query.panel}")
+@pytest.mark.parametrize("query", [*queries(), *marks()], ids=lambda query: f"{query.board}-{query.panel}")
 def test_every_query_is_promql_about_families_that_exist(query: Query) -> None:
     promql_parser.parse(query.filled())
     histograms = [family.name for family in ALL_FAMILIES if family.kind is Kind.HISTOGRAM]

@@ -58,7 +58,7 @@ def queries() -> Iterator[Query]:
                 yield Query(name, panel["title"], target["expr"])
 
 
-def annotations() -> Iterator[Query]:
+def marks() -> Iterator[Query]:
     for name, board in boards().items():
         for one in board.get("annotations", {}).get("list", ()):
             yield Query(name, one["name"], one["expr"])
