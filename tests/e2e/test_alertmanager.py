@@ -245,6 +245,8 @@ ROUTES = [
     ({"alertname": "YunxiaoUserPollFailing", "severity": "warning", "email": "li.wei@example.com"}, "security"),
     ({"alertname": "YunxiaoTokenExpiringWarning", "severity": "warning"}, "security"),
     ({"alertname": "YunxiaoExporterDown", "severity": "critical"}, "security-oncall"),
+    ({"alertname": "YunxiaoExporterTokenExpiringCritical", "severity": "critical"}, "security-oncall"),
+    ({"alertname": "YunxiaoOrganizationUnreadable", "severity": "critical"}, "security-oncall"),
 ]
 
 
