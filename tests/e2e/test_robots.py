@@ -206,11 +206,11 @@ def test_a_group_is_a_list_with_a_link_to_the_rest(render: Render) -> None:
     found = messages(render, "zh", "many")
     text = found["dingtalk"]["markdown"]["text"]
     assert text.startswith("**🔴 严重 · 云效令牌 · 触发 30 条**\n")
-    assert (text.count("[处理手册]"), text.count("[详情]")) == (3, 8)
+    assert (text.count("[处理手册]"), text.count("[详情]")) == (3, 12)
     assert text.endswith(
         "\n\n此处仅列出部分告警，查看全部 [Alertmanager](http://alertmanager.example.com:9093/#/alerts)"
     )
-    assert found["wecom"]["markdown"]["content"].count("[详情]") == 4
+    assert found["wecom"]["markdown"]["content"].count("[详情]") == 6
 
 
 def test_the_owner_is_named_if_the_description_does_not(render: Render) -> None:
@@ -218,6 +218,20 @@ def test_the_owner_is_named_if_the_description_does_not(render: Render) -> None:
     files = [TEMPLATES / "robots.tmpl", TEMPLATES / "words.zh.tmpl"]
     text = render(files, '{{ template "yunxiao.text" . }}', group)
     assert "\n\n负责人：李娜 li.na@example.com 平台组\n\n" in text
+
+
+def test_a_group_is_as_severe_as_its_worst_firing_alert(render: Render) -> None:
+    info, warning, critical = (an_alert(labels={"severity": name}) for name in ("info", "warning", "critical"))
+    over = an_alert(status="resolved")
+    files = [TEMPLATES / "robots.tmpl", TEMPLATES / "words.en.tmpl"]
+
+    def shown(*alerts: Mapping[str, Any]) -> list[str]:
+        text = render(files, '{{ template "yunxiao.colour" . }} {{ template "yunxiao.status" . }}', a_group(*alerts))
+        return text.split(" · ")[0].split()
+
+    assert shown(info, critical, warning) == ["red", "🔴", "critical"]
+    assert shown(over, warning, info) == ["orange", "🟠", "warning"]
+    assert shown(over, info) == ["blue", "🔵", "info"]
 
 
 def test_what_is_over_is_green(render: Render) -> None:
