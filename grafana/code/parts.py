@@ -75,7 +75,7 @@ def variable(name: str, query: str, label: str) -> dashboard.QueryVariable:
 
 
 def constant(name: str, value: float, description: str) -> dashboard.ConstantVariable:
-    """A hidden variable with a fixed value, to change in a copy or with var-NAME in the address."""
+    """A hidden variable with a fixed value, which the command dashboards takes from a configuration."""
     return dashboard.ConstantVariable(name).description(description).value(f"{value:g}")
 
 

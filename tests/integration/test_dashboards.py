@@ -211,6 +211,19 @@ def test_the_command_prints_one_dashboard() -> None:
     assert (result.returncode, json.loads(result.stdout)) == (0, BOARDS["exporter-health"])
 
 
+def test_the_command_takes_the_thresholds_of_a_configuration(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    (tmp_path / "token").write_text("pt-x_y")
+    config.write_text(
+        "organizations: [{name: acme, endpoint: http://127.0.0.1:1, token_file: token, users: {static: [{id: a}]}}]\n"
+        "alerting: {thresholds: {warning: 30d, critical: 36h}}\n"
+    )
+    result = run("overview", "--config.file", str(config))
+    assert result.returncode == 0, result.stderr
+    variables = {one["name"]: one["query"] for one in json.loads(result.stdout)["templating"]["list"]}
+    assert (variables["warning_days"], variables["critical_days"]) == ("30", "1.5")
+
+
 def test_the_command_says_what_it_needs_and_what_fails(tmp_path: Path) -> None:
     result = run()
     assert result.returncode == 2
