@@ -52,6 +52,7 @@ from selection import (
     VIOLATIONS,
     WHO,
     counted,
+    merged,
     selected,
     soonest,
     within,
@@ -135,7 +136,8 @@ def _due_next(title: str, description: str, expiry: str, names: dict[str, str]) 
 def _calendar() -> barchart.Panel:
     """How many tokens expire in each of the next weeks."""
     monday = f"{_WEEK} * floor((%s - {_MONDAY}) / {_WEEK}) + {_MONDAY + _NOON}"
-    upcoming = f"({EXPIRY} > time() < time() + {WEEKS * _WEEK})"
+    end = f"time() - (time() - {_MONDAY}) % {_WEEK} + {WEEKS * _WEEK}"
+    upcoming = f"({EXPIRY} > time() < {end})"
     # Weeks in which nothing expires need a column too; without it the chart would be misleading.
     every_week = "\n".join(
         f'or on (week) 0 * count_values("week", 1000 * ({monday % f"vector(time() + {number * _WEEK})"}))'
@@ -143,7 +145,7 @@ def _calendar() -> barchart.Panel:
     )
     panel = columns(
         "Expiring by week",
-        f"Tokens that expire in each of the next {WEEKS} weeks, by the date of the week's Monday. Weeks begin at 00:00 UTC.",
+        f"Tokens that expire in this and the next {WEEKS - 1} weeks, by the date of the week's Monday. Weeks begin at 00:00 UTC.",
         rows(f'count_values("week", 1000 * ({monday % upcoming}))\n{every_week}'),
         "Week of",
     )
@@ -256,9 +258,10 @@ def _endless() -> table.Panel:
 def _expiring_permissions() -> table.Panel:
     """The permissions whose tokens expire next, and when the user really loses them."""
     labels = "organization, user_id, user, permission"
-    first, lost = (
-        selected(f"yunxiao_user_permission_{what}_timestamp_seconds", labels, PERMISSION) for what in ("expiry", "lost")
+    expiry, lost = (
+        merged(f"yunxiao_user_permission_{what}_timestamp_seconds", labels, PERMISSION) for what in ("expiry", "lost")
     )
+    first = selected("yunxiao_user_permission_expiry_timestamp_seconds", labels, PERMISSION)
     upcoming = f"bottomk(100, {first} - time() > 0 < +Inf)"
     panel = arranged(
         grid(
@@ -270,7 +273,7 @@ def _expiring_permissions() -> table.Panel:
             # Grafana names the columns after the queries only if each query has rows.
             rows(
                 f"(\n  ({lost} < +Inf) - time()\n  or -2 * group by ({labels}) ({lost} == +Inf)\n"
-                f"  or -1 * group by ({labels}) ({first})\n) and on ({labels}) {upcoming}",
+                f"  or -1 * group by ({labels}) ({expiry})\n) and on ({labels}) {upcoming}",
                 "B",
             ),
         ),

@@ -13,10 +13,15 @@ SERIES = "organization, user_id, user, token_id, token"
 OTHER_OWNERS = f'yunxiao_user_labels{{{ORGANIZATION}, $owner_label!~"$owner"}}'
 
 
-def selected(family: str, labels: str, selector: str = WHO) -> str:
-    """The series of a family about users with these labels, one for each of several replicas."""
+def merged(family: str, labels: str, selector: str = WHO) -> str:
+    """The series of a family about users with these labels, of any owner."""
     # Replicas expose the same series with different instance labels; max keeps one of each.
-    return f"(max by ({labels}) ({family}{{{selector}}}) unless on (organization, user_id) {OTHER_OWNERS})"
+    return f"max by ({labels}) ({family}{{{selector}}})"
+
+
+def selected(family: str, labels: str, selector: str = WHO) -> str:
+    """The series of a family about users with these labels."""
+    return f"({merged(family, labels, selector)} unless on (organization, user_id) {OTHER_OWNERS})"
 
 
 EXPIRY = selected("yunxiao_token_expiry_timestamp_seconds", SERIES)

@@ -57,6 +57,9 @@ def test_every_query_of_the_dashboards_returns_series(alertmanager: str, prometh
         "endless": [TokenRecord("pt-3", "ci", PERMISSIONS[:1], now - 400 * DAY, None)],
         "failing": [TokenRecord("pt-4", "ci", PERMISSIONS[:1], now - DAY, now + 90 * DAY)],
     }
+    # In the week after the last one that the calendar shows, but less than 26 times 7 days away.
+    monday = now - (now - 4 * DAY) % (7 * DAY)
+    tokens["later"] = [TokenRecord("pt-5", "ci", PERMISSIONS[:1], now - DAY, monday + 182 * DAY + (now - monday) / 2)]
     with a_simulator(tokens) as platform, AlertmanagerServer(alertmanager, tmp_path).ready() as server:
         platform.faults.quirks = Quirks(ssh_keys="on")
         platform.enterprise.set_keys(
@@ -93,12 +96,11 @@ def check_values(source: Prometheus, now: float) -> None:
     assert left == {
         "pt-1": pytest.approx(2 * DAY - elapsed, abs=2),
         "pt-4": pytest.approx(90 * DAY - elapsed, abs=2),
+        "pt-5": pytest.approx(182 * DAY - elapsed, abs=7 * DAY),
     }
-    assert at == {
-        "pt-1": pytest.approx(1000 * (now + 2 * DAY), abs=2000),
-        "pt-4": pytest.approx(1000 * (now + 90 * DAY), abs=2000),
-    }
-    assert urgency == {"pt-1": 2, "pt-4": 0}  # the thresholds are 3 and 14 days
+    assert at.keys() == left.keys()
+    assert at["pt-4"] == pytest.approx(1000 * (now + 90 * DAY), abs=2000)
+    assert urgency == {"pt-1": 2, "pt-4": 0, "pt-5": 0}  # the thresholds are 3 and 14 days
     (weeks,) = [query for query in queries() if query.panel == "Expiring by week"]
     found = {dict(labels)["week"]: value for labels, value in source.query(weeks.filled()).items()}
     assert found.keys() == {monday_noon(now + week * 7 * DAY) for week in range(26)}
@@ -119,11 +121,11 @@ def check_the_owner(source: Prometheus) -> None:
     def shown(**variables: str) -> dict[str, str | None]:
         return {dict(labels)["user_id"]: dict(labels).get("page") for labels in source.query(first.filled(**variables))}
 
-    assert shown() == {"soon": None, "failing": None}
+    assert shown() == dict.fromkeys(("soon", "failing", "later"))
     assert shown(owner="研发部", exporter_url="https://tokens.example.com") == {
         "soon": "https://tokens.example.com/users/acme/soon"
     }
-    assert shown(owner_label="team").keys() == {"soon", "failing"}
+    assert shown(owner_label="team").keys() == {"soon", "failing", "later"}
 
 
 def test_a_fleet_without_tokens_shows_0(prometheus: str, tmp_path: Path) -> None:
