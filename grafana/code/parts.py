@@ -38,7 +38,7 @@ PAGE = "page"
 ONLY_THIS_USER = {
     "title": "Show only this user",
     "url": f"/d/{OVERVIEW}?${{__url_time_range}}&${{datasource:queryparam}}&${{organization:queryparam}}"
-    "&var-user=${__value.raw:percentencode}",
+    "&${exporter_url:queryparam}&var-user=${__value.raw:percentencode}",
 }
 THE_EXPORTERS_PAGE = {
     "title": "Open the exporter's page of this user",
