@@ -104,7 +104,7 @@ def test_tls_and_client_certificates(platform: Simulator, tmp_path: Path, author
         ({"basic_auth_users": {"prom": 12345678901}}, "basic_auth_users.prom: is not a bcrypt hash"),
         ({"tls_server_config": {"cert_file": "x"}}, "tls_server_config.key_file: is missing"),
         ({"tls_server_config": {"cert_file": "x", "key_file": "y"}}, "x cannot be read: No such file"),
-        ({"http_server_config": {"http2": True}}, "http_server_config: unknown key"),
+        ({"http_server_config": {"http3": True}}, "http_server_config.http3: unknown key; did you mean http2?"),
         (
             {
                 "tls_server_config": {
@@ -113,7 +113,7 @@ def test_tls_and_client_certificates(platform: Simulator, tmp_path: Path, author
                     "client_auth_type": "RequireAndVerifyClientCert",
                 }
             },
-            "client_ca_file and a client_auth_type",
+            "client_auth_type: RequireAndVerifyClientCert needs the authority that issues the client certificates",
         ),
     ],
 )
