@@ -55,6 +55,7 @@ def _listening(number: int) -> socket.socket:
             f"descriptor {number} from systemd is not a socket: {error.strerror}; set ListenStream= in the socket unit"
         ) from None
     if not listens:
+        opened.close()
         raise ActivationError(
             f"descriptor {number} from systemd is not a listening stream socket; "
             "set ListenStream= and Accept=no in the socket unit"

@@ -101,7 +101,7 @@ class WebServer:
                 self._server.should_exit = True
             for opened in self._sockets:
                 opened.close()
-        self._files.stop(0)
+        self._files.stop(1)
         self._worker.stop(_GRACE + 1)
 
     def _serve(self) -> None:

@@ -193,7 +193,7 @@ def test_without_sockets_from_systemd_the_flag_refuses_the_start(platform: Simul
 
 
 def listening_line(daemon: Running) -> str:
-    return str(wait_until(lambda: next((one for one in daemon.output.splitlines() if "event=listening" in one), None)))
+    return str(wait_until(lambda: next((one for one in daemon.output.splitlines() if "msg=listening" in one), None)))
 
 
 def test_all_interfaces_without_authentication_are_a_warning(platform: Simulator, tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_all_interfaces_without_authentication_are_a_warning(platform: Simulator
     with Running(serve(config, "--web.listen-address", f":{port}")) as daemon:
         line = listening_line(daemon)
         assert f"addresses=http://[::]:{port} web_config=none authentication=none" in line
-        assert "level=warning" in line
+        assert "level=warn " in line
         assert "everyone who can reach this machine can read names and expiry of all tokens" in line
     web = tmp_path / "web.yml"
     hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()

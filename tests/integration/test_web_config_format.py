@@ -202,3 +202,14 @@ def test_a_key_that_is_not_text_is_not_shown(certificates: Certificates) -> None
     with pytest.raises(ConfigError) as caught:
         WebSecurity.load(written(certificates, "tls_server_config: {cert_file: server.crt, key: 8675309}"))
     assert "8675309" not in str(caught.value)
+
+
+def test_the_documented_example_is_accepted_without_warnings(certificates: Certificates) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "web.md").read_text()
+    (example,) = [one for one in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "tls_server_config" in one]
+    for name, real in (("cert.pem", "server.crt"), ("key.pem", "server.key"), ("$2y$10$…", "HASH10")):
+        assert name in example
+        example = example.replace(name, real)
+    security = WebSecurity.load(written(certificates, example))
+    assert security.warnings == ()
+    assert security.methods == ("basic auth", "client certificates")
