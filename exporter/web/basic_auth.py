@@ -144,7 +144,7 @@ class BasicAuth:
             self._turns = anyio.CapacityLimiter(CHECKS_AT_ONCE)
         self._waiting[address] += 1
         try:
-            return await anyio.to_thread.run_sync(passwords.check, encoded, limiter=self._turns)
+            return await anyio.to_thread.run_sync(passwords.check, encoded, limiter=self._turns, abandon_on_cancel=True)
         finally:
             self._waiting[address] -= 1
             if not self._waiting[address]:

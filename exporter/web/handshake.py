@@ -23,7 +23,7 @@ _CLIENT_LEFT = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
 
 
 def _ignore(_: Refusal, __: str) -> None:
-    """Report to no one."""
+    """Report nothing: a context that no server uses yet."""
 
 
 class Handshake(ssl.SSLObject):

@@ -19,6 +19,7 @@ DEFAULTS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 """What a response gets if it sets no other value: a browser runs, frames and shares nothing of it."""
+_DEFAULTS = tuple((name.lower().encode(), value.encode()) for name, value in DEFAULTS.items())
 
 
 class SecurityHeaders:
@@ -55,9 +56,5 @@ def with_headers(headers: Iterable[tuple[bytes, bytes]], configured: Mapping[str
     result = [(name, value) for name, value in headers if name.lower() not in replaced]
     present = {name.lower() for name, _ in result} | replaced.keys()
     result += [(name, value) for name, value in replaced.items() if value]
-    result += [
-        (name.lower().encode(), value.encode())
-        for name, value in DEFAULTS.items()
-        if name.lower().encode() not in present
-    ]
+    result += [(name, value) for name, value in _DEFAULTS if name not in present]
     return result

@@ -86,7 +86,7 @@ class LiveSecurity:
         self._problem = self._reported = None
         self._basic_auth.use(new.users)
         self._current = new
-        _log.info("web configuration reloaded", file=str(new.file), tls=new.tls is not None, users=len(new.users))
+        _log.info("web configuration reloaded", file=str(new.file), users=len(new.users))
         for warning in new.warnings:
             _log.warning("web configuration", detail=warning)
         return CHECK_INTERVAL

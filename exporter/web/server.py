@@ -132,6 +132,8 @@ class WebServer:
             log_config=None,
             access_log=False,
             server_header=False,
+            # Otherwise local clients could pretend to have other addresses.
+            proxy_headers=False,
             lifespan="off",
             backlog=_BACKLOG,
             h11_max_incomplete_event_size=MAX_HEADER_BYTES,

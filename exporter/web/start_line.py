@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from exporter.web.security import WebSecurity
 
 UNPROTECTED = (
-    "everyone who can reach this machine can read names and expiry of all tokens; set basic_auth_users or client "
+    "anyone who can reach this machine can read names and expiry of all tokens; set basic_auth_users or client "
     "certificates in --web.config.file, or listen on 127.0.0.1 only"
 )
 

@@ -94,7 +94,7 @@ def _open(address: UnixAddress) -> UnixListener:
     try:
         opened.bind(str(address.path))
         opened.identity = _identity(address.path) or (-1, -1)
-        # Before listening, so that no one else can connect meanwhile.
+        # Before listening, so that no other user can connect meanwhile.
         address.path.chmod(MODE)
         opened.listen(_BACKLOG)
     except OSError:

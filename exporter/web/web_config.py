@@ -46,6 +46,13 @@ def _nothing_is_empty(value: Any) -> Any:
     return () if value is None else value
 
 
+def _names(value: Any) -> Any:
+    if value == ():
+        # In Go this refuses all clients.
+        raise ValueError("is an empty list, which would refuse all clients; add a name, or remove the key")
+    return _nothing_is_empty(value)
+
+
 def _no_keys(value: Any) -> Any:
     return {} if value is None else value
 
@@ -134,7 +141,7 @@ class TlsServer(Section):
     key_file: _Path = None
     client_auth_type: Annotated[str, AfterValidator(_client_auth)] = ClientAuth.NONE.value
     client_ca_file: _Path = None
-    client_allowed_sans: _Texts = ()
+    client_allowed_sans: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
     min_version: _Version = LOWEST
     max_version: _Version = HIGHEST
     cipher_suites: _Texts = ()

@@ -202,7 +202,7 @@ def test_all_interfaces_without_authentication_are_a_warning(platform: Simulator
         line = listening_line(daemon)
         assert f"addresses=http://[::]:{port} web_config=none authentication=none" in line
         assert "level=warn " in line
-        assert "everyone who can reach this machine can read names and expiry of all tokens" in line
+        assert "anyone who can reach this machine can read names and expiry of all tokens" in line
     web = tmp_path / "web.yml"
     hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
     web.write_text(yaml.safe_dump({"basic_auth_users": {"prom": hashed}}))

@@ -43,7 +43,7 @@ def certificates(tmp_path: Path) -> Certificates:
 
 
 @pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def _frequent_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_security, "CHECK_INTERVAL", 0.1)
 
 
@@ -182,7 +182,7 @@ def test_names_of_clients(certificates: Certificates, allowed: list[str], fits: 
 
 
 @pytest.mark.parametrize(("allowed", "fits"), [("test3", True), ("bad", False)])
-def test_names_of_certificates_that_nobody_verifies(certificates: Certificates, allowed: str, fits: bool) -> None:  # noqa: FBT001
+def test_names_of_unverified_certificates(certificates: Certificates, allowed: str, fits: bool) -> None:  # noqa: FBT001
     section = {"client_auth_type": "RequireAnyClientCert", "client_allowed_sans": [allowed]}
     with serving(certificates, **tls(**section)) as server:
         if fits:

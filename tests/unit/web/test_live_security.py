@@ -73,7 +73,7 @@ def users(password: str) -> WebConfig:
     return WebConfig(basic_auth_users={"prom": hashed(password)})
 
 
-def test_without_a_file_nothing_is_checked_and_everyone_passes() -> None:
+def test_without_a_file_nothing_is_checked_and_all_requests_pass() -> None:
     clock = ManualClock()
     live = LiveSecurity(WebSecurity.none(), answering(200, b""), clock, CountedRefusals(clock), lambda: None)
     assert live.check() is None

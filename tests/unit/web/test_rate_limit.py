@@ -42,7 +42,7 @@ def test_never_more_than_the_burst_and_one_per_interval(interval: float, burst: 
     assert allowed <= burst + sum(waits) / interval + 1e-6
 
 
-def test_requests_above_the_limit_are_refused_counted_and_told_when_to_retry() -> None:
+def test_requests_above_the_limit_are_refused_with_a_time_to_retry_and_counted() -> None:
     clock = ManualClock()
     refusals = CountedRefusals(clock)
     settings = [RateLimit.model_validate({"interval": "2500ms", "burst": 1})]

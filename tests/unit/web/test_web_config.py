@@ -108,6 +108,7 @@ def test_other_headers_and_values_are_refused(headers: dict[str, str], words: st
         ({"client_auth_type": "x"}, "client_auth_type: Value error, is not a valid type; set it to one of NoClient"),
         ({"min_version": "TLS111"}, "min_version: Value error, is not a known TLS version; set it to TLS12 or TLS13"),
         ({"curve_preferences": ("CurveP257",)}, "is not a known curve; set it to one of CurveP256"),
+        ({"client_allowed_sans": ()}, "is an empty list, which would refuse all clients; add a name"),
         ({"key": 5}, "key: Value error, must be text in PEM format"),
         ({"cert_filse": "x"}, "cert_filse: Extra inputs are not permitted"),
     ],
