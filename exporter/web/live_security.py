@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from exporter.common.worker import MonotonicClock
     from exporter.web.refusals import Refusals
-    from exporter.web.security import WebSecurity
+    from exporter.web.security import Stamp, WebSecurity
 
 _log = structlog.get_logger(__name__)
-CHECK_INTERVAL = 1.0
-"""Seconds between two checks whether a file has changed."""
+CHECK_INTERVAL = 0.5
+"""Seconds between two checks whether a file has changed. A change counts when no file changes any more."""
 
 
 class LiveSecurity:
@@ -60,6 +60,7 @@ class LiveSecurity:
             self.tls = CurrentTls.of(
                 self._tls_in_effect, lambda reason, detail: refusals.refused(reason, detail=detail)
             )
+        self._stamp: Stamp | None = None
         self._problem: str | None = None
         self._reported: str | None = None
 
@@ -76,7 +77,12 @@ class LiveSecurity:
         """
         if not self._current.files:
             return None
-        if self._problem is None and not self._current.changed():
+        stamp = self._current.stamp_now()
+        if self._problem is None and stamp == self._current.stamp:
+            return CHECK_INTERVAL
+        if stamp != self._stamp:
+            # It may still be written to: half of a file can be valid, and let more clients in.
+            self._stamp = stamp
             return CHECK_INTERVAL
         try:
             new = self._current.again()

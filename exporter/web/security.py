@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from pydantic import TypeAdapter
 
 from exporter.config.document import read_yaml
-from exporter.config.errors import ConfigError
+from exporter.config.errors import ConfigError, Fault
 from exporter.config.validation import keys_of, validated
 from exporter.web.certificates import TlsError
 from exporter.web.passwords import cost_of
@@ -65,6 +65,11 @@ class WebSecurity:
         certificates = server is not None and server.client_auth_type == ClientAuth.REQUIRE
         return (*(("basic auth",) if self.users else ()), *(("client certificates",) if certificates else ()))
 
+    def _checks(self) -> tuple[str, ...]:
+        """What restricts clients."""
+        named = self.tls is not None and bool(self.tls.allowed)
+        return (*self.methods, *(("client_allowed_sans",) if named else ()))
+
     @classmethod
     def none(cls) -> WebSecurity:
         """Plain HTTP without authentication."""
@@ -96,9 +101,9 @@ class WebSecurity:
             warnings += more
         return cls(config, tls, file, (file, *files), stamp, warnings, open_health)
 
-    def changed(self) -> bool:
-        """Whether one of the files is not as it was when it was read."""
-        return stamp_of(self.files) != self.stamp
+    def stamp_now(self) -> Stamp:
+        """The state of the files now; differs from `stamp` if one of them has changed."""
+        return stamp_of(self.files)
 
     def again(self) -> WebSecurity:
         """The settings in the files as they are now.
@@ -109,13 +114,15 @@ class WebSecurity:
         if self.file is None:
             return self
         new = WebSecurity.load(self.file, open_health=self.open_health)
+        switched = []
         if (new.tls is None) != (self.tls is None):
-            found = read_yaml(self.file, str(self.file))
-            word = "off" if new.tls is None else "on"
-            fault = found.fault(
-                ("tls_server_config",), f"TLS cannot be switched {word} at run time", "restart the exporter"
-            )
-            raise ConfigError((fault,))
+            switched.append("TLS " + ("off" if new.tls is None else "on"))
+        # Else a file that was truncated, such as on a full disk, would let all clients in.
+        switched += [f"{method} off" for method in self._checks() if method not in new._checks()]
+        if switched:
+            hint = "if that is intended, restart the exporter"
+            message = f"switches {' and '.join(switched)}, which is not possible at run time"
+            raise ConfigError((Fault(str(self.file), None, "", message, hint),))
         return new
 
 

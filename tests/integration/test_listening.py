@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import stat
@@ -165,10 +164,11 @@ def test_descriptors_that_are_no_listening_stream_sockets_are_refused(tmp_path: 
     assert "is not a socket: Bad file descriptor" in refusal(999_999)
 
 
-@pytest.mark.skipif(shutil.which("systemd-socket-activate") is None, reason="systemd-socket-activate is not installed")
-def test_sockets_from_systemd_take_the_place_of_the_default_address(platform: Simulator, tmp_path: Path) -> None:
+def test_sockets_from_systemd_take_the_place_of_the_default_address(
+    systemd_socket_activate: str, platform: Simulator, tmp_path: Path
+) -> None:
     port, path = free_port(), tmp_path / "web.sock"
-    activate = ["systemd-socket-activate", "-l", f"127.0.0.1:{port}", "-l", str(path), "--setenv=PYTHONPATH"]
+    activate = [systemd_socket_activate, "-l", f"127.0.0.1:{port}", "-l", str(path), "--setenv=PYTHONPATH"]
     with Running([*activate, *serve(write_config(tmp_path, platform, "A"), "--web.systemd-socket")]) as daemon:
         wait_until(lambda: "Listening" in daemon.output)
         # The first connection starts the daemon.

@@ -115,6 +115,10 @@ def serving(certificates: Certificates, **content: Any) -> Iterator[Server]:
         server.web.stop()
 
 
+def a_hash(password: str) -> str:
+    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
+
+
 def tls(**keys: Any) -> dict[str, Any]:
     return {"tls_server_config": PAIR | keys}
 
@@ -379,27 +383,44 @@ def test_a_new_authority_for_clients_counts_from_the_next_connection(certificate
         assert not accepts("client.pem")
 
 
-def test_tls_is_not_switched_off_at_run_time(certificates: Certificates) -> None:
-    with serving(certificates, **tls()) as server:
-        server.write(basic_auth_users={})
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "switches TLS off and basic auth off, which is not possible at run time"),
+        ("tls_server_config: {cert_file: server.crt, key_file: server.key}\n", "switches basic auth off, which"),
+    ],
+)
+def test_a_truncated_file_lets_no_more_clients_in(
+    certificates: Certificates, content: str, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(certificates, **tls(), basic_auth_users={"prom": a_hash("another")}) as server:
+        server.file.write_text(content)
         wait_until(lambda: server.failures == 1)
-        assert server.get().status == 200
+        assert server.get().status == 401
+        assert words in caplog.text
+        assert "if that is intended, restart the exporter" in caplog.text
 
 
 def test_users_are_read_again(certificates: Certificates) -> None:
-    def hashed(password: str) -> str:
-        return bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
-
     def credentials(password: str) -> str:
         return f"Basic {base64.b64encode(f'prom:{password}'.encode()).decode()}"
 
-    with serving(certificates, **tls(), basic_auth_users={"prom": hashed(PASSWORD)}) as server:
+    with serving(certificates, **tls(), basic_auth_users={"prom": a_hash(PASSWORD)}) as server:
         assert server.get().status == 401
         assert server.get(Authorization=credentials(PASSWORD)).status == 200
-        server.write(**tls(), basic_auth_users={"prom": hashed("another")})
+        server.write(**tls(), basic_auth_users={"prom": a_hash("another")})
         wait_until(lambda: server.get(Authorization=credentials("another")).status == 200)
         assert server.get(Authorization=credentials(PASSWORD)).status == 401
         # A password in plain text is refused and not shown.
         server.write(**tls(), basic_auth_users={"prom": PASSWORD})
         wait_until(lambda: server.failures == 1)
         assert server.get(Authorization=credentials("another")).status == 200
+
+
+def test_the_check_of_names_is_not_switched_off_at_run_time(certificates: Certificates) -> None:
+    section = {"client_auth_type": "RequireAndVerifyClientCert", "client_ca_file": "ca.pem"}
+    with serving(certificates, **tls(**section, client_allowed_sans=["other"])) as server:
+        server.write(**tls(**section))
+        wait_until(lambda: server.failures == 1)
+        with pytest.raises(REFUSED):
+            server.get(server.client("client.pem"))
