@@ -65,8 +65,9 @@ class WebSecurity:
         certificates = server is not None and server.client_auth_type == ClientAuth.REQUIRE
         return (*(("basic auth",) if self.users else ()), *(("client certificates",) if certificates else ()))
 
-    def _checks(self) -> tuple[str, ...]:
-        """What restricts clients."""
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """What restricts clients, in words."""
         named = self.tls is not None and bool(self.tls.allowed)
         return (*self.methods, *(("client_allowed_sans",) if named else ()))
 
@@ -118,7 +119,7 @@ class WebSecurity:
         if (new.tls is None) != (self.tls is None):
             switched.append("TLS " + ("off" if new.tls is None else "on"))
         # Else a file that was truncated, such as on a full disk, would let all clients in.
-        switched += [f"{method} off" for method in self._checks() if method not in new._checks()]
+        switched += [f"{method} off" for method in self.checks if method not in new.checks]
         if switched:
             hint = "if that is intended, restart the exporter"
             message = f"switches {' and '.join(switched)}, which is not possible at run time"
