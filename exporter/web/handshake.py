@@ -19,6 +19,8 @@ _NO_CHECK_TIME = 0x200000
 """X509_V_FLAG_NO_CHECK_TIME of OpenSSL."""
 _CERTIFICATE_MESSAGE = 11
 _TLS13 = 0x0304
+_NOT_TLS = frozenset({"HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "WRONG_VERSION_NUMBER", "BAD_RECORD_TYPE"})
+"""Reasons of handshakes with clients that would not understand an alert."""
 _CLIENT_LEFT = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
 
 
@@ -31,6 +33,8 @@ class Handshake(ssl.SSLObject):
 
     allowed: frozenset[str] = frozenset()
     failed: Failed = staticmethod(_ignore)
+    reason: str | None = None
+    """Why the handshake has failed. Not the exception: with its traceback it would keep this object alive."""
 
     def do_handshake(self) -> None:
         """Continue the handshake with what the client has sent.
@@ -38,13 +42,21 @@ class Handshake(ssl.SSLObject):
         Raises:
             ssl.SSLError: it failed, or needs more data.
         """
+        if self.reason is not None:
+            raise ssl.SSLError(self.reason)
         try:
             super().do_handshake()
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError, *_CLIENT_LEFT):
             raise
         except ssl.SSLError as error:
-            self.failed(Refusal.TLS_HANDSHAKE, str(getattr(error, "reason", None) or "unknown"))
-            raise
+            reason = str(getattr(error, "reason", None) or "unknown")
+            self.failed(Refusal.TLS_HANDSHAKE, reason)
+            if reason in _NOT_TLS:
+                raise
+            # asyncio closes the connection at once and drops the alert with the reason. If the handshake
+            # seems to need more data, asyncio sends the alert; the client closes the connection, or it times out.
+            self.reason = reason
+            raise ssl.SSLWantReadError from None
         if self.allowed and not self.allowed & names_of(self.getpeercert()):
             self.failed(Refusal.CLIENT_NOT_ALLOWED, "")
             raise ssl.SSLCertVerificationError("the client's certificate has none of the names in client_allowed_sans")

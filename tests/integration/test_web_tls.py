@@ -160,6 +160,27 @@ def test_client_certificates(certificates: Certificates, section: dict[str, str]
 
 
 @pytest.mark.parametrize(
+    ("name", "version", "alert"),
+    [
+        (None, ssl.TLSVersion.TLSv1_2, "HANDSHAKE_FAILURE"),
+        (None, ssl.TLSVersion.TLSv1_3, "CERTIFICATE_REQUIRED"),
+        ("stranger.pem", ssl.TLSVersion.TLSv1_2, "UNKNOWN_CA"),
+        ("stranger.pem", ssl.TLSVersion.TLSv1_3, "UNKNOWN_CA"),
+    ],
+)
+def test_a_client_learns_why_its_handshake_failed(
+    certificates: Certificates, name: str | None, version: ssl.TLSVersion, alert: str
+) -> None:
+    section = {"client_auth_type": "RequireAndVerifyClientCert", "client_ca_file": "ca.pem"}
+    with serving(certificates, **tls(**section)) as server:
+        client = server.client(name)
+        client.minimum_version = client.maximum_version = version
+        with pytest.raises(ssl.SSLError, match=alert):
+            server.get(client)
+        assert wait_until(lambda: server.refusals.seen == {Refusal.TLS_HANDSHAKE: 1})
+
+
+@pytest.mark.parametrize(
     ("allowed", "fits"),
     [
         (["prometheus.example.com"], True),
