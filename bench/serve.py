@@ -27,7 +27,9 @@ from exporter.metrics.families.http import HTTP_REFUSED, LOG_SUPPRESSED
 from exporter.metrics.telemetry import Telemetry
 from exporter.state.token_index import TokenIndex
 from exporter.web.app import Served, create_app
+from exporter.web.live_security import LiveSecurity
 from exporter.web.refusals import Refusals
+from exporter.web.security import WebSecurity
 from exporter.web.server import WebServer
 
 if TYPE_CHECKING:
@@ -49,7 +51,9 @@ def main(kind: str, users: int, port: int, config: Config) -> None:
             refusals = Refusals(partial(inc, HTTP_REFUSED), log_limit, telemetry.internal_error)
             sockets = [socket.create_server(("127.0.0.1", port))]
             supervisor = Supervisor(telemetry.internal_error, clock)
-            WebServer(create_app(served, refusals), sockets, None, supervisor, clock, refusals).start()
+            app = create_app(served, refusals)
+            security = LiveSecurity(WebSecurity.none(), app, clock, refusals, lambda: None)
+            WebServer(security, sockets, supervisor, clock, refusals).start()
         case "stock":
             registry = CollectorRegistry()
             registry.register(StateCollector(store, lambda: config, SystemClock()))

@@ -22,6 +22,7 @@ test)
     need chromium chromium
     need redis-server redis-server
     need faketime faketime
+    need systemd-socket-activate systemd
     ;;
 soak)
     need redis-server redis-server

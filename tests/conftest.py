@@ -82,6 +82,11 @@ def faketime() -> str:
     return needed("faketime")
 
 
+@pytest.fixture
+def systemd_socket_activate() -> str:
+    return needed("systemd-socket-activate")
+
+
 def needed(command: str) -> str:
     """The path of a server or tool from Debian's packages; without it a test is skipped, but fails under CI."""
     if (path := shutil.which(command)) is None:

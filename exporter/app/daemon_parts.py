@@ -35,7 +35,7 @@ from exporter.common.worker import Supervisor
 from exporter.http.session import Watchdog
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.families.exporter import STORAGE_ERRORS, STORAGE_EVENTS_DROPPED
-from exporter.metrics.families.http import HTTP_REFUSED, LOG_SUPPRESSED
+from exporter.metrics.families.http import HTTP_REFUSED, LOG_SUPPRESSED, WEB_CONFIG_ERRORS
 from exporter.metrics.notifications import NotificationTelemetry
 from exporter.metrics.telemetry import Telemetry
 from exporter.polling.scheduler import Scheduler
@@ -44,6 +44,7 @@ from exporter.state.storage import Storage
 from exporter.state.store import Store
 from exporter.state.token_index import TokenIndex
 from exporter.web.app import Served, create_app
+from exporter.web.live_security import LiveSecurity
 from exporter.web.refusals import Refusals
 from exporter.web.server import WebServer
 
@@ -284,5 +285,5 @@ def _web(base: Base, served: Served, sockets: Sequence[socket.socket], security:
     inc = base.telemetry.instruments.inc
     log_limit = LogLimit(base.clock, partial(inc, LOG_SUPPRESSED))
     refusals = Refusals(partial(inc, HTTP_REFUSED), log_limit, base.telemetry.internal_error)
-    app = security.guard(create_app(served, refusals), base.clock, refusals)
-    return WebServer(app, sockets, security.tls, base.supervisor, base.clock, refusals)
+    live = LiveSecurity(security, create_app(served, refusals), base.clock, refusals, partial(inc, WEB_CONFIG_ERRORS))
+    return WebServer(live, sockets, base.supervisor, base.clock, refusals)

@@ -27,7 +27,8 @@ ListenAddresses = Annotated[
     typer.Option(
         "--web.listen-address",
         envvar=env("WEB_LISTEN_ADDRESS"),
-        help="Address to listen on, such as :10097, 127.0.0.1:10097 or [::1]:10097. May be given several times.",
+        help="Address to listen on, such as :10097, 127.0.0.1:10097, [::1]:10097 or unix:/run/exporter.sock. May be "
+        "given several times.",
     ),
 ]
 LogLevel = Annotated[Level, typer.Option("--log.level", envvar=env("LOG_LEVEL"), help="Lowest level that is logged.")]

@@ -35,10 +35,27 @@ def serve(
         typer.Option(
             "--web.config.file",
             envvar=env("WEB_CONFIG_FILE"),
-            help="TLS and basic auth, in the format of Prometheus' exporter-toolkit.",
+            help="TLS, authentication, headers and rate limit, in the format of Prometheus' exporter-toolkit.",
         ),
     ] = None,
     *,
+    systemd_socket: Annotated[
+        bool,
+        typer.Option(
+            "--web.systemd-socket",
+            envvar=env("WEB_SYSTEMD_SOCKET"),
+            help="Refuse to start unless systemd passes on sockets. They are used without this flag too, in place of "
+            "the default address.",
+        ),
+    ] = False,
+    open_health: Annotated[
+        bool,
+        typer.Option(
+            "--web.open-health",
+            envvar=env("WEB_OPEN_HEALTH"),
+            help="Let /-/healthy and /-/ready answer without authentication, with their status alone.",
+        ),
+    ] = False,
     shard: Annotated[
         Shard | None,
         typer.Option(
@@ -74,8 +91,8 @@ def serve(
     set_up_logs(terminal, log_level, log_format)
     settings = load_settings(terminal, config_file)
     load_again = functools.partial(load, config_file, os.environ, terminal.redactor)
-    security = _web_security(terminal, web_config_file)
-    sockets = _listening(terminal, listen_addresses)
+    security = _web_security(terminal, web_config_file, open_health=open_health)
+    sockets = _listening(context, terminal, listen_addresses, systemd=systemd_socket)
     clock = SystemClock()
     daemon = Daemon(settings, load_again, sockets, security, clock, lifecycle=enable_lifecycle, shard=shard or WHOLE)
     run(daemon, signals)
@@ -116,7 +133,7 @@ def demo(
     terminal = Terminal.of(context)
     set_up_logs(terminal, log_level, log_format)
     clock = SystemClock()
-    sockets = _listening(terminal, listen_addresses)
+    sockets = _listening(context, terminal, listen_addresses)
     with demo_simulator(users, seed, clock, lively=lively) as simulator:
         settings = demo_settings(simulator, terminal.redactor)
         daemon = Daemon(settings, lambda: settings, sockets, WebSecurity.none(), clock, lifecycle=False)
@@ -125,21 +142,25 @@ def demo(
         run(daemon, signals)
 
 
-def _web_security(terminal: Terminal, file: Path | None) -> "WebSecurity":
+def _web_security(terminal: Terminal, file: Path | None, *, open_health: bool) -> "WebSecurity":
     from exporter.config.errors import ConfigError
     from exporter.web.security import security_of
 
     try:
-        return security_of(file)
+        return security_of(file, open_health=open_health)
     except ConfigError as error:
         refuse(terminal, str(error))
 
 
-def _listening(terminal: Terminal, addresses: list[str]) -> "list[socket.socket]":
-    from exporter.web.listen import ListenAddress, ListenError, listen
+def _listening(
+    context: typer.Context, terminal: Terminal, addresses: list[str], *, systemd: bool = False
+) -> "list[socket.socket]":
+    from exporter.web.listen import ListenError, open_listeners
 
+    # A constant of click, which Typer brings along under another name.
+    explicit = getattr(context.get_parameter_source("listen_addresses"), "name", "") != "DEFAULT"
     try:
-        return [opened for text in addresses for opened in listen(ListenAddress.parse(text))]
+        return open_listeners(addresses, os.environ, explicit=explicit, systemd=systemd)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--web.listen-address") from None
     except ListenError as error:

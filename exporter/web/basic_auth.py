@@ -69,7 +69,7 @@ class BasicAuth:
 
     Args:
         app: the protected application.
-        users: bcrypt hashes by user name.
+        users: bcrypt hashes by user name; without any, all requests pass.
         clock: monotonic time.
         refusals: counts refused clients.
         penalty: seconds to delay a refusal without a check, so that a flood costs little CPU time.
@@ -84,24 +84,36 @@ class BasicAuth:
         penalty: float = PENALTY,
     ) -> None:
         self._app = app
-        self._passwords = Passwords(users)
+        # Replaced as a whole by another thread; read once per request.
+        self._passwords = Passwords(users) if users else None
         self._failures = FailureLimit(clock)
         self._refusals = refusals
         self._penalty = penalty
         self._turns: anyio.CapacityLimiter | None = None
         self._waiting: Counter[str] = Counter()
 
+    def use(self, users: Mapping[str, str]) -> None:
+        """Replace the users. Credentials that were accepted before are still known if their user is unchanged."""
+        passwords = self._passwords
+        if not users:
+            self._passwords = None
+        else:
+            self._passwords = Passwords(users) if passwords is None else passwords.replaced(users)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI call."""
-        refusal = await self._refusal(scope) if scope["type"] == "http" else None
+        passwords = self._passwords
+        refusal = None
+        if passwords is not None and scope["type"] == "http":
+            refusal = await self._refusal(scope, passwords)
         await (self._app if refusal is None else refusal)(scope, receive, send)
 
-    async def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+    async def _refusal(self, scope: Scope, passwords: Passwords) -> PlainTextResponse | None:
         """The response that refuses a request; None to let it pass."""
         encoded = _credentials(scope)
         if encoded is None:
             return _unauthorized()
-        if self._passwords.remembers(encoded):
+        if passwords.remembers(encoded):
             return None
         client = scope.get("client")
         host = "" if client is None else str(client[0])
@@ -114,7 +126,7 @@ class BasicAuth:
             self._refusals.refused(Refusal.PASSWORD_CHECKS_BUSY, host)
             await self._keep_waiting(scope)
             return _later(503, "Too many password checks in progress.\n")
-        if await self._check(encoded, address):
+        if await self._check(passwords, encoded, address):
             return None
         self._failures.failed(address)
         self._refusals.refused(Refusal.WRONG_CREDENTIALS, host)
@@ -126,13 +138,13 @@ class BasicAuth:
             connection.enter(Phase.PENALTY)
         await asyncio.sleep(self._penalty)
 
-    async def _check(self, encoded: bytes, address: str) -> bool:
+    async def _check(self, passwords: Passwords, encoded: bytes, address: str) -> bool:
         if self._turns is None:
             # Made here because it belongs to the event loop.
             self._turns = anyio.CapacityLimiter(CHECKS_AT_ONCE)
         self._waiting[address] += 1
         try:
-            return await anyio.to_thread.run_sync(self._passwords.check, encoded, limiter=self._turns)
+            return await anyio.to_thread.run_sync(passwords.check, encoded, limiter=self._turns, abandon_on_cancel=True)
         finally:
             self._waiting[address] -= 1
             if not self._waiting[address]:

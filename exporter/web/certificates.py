@@ -1,21 +1,31 @@
-"""Checks the files and ciphers of `tls_server_config` before OpenSSL uses them, which could block or prompt."""
+"""Certificates and keys for TLS, from files or from the web configuration itself.
+
+Files are read here and not by OpenSSL, which would wait for a pipe, prompt for a passphrase, and read certificate and
+key at different times.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import ssl
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from exporter.common.files import FileError, read_regular_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
 _BYTE_LIMIT = 16 * 1024 * 1024
+_CERTIFICATE = (b"-----BEGIN CERTIFICATE-----", b"-----BEGIN TRUSTED CERTIFICATE-----", b"-----BEGIN X509 CERTIFICATE-")
+_KEY = (b"PRIVATE KEY-----",)
 
 
 class TlsError(Exception):
-    """A file or cipher cannot be used.
+    """The TLS settings cannot be used.
 
     Attributes:
         key: the path of the key below `tls_server_config`.
@@ -30,39 +40,123 @@ class TlsError(Exception):
         self.hint = hint
 
 
-def check_file(key: str, file: Path) -> Path:
-    """The file, if it is a readable regular file.
+@dataclass(frozen=True, slots=True, repr=False)
+class Pem:
+    """Certificates or a private key in PEM format.
+
+    Attributes:
+        key: the key of the web configuration that they come from.
+        content: the text. It may be a private key and is never shown.
+        name: the file, or the key if the text is in the web configuration itself.
+    """
+
+    key: str
+    content: bytes
+    name: str
+
+    def fault(self, problem: str, hint: str) -> TlsError:
+        """An error about it."""
+        return TlsError((self.key,), f"{self.name} {problem}", hint)
+
+
+def pem_of(key: str, text: str | None, file: Path | None) -> Pem | None:
+    """What `key` or `key_file` sets; None if neither is set.
+
+    Args:
+        key: the key for the text, such as `cert`; the one for a file has `_file` after it.
+        text: its value.
+        file: the file.
 
     Raises:
-        TlsError: it is not.
+        TlsError: both are set, or the file cannot be read.
     """
+    if text is not None and file is not None:
+        raise TlsError((key,), f"{key} and {key}_file are both set", "keep one of them")
+    if text is not None:
+        return Pem(key, text.encode(), f"the value of {key}")
+    if file is None:
+        return None
     try:
-        read_regular_file(file, _BYTE_LIMIT)
+        return Pem(f"{key}_file", read_regular_file(file, _BYTE_LIMIT), str(file))
     except FileError as error:
-        raise TlsError((key,), f"{file} {error.problem}", error.hint) from None
-    return file
+        raise TlsError((f"{key}_file",), f"{file} {error.problem}", error.hint) from None
 
 
-def no_passphrase(file: Path) -> Callable[[], str]:
-    """A password callback for OpenSSL that rejects an encrypted key instead of prompting at the terminal."""
+def load_pair(context: ssl.SSLContext, certificate: Pem, key: Pem) -> None:
+    """Use a certificate, with its chain, and its key.
+
+    Raises:
+        TlsError: they are not valid or do not belong together, or the key is encrypted.
+    """
+    _check_contains(certificate, _CERTIFICATE, "certificate")
+    _check_contains(key, _KEY, "private key")
+    with _as_file(certificate.content) as certificate_path, _as_file(key.content) as key_path:
+        try:
+            context.load_cert_chain(certificate_path, key_path, _no_passphrase(key))
+        except (ssl.SSLError, ValueError) as error:
+            reason = _why(error)
+            if "MISMATCH" in reason:
+                raise key.fault(
+                    "does not belong to the certificate", "use the key for which the certificate was issued"
+                ) from None
+            raise certificate.fault(
+                f"or its key cannot be loaded: {reason}", "check that both are complete and in PEM format"
+            ) from None
+
+
+def load_authority(context: ssl.SSLContext, authority: Pem) -> None:
+    """Trust the certificates of an authority.
+
+    Raises:
+        TlsError: they are not valid.
+    """
+    _check_contains(authority, _CERTIFICATE, "certificate")
+    with _as_file(authority.content) as path:
+        try:
+            context.load_verify_locations(path)
+        except (ssl.SSLError, ValueError) as error:
+            raise authority.fault(
+                f"cannot be loaded: {_why(error)}", "check that it is complete and in PEM format"
+            ) from None
+
+
+def _check_contains(pem: Pem, marks: tuple[bytes, ...], what: str) -> None:
+    if not any(mark in pem.content for mark in marks):
+        raise pem.fault(f"contains no {what} in PEM format", f"write the {what} with its BEGIN and END lines")
+
+
+def _no_passphrase(key: Pem) -> Callable[[], str]:
+    """A password callback for OpenSSL that refuses an encrypted key instead of prompting at the terminal."""
 
     def refuse() -> NoReturn:
-        raise TlsError(("key_file",), f"{file} is encrypted", "remove its passphrase with: openssl pkey")
+        raise key.fault("is encrypted", "remove its passphrase with: openssl pkey -in OLD -out NEW")
 
     return refuse
 
 
-def check_ciphers(names: Sequence[str]) -> None:
-    """Check that OpenSSL knows each cipher: in a list it silently ignores unknown ones.
+def _why(error: Exception) -> str:
+    # Errors that Python raises itself have no reason.
+    return getattr(error, "reason", None) or "not understood by the TLS library"
 
-    Raises:
-        TlsError: a cipher is unknown.
-    """
-    for number, name in enumerate(names):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        try:
-            context.set_ciphers(name)
-        except (ssl.SSLError, ValueError):
-            problem = f"the cipher {name} is not known to OpenSSL"
-            hint = "use its OpenSSL name for TLS 1.2, such as ECDHE-RSA-AES128-GCM-SHA256; those of TLS 1.3 are fixed"
-            raise TlsError(("cipher_suites", number), problem, hint) from None
+
+@contextlib.contextmanager
+def _as_file(content: bytes) -> Iterator[str]:
+    """A path at which OpenSSL can read the content; in memory if the system allows it, because it may be a key."""
+    try:
+        number = os.memfd_create("pem", os.MFD_CLOEXEC)
+    except (AttributeError, OSError):
+        number = -1
+    path = f"/proc/self/fd/{number}"
+    if number < 0 or not Path(path).exists():
+        if number >= 0:
+            os.close(number)
+        # Readable by this user only, and deleted at once.
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(content)
+            file.flush()
+            yield file.name
+        return
+    with os.fdopen(number, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        yield path

@@ -1,4 +1,4 @@
-"""Parses listen addresses in the format of Prometheus and opens their sockets."""
+"""Parses listen addresses in the format of Prometheus, or of a unix socket, and opens their sockets."""
 
 from __future__ import annotations
 
@@ -7,6 +7,13 @@ import os
 import re
 import socket
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from exporter.web.activation import ActivationError, passed_descriptors, passed_sockets
+from exporter.web.unix_sockets import PREFIX, UnixAddress, UnixSocketError, listen_on
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping, Sequence
 
 _ADDRESS = re.compile(r"(?:\[(?P<six>[^\]]*)\]|(?P<host>[^:\[\]]*)):(?P<port>\d{1,5})")
 _BACKLOG = 128
@@ -38,19 +45,69 @@ class ListenAddress:
         """
         match = _ADDRESS.fullmatch(text)
         if match is None or int(match["port"]) > _HIGHEST_PORT:
-            raise ValueError(f"{text!r} is not a valid listen address; use :10097, 127.0.0.1:10097 or [::1]:10097")
+            raise ValueError(
+                f"{text!r} is not a valid listen address; use :10097, 127.0.0.1:10097, [::1]:10097 or unix:/path"
+            )
         return cls(match["six"] or match["host"] or "", int(match["port"]))
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def listen(address: ListenAddress) -> list[socket.socket]:
+def parse_address(text: str) -> ListenAddress | UnixAddress:
+    """Read a TCP address, such as ``:10097``, or a unix socket, such as ``unix:/run/exporter.sock``.
+
+    Raises:
+        ValueError: the text has another format.
+    """
+    return UnixAddress.parse(text) if text.startswith(PREFIX) else ListenAddress.parse(text)
+
+
+def open_listeners(
+    texts: Sequence[str], environ: MutableMapping[str, str], *, explicit: bool, systemd: bool = False
+) -> list[socket.socket]:
+    """Open all listening sockets: those that systemd passes on, and those for addresses.
+
+    Args:
+        texts: the addresses.
+        environ: the environment; the variables of systemd are removed from it.
+        explicit: whether the addresses were given. If not, sockets from systemd take their place.
+        systemd: whether there must be sockets from systemd.
+
+    Raises:
+        ValueError: an address has another format.
+        ListenError: listening failed.
+    """
+    addresses = [parse_address(text) for text in texts]
+    try:
+        sockets = passed_sockets(passed_descriptors(environ, os.getpid()))
+    except ActivationError as error:
+        raise ListenError(str(error)) from None
+    if systemd and not sockets:
+        raise ListenError("systemd has passed on no sockets; start the socket unit, or remove --web.systemd-socket")
+    if sockets and not explicit:
+        return sockets
+    try:
+        for address in addresses:
+            sockets += listen(address)
+    except ListenError:
+        for opened in sockets:
+            opened.close()
+        raise
+    return sockets
+
+
+def listen(address: ListenAddress | UnixAddress) -> list[socket.socket]:
     """Open the listening sockets for an address: one, or one for each address that a name resolves to.
 
     Raises:
-        ListenError: the port is in use or not permitted, or the address does not belong to this machine.
+        ListenError: the address is in use or not permitted, or does not belong to this machine.
     """
+    if isinstance(address, UnixAddress):
+        try:
+            return [listen_on(address)]
+        except UnixSocketError as error:
+            raise ListenError(str(error)) from error
     if not address.host:
         return [_listen_everywhere(address)]
     try:
@@ -108,7 +165,9 @@ def _why(error: OSError) -> str:
 
 
 def address_of(opened: socket.socket) -> str:
-    """The URL of a listening socket for a browser on this machine."""
+    """The URL of a listening socket for a browser on this machine; for a unix socket, its path."""
+    if opened.family == socket.AF_UNIX:
+        return f"{PREFIX}{opened.getsockname()}"
     host, port = opened.getsockname()[:2]
     if host in {"::", "0.0.0.0"}:  # noqa: S104 - compared, not bound
         host = "localhost"

@@ -40,11 +40,24 @@ class Passwords:
         self._verify = verify
         self._highest = max(cost_of(hashed) for hashed in self._users.values())
         # bcrypt is slow on purpose, so valid credentials are remembered instead of checked at each scrape. Only keyed
-        # digests are kept, never a password.
-        self._valid: OrderedDict[bytes, None] = OrderedDict()
+        # digests are kept, never a password; with the name of the user.
+        self._valid: OrderedDict[bytes, str] = OrderedDict()
         # Guards _valid.
         self._lock = threading.Lock()
         self._key = secrets.token_bytes(32)
+
+    def replaced(self, users: Mapping[str, str]) -> Passwords:
+        """The passwords of other users; valid credentials of unchanged users are remembered.
+
+        Args:
+            users: bcrypt hashes by user name; at least one.
+        """
+        made = Passwords(users, self._verify)
+        made._key = self._key
+        with self._lock:
+            kept = [(digest, name) for digest, name in self._valid.items() if users.get(name) == self._users[name]]
+        made._valid.update(kept)
+        return made
 
     def remembers(self, encoded: bytes) -> bool:
         """Whether these credentials, as in the header, were valid before. Takes microseconds."""
@@ -72,7 +85,7 @@ class Passwords:
                 self._waste(password, cost)
             return False
         with self._lock:
-            self._valid[self._digest(encoded)] = None
+            self._valid[self._digest(encoded)] = name
             if len(self._valid) > _MAX_REMEMBERED:
                 self._valid.popitem(last=False)
         return True

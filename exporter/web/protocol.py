@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import h11
@@ -9,6 +10,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from exporter.metrics.families.http import Refusal
 from exporter.web.connections import CONNECTION, Connection, Connections, Phase
+from exporter.web.headers import with_headers
 
 if TYPE_CHECKING:
     import asyncio
@@ -56,7 +58,12 @@ class BoundedProtocol(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse an invalid request."""
         self._refusals.refused(Refusal.INVALID_REQUEST, "" if self._connection is None else self._connection.address)
-        super().send_400_response(msg)
+        text = msg.encode("ascii", "replace")
+        headers = with_headers([(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")], {})
+        response = h11.Response(status_code=HTTPStatus.BAD_REQUEST, headers=headers, reason=b"Bad Request")
+        for event in (response, h11.Data(data=text), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def _update_phase(self) -> None:
         """Update the phase of the connection."""

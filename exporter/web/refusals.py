@@ -27,6 +27,9 @@ _TEXTS = {
     Refusal.WRONG_CREDENTIALS: "a client sent a wrong user name or password",
     Refusal.TOO_MANY_FAILURES: "an address sends too many wrong passwords",
     Refusal.PASSWORD_CHECKS_BUSY: "too many password checks in progress",
+    Refusal.RATE_LIMITED: "more requests than the rate limit of the web configuration allows",
+    Refusal.TLS_HANDSHAKE: "the TLS handshake with a client failed",
+    Refusal.CLIENT_NOT_ALLOWED: "a client certificate has none of the names in client_allowed_sans",
 }
 
 
@@ -47,17 +50,22 @@ class Refusals:
         self.internal_error = internal_error
         self.logger: logging.LoggerAdapter[logging.Logger] = _LimitedLogger(limit)
 
-    def refused(self, reason: Refusal, client: str = "") -> None:
+    def refused(self, reason: Refusal, client: str = "", detail: str = "") -> None:
         """Count a refused client.
 
         Args:
             reason: why.
             client: its address; "" if unknown.
+            detail: more about the reason; nothing that the client has sent.
         """
         self._count(reason)
         if (suppressed := self._limit.allow(f"refused: {reason.value}")) is not None:
             _log.warning(
-                _TEXTS[reason], reason=reason.value, client=client or None, suppressed_lines=suppressed or None
+                _TEXTS[reason],
+                reason=reason.value,
+                client=client or None,
+                detail=detail or None,
+                suppressed_lines=suppressed or None,
             )
 
     def crashed(self) -> None:

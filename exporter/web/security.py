@@ -1,176 +1,162 @@
-"""TLS and basic auth of the HTTP server, from a file in the format of Prometheus' exporter-toolkit.
-
-The keys are documented at https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md. Only
-keys that Python's TLS supports are accepted; any other key is an error.
-"""
+"""TLS, basic auth, headers and rate limit of the HTTP server, from a file in the format of exporter-toolkit."""
 
 from __future__ import annotations
 
-import re
-import ssl
-from enum import StrEnum
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, TypeAlias
 
-import bcrypt
-from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, model_validator
+from pydantic import TypeAdapter
 
-from exporter.common.fields import FilePath, Section
 from exporter.config.document import read_yaml
-from exporter.config.errors import ConfigError
+from exporter.config.errors import ConfigError, Fault
 from exporter.config.validation import keys_of, validated
-from exporter.web.basic_auth import BasicAuth
-from exporter.web.certificates import TlsError, check_ciphers, check_file, no_passphrase
+from exporter.web.certificates import TlsError
+from exporter.web.passwords import cost_of
+from exporter.web.tls import files_of, server_tls
+from exporter.web.tls_names import ClientAuth
+from exporter.web.web_config import WebConfig
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
+    from collections.abc import Iterable, Mapping
 
-    from exporter.common.clock import Clock
-    from exporter.web.refusals import Refusals
+    from exporter.config.document import Document
+    from exporter.web.handshake import ServerTls
 
-_BCRYPT = re.compile(r"(?P<version>\$2[abxy])\$(?P<cost>\d\d)\$(?P<rest>[./A-Za-z0-9]{53})")
-_LOWEST_COST = 4
-_HIGHEST_COST = 16
-"""Highest cost of a bcrypt hash: a check at this cost takes about four seconds."""
-
-
-class ClientAuth(StrEnum):
-    """How client certificates are verified, with the names of Go's crypto/tls."""
-
-    NONE = "NoClientCert"
-    VERIFY_IF_GIVEN = "VerifyClientCertIfGiven"
-    REQUIRE = "RequireAndVerifyClientCert"
-
-
-_VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
-
-
-def _version(value: str) -> str:
-    if value not in _VERSIONS:
-        raise ValueError(f"must be one of {', '.join(_VERSIONS)}")
-    return value
-
-
-def _client_auth(value: str) -> str:
-    if value not in set(ClientAuth):
-        raise ValueError(f"must be one of {', '.join(ClientAuth)}")
-    return value
-
-
-def _bcrypt_hash(value: Any) -> str:
-    # Checked first, and never shown: the value may be a password in plain text.
-    match = _BCRYPT.fullmatch(value) if isinstance(value, str) else None
-    try:
-        if match is None:
-            raise ValueError  # noqa: TRY301 - the same error
-        # At the lowest cost, which is fast: whether the rest is valid does not depend on the cost.
-        bcrypt.checkpw(b"", f"{match['version']}${_LOWEST_COST:02d}${match['rest']}".encode())
-    except ValueError:
-        raise ValueError("is not a bcrypt hash; create one with: htpasswd -nBC 10 USER") from None
-    if not _LOWEST_COST <= int(match["cost"]) <= _HIGHEST_COST:
-        raise ValueError(
-            f"is a bcrypt hash of cost {match['cost']}, outside {_LOWEST_COST} to {_HIGHEST_COST}; "
-            "create one with: htpasswd -nBC 10 USER"
-        )
-    return str(value)
-
-
-class TlsServer(Section):
-    """The section `tls_server_config`."""
-
-    cert_file: FilePath
-    key_file: FilePath
-    client_auth_type: Annotated[str, AfterValidator(_client_auth)] = ClientAuth.NONE.value
-    client_ca_file: FilePath | None = None
-    min_version: Annotated[str, AfterValidator(_version)] = "TLS12"
-    cipher_suites: tuple[str, ...] = ()
-
-    @model_validator(mode="after")
-    def _authority_for_clients(self) -> Self:
-        if (self.client_auth_type == ClientAuth.NONE) != (self.client_ca_file is None):
-            raise ValueError(
-                "client_ca_file and a client_auth_type that verifies require each other; set both or neither"
-            )
-        return self
-
-
-class WebConfig(Section):
-    """The whole file."""
-
-    tls_server_config: TlsServer | None = None
-    basic_auth_users: dict[str, Annotated[str, BeforeValidator(_bcrypt_hash)]] = Field(default_factory=dict, repr=False)
-
+    Stamp: TypeAlias = tuple[tuple[int, int, int, int] | None, ...]
+    """What changes when one of several files changes."""
 
 _WEB: TypeAdapter[WebConfig] = TypeAdapter(WebConfig)
+_SLOW_COST = 14
+"""Cost of a bcrypt hash above which a check takes longer than a second."""
 
 
+@dataclass(frozen=True, slots=True)
 class WebSecurity:
-    """The TLS and basic auth settings of a web configuration file."""
+    """One version of the web configuration, with its certificates loaded.
 
-    def __init__(self, config: WebConfig, tls: ssl.SSLContext | None) -> None:
-        self.tls = tls
-        self.users = dict(config.basic_auth_users)
+    Attributes:
+        config: the settings.
+        tls: for all listeners; None for plain HTTP.
+        file: where the settings come from; None if there is no such file.
+        files: the file and those that it names.
+        stamp: the state of the files when they were read.
+        warnings: what the exporter does not do as written.
+        open_health: whether `/-/healthy` and `/-/ready` answer without authentication.
+    """
+
+    config: WebConfig = field(default_factory=WebConfig)
+    tls: ServerTls | None = None
+    file: Path | None = None
+    files: tuple[Path, ...] = ()
+    stamp: Stamp = ()
+    warnings: tuple[str, ...] = ()
+    open_health: bool = False
+
+    @property
+    def users(self) -> Mapping[str, str]:
+        """Hashes of passwords by user name."""
+        return self.config.basic_auth_users
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """How clients are authenticated, in words; empty if everyone may read everything."""
+        server = self.config.tls_server_config
+        certificates = server is not None and server.client_auth_type == ClientAuth.REQUIRE
+        return (*(("basic auth",) if self.users else ()), *(("client certificates",) if certificates else ()))
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """What restricts clients, in words."""
+        named = self.tls is not None and bool(self.tls.allowed)
+        return (*self.methods, *(("client_allowed_sans",) if named else ()))
 
     @classmethod
     def none(cls) -> WebSecurity:
         """Plain HTTP without authentication."""
-        return cls(WebConfig(), None)
+        return cls()
 
     @classmethod
-    def load(cls, file: Path) -> WebSecurity:
+    def load(cls, file: Path, *, open_health: bool = False) -> WebSecurity:
         """Read and check a file and the certificates that it names.
 
         Raises:
             ConfigError: the file or a certificate is invalid.
         """
+        # Before reading, so that a change meanwhile is noticed.
+        stamp = stamp_of([file])
         document = read_yaml(file, str(file))
-        if document.data is None:
-            return cls.none()
+        if document.data is None and not document.faults:
+            return cls(file=file, files=(file,), stamp=stamp, open_health=open_health)
         config = validated(_WEB, document, lambda path: keys_of(WebConfig, path))
-        server = config.tls_server_config
-        if server is None:
-            return cls(config, None)
-        try:
-            return cls(config, _context(server, file.parent))
-        except TlsError as error:
-            path = ("tls_server_config", *error.key)
-            raise ConfigError((document.fault(path, error.problem, error.hint),)) from None
-        except (OSError, ValueError) as error:
-            fault = document.fault(
-                ("tls_server_config",),
-                f"the certificate, key, authority or ciphers cannot be loaded: {_why(error)}",
-                "check that the files exist, are readable, are in PEM format and belong together",
-            )
-            raise ConfigError((fault,)) from None
+        warnings = _warnings(config)
+        tls = None
+        files: tuple[Path, ...] = ()
+        if (server := config.tls_server_config) is not None:
+            files = files_of(server, file.parent)
+            stamp += stamp_of(files)
+            try:
+                tls, more = server_tls(server, file.parent, http2=config.http_server_config.http2)
+            except TlsError as error:
+                raise _refused(document, error) from None
+            warnings += more
+        return cls(config, tls, file, (file, *files), stamp, warnings, open_health)
 
-    def guard(self, app: ASGIApp, clock: Clock, refusals: Refusals) -> ASGIApp:
-        """The application behind basic auth, or unchanged if no users are configured."""
-        return BasicAuth(app, self.users, clock, refusals) if self.users else app
+    def stamp_now(self) -> Stamp:
+        """The state of the files now; differs from `stamp` if one of them has changed."""
+        return stamp_of(self.files)
 
+    def again(self) -> WebSecurity:
+        """The settings in the files as they are now.
 
-def _why(error: Exception) -> str:
-    if isinstance(error, ssl.SSLError):
-        # Errors that Python raises itself have no reason.
-        return getattr(error, "reason", None) or "not understood by the TLS library"
-    return getattr(error, "strerror", None) or "not understood"
-
-
-def _context(server: TlsServer, folder: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = _VERSIONS[server.min_version]
-    certificate = check_file("cert_file", folder / server.cert_file)
-    key = check_file("key_file", folder / server.key_file)
-    context.load_cert_chain(certificate, key, no_passphrase(key))
-    if server.cipher_suites:
-        check_ciphers(server.cipher_suites)
-        context.set_ciphers(":".join(server.cipher_suites))
-    if server.client_ca_file is not None:
-        context.load_verify_locations(check_file("client_ca_file", folder / server.client_ca_file))
-        required = server.client_auth_type == ClientAuth.REQUIRE
-        context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
-    return context
+        Raises:
+            ConfigError: a file is invalid, or the change needs a restart.
+        """
+        if self.file is None:
+            return self
+        new = WebSecurity.load(self.file, open_health=self.open_health)
+        switched = []
+        if (new.tls is None) != (self.tls is None):
+            switched.append("TLS " + ("off" if new.tls is None else "on"))
+        # Else a file that was truncated, such as on a full disk, would let all clients in.
+        switched += [f"{method} off" for method in self.checks if method not in new.checks]
+        if switched:
+            hint = "if that is intended, restart the exporter"
+            message = f"switches {' and '.join(switched)}, which is not possible at run time"
+            raise ConfigError((Fault(str(self.file), None, "", message, hint),))
+        return new
 
 
-def security_of(file: Path | None) -> WebSecurity:
+def security_of(file: Path | None, *, open_health: bool = False) -> WebSecurity:
     """The settings of a file; plain HTTP without authentication if there is none."""
-    return WebSecurity.none() if file is None else WebSecurity.load(file)
+    return WebSecurity.none() if file is None else WebSecurity.load(file, open_health=open_health)
+
+
+def stamp_of(files: Iterable[Path]) -> Stamp:
+    """The state of files: their identity, times and size; None for one that cannot be found."""
+
+    def one(file: Path) -> tuple[int, int, int, int] | None:
+        try:
+            status = file.stat()
+        except (OSError, ValueError):
+            return None
+        # Includes the change time, because making a file readable changes nothing else.
+        return (status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size)
+
+    return tuple(map(one, files))
+
+
+def _refused(document: Document, error: TlsError) -> ConfigError:
+    path = ("tls_server_config", *error.key)
+    return ConfigError((document.fault(path, error.problem, error.hint),))
+
+
+def _warnings(config: WebConfig) -> tuple[str, ...]:
+    found = []
+    if any(cost_of(hashed) > _SLOW_COST for hashed in config.basic_auth_users.values()):
+        found.append(
+            f"basic_auth_users has a hash of a cost above {_SLOW_COST}: each check of a new password takes seconds"
+        )
+    if config.rate_limit.interval and not config.rate_limit.burst:
+        found.append("rate_limit.burst is 0, so that every request is refused; set it to 1 or more")
+    return tuple(found)

@@ -7,21 +7,22 @@ import functools
 import threading
 from typing import TYPE_CHECKING, Any
 
+import structlog
 import uvicorn
 
 from exporter.web.connections import IDLE_TIMEOUT, Connections, ListeningSocket, connection_limit
 from exporter.web.protocol import MAX_HEADER_BYTES, BoundedProtocol
+from exporter.web.start_line import addresses_of, start_line
 
 if TYPE_CHECKING:
     import socket
-    import ssl
     from collections.abc import Sequence
 
-    from starlette.types import ASGIApp
-
     from exporter.common.worker import MonotonicClock, Supervisor
+    from exporter.web.live_security import LiveSecurity
     from exporter.web.refusals import Refusals
 
+_log = structlog.get_logger(__name__)
 _GRACE = 2
 """Seconds to finish responses at shutdown."""
 _BACKLOG = 512
@@ -51,29 +52,26 @@ class _Server(uvicorn.Server):
 
 
 class WebServer:
-    """Serves an application until it is stopped.
+    """Serves an application until it is stopped, and follows the files of its web configuration.
 
     Args:
-        app: the application.
+        security: the application with TLS, authentication and limits.
         sockets: open listening sockets.
-        tls: TLS for all of them; None for plain HTTP.
-        supervisor: makes the server's thread.
+        supervisor: makes the server's threads.
         clock: monotonic time.
         refusals: counts and logs refused clients.
     """
 
     def __init__(
         self,
-        app: ASGIApp,
+        security: LiveSecurity,
         sockets: Sequence[socket.socket],
-        tls: ssl.SSLContext | None,
         supervisor: Supervisor,
         clock: MonotonicClock,
         refusals: Refusals,
     ) -> None:
-        self._app = app
+        self._security = security
         self._sockets = list(sockets)
-        self._tls = tls
         self._clock = clock
         self._refusals = refusals
         # Guards the fields below, so that no socket is closed while it is being handed to the server.
@@ -82,10 +80,18 @@ class WebServer:
         self._stopping = False
         # One step runs the server until it stops, so it never counts as stuck.
         self._worker = supervisor.worker("web", self._serve, stuck_after=None)
+        self._files = supervisor.worker("web files", security.check)
 
     def start(self) -> None:
-        """Start to answer requests."""
+        """Start to answer requests, and log where."""
+        security = self._security.current
+        line = start_line(addresses_of(self._sockets), security)
+        (_log.info if line["warning"] is None else _log.warning)("listening", **line)
+        for warning in security.warnings:
+            _log.warning("web configuration", detail=warning)
         self._worker.start()
+        if security.files:
+            self._files.start()
 
     def stop(self) -> None:
         """Finish responses for at most two seconds, and close the sockets."""
@@ -95,6 +101,7 @@ class WebServer:
                 self._server.should_exit = True
             for opened in self._sockets:
                 opened.close()
+        self._files.stop(1)
         self._worker.stop(_GRACE + 1)
 
     def _serve(self) -> None:
@@ -116,15 +123,17 @@ class WebServer:
 
     def _config(self, connections: Connections) -> uvicorn.Config:
         protocol: Any = functools.partial(BoundedProtocol, connections, self._refusals)
-        tls = self._tls
+        tls = self._security.tls
         return uvicorn.Config(
-            self._app,
+            self._security.app,
             loop="asyncio",
             http=protocol,
             ws="none",
             log_config=None,
             access_log=False,
             server_header=False,
+            # Otherwise local clients could pretend to have other addresses.
+            proxy_headers=False,
             lifespan="off",
             backlog=_BACKLOG,
             h11_max_incomplete_event_size=MAX_HEADER_BYTES,

@@ -32,6 +32,8 @@ from exporter.state.store import Store
 from exporter.state.token_index import TokenIndex
 from exporter.web.app import Served, create_app
 from exporter.web.connections import IDLE_TIMEOUT, REQUEST_TIMEOUT, RESPONSE_TIMEOUT
+from exporter.web.live_security import LiveSecurity
+from exporter.web.security import WebSecurity
 from exporter.web.server import WebServer
 from exporter.web.streams import GRACE, MAX_STREAMS
 
@@ -66,7 +68,8 @@ class Server:
         self.address = listening.getsockname()[:2]
         supervisor = Supervisor(lambda _: None, self.clock)
         app = create_app(served, self.refusals)
-        self.web = WebServer(app, [listening], None, supervisor, self.clock, self.refusals)
+        security = LiveSecurity(WebSecurity.none(), app, self.clock, self.refusals, lambda: None)
+        self.web = WebServer(security, [listening], supervisor, self.clock, self.refusals)
         self.web.start()
 
     def connect(self, sent: bytes = b"") -> socket.socket:

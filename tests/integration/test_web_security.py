@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,23 @@ def test_basic_auth(platform: Simulator, tmp_path: Path) -> None:
         assert PASSWORD not in exporter.output
 
 
+def test_a_client_cannot_name_another_address_to_escape_the_limit(platform: Simulator, tmp_path: Path) -> None:
+    web = web_file(tmp_path, basic_auth_users={"prom": a_hash()})
+    with Exporter(write_config(tmp_path, platform, "A"), "--web.config.file", str(web)) as exporter:
+        wait_until(lambda: exporter.answers("/metrics") or "msg=listening" in exporter.output)
+
+        def status(number: int) -> int:
+            forwarded = {"X-Forwarded-For": f"192.0.2.{number}"}
+            return session.get(
+                f"{exporter.url}/metrics", auth=("prom", f"wrong{number}"), headers=forwarded, timeout=5
+            ).status_code
+
+        with requests.Session() as session:
+            # 60 at once, as docs/web.md says, and some more while they are sent.
+            statuses = list(itertools.takewhile(lambda code: code == 401, map(status, range(90))))
+        assert 60 <= len(statuses) < 90
+
+
 def test_tls_and_client_certificates(platform: Simulator, tmp_path: Path, authority: trustme.CA) -> None:
     server = authority.issue_cert("localhost")
     server.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
@@ -104,7 +122,7 @@ def test_tls_and_client_certificates(platform: Simulator, tmp_path: Path, author
         ({"basic_auth_users": {"prom": 12345678901}}, "basic_auth_users.prom: is not a bcrypt hash"),
         ({"tls_server_config": {"cert_file": "x"}}, "tls_server_config.key_file: is missing"),
         ({"tls_server_config": {"cert_file": "x", "key_file": "y"}}, "x cannot be read: No such file"),
-        ({"http_server_config": {"http2": True}}, "http_server_config: unknown key"),
+        ({"http_server_config": {"http3": True}}, "http_server_config.http3: unknown key; did you mean http2?"),
         (
             {
                 "tls_server_config": {
@@ -113,7 +131,7 @@ def test_tls_and_client_certificates(platform: Simulator, tmp_path: Path, author
                     "client_auth_type": "RequireAndVerifyClientCert",
                 }
             },
-            "client_ca_file and a client_auth_type",
+            "client_auth_type: RequireAndVerifyClientCert needs the authority that issues the client certificates",
         ),
     ],
 )

@@ -26,6 +26,12 @@ class Refusal(StrEnum):
     """The client's address has sent too many wrong passwords."""
     PASSWORD_CHECKS_BUSY = "password_checks_busy"  # noqa: S105 - a reason
     """Too many passwords were waiting to be checked."""
+    RATE_LIMITED = "rate_limited"
+    """More requests than `rate_limit` of the web configuration allows."""
+    TLS_HANDSHAKE = "tls_handshake"
+    """The TLS handshake failed: no valid client certificate, no common version or cipher, or not TLS."""
+    CLIENT_NOT_ALLOWED = "client_not_allowed"
+    """The client's certificate has none of the names in `client_allowed_sans`."""
 
 
 HTTP_REFUSED = OwnFamily(
@@ -44,4 +50,13 @@ LOG_SUPPRESSED = OwnFamily(
     "Log lines that were suppressed because the same message had just been logged.",
     "Always.",
     ("rate(yunxiao_exporter_log_lines_suppressed_total[5m]) > 0", "an event that occurs many times a minute"),
+)
+WEB_CONFIG_ERRORS = OwnFamily(
+    "yunxiao_exporter_web_config_errors_total",
+    Kind.COUNTER,
+    (),
+    "Times that the web configuration, or a certificate, key or authority that it names, became invalid at run time; "
+    "the last valid ones stay in effect.",
+    "Always; 0 without --web.config.file.",
+    ("increase(yunxiao_exporter_web_config_errors_total[1h]) > 0", "a certificate that was not renewed correctly"),
 )

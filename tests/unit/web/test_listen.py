@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from exporter.web.listen import ListenAddress
+from exporter.web.listen import ListenAddress, ListenError, open_listeners, parse_address
+from exporter.web.unix_sockets import UnixAddress
 
 
 @pytest.mark.parametrize(
@@ -23,3 +26,18 @@ def test_addresses_in_the_format_of_prometheus(text: str, host: str, port: int) 
 def test_other_addresses_are_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match=r"use :10097"):
         ListenAddress.parse(text)
+
+
+def test_unix_sockets_are_addresses_too() -> None:
+    assert parse_address("unix:/run/x.sock") == UnixAddress(Path("/run/x.sock"))
+    assert parse_address(":80") == ListenAddress("", 80)
+
+
+def test_all_addresses_are_checked_before_any_is_opened() -> None:
+    with pytest.raises(ValueError, match="is not a valid listen address"):
+        open_listeners(["127.0.0.1:0", "x"], {}, explicit=True)
+
+
+def test_sockets_from_systemd_may_be_required() -> None:
+    with pytest.raises(ListenError, match="systemd has passed on no sockets; start the socket unit"):
+        open_listeners([":0"], {"LISTEN_PID": "0", "LISTEN_FDS": "1"}, explicit=False, systemd=True)

@@ -81,3 +81,16 @@ def test_real_hashes() -> None:
     assert passwords.check(encoded("prometheus", "right"))
     assert not passwords.check(encoded("prometheus", "wr\0ng"))
     assert not passwords.check(encoded("unknown", "right"))
+
+
+def test_new_passwords_keep_the_valid_credentials_of_unchanged_users() -> None:
+    rounds = Rounds(b"right")
+    same, changed, gone = a_hash(4), a_hash(4), a_hash(4)
+    before = Passwords({"same": same, "changed": changed, "gone": gone}, rounds.verify)
+    for name in ("same", "changed", "gone"):
+        assert before.check(encoded(name, "right"))
+    after = before.replaced({"same": same, "changed": a_hash(5), "new": a_hash(4)})
+    known = [name for name in ("same", "changed", "gone", "new") if after.remembers(encoded(name, "right"))]
+    assert known == ["same"]
+    assert after.check(encoded("new", "right"))
+    assert not before.remembers(encoded("new", "right"))
