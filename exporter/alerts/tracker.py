@@ -14,7 +14,7 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exporter.alerts.alert import ALERT_NAME
+from exporter.alerts.alert import ALERT_NAME, ALL_USERS, POLICY
 from exporter.alerts.kept import KeptQueue
 from exporter.alerts.notification import Notification
 from exporter.model.kept_alert import KeptAlert
@@ -270,5 +270,8 @@ def _held(labels: Labels, unknown: frozenset[Subject]) -> bool:
 
 
 def subject_of(labels: Mapping[str, str]) -> Subject:
-    """The organization and user that an alert with these labels is about; None for what the labels do not name."""
-    return labels.get("organization"), labels.get("user_id")
+    """The organization and user that an alert with these labels is about; None for what the labels do not name.
+
+    An alert about a policy that names no user sums up all of them.
+    """
+    return labels.get("organization"), labels.get("user_id", ALL_USERS if POLICY in labels else None)

@@ -154,6 +154,16 @@ class UserState:
         )
 
     @property
+    def works(self) -> bool:
+        """Whether the last poll succeeded."""
+        return self.polled and self.failure is None
+
+    @property
+    def refused_with_all(self) -> bool:
+        """Whether the poll failed for all users at once: the platform refuses the token."""
+        return self.failure is not None and self.failures == 0
+
+    @property
     def credentials(self) -> tuple[Token, ...]:
         """The tokens and the SSH keys."""
         return (*self.tokens, *self.ssh_keys) if self.ssh_keys else self.tokens

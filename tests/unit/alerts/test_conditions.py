@@ -61,7 +61,9 @@ def names(view: View, config: Config | None = None, now: float = NOW) -> list[st
         (55 * MINUTE, "YunxiaoTokenExpiringCritical", "expires in 55m"),
         (1, "YunxiaoTokenExpiringCritical", "expires in 1s"),
         (0, "YunxiaoTokenExpired", "expired 0s ago"),
-        (-55 * DAY, "YunxiaoTokenExpired", "expired 55d ago"),
+        (-7 * DAY + 1, "YunxiaoTokenExpired", "expired 6d ago"),
+        (-7 * DAY, "YunxiaoTokenNotRemoved", "expired 7d ago"),
+        (-55 * DAY, "YunxiaoTokenNotRemoved", "expired 55d ago"),
         (NEVER, None, ""),
         (None, None, ""),
     ],
@@ -104,7 +106,7 @@ def test_labels_and_annotations_of_an_alert() -> None:
 
 def test_the_description_of_a_token_is_an_annotation_on_one_line_and_never_a_label() -> None:
     token = dataclasses.replace(a_token(expires_in=DAY, age=OLD), description="builds\n\u202eevil")
-    config = with_policies(max_age={"limit": "2d"})
+    config = with_policies(a_config(policy_violations="per_token"), max_age={"limit": "2d"})
     expiring, violating = found(a_view(token), config)
     for alert in (expiring, violating):
         assert dict(alert.annotations)["token_description"] == "builds\ufffd\ufffdevil"
@@ -190,10 +192,11 @@ def test_silenced_tokens_raise_no_alert_until_the_end_of_the_day(entry: dict[str
 
 
 def test_a_failing_poll_resolves_nothing_and_alerts_after_two_sweeps() -> None:
-    ledger = Ledger("acme", [LI], since=NOW)
+    ledger = Ledger("acme", [LI, User("3002", "zhang.san")], since=NOW)
     ledger.succeeded("3001", (a_token(expires_in=DAY, age=OLD),), NOW)
+    ledger.succeeded("3002", (), NOW)
     ledger.failed("3001", a_failure(), NOW + 60)
-    ledger.swept(Sweep(SweepResult.FAILED, 1, NOW + 1800))
+    ledger.swept(Sweep(SweepResult.PARTIAL, 1, NOW + 1800))
     view = View((ledger.view(),))
     assert names(view, now=NOW + 60 + 1799) == ["YunxiaoTokenExpiringCritical"]
     later = found(view, now=NOW + 60 + 1800)
@@ -265,6 +268,7 @@ def with_policies(config: Config | None = None, **sections: Any) -> Config:
 
 def test_policy_violations_alert_with_the_severity_of_the_policy() -> None:
     config = with_policies(
+        a_config(policy_violations="per_token"),
         never_expires={"severity": "info"},
         max_tokens_per_user={"limit": 0, "severity": "critical"},
         max_age={"limit": "2d"},
@@ -302,7 +306,7 @@ def test_policy_violations_alert_with_the_severity_of_the_policy() -> None:
 
 def test_a_silenced_token_raises_no_policy_alert() -> None:
     ignore = ({"token_id": "pt-1", "reason": "known", "until": dt.date(2026, 6, 1)},)
-    config = with_policies(a_config(ignore=ignore), never_expires="forbid")
+    config = with_policies(a_config(ignore=ignore, policy_violations="per_token"), never_expires="forbid")
     assert names(a_view(a_token("pt-1", expires_in=NEVER), a_token("pt-2", expires_in=NEVER)), config) == [
         "YunxiaoTokenPolicyViolation"
     ]
@@ -338,7 +342,8 @@ def test_widened_permissions_alert_for_an_hour_if_configured() -> None:
 def test_alerts_only_get_more_severe_with_time_for_any_thresholds(
     left: float, age: float | None, critical: float, warning: float, later: float
 ) -> None:
-    ranks = {"": 0, "YunxiaoTokenExpiringWarning": 1, "YunxiaoTokenExpiringCritical": 2, "YunxiaoTokenExpired": 3}
+    ordered = ("TokenExpiringWarning", "TokenExpiringCritical", "TokenExpired", "TokenNotRemoved")
+    ranks = {f"Yunxiao{name}": rank for rank, name in enumerate(ordered, 1)}
     token = Token("t", "ci", (), None if age is None else NOW - age, NOW + left)
     user = User("3001", "li.wei", (), OwnThresholds(warning, critical))
 
@@ -359,6 +364,8 @@ def test_alerts_only_get_more_severe_with_time_for_any_thresholds(
     [
         (14 * DAY, None),
         (14 * DAY - 1, "expires in 13d"),
+        (3 * DAY, "expires in 3d"),
+        (3 * DAY - 1, "expires in 2d"),
         (55 * MINUTE, "expires in 55m"),
         (0, "expired 0s ago"),
         (-55 * DAY, "expired 55d ago"),
@@ -373,14 +380,15 @@ def test_the_exporters_own_token_alerts_before_and_after_its_expiry(left: float,
         assert told == []
         return
     (alert,) = told
+    critical = left < 3 * DAY
     assert alert.labels == (
-        ("alertname", "YunxiaoExporterTokenExpiring"),
+        ("alertname", "YunxiaoExporterTokenExpiringCritical" if critical else "YunxiaoExporterTokenExpiring"),
         ("organization", "acme"),
-        ("severity", "warning"),
+        ("severity", "critical" if critical else "warning"),
     )
     description = f"The exporter's own token for acme {words}; without it no tokens can be polled."
     assert dict(alert.annotations)["description"] == description
-    assert alert.since == min(NOW, NOW + left - 14 * DAY)
+    assert alert.since == NOW + left - (3 if critical else 14) * DAY
 
 
 OWNED = User("3001", "li.wei", (("team", "x"),), owner=Owner("li.wei@example.com", "平台组", "li"))
@@ -480,7 +488,9 @@ def test_a_label_of_the_user_does_not_hide_the_kind_of_a_key() -> None:
 def until(*tokens: Token, config: Config | None = None, **keys: Any) -> float:
     """Seconds until time alone may change the alerts about tokens."""
     at = Instant(NOW)
-    list(Conditions.of(config or a_config()).about_tokens("acme", a_state(*tokens, user=LI, **keys), at))
+    conditions, state = Conditions.of(config or a_config()), a_state(*tokens, user=LI, **keys)
+    list(conditions.about_tokens("acme", state, at))
+    conditions.offences(state, at)
     return at.until - NOW
 
 
