@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 WORST = 5
 """Users that an alert about a policy names."""
 _LONGEST_NAME = 60
+_FEW = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +116,10 @@ class _Offenders:
     def __init__(self) -> None:
         self.violations = 0
         self._by_user: dict[str, Offence] = {}
-        # The worst ones in order, and the first of all times; None if they must be found again.
+        # The worst ones in order; None if they must be found again.
         self._worst: list[Offence] | None = []
-        self._since: float | None = None
-        self._since_known = True
+        # A heap of times and users. Entries that are not those of the present offences are outdated.
+        self._times: list[tuple[float, str]] = []
 
     def __len__(self) -> int:
         return len(self._by_user)
@@ -130,24 +131,32 @@ class _Offenders:
             self._worst.remove(offence)
             if len(self._by_user) > len(self._worst):
                 self._worst = None
-        self._since_known = self._since_known and offence.since != self._since
 
     def add(self, offence: Offence) -> None:
         self.violations += offence.violations
         self._by_user[offence.user_id] = offence
         if self._worst is not None:
             self._worst = sorted([*self._worst, offence])[:WORST]
-        if self._since_known and offence.since is not None:
-            self._since = offence.since if self._since is None else min(self._since, offence.since)
+        if offence.since is not None:
+            heapq.heappush(self._times, (offence.since, offence.user_id))
+        if len(self._times) > 2 * len(self._by_user) + _FEW:
+            self._times = [(one.since, one.user_id) for one in self._by_user.values() if one.since is not None]
+            heapq.heapify(self._times)
 
     def summary(self, policy: type[Policy]) -> PolicySummary:
         if self._worst is None:
             self._worst = heapq.nsmallest(WORST, self._by_user.values())
-        if not self._since_known:
-            self._since = min((one.since for one in self._by_user.values() if one.since is not None), default=None)
-            self._since_known = True
         worst = tuple([(one.user, one.amount) for one in self._worst])
-        return PolicySummary(policy, self._worst[0].severity, self.violations, len(self._by_user), worst, self._since)
+        return PolicySummary(policy, self._worst[0].severity, self.violations, len(self._by_user), worst, self._since())
+
+    def _since(self) -> float | None:
+        while self._times:
+            since, user_id = self._times[0]
+            present = self._by_user.get(user_id)
+            if present is not None and present.since == since:
+                return since
+            heapq.heappop(self._times)
+        return None
 
 
 class Tally:
