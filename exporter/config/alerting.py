@@ -16,9 +16,10 @@ from exporter.common.fields import (
     LabelValue,
     OwnerLabel,
     PageUrl,
+    ProxyUrl,
     Section,
 )
-from exporter.config.client import Authorization, BasicAuth, Tls
+from exporter.config.client import Authorization, BasicAuth, ClientTls
 from exporter.model.stages import ExpiryThresholds
 from exporter.policies.token_matcher import TokenMatcher
 
@@ -102,7 +103,13 @@ class ReceiverSection(Section):
     url: AlertmanagerUrl = Field(description="Its URL, including its route prefix if it has one.")
     basic_auth: BasicAuth | None = Field(None, description=BasicAuth.__doc__)
     authorization: Authorization | None = Field(None, description=Authorization.__doc__)
-    tls: Tls = Field(default_factory=Tls, description=Tls.__doc__)
+    tls: ClientTls = Field(default_factory=ClientTls, description=ClientTls.__doc__)
+    proxy_url: ProxyUrl | None = Field(
+        None,
+        repr=False,
+        description="HTTP proxy to use; SOCKS is not supported. Default: none, whatever the environment says, since "
+        "receivers are usually inside the network.",
+    )
     timeout: Duration = Field(10.0, ge=0.1, le=300, description="Total time for one request.")
 
     @model_validator(mode="after")
