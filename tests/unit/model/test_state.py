@@ -230,3 +230,23 @@ def test_the_credentials_of_one_kind() -> None:
     state = a_state(a_token(), keys=(a_key(),))
     assert (state.of_kind(CredentialKind.TOKEN), state.of_kind(CredentialKind.SSH_KEY)) == ((a_token(),), (a_key(),))
     assert a_state(a_token()).of_kind(CredentialKind.SSH_KEY) == ()
+
+
+def test_an_unreadable_creation_keeps_the_last_known_one_on_which_the_thresholds_depend() -> None:
+    known = a_state(a_token("1", age=9 * DAY), a_token("2", age=None))
+    unread = (a_token("1", age=None), a_token("2", age=None), a_token("3", age=None))
+    assert [token.created_at for token in known.succeeded(unread, NOW + 10).tokens] == [NOW - 9 * DAY, None, None]
+    # Not that of a token that another one has replaced: its expiry is readable, and another one.
+    assert known.succeeded(known.tokens, NOW + 10).tokens == known.tokens
+
+
+def test_unreadable_dates_of_a_key_keep_the_last_known_ones() -> None:
+    known = a_state(keys=(a_key("1"), a_key("2", expires_in=None)))
+    unread = (a_key("1", expires_in=None, age=None), a_key("2", expires_in=None), a_key("3", expires_in=None))
+    after = known.succeeded((), NOW + 10, ssh_keys=unread).ssh_keys
+    assert after is not None
+    assert [(key.created_at, key.expires_at) for key in after] == [
+        (NOW - DAY, NOW + 5 * DAY),
+        (NOW - DAY, None),
+        (NOW - DAY, None),
+    ]
