@@ -312,6 +312,9 @@ ROUTES = [
     ({"alertname": "YunxiaoUserPollFailing", "severity": "warning", "email": "li.wei@example.com"}, "security"),
     ({"alertname": "YunxiaoTokenExpiringWarning", "severity": "warning"}, "security"),
     ({"alertname": "YunxiaoExporterDown", "severity": "critical"}, "security-oncall"),
+    ({"alertname": "YunxiaoOrganizationUnreadable", "severity": "critical"}, "security-oncall"),
+    ({"alertname": "YunxiaoExporterTokenExpiringCritical", "severity": "critical"}, "security-oncall"),
+    ({"alertname": "YunxiaoTokenNotRemoved", "severity": "info", "team": "platform"}, "security"),
 ]
 
 
