@@ -263,6 +263,7 @@ class Ledger:
             with self._lock:
                 if self._refuses(by):
                     return
+                self._reachability.refuse()
                 for user_id in user_ids[start : start + _PORTION]:
                     if (before := self._states.get(user_id)) is not None:
                         self._replace(before, replace(before.failed(failure, at), failures=before.failures))

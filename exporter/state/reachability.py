@@ -59,21 +59,28 @@ class Reachability:
             states: the states of all users before this change.
         """
         user_id = after.user.user_id
-        succeeded = after.works and before.last_success != after.last_success
-        if succeeded and (outage := self.outage(states)) is not None and outage.ended_at is None:
-            self._ended = replace(outage, ended_at=after.last_success)
+        # Another replica may have polled more than once since.
+        if before.last_success != after.last_success or (after.works and not before.works):
+            self._succeeded(after.last_success, states)
         self._working += after.works - before.works
         if after.failure is None:
             self._failing.discard(user_id)
             self._lately.pop(user_id, None)
         else:
             self._failing.add(user_id)
-            if before.failure is None and after.failing_since is not None:
+            if before.failing_since != after.failing_since and after.failing_since is not None:
                 self._lately[user_id] = after.failing_since
             self._refused = self._refused or after.refused_with_all
-        if succeeded:
-            self._lately.clear()
-            self._refused = False
+
+    def refuse(self) -> None:
+        """Record that the platform refuses the token, before the states of all users say so."""
+        self._refused = True
+
+    def _succeeded(self, at: float | None, states: Mapping[str, UserState]) -> None:
+        if (outage := self.outage(states)) is not None and outage.ended_at is None:
+            self._ended = replace(outage, ended_at=at)
+        self._lately.clear()
+        self._refused = False
 
     def outage(self, states: Mapping[str, UserState]) -> Outage | None:
         """The outage that lasts, or else the last one; None if there has been none.

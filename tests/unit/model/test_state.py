@@ -250,3 +250,11 @@ def test_unreadable_dates_of_a_key_keep_the_last_known_ones() -> None:
         (NOW - DAY, None),
         (NOW - DAY, None),
     ]
+
+
+def test_a_state_works_after_a_successful_poll_and_may_be_refused_with_all_others() -> None:
+    new, good = UserState(a_user()), a_state()
+    failed = good.failed(a_failure(), NOW)
+    refused = replace(failed, failures=0)
+    assert [one.works for one in (new, good, failed, refused)] == [False, True, False, False]
+    assert [one.refused_with_all for one in (new, good, failed, refused)] == [False, False, False, True]

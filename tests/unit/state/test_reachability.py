@@ -80,6 +80,24 @@ def test_a_refused_token_is_confirmed_at_once_until_a_poll_succeeds() -> None:
     assert outage(ledger) == ended
 
 
+def test_a_refusal_is_confirmed_also_after_other_failures() -> None:
+    ledger = a_ledger(2)
+    for number in range(2):
+        ledger.failed(f"u{number}", TIMEOUT, NOW + number)
+    ledger.all_failed(REFUSED, NOW + 900)
+    assert outage(ledger) == Outage(NOW, Reason.UNAUTHORIZED, "HTTP 401", confirmed=True)
+
+
+def test_a_success_that_only_another_replica_saw_ends_an_outage() -> None:
+    ledger, other = a_ledger(1), a_ledger(1)
+    for one in (ledger, other):
+        one.all_failed(REFUSED, NOW + 60)
+    other.succeeded("u0", (), NOW + 900)
+    other.failed("u0", TIMEOUT, NOW + 1800)
+    ledger.take(other.view().users[0])
+    assert outage(ledger) == outage(other) == Outage(NOW + 1800, Reason.TIMEOUT, TIMEOUT.message, confirmed=False)
+
+
 def test_of_the_users_of_a_slow_sweep_twenty_failures_in_a_row_are_enough() -> None:
     ledger = a_ledger(100)
     for number in range(19):
