@@ -5,14 +5,13 @@ Both are sent in one request: a receiver that gets the end alone would report th
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING, Protocol
 
 from exporter.alerts.alert import POLICY
 from exporter.model.labels import KIND, ORGANIZATION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from exporter.alerts.alert import Labels
 
@@ -20,21 +19,20 @@ MOST = 8
 """Alerts in one unit. A token is in one stage at a time, but masked ids may stand for many tokens."""
 _SUBJECT = frozenset({ORGANIZATION, "user_id", "token_id", KIND, POLICY})
 """What does not change with the severity or with a name."""
-_numbers = itertools.count(1)
 
 
 class Unit:
     """Alerts to send together.
 
     Attributes:
-        number: identifies it among the notifications of this process.
+        number: identifies it among the notifications of one tracker.
         members: the alerts.
     """
 
     __slots__ = ("members", "number")
 
-    def __init__(self, members: list[Sendable]) -> None:
-        self.number = next(_numbers)
+    def __init__(self, number: int, members: list[Sendable]) -> None:
+        self.number = number
         self.members = members
 
 
@@ -50,12 +48,17 @@ class Sendable(Protocol):
     """The alerts to send it with, as long as it waits to be sent."""
 
 
-def join(begun: Iterable[Sendable], ended: Iterable[Sendable]) -> None:
+def join(begun: Iterable[Sendable], ended: Iterable[Sendable], numbers: Iterator[int]) -> None:
     """Make units of the alerts that have begun and ended at the same time and are about the same thing.
 
     An ended alert that still waits to be sent stays in its unit, which the new alert joins.
+
+    Args:
+        begun: the alerts that have begun.
+        ended: the alerts that have ended.
+        numbers: numbers for new units, greater than 0.
     """
-    pairs: dict[tuple[str, ...], tuple[list[Sendable], list[Sendable]]] = {}
+    pairs: dict[Labels, tuple[list[Sendable], list[Sendable]]] = {}
     for one in ended:
         if subject := _subject(one.labels):
             pairs.setdefault(subject, ([], []))[0].append(one)
@@ -69,13 +72,13 @@ def join(begun: Iterable[Sendable], ended: Iterable[Sendable]) -> None:
             continue
         earlier = [member for one in before if one.unit is not None for member in one.unit.members]
         # What has begun comes first, in case a receiver gets only a part.
-        unit = Unit(_distinct([*after, *before, *earlier])[:MOST])
+        unit = Unit(next(numbers), _distinct([*after, *before, *earlier])[:MOST])
         for one in unit.members:
             one.unit = unit
 
 
-def _subject(labels: Labels) -> tuple[str, ...]:
-    return tuple([value for name, value in labels if name in _SUBJECT])
+def _subject(labels: Labels) -> Labels:
+    return tuple([pair for pair in labels if pair[0] in _SUBJECT])
 
 
 def _distinct(members: Iterable[Sendable]) -> list[Sendable]:

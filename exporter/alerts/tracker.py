@@ -9,6 +9,7 @@ The work of a step depends on what has changed and on what is due, not on the nu
 from __future__ import annotations
 
 import heapq
+import itertools
 import sys
 from collections import Counter, deque
 from dataclasses import dataclass
@@ -87,6 +88,7 @@ class Tracker:
         # What was sent together, oldest first. An alert belongs to the batch whose moment it has; others are leftovers.
         self._batches: deque[tuple[Moment, deque[_Tracked]]] = deque()
         self._firing: Counter[str] = Counter()
+        self._units = itertools.count(1)
         self._kept = KeptQueue()
         self.applied: int | None = None
         """The number of the last evaluation; None if the next one must be complete."""
@@ -127,7 +129,8 @@ class Tracker:
                 if one.ends_at is None and labels not in firing and not _held(labels, found.unknown)
             ]
         begun = [one for alert in firing.values() if (one := self._fire(alert, at)) is not None]
-        handover.join(begun, [one for labels in ended if (one := self._end(labels, at, resend)) is not None])
+        over = [one for labels in ended if (one := self._end(labels, at, resend)) is not None]
+        handover.join(begun, over, self._units)
         self.applied = found.number
 
     def due(self, at: Moment, resend: float, room: int = sys.maxsize) -> list[Notification]:
