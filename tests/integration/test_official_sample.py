@@ -18,6 +18,7 @@ from support.configuration import settled, with_organization
 
 from exporter.cluster.records import read_state
 from exporter.common.worker import Supervisor
+from exporter.config.alerting import PolicyAlerts
 from exporter.metrics.rendering import Plan, render_user
 from exporter.model.event import events
 from exporter.model.state import UserState
