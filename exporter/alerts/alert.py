@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 Labels = tuple[tuple[str, str], ...]
 """Label names and values, sorted by name: the identity of an alert."""
 Subject = tuple[str | None, str | None]
-"""The organization and the user that an alert is about; None if it is not about a single one."""
+"""The organization and the user that an alert is about; None if it is not about a single one, `ALL_USERS` if it sums up
+what is found at each user of the organization."""
+ALL_USERS = ""
 ALERT_NAME = "alertname"
 SEVERITY = "severity"
 POLICY = "policy"

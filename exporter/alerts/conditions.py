@@ -13,11 +13,16 @@ from exporter.alerts.definitions import (
     CONFIG_RELOAD_FAILED,
     DISCOVERY_FAILING,
     EXPORTER_TOKEN_EXPIRING,
+    EXPORTER_TOKEN_EXPIRING_CRITICAL,
+    ORGANIZATION_UNREADABLE,
+    POLICY_VIOLATION,
     SWEEP_STALLED,
     TOKEN_EXPIRED,
     TOKEN_EXPIRING_CRITICAL,
+    TOKEN_EXPIRING_INFO,
     TOKEN_EXPIRING_WARNING,
     TOKEN_NEVER_EXPIRES,
+    TOKEN_NOT_REMOVED,
     TOKEN_PERMISSIONS_WIDENED,
     TOKEN_POLICY_VIOLATION,
     USER_DATA_STALE,
@@ -25,26 +30,30 @@ from exporter.alerts.definitions import (
     USER_POLL_FAILING,
     Definition,
 )
+from exporter.alerts.offences import Offence, offences_of
 from exporter.alerts.thresholds import (
-    CRITICAL_SHARE,
-    WARNING_SHARE,
     WIDENED_FOR,
     failing_after,
+    polls_silent_until,
     stale_after,
     stalled_after,
     undiscovered_after,
 )
-from exporter.common.text import expiry_words, rough_duration
+from exporter.common.text import expiry_words, printable, rough_duration, utc
+from exporter.config.alerting import PolicyAlerts
 from exporter.model.event import GRANTS_MORE
-from exporter.model.labels import organization_labels, token_labels, user_labels
+from exporter.model.labels import SHARD, organization_labels, token_labels, user_labels
 from exporter.model.loss import Losses
-from exporter.model.token import NEVER, token_series
-from exporter.policies.evaluate import next_change, token_violations, user_violations
+from exporter.model.stages import Stage, stages
+from exporter.model.token import NEVER, CredentialKind, token_series
+from exporter.policies.builtin import ExpiredNotRemoved, NeverExpires
+from exporter.policies.evaluate import next_change, violations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from exporter.alerts.instant import Instant
+    from exporter.alerts.offences import PolicySummary
     from exporter.config.schema import Config
     from exporter.model.snapshot import OrganizationView
     from exporter.model.state import UserState
@@ -53,13 +62,21 @@ if TYPE_CHECKING:
     from exporter.policies.evaluate import Violation
     from exporter.state.audit import LastEvents
 
+_OF_STAGES = {
+    Stage.INFO: TOKEN_EXPIRING_INFO,
+    Stage.WARNING: TOKEN_EXPIRING_WARNING,
+    Stage.CRITICAL: TOKEN_EXPIRING_CRITICAL,
+    Stage.EXPIRED: TOKEN_EXPIRED,
+    Stage.NOT_REMOVED: TOKEN_NOT_REMOVED,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
     """The conditions of one configuration. One thread at a time.
 
-    At most one of the alerts expired, critical and warning fires for a token. A failing poll does not change the
-    tokens last seen, so it resolves none of their alerts.
+    At most one of the alerts about its stages fires for a token. A failing poll does not change the tokens last seen,
+    so it resolves none of their alerts.
 
     Attributes:
         config: the configuration.
@@ -74,13 +91,31 @@ class Conditions:
         """The conditions of a configuration."""
         return cls(config, AlertMaker(config.alerting))
 
-    def about_polls(self, organization: str, state: UserState, at: Instant) -> Iterator[Alert]:
-        """The alerts about the polls of a user."""
+    def polls_silent_until(self, view: OrganizationView, now: float) -> float:
+        """Until when `about_polls` raises nothing for the users of an organization, in epoch seconds."""
+        return polls_silent_until(view.outage, self.config.poll, now)
+
+    def about_polls(
+        self, organization: str, state: UserState, at: Instant, silent_until: float = -NEVER
+    ) -> Iterator[Alert]:
+        """The alerts about the polls of a user.
+
+        Args:
+            organization: its name.
+            state: the user's state.
+            at: the time.
+            silent_until: the result of `polls_silent_until`.
+        """
         self.maker.begin()
         poll, user = self.config.poll, state.user
-        if state.failing_since is not None and at.reached(since := state.failing_since + failing_after(poll)):
-            yield self.maker.make(USER_POLL_FAILING, user_labels(organization, user), since, user)
-        if state.last_success is not None and at.reached(since := state.last_success + stale_after(poll)):
+        if state.failing_since is not None:
+            since = max(state.failing_since + failing_after(poll), silent_until)
+            if at.reached(since):
+                yield self.maker.make(USER_POLL_FAILING, user_labels(organization, user), since, user)
+        if state.last_success is not None:
+            since = max(state.last_success + stale_after(poll), silent_until)
+            if not at.reached(since):
+                return
             at.words_about(state.last_success)
             age = rough_duration(at.now - state.last_success)
             yield self.maker.make(USER_DATA_STALE, user_labels(organization, user), since, user, age=age)
@@ -94,8 +129,29 @@ class Conditions:
         for token in (*token_series(state.tokens), *token_series(state.ssh_keys or ())):
             if not self._silenced(state.user, token, at):
                 yield from _about_token(organization, state, token, losses, self, at)
-        if self.config.policies.enabled:
+        if self.config.policies.enabled and not self._per_policy:
             yield from self._about_policies(organization, state, at)
+
+    def offences(self, state: UserState, at: Instant) -> tuple[Offence, ...]:
+        """What the alerts about policies count of a user; nothing if violations have alerts of their own."""
+        if not self.config.policies.enabled or not self._per_policy:
+            return ()
+        return tuple(offences_of(state.user, self._violations(state, at), state, self.config.policies, at.now))
+
+    def about_policies(self, organization: str, summaries: Iterable[PolicySummary], at: Instant) -> Iterator[Alert]:
+        """The alerts about the policies that an organization violates, one a policy."""
+        self.maker.begin()
+        for one in summaries:
+            labels = organization_labels(organization) | {POLICY: one.policy.name, SEVERITY: one.severity.value}
+            since = at.now if one.since is None else min(one.since, at.now)
+            worst = ", ".join(f"{printable(name)} ({amount})" for name, amount in one.worst)
+            yield self.maker.make(
+                POLICY_VIOLATION, labels, since, detail=one.policy.words, count=one.words, worst=worst
+            )
+
+    @property
+    def _per_policy(self) -> bool:
+        return self.config.alerting.policy_violations is PolicyAlerts.PER_POLICY
 
     def about_organization(self, view: OrganizationView, widened: float | None, at: Instant) -> Iterator[Alert]:
         """The alerts about an organization as a whole.
@@ -107,20 +163,50 @@ class Conditions:
         """
         self.maker.begin()
         poll, labels = self.config.poll, organization_labels(view.name)
-        last = view.since if view.sweep is None else view.sweep.completed_at
+        completed = None if view.sweep is None else view.sweep.last_completed
+        last = view.since if completed is None else completed
         if at.reached(since := last + stalled_after(poll)):
             yield self.maker.make(SWEEP_STALLED, labels, since, age=rough_duration(at.now - last))
         if view.discovery is not None and view.discovery.up is False:
             since = (view.discovery.last_success or view.since) + undiscovered_after(self.config.discover_intervals)
             if at.reached(since):
                 yield self.maker.make(DISCOVERY_FAILING, labels, since)
-        if view.own_expiry is not None:
-            since = view.own_expiry - self.config.alerting.thresholds.warning
-            if at.passed(since):
-                detail = expiry_words(view.own_expiry, at.now)
-                yield self.maker.make(EXPORTER_TOKEN_EXPIRING, labels, since, detail=detail)
+        yield from self._about_own_token(view, at)
+        yield from self._about_outage(view, at)
         if widened is not None:
             yield self.maker.make(TOKEN_PERMISSIONS_WIDENED, labels, min(widened, at.now))
+
+    def _about_own_token(self, view: OrganizationView, at: Instant) -> Iterator[Alert]:
+        if view.own_expiry is None:
+            return
+        thresholds = self.config.alerting.thresholds
+        critical, warning = view.own_expiry - thresholds.critical, view.own_expiry - thresholds.warning
+        if at.passed(critical):
+            definition, since = EXPORTER_TOKEN_EXPIRING_CRITICAL, critical
+        elif at.passed(warning):
+            definition, since = EXPORTER_TOKEN_EXPIRING, warning
+        else:
+            return
+        detail = expiry_words(view.own_expiry, at.now)
+        yield self.maker.make(definition, organization_labels(view.name), since, detail=detail)
+
+    def _about_outage(self, view: OrganizationView, at: Instant) -> Iterator[Alert]:
+        outage = view.outage
+        if outage is None or outage.ended_at is not None:
+            return
+        since = outage.begins_to_count(failing_after(self.config.poll))
+        if at.reached(since):
+            labels = organization_labels(view.name) | ({SHARD: view.shard} if view.shard else {})
+            yield self.maker.make(
+                ORGANIZATION_UNREADABLE,
+                labels,
+                min(since, at.now),
+                age=rough_duration(at.now - outage.since),
+                at=utc(outage.since) or "",
+                reason=outage.reason.value,
+                detail=outage.message,
+                meaning=outage.reason.meaning,
+            )
 
     def about_reload(self, refused_since: float | None, at: Instant) -> Iterator[Alert]:
         """The alert about refused reloads, since the time in epoch seconds; None if the last one succeeded."""
@@ -142,18 +228,29 @@ class Conditions:
                 since[organization] = min(since.get(organization, at), at)
         return since
 
-    def _about_policies(self, organization: str, state: UserState, at: Instant) -> Iterator[Alert]:
+    def _violations(self, state: UserState, at: Instant) -> Iterator[Violation]:
+        """The violations of a user that no silence covers."""
         user, policies = state.user, self.config.policies
         at.check_again(next_change(state.tokens, policies, at.now))
-        for one in token_violations(user, state.tokens, policies, at.now):
-            if (token := one.token) is None or self._silenced(user, token, at):
-                continue
-            labels = token_labels(organization, user, token) | _policy_labels(one)
+        for one in violations(user, state.tokens, policies, at.now, state.unexpired_left_out):
+            if one.token is None or not self._silenced(user, one.token, at):
+                yield one
+
+    def _about_policies(self, organization: str, state: UserState, at: Instant) -> Iterator[Alert]:
+        user = state.user
+        per_user = self.config.alerting.policy_violations is PolicyAlerts.PER_USER
+        of_user: dict[str, tuple[Violation, float]] = {}
+        for one in self._violations(state, at):
             since = at.now if one.since is None else min(one.since, at.now)
-            yield self.maker.make(TOKEN_POLICY_VIOLATION, labels, since, user, token, detail=one.policy.words)
-        for one in user_violations(user, state.tokens, policies, at.now, state.unexpired_left_out):
+            if one.token is None or per_user:
+                first = of_user.get(one.policy.name)
+                of_user[one.policy.name] = (one, since if first is None else min(first[1], since))
+                continue
+            labels = token_labels(organization, user, one.token) | _policy_labels(one)
+            yield self.maker.make(TOKEN_POLICY_VIOLATION, labels, since, user, one.token, detail=one.policy.words)
+        for one, since in of_user.values():
             labels = user_labels(organization, user) | _policy_labels(one)
-            yield self.maker.make(USER_POLICY_VIOLATION, labels, at.now, user, detail=one.policy.words)
+            yield self.maker.make(USER_POLICY_VIOLATION, labels, since, user, detail=one.policy.words)
 
     def _silenced(self, user: User, token: Token, at: Instant) -> bool:
         # The cheap check first. Only a silence that matches makes it necessary to evaluate this user again at its end.
@@ -163,47 +260,58 @@ class Conditions:
         )
 
 
-def thresholds_of(token: Token, warning: float, critical: float) -> tuple[float, float]:
-    """The thresholds for one token: at most a third and a tenth of its lifetime, if that is known."""
-    if token.created_at is None or token.expires_at is None or token.expires_at == NEVER:
-        return warning, critical
-    lifetime = token.expires_at - token.created_at
-    if lifetime <= 0:
-        return warning, critical
-    return min(warning, lifetime / WARNING_SHARE), min(critical, lifetime / CRITICAL_SHARE)
-
-
 def _about_token(
     organization: str, state: UserState, token: Token, losses: Losses, conditions: Conditions, at: Instant
 ) -> Iterator[Alert]:
-    alerting, expires_at, user = conditions.config.alerting, token.expires_at, state.user
-    permissions = ""
-    if expires_at is None:
+    found = _stage(state.user, token, conditions.config, at)
+    if found is None:
         return
-    if expires_at == NEVER:
-        if not alerting.never_expires:
-            return
-        definition: Definition = TOKEN_NEVER_EXPIRES
-        since = min(token.created_at or at.now, at.now)
-    else:
-        warning, critical = thresholds_of(token, *alerting.effective(user.thresholds))
-        if at.reached(expires_at):
-            definition, since = TOKEN_EXPIRED, expires_at
-        elif at.passed(expires_at - critical):
-            definition, since = TOKEN_EXPIRING_CRITICAL, expires_at - critical
-        elif at.passed(expires_at - warning):
-            definition, since = TOKEN_EXPIRING_WARNING, expires_at - warning
-        else:
-            return
-        at.words_about(expires_at)
+    definition, since = found
+    permissions = ""
+    if definition is not TOKEN_NEVER_EXPIRES:
+        at.words_about(token.expires_at or 0.0)
         permissions = losses.words(token, at.now)
         # Until then a permission stays through another token.
         at.check_again(
             min((turn for other in state.tokens if (turn := other.expires_at or 0.0) > at.now), default=NEVER)
         )
-    labels = token_labels(organization, user, token)
-    detail = expiry_words(expires_at, at.now)
-    yield conditions.maker.make(definition, labels, since, user, token, permissions=permissions, detail=detail)
+    labels = token_labels(organization, state.user, token)
+    detail = expiry_words(token.expires_at, at.now)
+    yield conditions.maker.make(definition, labels, since, state.user, token, permissions=permissions, detail=detail)
+
+
+def _stage(user: User, token: Token, config: Config, at: Instant) -> tuple[Definition, float] | None:
+    """The alert about the expiry of a token, and since when; None if there is none.
+
+    What a policy says about a token is not said again: that it never expires, or is still there after its expiry.
+    """
+    if token.expires_at == NEVER:
+        if not config.alerting.never_expires or _forbidden(user, token, config, at):
+            return None
+        return TOKEN_NEVER_EXPIRES, min(token.created_at or at.now, at.now)
+    found = None
+    for stage, begin in stages(token.created_at, token.expires_at, config.alerting.expiry_thresholds(user.thresholds)):
+        if not (at.reached(begin) if stage.includes_begin else at.passed(begin)):
+            break
+        found = stage, begin
+    if found is None:
+        return None
+    stage, begin = found
+    if (
+        stage is Stage.NOT_REMOVED
+        and token.kind is CredentialKind.TOKEN
+        and ExpiredNotRemoved in config.policies.configured
+    ):
+        return None
+    return _OF_STAGES[stage], begin
+
+
+def _forbidden(user: User, token: Token, config: Config, at: Instant) -> bool:
+    """Whether the policy against tokens that never expire applies to this one. No policy is about SSH keys."""
+    return token.kind is CredentialKind.TOKEN and any(
+        isinstance(policy, NeverExpires) and not policy.exempts(user, token, at.now)
+        for policy in config.policies.enabled
+    )
 
 
 def _policy_labels(violation: Violation) -> dict[str, str]:

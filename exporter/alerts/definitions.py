@@ -101,6 +101,28 @@ DISCOVERY_FAILING = Definition(
     "User discovery is failing.",
     "The list of users of {organization} could not be fetched for a long time; tokens of new users are not watched.",
 )
+TOKEN_EXPIRING_INFO = Definition("YunxiaoTokenExpiringInfo", Severity.INFO, "{a_credential} will expire.", _TOKEN)
+TOKEN_NOT_REMOVED = Definition(
+    "YunxiaoTokenNotRemoved", Severity.INFO, "{a_credential} expired long ago and is still listed.", _TOKEN
+)
+POLICY_VIOLATION = Definition(
+    "YunxiaoPolicyViolation",
+    None,
+    "A policy for personal access tokens is violated.",
+    "In {organization}, the policy {policy} is violated ({detail}): {count}; most: {worst}.",
+)
+ORGANIZATION_UNREADABLE = Definition(
+    "YunxiaoOrganizationUnreadable",
+    Severity.CRITICAL,
+    "No user of an organization can be polled.",
+    "No user of {organization} can be polled since {at} ({age}): {reason}: {detail}; {meaning}.",
+)
+EXPORTER_TOKEN_EXPIRING_CRITICAL = Definition(
+    "YunxiaoExporterTokenExpiringCritical",
+    Severity.CRITICAL,
+    "The exporter's own token must be replaced now.",
+    "The exporter's own token for {organization} {detail}; without it no tokens can be polled.",
+)
 EXPORTER_DOWN = Definition(
     "YunxiaoExporterDown",
     Severity.CRITICAL,
@@ -123,4 +145,9 @@ ALL_DEFINITIONS: tuple[Definition, ...] = (
     CONFIG_RELOAD_FAILED,
     DISCOVERY_FAILING,
     EXPORTER_DOWN,
+    TOKEN_EXPIRING_INFO,
+    TOKEN_NOT_REMOVED,
+    POLICY_VIOLATION,
+    ORGANIZATION_UNREADABLE,
+    EXPORTER_TOKEN_EXPIRING_CRITICAL,
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from exporter.alerts.alert import Evaluation
+from exporter.alerts.alert import ALL_USERS, Evaluation
 from exporter.alerts.conditions import Conditions
 from exporter.alerts.instant import Instant
 from exporter.alerts.user_alerts import Difference, UserAlerts
@@ -58,9 +58,13 @@ class _Progress:
             name = organization.name
             if (users := self._users.get(name)) is None:
                 users = self._users[name] = UserAlerts(name, self._conditions, self._failed)
-            users.advance(organization.users, now, difference)
+            silent_until = self._conditions.polls_silent_until(organization, now)
+            users.advance(organization.users, now, difference, silent_until)
             unknown.update((name, user_id) for user_id in users.unknown)
+            if users.unknown:
+                unknown.add((name, ALL_USERS))
             others[name, None] = self._conditions.about_organization(organization, widened.get(name), at)
+            others[name, ALL_USERS] = self._conditions.about_policies(name, users.tally.summaries(), at)
         others[None, None] = self._conditions.about_reload(refused_since, at)
         for name in self._users.keys() - {organization.name for organization in view.organizations}:
             self._users.pop(name).remove_all(difference)
@@ -80,6 +84,7 @@ class _Progress:
         """All alerts that fire."""
         for name, users in self._users.items():
             yield from self._others[name, None]
+            yield from self._others[name, ALL_USERS]
             yield from users.alerts()
         yield from self._others[None, None]
 

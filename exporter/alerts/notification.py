@@ -5,7 +5,7 @@ Monotonic time decides what is out of date; wall-clock time is only shown.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import floor
 from typing import TYPE_CHECKING
 
@@ -45,6 +45,7 @@ class Notification:
         out_of_date_at: monotonic time from which it must not be sent any more: the end of the lease of a firing
             alert, the end of the time during which a resolved one is sent again.
         ends_at: epoch seconds at which the alert was resolved; None while it fires.
+        unit: the same number for notifications to deliver together; 0 for one that stands alone.
     """
 
     labels: Labels
@@ -52,6 +53,7 @@ class Notification:
     starts_at: float
     out_of_date_at: float
     ends_at: float | None = None
+    unit: int = field(default=0, compare=False, repr=False)
 
     @property
     def firing(self) -> bool:

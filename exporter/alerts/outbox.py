@@ -19,8 +19,8 @@ class Outbox:
     """A bounded queue. Not thread-safe: the owner holds a lock.
 
     A newer notification of an alert replaces the queued one and keeps its place: otherwise an alert that is renewed
-    repeatedly would never be sent. When the queue is full, it drops notifications of the alerts that were delivered
-    most recently, then the newest.
+    repeatedly would never be sent. Only notifications of one unit move to the end, so that they stay together. When the
+    queue is full, it drops notifications of the alerts that were delivered most recently, then the newest.
 
     Args:
         capacity: how many notifications it holds.
@@ -42,12 +42,27 @@ class Outbox:
 
     def put(self, notifications: Iterable[Notification]) -> int:
         """Append notifications; returns how many were dropped because the queue was full."""
-        self._waiting.update((notification.labels, notification) for notification in notifications)
+        for notification in notifications:
+            if notification.unit:
+                self._waiting.pop(notification.labels, None)
+            self._waiting[notification.labels] = notification
         return self._make_room()
 
-    def take(self, count: int) -> list[Notification]:
-        """Remove the oldest notifications."""
-        return [self._waiting.pop(labels) for labels in list(itertools.islice(self._waiting, count))]
+    def take(self, count: int, *, whole: bool = False) -> list[Notification]:
+        """Remove the oldest notifications.
+
+        Args:
+            count: how many at most.
+            whole: take no part of a unit, unless the unit alone is more than that.
+        """
+        oldest = list(itertools.islice(self._waiting.values(), count + 1))
+        taken = oldest[:count]
+        if whole and len(oldest) > count and (unit := oldest[count].unit):
+            complete = [one for one in taken if one.unit != unit]
+            taken = complete or taken
+        for one in taken:
+            del self._waiting[one.labels]
+        return taken
 
     def put_back(self, batch: Sequence[Notification], *, behind: bool = False) -> int:
         """Return notifications that were taken but not delivered, to the front or the back of the queue.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.alerts.promql import EXPIRY, POLLED, TOKEN, latest, seconds
-from exporter.alerts.thresholds import CRITICAL_SHARE, WARNING_SHARE
 from exporter.model.labels import KIND
+from exporter.model.stages import CRITICAL_SHARE, WARNING_SHARE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -36,6 +36,8 @@ _REFUSED_FOR = 15 * 60.0
 _SAME_BATCH_FIRST = 5
 """Consecutive error answers after which other, smaller batches are tried first."""
 _STUCK_MARGIN = 60.0
+_WHOLE_UNITS = 16
+"""Size of a batch from which on no unit of notifications is divided. Smaller ones search for what is refused."""
 
 
 class NotificationObserver(Protocol):
@@ -99,9 +101,10 @@ class Sender:
         self._pauses = _Pauses(longest_pause)
         self._refused = _Refused(capacity)
         self._batch_size = BATCH
-        # Guards _outbox and _paused.
+        # Guards _outbox, _in_flight and _paused.
         self._lock = threading.Lock()
         self._outbox = Outbox(capacity)
+        self._in_flight: list[Notification] = []
         self._paused = False
         self._worker = supervisor.worker(
             "notify", self.step, parent=parent, stuck_after=receiver.timeout + _STUCK_MARGIN
@@ -124,7 +127,9 @@ class Sender:
         with self._lock:
             waiting = self._outbox.take(len(self._outbox))
             self._outbox.put_back(waiting)
-        return waiting
+            # The thread may not have ended in time.
+            in_flight = {one.labels: one for one in self._in_flight}
+        return list((in_flight | {one.labels: one for one in waiting}).values())
 
     def start(self) -> None:
         """Start delivering."""
@@ -169,12 +174,17 @@ class Sender:
                 return None
             if (rest := self._pauses.until - at.monotonic) > 0:
                 return rest
-            taken = self._outbox.take(self._batch_size)
+            taken = self._outbox.take(self._batch_size, whole=self._batch_size >= _WHOLE_UNITS)
+            batch = [
+                one for one in taken if not one.out_of_date(at) and not self._refused.blocks(one.labels, at.monotonic)
+            ]
+            self._in_flight = batch
             length = len(self._outbox)
-        batch = [one for one in taken if not one.out_of_date(at) and not self._refused.blocks(one.labels, at.monotonic)]
         self._count(len(taken) - len(batch), length)
         if batch:
             self._deliver(batch)
+        with self._lock:
+            self._in_flight = []
         return 0.0
 
     def _count(self, dropped: int, length: int) -> None:

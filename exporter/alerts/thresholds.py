@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
+
+from exporter.model.token import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from exporter.config.schema import Poll
+    from exporter.model.snapshot import Outage
 
-WARNING_SHARE = 3
-"""A warning fires in the last third of a token's lifetime at the earliest."""
-CRITICAL_SHARE = 10
-"""A critical alert fires in the last tenth of a token's lifetime at the earliest."""
 WIDENED_FOR = 3600.0
 """Seconds during which an alert fires after a token was granted more permissions."""
 _DISCOVER_INTERVAL = 3600.0
@@ -39,3 +39,23 @@ def undiscovered_after(intervals: Iterable[float]) -> float:
 def stalled_after(poll: Poll) -> float:
     """Seconds without a completed sweep after which an alert fires: three intervals and the time of one request."""
     return 3 * poll.interval + poll.timeout
+
+
+def polls_silent_until(outage: Outage | None, poll: Poll, now: float) -> float:
+    """Until when no failing poll and no stale data of a single user causes an alert, in epoch seconds.
+
+    While no user of the organization can be polled, one alert says so. After that, each user is polled once more before
+    its failures count: as long as failures take to cause an alert.
+
+    Args:
+        outage: the organization's outage, the present or the last one.
+        poll: how often users are polled.
+        now: epoch seconds.
+    """
+    if outage is None:
+        return -math.inf
+    patience = failing_after(poll)
+    begin = outage.begins_to_count(patience)
+    if outage.ended_at is None:
+        return NEVER if begin <= now else -math.inf
+    return outage.ended_at + patience if begin <= outage.ended_at else -math.inf

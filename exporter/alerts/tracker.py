@@ -9,12 +9,14 @@ The work of a step depends on what has changed and on what is due, not on the nu
 from __future__ import annotations
 
 import heapq
+import itertools
 import sys
 from collections import Counter, deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from exporter.alerts.alert import ALERT_NAME
+from exporter.alerts import handover
+from exporter.alerts.alert import ALERT_NAME, ALL_USERS, POLICY
 from exporter.alerts.kept import KeptQueue
 from exporter.alerts.notification import Notification
 from exporter.model.kept_alert import KeptAlert
@@ -51,6 +53,7 @@ class _Tracked:
         out_of_date_at: once it is resolved, the monotonic time from which it is no longer sent.
         sent: when it was last sent; None if it has not been sent in this run.
         urgent: whether it waits to be sent because it has started or ended, or is of an earlier run.
+        unit: the alerts to send it with while it is urgent; None for none.
     """
 
     labels: Labels
@@ -60,6 +63,7 @@ class _Tracked:
     out_of_date_at: float = 0.0
     sent: Moment | None = None
     urgent: bool = False
+    unit: handover.Unit | None = None
 
 
 def _is_due(sent: Moment, at: Moment, resend: float) -> bool:
@@ -84,6 +88,7 @@ class Tracker:
         # What was sent together, oldest first. An alert belongs to the batch whose moment it has; others are leftovers.
         self._batches: deque[tuple[Moment, deque[_Tracked]]] = deque()
         self._firing: Counter[str] = Counter()
+        self._units = itertools.count(1)
         self._kept = KeptQueue()
         self.applied: int | None = None
         """The number of the last evaluation; None if the next one must be complete."""
@@ -123,10 +128,9 @@ class Tracker:
                 for labels, one in self._tracked.items()
                 if one.ends_at is None and labels not in firing and not _held(labels, found.unknown)
             ]
-        for alert in firing.values():
-            self._fire(alert, at)
-        for labels in ended:
-            self._end(labels, at, resend)
+        begun = [one for alert in firing.values() if (one := self._fire(alert, at)) is not None]
+        over = [one for labels in ended if (one := self._end(labels, at, resend)) is not None]
+        handover.join(begun, over, self._units)
         self.applied = found.number
 
     def due(self, at: Moment, resend: float, room: int = sys.maxsize) -> list[Notification]:
@@ -143,6 +147,8 @@ class Tracker:
         if taken:
             self._batches.append((at, taken))
         found = [self._notification(one, at, resend) for one in taken]
+        for one in taken:
+            one.unit = None
         self._forget_surplus()
         self._tidy()
         self.behind = bool(self._urgent) or any(_is_due(sent, at, resend) for sent, _ in self._batches)
@@ -173,10 +179,14 @@ class Tracker:
         """The alerts to send now, at most ``room``."""
         taken: deque[_Tracked] = deque()
         while self._urgent and len(taken) < room:
-            one = self._urgent.popleft()
-            if one.urgent:
-                one.urgent, one.sent = False, at
-                taken.append(one)
+            one = self._urgent[0]
+            waiting = _waiting_with(one)
+            if len(taken) + len(waiting) > room:
+                break
+            self._urgent.popleft()
+            for member in waiting:
+                member.urgent, member.sent = False, at
+                taken.append(member)
         for sent, members in self._batches:
             if not _is_due(sent, at, resend):
                 continue
@@ -193,30 +203,36 @@ class Tracker:
             if one.starts_at > at.wall:
                 one.starts_at = at.wall
                 self._kept.changed(one.labels)
-            return Notification(one.labels, one.annotations, one.starts_at, at.monotonic + LEASE * resend)
+            lease = at.monotonic + LEASE * resend
+            return Notification(one.labels, one.annotations, one.starts_at, lease, unit=_number(one))
         if one.ends_at > at.wall:
             one.ends_at = at.wall
             self._kept.changed(one.labels)
-        return Notification(one.labels, one.annotations, one.starts_at, one.out_of_date_at, one.ends_at)
+        return Notification(
+            one.labels, one.annotations, one.starts_at, one.out_of_date_at, one.ends_at, unit=_number(one)
+        )
 
-    def _fire(self, alert: Alert, at: Moment) -> None:
+    def _fire(self, alert: Alert, at: Moment) -> _Tracked | None:
+        """Record that an alert fires; returns it if it has begun."""
         one = self._tracked.get(alert.labels)
         if one is None:
-            self._add(_Tracked(alert.labels, alert.annotations, min(alert.since, at.wall)))
-        elif one.ends_at is not None:
+            return self._add(_Tracked(alert.labels, alert.annotations, min(alert.since, at.wall)))
+        if one.ends_at is not None:
             # It fires again: a new alert, which must not start before the previous one ended.
             self._remove(one)
             starts_at = min(max(alert.since, one.ends_at), at.wall)
-            self._add(_Tracked(alert.labels, alert.annotations, starts_at))
-        elif one.annotations is not alert.annotations:
+            return self._add(_Tracked(alert.labels, alert.annotations, starts_at))
+        if one.annotations is not alert.annotations:
             if one.annotations != alert.annotations:
                 self._kept.texts_changed(one.labels)
             one.annotations = alert.annotations
+        return None
 
-    def _end(self, labels: Labels, at: Moment, resend: float) -> None:
+    def _end(self, labels: Labels, at: Moment, resend: float) -> _Tracked | None:
+        """Record that an alert does not fire; returns it if it did."""
         one = self._tracked.get(labels)
         if one is None or one.ends_at is not None:
-            return
+            return None
         self._count(one, -1)
         one.ends_at = at.wall
         one.out_of_date_at = at.monotonic + resolved_kept(resend)
@@ -225,8 +241,9 @@ class Tracker:
         if not one.urgent:
             one.urgent = True
             self._urgent.append(one)
+        return one
 
-    def _add(self, one: _Tracked) -> None:
+    def _add(self, one: _Tracked) -> _Tracked:
         self._tracked[one.labels] = one
         if one.ends_at is None:
             self._count(one, 1)
@@ -235,6 +252,7 @@ class Tracker:
         self._kept.changed(one.labels)
         one.urgent = True
         self._urgent.append(one)
+        return one
 
     def _remove(self, one: _Tracked) -> None:
         """Forget an alert. What still refers to it ignores it."""
@@ -242,7 +260,7 @@ class Tracker:
         if self._resolved.pop(one.labels, None) is None:
             self._count(one, -1)
         self._kept.changed(one.labels)
-        one.urgent, one.sent = False, None
+        one.urgent, one.sent, one.unit = False, None, None
 
     def _count(self, one: _Tracked, step: int) -> None:
         self._firing[next((value for name, value in one.labels if name == ALERT_NAME), "")] += step
@@ -265,10 +283,26 @@ class Tracker:
             self._batches = deque(batch for batch in self._batches if batch[1])
 
 
+def _waiting_with(one: _Tracked) -> list[_Tracked]:
+    """The alerts to send with an urgent one, itself included; none if it is not urgent any more."""
+    if not one.urgent:
+        return []
+    members = (one,) if one.unit is None else cast("list[_Tracked]", one.unit.members)
+    return [member for member in members if member.urgent]
+
+
+def _number(one: _Tracked) -> int:
+    """The number of the unit that an alert is sent in; 0 for none."""
+    return 0 if one.unit is None else one.unit.number
+
+
 def _held(labels: Labels, unknown: frozenset[Subject]) -> bool:
     return bool(unknown) and subject_of(dict(labels)) in unknown
 
 
 def subject_of(labels: Mapping[str, str]) -> Subject:
-    """The organization and user that an alert with these labels is about; None for what the labels do not name."""
-    return labels.get("organization"), labels.get("user_id")
+    """The organization and user that an alert with these labels is about; None for what the labels do not name.
+
+    An alert about a policy that names no user sums up all of them.
+    """
+    return labels.get("organization"), labels.get("user_id", ALL_USERS if POLICY in labels else None)

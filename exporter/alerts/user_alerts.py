@@ -9,6 +9,7 @@ from operator import is_not
 from typing import TYPE_CHECKING
 
 from exporter.alerts.instant import Instant
+from exporter.alerts.offences import Tally
 from exporter.model.token import NEVER
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from exporter.alerts.alert import Alert, Labels
     from exporter.alerts.conditions import Conditions
+    from exporter.alerts.offences import Offence
     from exporter.model.state import UserState
 
 _FEW = 1000
@@ -61,17 +63,19 @@ class _Known:
         state: the state that was evaluated; None before the first time, and once the user has been removed.
         alerts: the alerts that it raises.
         about_polls: how many of them, the first ones, are about polls.
+        offences: what the alerts about policies count of the user.
         tokens_until: until when time alone does not change those about tokens, in epoch seconds.
         until: the same for all of them.
         queued: when the entry in the queue is due; `NEVER` if it has none. Never later than `until`.
     """
 
-    __slots__ = ("about_polls", "alerts", "queued", "state", "tokens_until", "until")
+    __slots__ = ("about_polls", "alerts", "offences", "queued", "state", "tokens_until", "until")
 
     def __init__(self) -> None:
         self.state: UserState | None = None
         self.alerts: tuple[Alert, ...] = ()
         self.about_polls = 0
+        self.offences: tuple[Offence, ...] = ()
         self.tokens_until = self.until = -NEVER
         self.queued = NEVER
 
@@ -99,6 +103,10 @@ class UserAlerts:
         self._seen: tuple[UserState, ...] = ()
         # A heap of times. Entries whose time is not that in `queued` are outdated.
         self._queue: list[tuple[float, _Known]] = []
+        # Until when the conditions raise no alerts about polls, as of the last call.
+        self._silent_until = -NEVER
+        self.tally = Tally()
+        """The violations of policies of all users, those excluded that could not be evaluated."""
         self.unknown: set[str] = set()
         """The ids of the users that could not be evaluated. They are evaluated again each time."""
 
@@ -107,17 +115,23 @@ class UserAlerts:
         for known in self._known.values():
             yield from known.alerts
 
-    def advance(self, states: tuple[UserState, ...], now: float, difference: Difference) -> None:
+    def advance(
+        self, states: tuple[UserState, ...], now: float, difference: Difference, silent_until: float = -NEVER
+    ) -> None:
         """Evaluate the users that have changed, that are due by time, or that could not be evaluated last time.
 
         Args:
             states: the states of all users; the same tuple as before if none has changed.
             now: epoch seconds.
             difference: records what has changed.
+            silent_until: until when no alert about the polls of these users is raised, in epoch seconds.
         """
         due = {known.state.user.user_id: known for known in self._due(now) if known.state is not None}
         for user_id in self.unknown:
             due[user_id] = self._known[user_id]
+        if silent_until != self._silent_until:
+            self._silent_until = silent_until
+            due |= self._known
         for state in self._changed(states, difference):
             user_id = state.user.user_id
             if (known := self._known.get(user_id)) is None:
@@ -136,6 +150,7 @@ class UserAlerts:
         for known in self._known.values():
             difference.replace(known.alerts, ())
         self._known.clear()
+        self.tally = Tally()
 
     def _due(self, now: float) -> Iterator[_Known]:
         """The users that must be evaluated because of the time."""
@@ -173,6 +188,7 @@ class UserAlerts:
         for user_id in self._known.keys() - {state.user.user_id for state in states}:
             known = self._known.pop(user_id)
             difference.replace(known.alerts, ())
+            self.tally.replace(known.offences, ())
             known.state, known.queued = None, NEVER
             self.unknown.discard(user_id)
         known_states = {user_id: known.state for user_id, known in self._known.items()}
@@ -184,15 +200,18 @@ class UserAlerts:
         of_tokens = known.alerts[known.about_polls :]
         tokens_until = known.tokens_until
         about_polls = 0
+        offences: tuple[Offence, ...] = ()
         found: list[Alert] = []
         polls, tokens = Instant(now), Instant(now)
         try:
-            found.extend(self._conditions.about_polls(self._organization, state, polls))
+            found.extend(self._conditions.about_polls(self._organization, state, polls, self._silent_until))
             about_polls = len(found)
             if before is not None and now < tokens_until and _same_tokens(before, state):
                 found.extend(of_tokens)
+                offences = known.offences
             else:
                 found.extend(self._conditions.about_tokens(self._organization, state, tokens))
+                offences = self._conditions.offences(state, tokens)
                 tokens_until = tokens.until
         except Exception:  # noqa: BLE001 - a defect with one user must not stop the alerts about others; counted
             self._failed()
@@ -202,6 +221,8 @@ class UserAlerts:
             self.unknown.discard(state.user.user_id)
         known.alerts = difference.replace(known.alerts, found)
         known.about_polls = about_polls
+        self.tally.replace(known.offences, offences)
+        known.offences = offences
         known.tokens_until = tokens_until
         known.until = polls.until if state.user.user_id in self.unknown else min(polls.until, tokens_until)
         self._enqueue(known)

@@ -193,6 +193,7 @@ def build_parts(
         reload=reloader.reload if lifecycle else None,
         clock=clock,
         problems=base.supervisor.problems,
+        config=current.config,
     )
     return Parts(
         base,
@@ -274,6 +275,7 @@ def _organizations(base: Base, shard: Shard, member: Member | None, changes: Cha
             shard,
             None if member is None else member.pacer,
             changes.publish,
+            own_token_warning=lambda: base.current.config().alerting.thresholds.warning,
         )
         telemetry = base.telemetry.organization(one.config.name, begin=False)
         return Organization(one, settings.config, shared, telemetry, previous, restored)

@@ -44,6 +44,7 @@ class Shared:
             where this process has all of it.
         publish: called with each update of a ledger; None if no other part needs them.
         progress: called after each user of a sweep.
+        own_token_warning: seconds before the expiry of the exporter's own token from which on the log warns of it.
     """
 
     watchdog: Watchdog
@@ -54,6 +55,7 @@ class Shared:
     pacer: Callable[[str, float | None], Pacer] | None = None
     publish: Callable[[Update], bool | None] | None = None
     progress: Callable[[User], None] | None = None
+    own_token_warning: Callable[[], float] = lambda: 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ def build_parts(
         pacer,
         client,
         Sweeper(recorder, client, telemetry, stop, clock, sweep_settings, shared.progress),
-        OwnTokenMonitor(config.name, client, settings.token, recorder.own_token, stop, clock),
+        OwnTokenMonitor(config.name, client, settings.token, recorder.own_token, stop, clock, shared.own_token_warning),
         roster,
         refresher,
         ssh_keys,

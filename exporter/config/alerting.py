@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -14,9 +16,11 @@ from exporter.common.fields import (
     LabelValue,
     OwnerLabel,
     PageUrl,
+    ProxyUrl,
     Section,
 )
-from exporter.config.client import Authorization, BasicAuth, Tls
+from exporter.config.client import Authorization, BasicAuth, ClientTls
+from exporter.model.stages import ExpiryThresholds
 from exporter.policies.token_matcher import TokenMatcher
 
 if TYPE_CHECKING:
@@ -28,12 +32,25 @@ RUNBOOKS = "https://github.com/yunxiao-token-exporter/yunxiao-token-exporter/blo
 _DAY = 86400.0
 
 
+class PolicyAlerts(StrEnum):
+    """How many alerts violations of policies raise."""
+
+    PER_POLICY = "per_policy"
+    PER_USER = "per_user"
+    PER_TOKEN = "per_token"  # noqa: S105 - not a token
+
+
 class Thresholds(Section):
     """How long before a token expires alerts fire.
 
     For short-lived tokens the thresholds are at most a third (warning) and a tenth (critical) of the lifetime.
     """
 
+    info: Annotated[Duration, Field(gt=0)] | None = Field(
+        None,
+        description="Remaining time below which `YunxiaoTokenExpiringInfo` fires, for those who plan ahead. "
+        "Not limited by the lifetime; null for no such alert.",
+    )
     warning: Duration = Field(
         14 * _DAY, gt=0, description="Remaining time below which `YunxiaoTokenExpiringWarning` fires."
     )
@@ -48,12 +65,17 @@ class Thresholds(Section):
                 f"critical ({format_duration(self.critical)}) must be shorter than warning "
                 f"({format_duration(self.warning)})"
             )
+        if self.info is not None and self.info <= self.warning:
+            raise ValueError(
+                f"info ({format_duration(self.info)}) must be longer than warning ({format_duration(self.warning)})"
+            )
         return self
 
 
 class UserThresholds(Section):
     """Thresholds of one user. A threshold that is not set is that of `alerting.thresholds`."""
 
+    info: Annotated[Duration, Field(gt=0)] | None = Field(None, description="See `alerting.thresholds.info`.")
     warning: Annotated[Duration, Field(gt=0)] | None = Field(None, description="See `alerting.thresholds.warning`.")
     critical: Annotated[Duration, Field(gt=0)] | None = Field(None, description="See `alerting.thresholds.critical`.")
 
@@ -61,6 +83,8 @@ class UserThresholds(Section):
     def _critical_is_shorter(self) -> Self:
         if self.warning is not None and self.critical is not None and self.critical >= self.warning:
             raise ValueError("critical must be shorter than warning")
+        if self.info is not None and self.warning is not None and self.info <= self.warning:
+            raise ValueError("info must be longer than warning")
         return self
 
 
@@ -79,7 +103,13 @@ class ReceiverSection(Section):
     url: AlertmanagerUrl = Field(description="Its URL, including its route prefix if it has one.")
     basic_auth: BasicAuth | None = Field(None, description=BasicAuth.__doc__)
     authorization: Authorization | None = Field(None, description=Authorization.__doc__)
-    tls: Tls = Field(default_factory=Tls, description=Tls.__doc__)
+    tls: ClientTls = Field(default_factory=ClientTls, description=ClientTls.__doc__)
+    proxy_url: ProxyUrl | None = Field(
+        None,
+        repr=False,
+        description="HTTP proxy to use; SOCKS is not supported. Default: none, whatever the environment says, since "
+        "receivers are usually inside the network.",
+    )
     timeout: Duration = Field(10.0, ge=0.1, le=300, description="Total time for one request.")
 
     @model_validator(mode="after")
@@ -103,9 +133,25 @@ class Alerting(Section):
     """
 
     thresholds: Thresholds = Field(default_factory=Thresholds, description=Thresholds.__doc__)
-    never_expires: bool = Field(False, description="Alert on tokens that never expire.")
+    expired_for: Duration = Field(
+        7 * _DAY,
+        gt=0,
+        description="Time since the expiry from which `YunxiaoTokenNotRemoved` (info) replaces `YunxiaoTokenExpired` "
+        "(critical). If `policies.expired_not_removed` is set, its alert takes the place of `YunxiaoTokenNotRemoved`.",
+    )
+    never_expires: bool = Field(
+        False,
+        description="Alert on tokens that never expire, unless `policies.never_expires` does it for the token.",
+    )
     permissions_widened: bool = Field(
         False, description="Alert for one hour on tokens that were granted additional permissions."
+    )
+    policy_violations: Annotated[PolicyAlerts, Field(strict=False)] = Field(
+        PolicyAlerts.PER_POLICY,
+        description="`per_policy`: one alert, `YunxiaoPolicyViolation`, for each organization and policy that is "
+        "violated, with the number of violations and the worst offenders. `per_user`: one, "
+        "`YunxiaoUserPolicyViolation`, for each user and policy. `per_token`: also one for each token, "
+        "`YunxiaoTokenPolicyViolation`; `YunxiaoUserPolicyViolation` is then about `max_tokens_per_user` alone.",
     )
     labels: dict[LabelName, LabelValue] = Field(
         default_factory=dict, description="Labels of every alert. Labels of a user override them."
@@ -140,12 +186,20 @@ class Alerting(Section):
                 if isinstance(one, ReceiverSection):
                     yield key, index, one
 
-    def effective(self, own: OwnThresholds | None) -> tuple[float, float]:
-        """The seconds for warning and critical that hold for a user with such thresholds of their own."""
+    @functools.cached_property
+    def general_thresholds(self) -> ExpiryThresholds:
+        """The thresholds of users without their own."""
         general = self.thresholds
+        return ExpiryThresholds(general.info, general.warning, general.critical, self.expired_for)
+
+    def expiry_thresholds(self, own: OwnThresholds | None) -> ExpiryThresholds:
+        """The thresholds that hold for a user with such thresholds of their own."""
+        general = self.general_thresholds
         if own is None:
-            return general.warning, general.critical
-        return (
+            return general
+        return ExpiryThresholds(
+            general.info if own.info is None else own.info,
             general.warning if own.warning is None else own.warning,
             general.critical if own.critical is None else own.critical,
+            general.expired_for,
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from exporter.common.fields import FilePath, HostName, Section, Text
 
@@ -28,6 +30,27 @@ class Tls(TlsAuthorities):
         False,
         description="Do not verify the certificate. Anyone on the network path can then read the credentials.",
     )
+
+
+class ClientTls(Tls):
+    """How the server's certificate is verified, and the certificate that the exporter shows to the server."""
+
+    cert_file: FilePath | None = Field(
+        None,
+        description=(
+            "PEM file of a client certificate, followed by the certificates between it and the authority. Relative to "
+            "this file; re-read when it changes. Requires `key_file`."
+        ),
+    )
+    key_file: FilePath | None = Field(
+        None, description="PEM file of its key, without a password. Relative to this file; re-read when it changes."
+    )
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file require each other; set both or neither")
+        return self
 
 
 class BasicAuth(Section):

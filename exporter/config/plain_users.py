@@ -119,14 +119,14 @@ class _Users:
         known = self._thresholds.get(written)
         if known is None:
             own = _valid(_THRESHOLDS, thresholds)
-            known = self._thresholds[written] = OwnThresholds(own.warning, own.critical)
+            known = self._thresholds[written] = OwnThresholds(own.warning, own.critical, own.info)
             self._check_order(known)
         return known
 
     def _check_order(self, own: OwnThresholds | None) -> None:
         if self._alerting is not None:
-            warning, critical = self._alerting.effective(own)
-            if critical >= warning:
+            effective = self._alerting.expiry_thresholds(own)
+            if effective.critical >= effective.warning:
                 raise DeclinedError
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from exporter.common.client_certificate import ClientCertificate
 from exporter.common.fields import FilePath, VariableName
 from exporter.common.plain_secrets import learn_basic_auth, learn_proxies
 from exporter.common.secrets import SecretError, SecretFile, SecretFiles, SecretValue, clean_password, clean_secret
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from exporter.common.redaction import Redactor
     from exporter.common.secrets import SecretSource
     from exporter.config.alerting import Alerting, ReceiverSection
-    from exporter.config.client import TlsAuthorities
+    from exporter.config.client import ClientTls, TlsAuthorities
     from exporter.config.document import Document
     from exporter.config.errors import KeyPath
     from exporter.config.redis import Redis
@@ -129,7 +130,9 @@ class Resolver:
             seen.add(one.url)
             secret = self._credentials(path, one)
             ca_file, _ = self._authorities(path, one.tls)
-            resolved.append(AlertmanagerSettings(one, secret, ca_file))
+            settings = AlertmanagerSettings(one, secret, ca_file, self._client_certificate(path, one.tls))
+            learn_proxies(self._redactor, settings.proxies, f"proxy of {one.url}")
+            resolved.append(settings)
         return tuple(resolved)
 
     def redis(self, config: Redis) -> RedisSettings:
@@ -209,6 +212,16 @@ class Resolver:
         except ValueError as error:
             self.faults.append(self._document.fault_of((*path, "tls", "ca_file"), error))
             return file, ""
+
+    def _client_certificate(self, path: KeyPath, tls: ClientTls) -> ClientCertificate | None:
+        if tls.cert_file is None or tls.key_file is None:
+            return None
+        certificate = ClientCertificate(self._folder / tls.cert_file, self._folder / tls.key_file)
+        try:
+            certificate.check()
+        except ValueError as error:
+            self.faults.append(self._document.fault_of((*path, "tls", "cert_file"), error))
+        return certificate
 
     def _proxies(self, path: KeyPath, organization: Organization) -> Proxies:
         """The proxies by scheme."""

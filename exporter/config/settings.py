@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from exporter.common.client_certificate import ClientCertificate
     from exporter.common.redaction import Redactor
     from exporter.common.secrets import SecretSource
     from exporter.config.alerting import ReceiverSection
@@ -71,11 +72,19 @@ class AlertmanagerSettings:
         config: the section of the file.
         secret: its password or bearer token; None for neither.
         ca_file: absolute path of the file of certificate authorities; None for the public ones.
+        certificate: the client certificate; None for none.
     """
 
     config: ReceiverSection
     secret: SecretSource | None
     ca_file: Path | None
+    certificate: ClientCertificate | None = None
+
+    @property
+    def proxies(self) -> Proxies:
+        """Proxy URLs by scheme; may contain a password."""
+        proxy = self.config.proxy_url
+        return Proxies() if proxy is None else Proxies(http=proxy, https=proxy)
 
 
 @dataclass(frozen=True, slots=True)

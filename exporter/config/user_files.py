@@ -148,11 +148,11 @@ def threshold_faults(
         return ()
     faults = []
     for index, entry in enumerate(entries):
-        warning, critical = alerting.effective(_own_thresholds(entry))
-        if critical >= warning:
+        effective = alerting.expiry_thresholds(_own_thresholds(entry))
+        if effective.critical >= effective.warning:
             message = (
-                f"user {entry.id}: the critical threshold ({format_duration(critical)}) must be shorter than the "
-                f"warning threshold ({format_duration(warning)})"
+                f"user {entry.id}: the critical threshold ({format_duration(effective.critical)}) must be shorter "
+                f"than the warning threshold ({format_duration(effective.warning)})"
             )
             hint = "set both here; a threshold that is not set is that of alerting.thresholds"
             faults.append(document.fault((*path, index, "thresholds"), message, hint))
@@ -203,4 +203,4 @@ def _user(entry: StaticUser) -> User:
 
 def _own_thresholds(entry: StaticUser) -> OwnThresholds | None:
     own = entry.thresholds
-    return None if own is None else OwnThresholds(own.warning, own.critical)
+    return None if own is None else OwnThresholds(own.warning, own.critical, own.info)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import cast
 
 from exporter.model.event import pairs
 from exporter.model.ssh_key import SshKey  # noqa: TC001 - msgspec reads the annotations
 from exporter.model.times import is_time
 from exporter.model.token import (
     MOST_TOKENS,
+    Credential,
     CredentialKind,
     Token,
     TokenState,
@@ -141,7 +143,9 @@ class UserState:
             ssh_keys: the SSH keys; None if they are not watched or have never been listed.
         """
         unlisted = self._unlisted(tokens, unreadable)
-        kept, left_out = most_relevant((*self._completed(tokens), *unlisted), most, at)
+        kept, left_out = most_relevant((*_all_completed(tokens, self.tokens), *unlisted), most, at)
+        if ssh_keys is not None:
+            ssh_keys = most_relevant(_all_completed(ssh_keys, self.ssh_keys or ()), most, at)[0]
         return UserState(
             user=self.user,
             tokens=kept,
@@ -150,8 +154,18 @@ class UserState:
             left_out=left_out,
             unreadable=unreadable,
             unlisted=tuple([(token.token_id, token.name) for token in unlisted]),
-            ssh_keys=None if ssh_keys is None else most_relevant(ssh_keys, most, at)[0],
+            ssh_keys=ssh_keys,
         )
+
+    @property
+    def works(self) -> bool:
+        """Whether the last poll succeeded."""
+        return self.polled and self.failure is None
+
+    @property
+    def refused_with_all(self) -> bool:
+        """Whether the poll failed for all users at once: the platform refuses the token."""
+        return self.failure is not None and self.failures == 0
 
     @property
     def credentials(self) -> tuple[Token, ...]:
@@ -179,13 +193,6 @@ class UserState:
             counts[state] += count
         return counts
 
-    def _completed(self, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
-        """The tokens, with what is known of them where it could not be read."""
-        if all(token.permissions_read and token.expires_at is not None for token in tokens):
-            return tokens
-        known = {id(new): old for old, new in pairs(self.tokens, tokens) if new is not None}
-        return tuple([_completed(token, known.get(id(token))) for token in tokens])
-
     def _unlisted(self, tokens: tuple[Token, ...], unreadable: int) -> tuple[Token, ...]:
         """The known tokens that are not listed, as far as an unreadable entry may be one of them.
 
@@ -205,10 +212,23 @@ class UserState:
         return replace(self, polled=True, failure=failure, failing_since=since, failures=self.failures + 1)
 
 
-def _completed(token: Token, known: Token | None) -> Token:
-    """A token with its last known permissions and expiry where they could not be read."""
+def _all_completed(listed: tuple[Credential, ...], known: tuple[Credential, ...]) -> tuple[Credential, ...]:
+    """Tokens or keys as listed, with what is known of them where it could not be read.
+
+    One answer with an unreadable date does not make the known dates of the same token wrong.
+    """
+    if all(one.permissions_read and None not in {one.expires_at, one.created_at} for one in listed):
+        return listed
+    before = {id(new): old for old, new in pairs(known, listed) if new is not None}
+    return tuple([_completed(one, cast("Credential | None", before.get(id(one)))) for one in listed])
+
+
+def _completed(token: Credential, known: Credential | None) -> Credential:
+    """A token or key with its last known permissions and dates where they could not be read."""
     if known is None or (None not in {token.created_at, known.created_at} and token.created_at != known.created_at):
         return token
+    if token.created_at is None and known.created_at is not None:
+        token = replace(token, created_at=known.created_at)
     if not token.permissions_read:
         token = replace(token, permissions=known.permissions)
     if token.expires_at is None:

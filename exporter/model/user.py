@@ -14,6 +14,7 @@ class OwnThresholds:
 
     warning: float | None = None
     critical: float | None = None
+    info: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ CHECK_INTERVAL = 3600.0
 """Seconds between two checks."""
 _RETRY = 60.0
 """Seconds until the next check after one that failed."""
+_DAY = 86400.0
+_HINT = "replace it in the token file; without it no user can be polled"
 
 
 def own_token(token_id: str, listed: Iterable[Token]) -> Token | None:
@@ -53,6 +55,7 @@ class OwnTokenMonitor:
         report: called with the expiry in epoch seconds, `NEVER` if it has none, None if it is unknown.
         stop: cancels the calls.
         clock: the time.
+        warning: seconds before the expiry from which on it is logged as a warning, each day.
     """
 
     def __init__(
@@ -63,12 +66,14 @@ class OwnTokenMonitor:
         report: Callable[[float | None], None],
         stop: Stop,
         clock: Clock,
+        warning: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._client = client
         self._source = source
         self._report = report
         self._stop = stop
         self._clock = clock
+        self._warning = warning
         self._checked: Secret | None = None
         self._known: Secret | None = None
         self._logged: str | None = None
@@ -141,11 +146,23 @@ class OwnTokenMonitor:
             self._log_once(f"own token is not watched: {what}")
             self._report_expiry(None, None)
             return None
-        words = expiry_words(token.expires_at, self._clock.now())
-        at = None if token.expires_at == NEVER else utc(token.expires_at)
-        self._log_once(f"own token {words}", key=f"{token.token_id} {token.expires_at}", token_id=token.token_id, at=at)
+        self._log_expiry(token.token_id, token.expires_at)
         self._report_expiry(self._checked, token.expires_at)
         return None
+
+    def _log_expiry(self, token_id: str, expires_at: float) -> None:
+        """Log the expiry once; once a day while it is near."""
+        now = self._clock.now()
+        words, at = expiry_words(expires_at, now), None if expires_at == NEVER else utc(expires_at)
+        key = f"{token_id} {expires_at}"
+        if expires_at - now < self._warning():
+            # It was logged when it was found, and is due again each day.
+            day = f"{key} {now // _DAY:g}"
+            if self._logged != day:
+                self._logged = day
+                self._log.warning(f"own token {words}", token_id=token_id, at=at, hint=_HINT)
+            return
+        self._log_once(f"own token {words}", key=key, token_id=token_id, at=at)
 
     def _log_once(self, message: str, *, key: str | None = None, **details: str | None) -> None:
         """Log a message unless it was the last one logged."""

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from exporter.model.snapshot import Discovery, OrganizationView, Sweep
+from exporter.model.snapshot import Discovery, OrganizationView, Sweep, SweepResult
 from exporter.model.state import Failure, UserState
 from exporter.model.token import MOST_TOKENS, Credential, Token
 from exporter.state.delivery import Changed, Delivery, OrganizationRemoved, OwnExpiryChanged, Swept, UsersRemoved
+from exporter.state.reachability import Reachability
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -114,6 +115,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._closed = False
         self._states: dict[str, UserState] = {}
+        self._reachability = Reachability()
         # From other replicas, until the users are watched here.
         self._unwatched: dict[str, UserState] = {}
         # Everything about the organization but the users' states.
@@ -175,6 +177,7 @@ class Ledger:
                 states[user.user_id] = old if old.user == user else old.about(user)
         removed = tuple(user_id for user_id in self._states if user_id not in states)
         self._states = states
+        self._reachability.restart(states.values())
         self._view = None
         if removed:
             self._put(UsersRemoved(self.name, removed))
@@ -245,7 +248,9 @@ class Ledger:
 
     def _replace(self, before: UserState, after: UserState) -> Receipt | None:
         """Replace a state and queue the change. Requires the lock."""
-        self._states[after.user.user_id] = after
+        user_id = after.user.user_id
+        self._reachability.replace(self._states[user_id], after, self._states)
+        self._states[user_id] = after
         self._view = None
         return self._put(Changed(self.name, before, after))
 
@@ -258,6 +263,7 @@ class Ledger:
             with self._lock:
                 if self._refuses(by):
                     return
+                self._reachability.refuse()
                 for user_id in user_ids[start : start + _PORTION]:
                     if (before := self._states.get(user_id)) is not None:
                         self._replace(before, replace(before.failed(failure, at), failures=before.failures))
@@ -321,6 +327,9 @@ class Ledger:
         self.publish_pending()
 
     def _swept(self, sweep: Sweep) -> None:
+        last = self._about.sweep
+        if sweep.result is SweepResult.FAILED and sweep.previous is None and last is not None:
+            sweep = replace(sweep, previous=last.last_completed)
         self._set(replace(self._about, sweep=sweep))
         self._put(Swept(self.name, sweep))
 
@@ -354,7 +363,8 @@ class Ledger:
         """A snapshot of the organization: the same object until something changes."""
         with self._lock:
             if self._view is None:
-                self._view = replace(self._about, users=tuple(self._states.values()))
+                outage = self._reachability.outage(self._states)
+                self._view = replace(self._about, users=tuple(self._states.values()), outage=outage)
             return self._view
 
 

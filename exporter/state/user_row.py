@@ -97,6 +97,7 @@ class _Row(msgspec.Struct, array_like=True, gc=False, frozen=True):
     unreadable: int = 0
     unlisted: tuple[tuple[str, str], ...] = ()
     ssh_keys: list[_TokenRow] | None = None
+    info_threshold: float | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -133,6 +134,7 @@ def encoded(organization: str, state: UserState) -> bytes:
         state.unreadable,
         state.unlisted,
         keys,
+        user.thresholds and user.thresholds.info,
     ]
     content, form = _encode(_short(values, _DEFAULTS)), _PLAIN
     if len(content) >= _WORTHWHILE:
@@ -279,6 +281,6 @@ def _user(user_id: str, row: _Row) -> User:
         user_id,
         user_id if row.name is None else row.name,
         row.labels,
-        None if thresholds is None else OwnThresholds(*thresholds),
+        None if thresholds is None else OwnThresholds(*thresholds, row.info_threshold),
         None if owner is None else Owner(*owner),
     )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from exporter.common.clock import Clock
+    from exporter.config.schema import Config
     from exporter.metrics.exposition import Exposition
     from exporter.model.event import Event
     from exporter.state.store import Store
@@ -53,6 +54,7 @@ class Served:
         reload: reloads the configuration, raising `ReloadError`; None if that is not allowed over HTTP.
         clock: the current time.
         problems: problems of essential threads; empty if healthy.
+        config: the configuration in force, for the banners of the page; None for none.
     """
 
     exposition: Exposition
@@ -63,6 +65,7 @@ class Served:
     reload: Callable[[], None] | None
     clock: Clock
     problems: Callable[[], tuple[str, ...]] = tuple
+    config: Callable[[], Config] | None = None
 
 
 class _Routes:
@@ -77,7 +80,7 @@ class _Routes:
             for form in Format
             for packed in (False, True)
         }
-        self._pages = SingleFlight(LandingPage(served.index, clock, refusals, served.stale_after).body)
+        self._pages = SingleFlight(LandingPage(served.index, clock, refusals, served.stale_after, served.config).body)
         self._streams = Streams(clock, refusals)
         self._tokens = TokenList(served.index, clock, refusals)
         self._events = SingleFlight(EventList(served.events, refusals).encoded)

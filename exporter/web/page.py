@@ -12,11 +12,13 @@ from exporter import __version__
 from exporter.common.text import expiry_words, printable, rough_duration, utc
 from exporter.model.loss import Losses
 from exporter.model.token import TokenState
+from exporter.web.banners import banners
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from exporter.common.clock import Clock
+    from exporter.config.schema import Config
     from exporter.model.snapshot import OrganizationView
     from exporter.model.state import UserState
     from exporter.model.token import Token
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from exporter.state.organization_index import Counts
     from exporter.state.token_index import Overview, TokenIndex
     from exporter.state.token_order import Found
+    from exporter.web.banners import Banner
     from exporter.web.refusals import Refusals
 
 _log = structlog.get_logger(__name__)
@@ -60,13 +63,22 @@ class LandingPage:
         clock: the current time.
         refusals: counts users that cannot be rendered.
         stale_after: seconds from which a user's data counts as stale.
+        config: the configuration in force; None for a page without banners.
     """
 
-    def __init__(self, index: TokenIndex, clock: Clock, refusals: Refusals, stale_after: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        index: TokenIndex,
+        clock: Clock,
+        refusals: Refusals,
+        stale_after: Callable[[], float],
+        config: Callable[[], Config] | None = None,
+    ) -> None:
         self._index = index
         self._clock = clock
         self._refusals = refusals
         self._stale_after = stale_after
+        self._config = config
         self._made_from: tuple[int, tuple[OrganizationView, ...]] | None = None
         self._body = b""
         # States that cannot be rendered, as long as they would be shown; the users are shown again when they change.
@@ -108,9 +120,10 @@ class LandingPage:
         )
 
     def _rendered(self, overview: Overview, now: float) -> bytes:
+        shown = () if self._config is None else banners(overview.view, self._config(), now)
         for _ in range(_ATTEMPTS):
             try:
-                return landing_page(overview, now)
+                return landing_page(overview, now, shown)
             except Exception as error:
                 if not (found := _not_renderable(overview, now)):
                     raise
@@ -125,7 +138,7 @@ class LandingPage:
                     )
             # Others take the places of the users that are left out.
             overview = self._overview(now)
-        return landing_page(overview, now)
+        return landing_page(overview, now, shown)
 
 
 def _not_renderable(overview: Overview, now: float) -> list[tuple[str, UserState]]:
@@ -142,17 +155,19 @@ def _not_renderable(overview: Overview, now: float) -> list[tuple[str, UserState
     return [(organization, state) for (organization, _), state in found.items()]
 
 
-def landing_page(overview: Overview, now: float) -> bytes:
+def landing_page(overview: Overview, now: float, shown: Sequence[Banner] = ()) -> bytes:
     """The page as HTML in UTF-8.
 
     Args:
         overview: what to show.
         now: epoch seconds.
+        shown: what to show first.
     """
     view, counts = overview.view, overview.counts
     html = _TEMPLATES.get_template("index.html").render(
         version=__version__,
         ready=view.ready,
+        banners=shown,
         states=[state.value for state in TokenState],
         rows=[_row(organization, one, now) for organization, one in zip(view.organizations, counts, strict=True)],
         soonest=[

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
+import ssl
 import threading
 import time
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trustme
 from support.alertmanager_stub import Alertmanager, now_text, slowly, text_of
 from support.builders import DAY, NOW, a_watchdog
 from support.running import PASSWORD, Exporter, a_record, a_simulator, free_port, wait_until, write_config
@@ -22,6 +25,7 @@ from exporter.alerts.receivers.base import DeliveryError
 from exporter.alerts.receivers.http import HttpTarget
 from exporter.alerts.sender import Sender
 from exporter.common.cancellation import Stop
+from exporter.common.client_certificate import ClientCertificate
 from exporter.common.clock import SystemClock
 from exporter.common.redaction import Redactor
 from exporter.common.secrets import SecretFile
@@ -268,3 +272,94 @@ def test_the_daemon_notifies_every_alertmanager_and_a_dead_one_delays_nothing(tm
     assert max(gaps) < 4  # the lease is four re-sends of a second
     assert all(one["startsAt"] <= text_of(at) for at, one in firing)
     assert firing[0][1]["labels"]["team"] == "platform"
+
+
+def a_receiver(target: HttpTarget) -> AlertmanagerReceiver:
+    clock = SystemClock()
+    watchdog = a_watchdog(clock)
+    watchdog.start()
+    return AlertmanagerReceiver(target, watchdog, clock, Redactor())
+
+
+def answering(answer: bytes) -> tuple[str, threading.Thread]:
+    """A server that reads one request and answers it with these bytes, then closes the connection."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    listening.settimeout(10)
+
+    def serve() -> None:
+        connection, _ = listening.accept()
+        with connection, listening:
+            connection.settimeout(10)
+            received = b""
+            while b"]" not in received:
+                received += connection.recv(65536)
+            connection.sendall(answer)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    return f"http://127.0.0.1:{listening.getsockname()[1]}", thread
+
+
+def test_a_2xx_whose_body_breaks_off_is_a_delivery_too() -> None:
+    url, thread = answering(b"HTTP/1.1 202 Accepted\r\nContent-Length: 100\r\n\r\nacc")
+    a_receiver(HttpTarget(url, 5)).send(notifications(1))
+    thread.join(10)
+    url, thread = answering(b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n")
+    a_receiver(HttpTarget(url, 5)).send(notifications(1))
+    thread.join(10)
+    url, thread = answering(b"HTTP/1.1 500 Oops\r\nContent-Length: 100\r\n\r\nerr")
+    with pytest.raises(DeliveryError):
+        a_receiver(HttpTarget(url, 5)).send(notifications(1))
+    thread.join(10)
+
+
+def write_certificate(folder: Path, authority: trustme.CA) -> ClientCertificate:
+    issued = authority.issue_cert("exporter")
+    certificate = ClientCertificate(folder / "cert.pem", folder / "key.pem")
+    for file, content in (
+        (certificate.cert_file, b"".join(blob.bytes() for blob in issued.cert_chain_pems)),
+        (certificate.key_file, issued.private_key_pem.bytes()),
+    ):
+        (folder / "new").write_bytes(content)
+        (folder / "new").rename(file)
+    return certificate
+
+
+def test_alertmanager_is_shown_the_client_certificate_as_it_is_in_the_files_now(tmp_path: Path) -> None:
+    authority, wrong = trustme.CA(), trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    with Alertmanager() as stub:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1").configure_cert(context)
+        authority.configure_trust(context)
+        context.verify_mode = ssl.CERT_REQUIRED
+        stub.server.socket = context.wrap_socket(stub.server.socket, server_side=True)
+        url = stub.url.replace("http:", "https:")
+        without = a_receiver(HttpTarget(url, 5, ca_file=tmp_path / "ca.pem"))
+        with pytest.raises(DeliveryError):
+            without.send(notifications(1))
+        receiver = a_receiver(
+            HttpTarget(url, 5, ca_file=tmp_path / "ca.pem", certificate=write_certificate(tmp_path, wrong))
+        )
+        with pytest.raises(DeliveryError):
+            receiver.send(notifications(1))
+        write_certificate(tmp_path, authority)
+        receiver.send(notifications(1, 1))
+        # In the moment between two files that are replaced, they do not belong together.
+        (tmp_path / "key.pem").write_bytes(wrong.issue_cert("x").private_key_pem.bytes())
+        with pytest.raises(DeliveryError, match=r"not sent: client certificate: .* are not a certificate and its key"):
+            receiver.send(notifications(1, 2))
+        write_certificate(tmp_path, authority)
+        receiver.send(notifications(1, 3))
+        assert [alert["labels"]["alertname"] for alert in stub.alerts()] == ["a1", "a3"]
+
+
+def test_a_configured_proxy_is_used_and_the_environment_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    with Alertmanager() as stub:
+        a_receiver(HttpTarget(stub.url, 5)).send(notifications(1))
+        assert len(stub.posts) == 1
+    url, thread = answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    # nothing answers there but the proxy
+    a_receiver(HttpTarget("http://192.0.2.1:9093", 5, proxies={"http": url})).send(notifications(1))
+    thread.join(10)

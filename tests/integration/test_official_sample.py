@@ -18,6 +18,7 @@ from support.configuration import settled, with_organization
 
 from exporter.cluster.records import read_state
 from exporter.common.worker import Supervisor
+from exporter.config.alerting import PolicyAlerts
 from exporter.metrics.rendering import Plan, render_user
 from exporter.model.event import events
 from exporter.model.state import UserState
@@ -179,7 +180,9 @@ def test_the_events(state: UserState) -> None:
 
 
 def test_the_annotations_of_alerts(view: View) -> None:
-    about_tokens = [alert for alert in alerts(view, CONFIG, None, NOW) if "token_id" in dict(alert.labels)]
+    alerting = CONFIG.alerting.model_copy(update={"policy_violations": PolicyAlerts.PER_TOKEN})
+    config = CONFIG.model_copy(update={"alerting": alerting})
+    about_tokens = [alert for alert in alerts(view, config, None, NOW) if "token_id" in dict(alert.labels)]
     assert [dict(one.labels)["alertname"] for one in about_tokens] == [
         "YunxiaoTokenExpiringCritical",
         "YunxiaoTokenPolicyViolation",

@@ -6,12 +6,16 @@ import heapq
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from exporter.alerts.alert import Evaluation
+from exporter.alerts.alert import ALL_USERS, Evaluation
 from exporter.alerts.conditions import Conditions
 from exporter.alerts.instant import Instant
 from exporter.alerts.notification import Notification
+from exporter.alerts.offences import PolicySummary
 from exporter.alerts.tracker import LEASE, RESOLVED_CAPACITY, resolved_kept, subject_of
+from exporter.config.alerting import PolicyAlerts
 from exporter.model.kept_alert import KeptAlert
+from exporter.policies.base import UserPolicy, expiry
+from exporter.policies.evaluate import violations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
     from exporter.alerts.notification import Moment
     from exporter.alerts.tracker import Tracker
     from exporter.config.schema import Config
-    from exporter.model.snapshot import View
+    from exporter.model.snapshot import OrganizationView, View
     from exporter.model.state import UserState
     from exporter.state.audit import LastEvents
 
@@ -48,7 +52,7 @@ def evaluate(
         try:
             found.extend(some)
         except Exception:  # noqa: BLE001 - as in the daemon
-            unknown.add(subject)
+            unknown |= {subject, (subject[0], ALL_USERS)} if subject[1] else {subject}
             failed()
     return Evaluation(tuple(found), frozenset(unknown))
 
@@ -61,14 +65,76 @@ def _by_subject(
     for organization in view.organizations:
         name = organization.name
         yield (name, None), conditions.about_organization(organization, widened.get(name), at)
+        silent_until = _silent_until(organization, config, now)
+        evaluated: list[UserState] = []
         for state in organization.users:
-            yield (name, state.user.user_id), _about_user(conditions, name, state, at)
+            yield (name, state.user.user_id), _about_user(conditions, name, state, at, silent_until, evaluated)
+        summaries = _summaries(evaluated, config, now)
+        yield (name, ALL_USERS), conditions.about_policies(name, summaries, at)
     yield (None, None), conditions.about_reload(refused_since, at)
 
 
-def _about_user(conditions: Conditions, name: str, state: UserState, at: Instant) -> Iterator[Alert]:
-    yield from conditions.about_polls(name, state, at)
+def _about_user(
+    conditions: Conditions, name: str, state: UserState, at: Instant, silent_until: float, evaluated: list[UserState]
+) -> Iterator[Alert]:
+    if at.now >= silent_until:
+        yield from conditions.about_polls(name, state, at, silent_until)
+    else:
+        conditions.maker.begin()
     yield from conditions.about_tokens(name, state, at)
+    evaluated.append(state)
+
+
+def _silent_until(organization: OrganizationView, config: Config, now: float) -> float:
+    """While no user can be polled, and for two intervals after that, no user's polls cause an alert."""
+    outage, patience = organization.outage, 2 * config.poll.interval
+    if outage is None:
+        return 0.0
+    lasted = (now if outage.ended_at is None else outage.ended_at) - outage.since
+    if not outage.confirmed and lasted < patience:
+        return 0.0
+    return now + 1 if outage.ended_at is None else outage.ended_at + patience
+
+
+def _summaries(states: list[UserState], config: Config, now: float) -> Iterator[PolicySummary]:
+    """What each policy's alert says, from all violations of all users."""
+    if config.alerting.policy_violations is not PolicyAlerts.PER_POLICY:
+        return
+    for policy in config.policies.enabled:
+        rows = []
+        for state in states:
+            user = state.user
+            mine = [
+                one
+                for one in violations(user, state.tokens, config.policies, now, state.unexpired_left_out)
+                if one.policy is type(policy)
+                and not (
+                    one.token is not None
+                    and any(
+                        silence.active(now) and silence.matches(user, one.token) for silence in config.alerting.ignore
+                    )
+                )
+            ]
+            if not mine:
+                continue
+            amount = len(mine)
+            if isinstance(policy, UserPolicy):
+                unexpired = [one for one in state.tokens if now < expiry(one) and not policy.exempts(user, one, now)]
+                amount = len(unexpired) + state.unexpired_left_out
+            rows.append(
+                (-amount, user.name, user.user_id, len(mine), [one.since for one in mine if one.since is not None])
+            )
+        if rows:
+            rows.sort()
+            since = [at for row in rows for at in row[4]]
+            yield PolicySummary(
+                type(policy),
+                policy.severity,
+                sum(row[3] for row in rows),
+                len(rows),
+                tuple((row[1], -row[0]) for row in rows[:5]),
+                min(since, default=None),
+            )
 
 
 def due(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import requests
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from exporter.common.client_certificate import ClientCertificate, Stamp
     from exporter.common.redaction import Redactor
     from exporter.common.secrets import SecretSource
     from exporter.config.settings import AlertmanagerSettings
@@ -37,6 +38,8 @@ class HttpTarget:
         timeout: total seconds for one request.
         username: for basic auth, with the password as `secret`.
         secret: the password, or the bearer token if there is no user name; None for neither.
+        certificate: the client certificate; None for none.
+        proxies: proxy URLs by scheme; may contain a password.
     """
 
     url: str
@@ -46,6 +49,8 @@ class HttpTarget:
     ca_file: Path | None = None
     server_name: str | None = None
     insecure_skip_verify: bool = False
+    certificate: ClientCertificate | None = None
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, settings: AlertmanagerSettings) -> HttpTarget:
@@ -59,6 +64,8 @@ class HttpTarget:
             ca_file=settings.ca_file,
             server_name=config.tls.server_name,
             insecure_skip_verify=config.tls.insecure_skip_verify,
+            certificate=settings.certificate,
+            proxies=settings.proxies,
         )
 
 
@@ -73,23 +80,49 @@ class JsonPoster:
 
     def __init__(self, target: HttpTarget, watchdog: Watchdog, redactor: Redactor) -> None:
         self.target = target
+        self._watchdog = watchdog
         self._redactor = redactor
         self._closed = False
-        self._session = GuardedSession(
-            watchdog,
-            concurrency=1,
-            ca_file=target.ca_file,
-            server_name=target.server_name,
-            insecure_skip_verify=target.insecure_skip_verify,
-        )
-        self._session.headers["Content-Type"] = "application/json"
-        # The answer is read up to a limit and not decompressed.
-        self._session.headers["Accept-Encoding"] = "identity"
+        self._stamp: Stamp | None = None
+        self._session = self._new_session()
 
     def close(self) -> None:
         """Abort the request in progress and close the connection; nothing is sent afterwards."""
         self._closed = True
         self._session.close()
+
+    def _new_session(self) -> GuardedSession:
+        target = self.target
+        session = GuardedSession(
+            self._watchdog,
+            concurrency=1,
+            ca_file=target.ca_file,
+            server_name=target.server_name,
+            insecure_skip_verify=target.insecure_skip_verify,
+        )
+        session.headers["Content-Type"] = "application/json"
+        # The answer is read up to a limit and not decompressed.
+        session.headers["Accept-Encoding"] = "identity"
+        session.proxies = dict(target.proxies)
+        return session
+
+    def _use_certificate(self) -> None:
+        """Show the client certificate as it is in the files now, to a new connection if they have changed.
+
+        Raises:
+            DeliveryError: the files cannot be used.
+        """
+        certificate = self.target.certificate
+        if certificate is None or (stamp := certificate.stamp) == self._stamp:
+            return
+        try:
+            certificate.check()
+        except ValueError as error:
+            raise DeliveryError(f"not sent: client certificate: {error}", refused=False) from None
+        self._session.close()
+        self._session = self._new_session()
+        self._session.cert = (str(certificate.cert_file), str(certificate.key_file))
+        self._stamp = stamp
 
     def post(
         self, path: str, body: Callable[[], bytes], on_headers: Callable[[Mapping[str, str]], None] = lambda _: None
@@ -110,10 +143,13 @@ class JsonPoster:
             authorization = self._authorization()
         except SecretError as error:
             raise DeliveryError(f"not sent: {error}", refused=False) from None
+        self._use_certificate()
         content = body()
         # A secret that is cut off at the end of what was read could not be recognised any more.
         longest = 2 * len(authorization) + 8
         limit = _DETAIL_LIMIT + 4 * longest
+        status = 0
+        raw = b""
         with self._session.call(target.timeout) as call:
             # Checked inside the call: `close` ends the calls that it finds, from now on this one too.
             if self._closed:
@@ -133,6 +169,9 @@ class JsonPoster:
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
                 why = f"no answer within {target.timeout:g} s" if call.over else type(error).__name__
                 clear_chain(error)
+                if status in _SUCCESS:
+                    # It has been accepted: whatever follows the status does not matter.
+                    return
                 raise DeliveryError(f"no delivery: {why}", refused=False) from None
         if status not in _SUCCESS:
             refused = status in _REFUSED

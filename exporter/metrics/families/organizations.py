@@ -38,6 +38,11 @@ def policy_violations(
     )
 
 
+def _last_completed(view: OrganizationView) -> Iterable[Sample]:
+    if view.sweep is not None and (completed := view.sweep.last_completed) is not None:
+        yield (view.name,), completed
+
+
 USERS_LEFT_OUT = Family(
     "yunxiao_exporter_users_left_out",
     Kind.GAUGE,
@@ -169,10 +174,10 @@ ORGANIZATION_FAMILIES: tuple[OrganizationFamily, ...] = (
         "yunxiao_sweep_last_completed_timestamp_seconds",
         Kind.GAUGE,
         ORGANIZATION_LABEL_NAMES,
-        "When the last sweep that produced a result for every user ended, in seconds since the epoch.",
-        "From the first completed sweep.",
+        "When the last sweep ended in which at least one user could be polled, in seconds since the epoch.",
+        "From the first such sweep.",
         ("time() - yunxiao_sweep_last_completed_timestamp_seconds", "age of the last sweep"),
-        samples=lambda view: [] if view.sweep is None else [((view.name,), view.sweep.completed_at)],
+        samples=_last_completed,
     ),
 )
 

@@ -83,7 +83,7 @@ def _user_failure(organization: str, state: UserState, _: Scope) -> Iterable[Sam
 
 def _own_thresholds(organization: str, state: UserState, _: Scope) -> Iterable[Sample]:
     if (own := state.user.thresholds) is not None:
-        for name, value in (("warning", own.warning), ("critical", own.critical)):
+        for name, value in (("info", own.info), ("warning", own.warning), ("critical", own.critical)):
             if value is not None:
                 yield (*user_values(organization, state.user), name), value
 
@@ -251,7 +251,7 @@ USER_FAMILIES: tuple[UserFamily, ...] = (
         Kind.GAUGE,
         (*USER_LABEL_NAMES, "threshold"),
         "Remaining time, in seconds, below which the user's tokens cause an alert, if the user's entry sets its own; "
-        "threshold is warning or critical.",
+        "threshold is info, warning or critical.",
         "For each threshold in a user's entry.",
         ("yunxiao_user_alert_threshold_seconds", "users with thresholds of their own"),
         samples=_own_thresholds,

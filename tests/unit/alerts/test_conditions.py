@@ -17,6 +17,7 @@ from exporter.alerts.instant import Instant
 from exporter.config.schema import Config, Poll
 from exporter.model.event import Change
 from exporter.model.snapshot import Discovery, Sweep, SweepResult, View
+from exporter.model.state import Failure, Reason
 from exporter.model.token import NEVER, Token
 from exporter.model.user import Owner, OwnThresholds, User
 from exporter.policies.schema import Policies
@@ -61,7 +62,9 @@ def names(view: View, config: Config | None = None, now: float = NOW) -> list[st
         (55 * MINUTE, "YunxiaoTokenExpiringCritical", "expires in 55m"),
         (1, "YunxiaoTokenExpiringCritical", "expires in 1s"),
         (0, "YunxiaoTokenExpired", "expired 0s ago"),
-        (-55 * DAY, "YunxiaoTokenExpired", "expired 55d ago"),
+        (-7 * DAY + 1, "YunxiaoTokenExpired", "expired 6d ago"),
+        (-7 * DAY, "YunxiaoTokenNotRemoved", "expired 7d ago"),
+        (-55 * DAY, "YunxiaoTokenNotRemoved", "expired 55d ago"),
         (NEVER, None, ""),
         (None, None, ""),
     ],
@@ -104,7 +107,7 @@ def test_labels_and_annotations_of_an_alert() -> None:
 
 def test_the_description_of_a_token_is_an_annotation_on_one_line_and_never_a_label() -> None:
     token = dataclasses.replace(a_token(expires_in=DAY, age=OLD), description="builds\n\u202eevil")
-    config = with_policies(max_age={"limit": "2d"})
+    config = with_policies(a_config(policy_violations="per_token"), max_age={"limit": "2d"})
     expiring, violating = found(a_view(token), config)
     for alert in (expiring, violating):
         assert dict(alert.annotations)["token_description"] == "builds\ufffd\ufffdevil"
@@ -190,10 +193,11 @@ def test_silenced_tokens_raise_no_alert_until_the_end_of_the_day(entry: dict[str
 
 
 def test_a_failing_poll_resolves_nothing_and_alerts_after_two_sweeps() -> None:
-    ledger = Ledger("acme", [LI], since=NOW)
+    ledger = Ledger("acme", [LI, User("3002", "zhang.san")], since=NOW)
     ledger.succeeded("3001", (a_token(expires_in=DAY, age=OLD),), NOW)
+    ledger.succeeded("3002", (), NOW)
     ledger.failed("3001", a_failure(), NOW + 60)
-    ledger.swept(Sweep(SweepResult.FAILED, 1, NOW + 1800))
+    ledger.swept(Sweep(SweepResult.PARTIAL, 1, NOW + 1800))
     view = View((ledger.view(),))
     assert names(view, now=NOW + 60 + 1799) == ["YunxiaoTokenExpiringCritical"]
     later = found(view, now=NOW + 60 + 1800)
@@ -265,6 +269,7 @@ def with_policies(config: Config | None = None, **sections: Any) -> Config:
 
 def test_policy_violations_alert_with_the_severity_of_the_policy() -> None:
     config = with_policies(
+        a_config(policy_violations="per_token"),
         never_expires={"severity": "info"},
         max_tokens_per_user={"limit": 0, "severity": "critical"},
         max_age={"limit": "2d"},
@@ -302,7 +307,7 @@ def test_policy_violations_alert_with_the_severity_of_the_policy() -> None:
 
 def test_a_silenced_token_raises_no_policy_alert() -> None:
     ignore = ({"token_id": "pt-1", "reason": "known", "until": dt.date(2026, 6, 1)},)
-    config = with_policies(a_config(ignore=ignore), never_expires="forbid")
+    config = with_policies(a_config(ignore=ignore, policy_violations="per_token"), never_expires="forbid")
     assert names(a_view(a_token("pt-1", expires_in=NEVER), a_token("pt-2", expires_in=NEVER)), config) == [
         "YunxiaoTokenPolicyViolation"
     ]
@@ -338,7 +343,8 @@ def test_widened_permissions_alert_for_an_hour_if_configured() -> None:
 def test_alerts_only_get_more_severe_with_time_for_any_thresholds(
     left: float, age: float | None, critical: float, warning: float, later: float
 ) -> None:
-    ranks = {"": 0, "YunxiaoTokenExpiringWarning": 1, "YunxiaoTokenExpiringCritical": 2, "YunxiaoTokenExpired": 3}
+    ordered = ("TokenExpiringWarning", "TokenExpiringCritical", "TokenExpired", "TokenNotRemoved")
+    ranks = {f"Yunxiao{name}": rank for rank, name in enumerate(ordered, 1)}
     token = Token("t", "ci", (), None if age is None else NOW - age, NOW + left)
     user = User("3001", "li.wei", (), OwnThresholds(warning, critical))
 
@@ -359,6 +365,8 @@ def test_alerts_only_get_more_severe_with_time_for_any_thresholds(
     [
         (14 * DAY, None),
         (14 * DAY - 1, "expires in 13d"),
+        (3 * DAY, "expires in 3d"),
+        (3 * DAY - 1, "expires in 2d"),
         (55 * MINUTE, "expires in 55m"),
         (0, "expired 0s ago"),
         (-55 * DAY, "expired 55d ago"),
@@ -373,14 +381,15 @@ def test_the_exporters_own_token_alerts_before_and_after_its_expiry(left: float,
         assert told == []
         return
     (alert,) = told
+    critical = left < 3 * DAY
     assert alert.labels == (
-        ("alertname", "YunxiaoExporterTokenExpiring"),
+        ("alertname", "YunxiaoExporterTokenExpiringCritical" if critical else "YunxiaoExporterTokenExpiring"),
         ("organization", "acme"),
-        ("severity", "warning"),
+        ("severity", "critical" if critical else "warning"),
     )
     description = f"The exporter's own token for acme {words}; without it no tokens can be polled."
     assert dict(alert.annotations)["description"] == description
-    assert alert.since == min(NOW, NOW + left - 14 * DAY)
+    assert alert.since == NOW + left - (3 if critical else 14) * DAY
 
 
 OWNED = User("3001", "li.wei", (("team", "x"),), owner=Owner("li.wei@example.com", "平台组", "li"))
@@ -480,7 +489,9 @@ def test_a_label_of_the_user_does_not_hide_the_kind_of_a_key() -> None:
 def until(*tokens: Token, config: Config | None = None, **keys: Any) -> float:
     """Seconds until time alone may change the alerts about tokens."""
     at = Instant(NOW)
-    list(Conditions.of(config or a_config()).about_tokens("acme", a_state(*tokens, user=LI, **keys), at))
+    conditions, state = Conditions.of(config or a_config()), a_state(*tokens, user=LI, **keys)
+    list(conditions.about_tokens("acme", state, at))
+    conditions.offences(state, at)
     return at.until - NOW
 
 
@@ -509,3 +520,147 @@ def test_alerts_hold_until_a_policy_is_violated_or_its_exemption_ends() -> None:
     exempted = ({"token_id": "pt-1", "reason": "x", "until": dt.date(2026, 6, 3)},)
     config = with_policies(never_expires={"exceptions": exempted})
     assert until(a_token("pt-1", expires_in=NEVER), config=config) == 3 * DAY
+
+
+def test_a_token_is_in_one_of_five_stages() -> None:
+    config = a_config(thresholds={"info": "60d"}, expired_for="30d")
+    stages = {60: None, 59: "Info", 14: "Info", 13: "Warning", 2: "Critical"}
+    found_names = {days: names(a_view(a_token(expires_in=days * DAY, age=OLD)), config) for days in stages}
+    assert found_names == {days: [f"YunxiaoTokenExpiring{name}"] if name else [] for days, name in stages.items()}
+    assert names(a_view(a_token(expires_in=-29 * DAY)), config) == ["YunxiaoTokenExpired"]
+    (alert,) = found(a_view(a_token(expires_in=-40 * DAY)), config)
+    assert (dict(alert.labels)["alertname"], dict(alert.labels)["severity"], alert.since) == (
+        "YunxiaoTokenNotRemoved",
+        "info",
+        NOW - 10 * DAY,
+    )
+
+
+def test_what_a_policy_says_about_a_token_is_not_said_again() -> None:
+    old = a_view(a_token("pt-1", expires_in=-40 * DAY, age=OLD))
+    never = a_view(a_token("pt-1", expires_in=NEVER))
+    config = a_config(never_expires=True)
+    both = with_policies(config, expired_not_removed={"after": "30d"}, never_expires={})
+    assert (names(old, config), names(never, config)) == (["YunxiaoTokenNotRemoved"], ["YunxiaoTokenNeverExpires"])
+    assert (names(old, both), names(never, both)) == (["YunxiaoPolicyViolation"], ["YunxiaoPolicyViolation"])
+    # A policy that is off, or does not apply to the token, says nothing.
+    off = with_policies(config, never_expires={"forbid": False})
+    exempted = {"exceptions": ({"token_id": "pt-1", "reason": "x", "until": dt.date(2026, 6, 1)},)}
+    assert (
+        names(never, off) == names(never, with_policies(config, never_expires=exempted)) == ["YunxiaoTokenNeverExpires"]
+    )
+    # No policy is about SSH keys.
+    keys = with_keys(a_key("1", expires_in=NEVER), a_key("2", expires_in=-40 * DAY))
+    assert names(keys, both) == ["YunxiaoTokenNeverExpires", "YunxiaoTokenNotRemoved"]
+
+
+def an_organization(*tokens: tuple[Token, ...]) -> Ledger:
+    """Users with these tokens, polled now."""
+    ledger = Ledger("acme", [User(f"300{place}", f"user {place}") for place in range(len(tokens))], since=NOW)
+    for place, some in enumerate(tokens):
+        ledger.succeeded(f"300{place}", some, NOW)
+    ledger.swept(Sweep(SweepResult.SUCCESS, 1, NOW))
+    return ledger
+
+
+def test_a_policy_raises_one_alert_for_an_organization_with_the_count_and_the_worst_offenders() -> None:
+    old = tuple(a_token(f"pt-{number}", name=f"ci-{number}", age=9 * DAY) for number in range(3))
+    ledger = an_organization(old[:1], old, (), old[:2])
+    config = with_policies(
+        a_config(labels={"team": "security"}, ignore=({"name": "ci-2", "reason": "x", "until": dt.date(2026, 6, 1)},)),
+        max_age={"limit": "2d", "severity": "critical"},
+        max_tokens_per_user={"limit": 1},
+    )
+    tokens, age = found(View((ledger.view(),)), config)
+    assert dict(age.labels) == {
+        "alertname": "YunxiaoPolicyViolation",
+        "organization": "acme",
+        "policy": "max_age",
+        "severity": "critical",
+        "team": "security",
+    }
+    assert age.since == NOW - 7 * DAY
+    assert dict(age.annotations)["description"] == (
+        "In acme, the policy max_age is violated (it is older than is allowed): 5 tokens of 3 users; "
+        "most: user 1 (2), user 3 (2), user 0 (1)."
+    )
+    # Silences are about tokens, so they change nothing about the number of tokens that count.
+    assert dict(tokens.annotations)["description"] == (
+        "In acme, the policy max_tokens_per_user is violated (there are more tokens than are allowed): 2 users; "
+        "most: user 1 (3), user 3 (2)."
+    )
+
+
+def test_policy_violations_can_be_one_alert_a_user() -> None:
+    old = (a_token("pt-1", age=9 * DAY), a_token("pt-2", name="x", age=5 * DAY))
+    config = with_policies(
+        a_config(policy_violations="per_user"), max_age={"limit": "2d"}, max_tokens_per_user={"limit": 1}
+    )
+    age, tokens = found(a_view(*old), config)
+    assert [dict(one.labels)["policy"] for one in (age, tokens)] == ["max_age", "max_tokens_per_user"]
+    assert {dict(one.labels)["alertname"] for one in (age, tokens)} == {"YunxiaoUserPolicyViolation"}
+    assert (age.since, tokens.since) == (NOW - 7 * DAY, NOW)
+
+
+def test_a_refused_token_is_one_critical_alert_and_none_about_users() -> None:
+    ledger = an_organization((), (a_token(expires_in=DAY, age=OLD),))
+    ledger.all_failed(Failure(Reason.UNAUTHORIZED, "HTTP 401"), NOW + 60)
+    at_once = found(View((ledger.view(),)), now=NOW + 60)
+    (alert,) = [one for one in at_once if dict(one.labels)["severity"] == "critical" and "user" not in dict(one.labels)]
+    assert dict(alert.labels) == {
+        "alertname": "YunxiaoOrganizationUnreadable",
+        "organization": "acme",
+        "severity": "critical",
+    }
+    assert alert.since == NOW + 60
+    description = dict(alert.annotations)["description"]
+    assert description.startswith(
+        "No user of acme can be polled since 2026-06-01T00:01:00Z (0s): unauthorized: HTTP 401; "
+    )
+    assert "put it into the token file" in description
+    # The alerts about tokens stay, and a sweep that polls no user is none.
+    ledger.swept(Sweep(SweepResult.FAILED, 1, NOW + DAY))
+    assert sorted(names(View((ledger.view(),)), now=NOW + DAY - 1)) == [
+        "YunxiaoOrganizationUnreadable",
+        "YunxiaoSweepStalled",
+        "YunxiaoTokenExpiringCritical",
+    ]
+
+
+def test_other_failures_of_all_users_alert_after_two_sweeps() -> None:
+    ledger = an_organization((), ())
+    for place in range(2):
+        ledger.failed(f"300{place}", a_failure(), NOW + 60 + place)
+    view = View((ledger.view(),))
+    assert names(view, now=NOW + 60 + 1799) == []
+    assert names(view, now=NOW + 60 + 1800) == ["YunxiaoOrganizationUnreadable"]
+    assert found(view, now=NOW + 60 + 1801)[0].since == NOW + 60 + 1800
+
+
+def test_after_an_outage_each_user_is_polled_again_before_its_failures_count() -> None:
+    ledger = an_organization((), (), ())
+    for place in range(3):
+        ledger.failed(f"300{place}", a_failure(), NOW + 60)
+    ledger.succeeded("3000", (), NOW + 3 * HOUR)
+    ledger.swept(Sweep(SweepResult.PARTIAL, 1, NOW + 3 * HOUR))
+    view = View((ledger.view(),))
+    # for as long as failing polls take to cause an alert
+    assert names(view, now=NOW + 3 * HOUR + 1799) == []
+    assert (
+        sorted(names(view, now=NOW + 3 * HOUR + 1800)) == ["YunxiaoUserDataStale"] * 2 + ["YunxiaoUserPollFailing"] * 2
+    )
+
+
+def test_a_short_outage_changes_nothing_about_single_users() -> None:
+    ledger = an_organization((), ())
+    ledger.failed("3000", a_failure(), NOW + 60)
+    ledger.failed("3001", a_failure(), NOW + 61)
+    ledger.succeeded("3001", (), NOW + 900)
+    assert names(View((ledger.view(),)), now=NOW + 60 + 1800) == ["YunxiaoUserPollFailing"]
+
+
+def test_the_alert_about_an_organization_names_the_shard() -> None:
+    ledger = Ledger("acme", [LI], since=NOW, shard="1/2")
+    ledger.all_failed(Failure(Reason.UNAUTHORIZED, "HTTP 401"), NOW)
+    (alert,) = found(View((ledger.view(),)))
+    assert dict(alert.labels)["shard"] == "1/2"

@@ -188,7 +188,8 @@ def test_a_user_that_cannot_be_evaluated_affects_no_other_and_is_evaluated_again
     fifth = evaluator.evaluate(config, NOW + 4, fourth.number)
     # alerts found before the exception count; the rest of the subject is unknown
     assert second.alerts == third.alerts == fourth.alerts == first.alerts
-    assert second.unknown == third.unknown == {("acme", "2")}
+    # the second subject is the alerts that sum up all users
+    assert second.unknown == third.unknown == {("acme", "2"), ("acme", "")}
     assert [one.complete for one in (second, third, fourth, fifth)] == [True, True, True, False]
     assert fourth.unknown == fifth.unknown == frozenset()
     assert counted == ["alerts"] * 2
@@ -214,7 +215,7 @@ def test_users_that_cannot_be_evaluated_are_counted_each_and_logged_with_one_tra
     monkeypatch.setattr(Conditions, "about_tokens", broken)
     counted: list[str] = []
     found = an_evaluator(a_ledger("1", "2", "3"), count=counted.append).evaluate(CONFIG, NOW)
-    assert found.unknown == {("acme", "1"), ("acme", "2"), ("acme", "3")}
+    assert found.unknown == {("acme", "1"), ("acme", "2"), ("acme", "3"), ("acme", "")}
     assert counted == ["alerts"] * 3
     assert len(caplog.records) == 2
 

@@ -97,4 +97,4 @@ def test_a_stop_ends_evaluations_before_senders() -> None:
 
 
 def test_every_alert_has_a_series() -> None:
-    assert len(ALERT_NAMES) == len(set(ALERT_NAMES)) == 14
+    assert len(ALERT_NAMES) == len(set(ALERT_NAMES)) == 19

@@ -232,3 +232,19 @@ def test_the_room_of_a_sender_is_that_of_its_queue() -> None:
     bench.receiver.behave = lambda _: None
     bench.run()
     assert bench.sender.room == 3
+
+
+def test_what_is_being_sent_is_pending_until_it_is_delivered() -> None:
+    """A request may hang beyond the stop of its sender: the next sender takes over its batch."""
+    bench = Bench()
+    seen: list[list[str]] = []
+
+    def hanging(_: list[str]) -> None:
+        bench.sender.put([a_notification("b", "2"), a_notification("c", "1")])
+        seen.append([f"{one.labels[0][1]}{one.annotations[0][1]}" for one in bench.sender.pending])
+
+    bench.receiver.behave = hanging
+    bench.sender.put([a_notification("a", "1"), a_notification("b", "1")])
+    bench.sender.step()
+    assert seen == [["a1", "b2", "c1"]]
+    assert [one.labels[0][1] for one in bench.sender.pending] == ["b", "c"]

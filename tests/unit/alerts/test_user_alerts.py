@@ -57,6 +57,8 @@ CONFIGS = (
         {
             "never_expires": True,
             "permissions_widened": True,
+            "policy_violations": "per_token",
+            "thresholds": {"info": "30d"},
             "labels": {"team": "security"},
             "owner_labels": ("email",),
             "ignore": (
@@ -70,12 +72,21 @@ CONFIGS = (
         expired_not_removed={"after": "1h"},
     ),
     a_config(
-        {"thresholds": {"warning": "30d", "critical": "1h"}},
+        {"thresholds": {"warning": "30d", "critical": "1h"}, "expired_for": "50d", "never_expires": True},
         {"interval": "12h", "stale_after": "24h"},
         max_lifetime={"limit": "10d", "severity": "info"},
         never_expires="forbid",
         name_pattern={"pattern": "ci"},
     ),
+    a_config(
+        {"ignore": ({"token_id": "pt-1", "reason": "x", "until": TOMORROW},)},
+        {"interval": "5m"},
+        max_age={"limit": "2d"},
+        never_expires={"exceptions": ({"token_id": "pt-2", "reason": "x", "until": TODAY},)},
+        max_tokens_per_user={"limit": 0, "severity": "critical"},
+        expired_not_removed={"after": "1h"},
+    ),
+    a_config({"policy_violations": "per_user"}, {}, max_age={"limit": "2d"}, max_tokens_per_user={"limit": 0}),
 )
 USERS = st.builds(
     User,

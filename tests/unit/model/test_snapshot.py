@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 from support.builders import NOW
 
 from exporter.model.snapshot import Discovery, Sweep, SweepResult
@@ -15,6 +18,16 @@ def test_ready_once_each_organization_has_completed_a_sweep() -> None:
     assert not store.view().ready
     second.swept(Sweep(SweepResult.SUCCESS, 1, NOW))
     assert store.view().ready
+
+
+def test_a_failed_sweep_knows_when_the_last_one_was_completed_and_is_sound_only_with_times() -> None:
+    failed = Sweep(SweepResult.FAILED, 1.0, NOW, previous=NOW - 900)
+    assert (failed.last_completed, replace(failed, previous=None).last_completed) == (NOW - 900, None)
+    assert replace(failed, result=SweepResult.PARTIAL).last_completed == NOW
+    assert [replace(failed, previous=at).sound for at in (None, NOW, math.nan, math.inf, -1.0)] == [
+        *(True, True),
+        *(False, False, False),
+    ]
 
 
 def test_an_organization_with_discovery_is_ready_once_there_is_a_list() -> None:

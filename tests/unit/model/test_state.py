@@ -230,3 +230,31 @@ def test_the_credentials_of_one_kind() -> None:
     state = a_state(a_token(), keys=(a_key(),))
     assert (state.of_kind(CredentialKind.TOKEN), state.of_kind(CredentialKind.SSH_KEY)) == ((a_token(),), (a_key(),))
     assert a_state(a_token()).of_kind(CredentialKind.SSH_KEY) == ()
+
+
+def test_an_unreadable_creation_keeps_the_last_known_one_on_which_the_thresholds_depend() -> None:
+    known = a_state(a_token("1", age=9 * DAY), a_token("2", age=None))
+    unread = (a_token("1", age=None), a_token("2", age=None), a_token("3", age=None))
+    assert [token.created_at for token in known.succeeded(unread, NOW + 10).tokens] == [NOW - 9 * DAY, None, None]
+    # Not that of a token that another one has replaced: its expiry is readable, and another one.
+    assert known.succeeded(known.tokens, NOW + 10).tokens == known.tokens
+
+
+def test_unreadable_dates_of_a_key_keep_the_last_known_ones() -> None:
+    known = a_state(keys=(a_key("1"), a_key("2", expires_in=None)))
+    unread = (a_key("1", expires_in=None, age=None), a_key("2", expires_in=None), a_key("3", expires_in=None))
+    after = known.succeeded((), NOW + 10, ssh_keys=unread).ssh_keys
+    assert after is not None
+    assert [(key.created_at, key.expires_at) for key in after] == [
+        (NOW - DAY, NOW + 5 * DAY),
+        (NOW - DAY, None),
+        (NOW - DAY, None),
+    ]
+
+
+def test_a_state_works_after_a_successful_poll_and_may_be_refused_with_all_others() -> None:
+    new, good = UserState(a_user()), a_state()
+    failed = good.failed(a_failure(), NOW)
+    refused = replace(failed, failures=0)
+    assert [one.works for one in (new, good, failed, refused)] == [False, True, False, False]
+    assert [one.refused_with_all for one in (new, good, failed, refused)] == [False, False, False, True]

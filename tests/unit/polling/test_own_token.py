@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
-from support.builders import DAY, NOW, ManualClock, a_token
+from support.builders import DAY, HOUR, NOW, ManualClock, a_token
 
 from exporter.common.cancellation import Stop
 from exporter.common.secrets import Secret, SecretValue
@@ -94,6 +94,26 @@ def a_monitor(platform: Platform) -> tuple[OwnTokenMonitor, list[float | None]]:
     reported: list[float | None] = []
     source = SecretValue(Secret("pt-own_5ecre7"))
     return OwnTokenMonitor("acme", platform, source, reported.append, Stop(), ManualClock()), reported
+
+
+def test_an_expiry_that_is_near_is_a_warning_each_day() -> None:
+    platform, clock = Platform([a_token("pt-own", expires_in=15 * DAY + 1)]), ManualClock()
+    source = SecretValue(Secret("pt-own_5ecre7"))
+    monitor = OwnTokenMonitor("acme", platform, source, lambda _: None, Stop(), clock, lambda: 14 * DAY)
+    seen = []
+    with capture_logs() as lines:
+        for _ in range(24 * 4):
+            monitor.check()
+            seen += [(line["log_level"], line["event"], clock.time - NOW) for line in lines]
+            lines.clear()
+            clock.advance(HOUR)
+    # Found once; from the second day on, 14 days and less are left, and a new day of UTC begins each 24 hours.
+    assert seen == [
+        ("info", "own token expires in 15d", 0),
+        ("warning", "own token expires in 13d", DAY + HOUR),
+        ("warning", "own token expires in 13d", 2 * DAY),
+        ("warning", "own token expires in 12d", 3 * DAY),
+    ]
 
 
 def test_the_expiry_is_reported_and_logged_once() -> None:

@@ -188,6 +188,33 @@ def test_a_401_ends_the_sweep_and_marks_every_user() -> None:
     assert [state.last_success for state in ledger.view().users][:3] == [NOW, NOW, None]
 
 
+def test_a_sweep_in_which_no_user_could_be_polled_is_not_a_completed_one(clock: ManualClock) -> None:
+    ledger, failing = Ledger("acme", USERS[:2]), raising(ApiError(Reason.TIMEOUT, "no answer"))
+    platform = Platform()
+    sweeper = Sweeper(ledger, platform, Counts(), Stop(), clock, SweepSettings(1, 900, spread=False))
+
+    def completed() -> float | None:
+        sweep = ledger.view().sweep
+        assert sweep is not None
+        return sweep.last_completed
+
+    platform.answers = {"u0": failing, "u1": failing}
+    sweeper.sweep()
+    assert (completed(), ledger.view().ready) == (None, True)
+    clock.advance(900)
+    platform.answers = {"u0": failing}
+    sweeper.sweep()
+    assert completed() == NOW + 900
+    platform.answers = {"u0": raising(ApiError(Reason.UNAUTHORIZED, "HTTP 401"))}
+    for _ in range(2):
+        clock.advance(900)
+        sweeper.sweep()
+    assert completed() == NOW + 900
+    platform.answers = {}
+    sweeper.sweep()
+    assert completed() == NOW + 2700
+
+
 def test_a_paused_sweeper_polls_no_user_and_records_no_outcome() -> None:
     ledger, counts = Ledger("acme", USERS), Counts()
     sweepers: list[Sweeper] = []

@@ -72,7 +72,7 @@ def test_rows_of_older_exporters_are_read(state: UserState) -> None:
             "user tokens last_success polled failure failing_since failures left_out unreadable unlisted ssh_keys",
         ),
         (User, "user_id name labels thresholds owner"),
-        (OwnThresholds, "warning critical"),
+        (OwnThresholds, "warning critical info"),
         (Owner, "email department username"),
         (Failure, "reason message"),
         (Token, "token_id name permissions created_at expires_at permissions_read listed_expiry description"),
@@ -127,7 +127,7 @@ def test_a_position_without_a_name_makes_a_row_unreadable() -> None:
 def test_a_row_of_a_later_version_with_more_fields_is_read() -> None:
     token = ["pt-1", "ci", [0], NOW, math.inf, "", True, None, None, "later"]
     content = b"\0" + msgspec.msgpack.encode(
-        [["x"], [token], None, NOW, True, [], None, None, None, None, 0, [], 0, [], None, "later"]
+        [["x"], [token], None, NOW, True, [], None, None, None, None, 0, [], 0, [], None, None, "later"]
     )
     row = b"\xc1" + user_row._checksum("acme", "u1", content) + content
     state = UserRows().read("acme", "u1", row)

@@ -114,7 +114,7 @@ class Scene:
         self.page = LandingPage(TokenIndex(store.view), self.clock, self.refusals, lambda: HOUR)
         monkeypatch.setattr(page, "landing_page", self.render)
 
-    def render(self, overview: Overview, now: float) -> bytes:
+    def render(self, overview: Overview, now: float, *_: object) -> bytes:
         self.renderings += 1
         return landing_page(overview, now)
 
@@ -163,7 +163,7 @@ def test_others_take_the_places_of_any_number_of_users_that_cannot_be_rendered(s
 
 
 def test_an_exception_without_a_failing_user_is_raised(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(overview: Overview, _: float) -> bytes:
+    def broken(overview: Overview, *_: object) -> bytes:
         if overview.soonest[1:]:
             raise RuntimeError("template")
         return b""
