@@ -45,6 +45,7 @@ from exporter.state.store import Store
 from exporter.state.token_index import TokenIndex
 from exporter.web.app import Served, create_app
 from exporter.web.refusals import Refusals
+from exporter.web.route_prefix import below_prefix
 from exporter.web.server import WebServer
 
 if TYPE_CHECKING:
@@ -193,6 +194,8 @@ def build_parts(
         clock=clock,
         problems=base.supervisor.problems,
         config=current.config,
+        language=current.language,
+        zones=current.zones,
     )
     return Parts(
         base,
@@ -207,7 +210,7 @@ def build_parts(
         reloader,
         warnings,
         index,
-        _web(base, served, sockets, security),
+        _web(base, served, sockets, security, settings.route_prefix),
     )
 
 
@@ -282,9 +285,12 @@ def _organizations(base: Base, shard: Shard, member: Member | None, changes: Cha
     return Organizations(build, base.store, base.scheduler, base.count("reload"))
 
 
-def _web(base: Base, served: Served, sockets: Sequence[socket.socket], security: WebSecurity) -> WebServer:
+def _web(
+    base: Base, served: Served, sockets: Sequence[socket.socket], security: WebSecurity, route_prefix: str
+) -> WebServer:
     inc = base.telemetry.instruments.inc
     log_limit = LogLimit(base.clock, partial(inc, LOG_SUPPRESSED))
     refusals = Refusals(partial(inc, HTTP_REFUSED), log_limit, base.telemetry.internal_error)
     app = security.guard(create_app(served, refusals), base.clock, refusals)
-    return WebServer(app, sockets, security.tls, base.supervisor, base.clock, refusals)
+    # Outermost, so that everything else sees paths without the prefix.
+    return WebServer(below_prefix(app, route_prefix), sockets, security.tls, base.supervisor, base.clock, refusals)
