@@ -146,7 +146,8 @@ class Wording:
 
     def _of_token(self, token: Token | None, zone: ZoneInfo) -> dict[str, str]:
         kind = CredentialKind.TOKEN if token is None else token.kind
-        created = None if token is None else token.created_at
+        # Only texts about tokens without an expiry name it, and many alerts are made at once.
+        created = token.created_at if token is not None and token.expires_at == NEVER else None
         return {
             "credential": self.words.credentials[kind.value],
             "purpose": "" if token is None else printable(token.description),
@@ -170,9 +171,10 @@ class Wording:
         expires = facts.get("expires") if token is None else token.expires_at
         if expires is None or expires == NEVER:
             return {}
+        both = local_and_utc(expires, zone)
         values = {
-            "expires": local_and_utc(expires, zone),
-            "local": local_time(expires, zone),
+            "expires": both,
+            "local": both.partition(" (")[0],
             "remaining": self._duration(abs(expires - now)),
         }
         return values | {"expiry": (self.words.expires if expires > now else self.words.expired).format_map(values)}
