@@ -196,7 +196,7 @@ class Conditions:
         if outage is None or outage.ended_at is not None:
             return
         since = outage.begins_to_count(failing_after(self.config.poll))
-        if at.reached(since):
+        if at.reached(since) or outage.confirmed:
             labels = organization_labels(view.name) | ({SHARD: view.shard} if view.shard else {})
             yield self.maker.make(
                 ORGANIZATION_UNREADABLE,

@@ -650,6 +650,15 @@ def test_a_refused_token_is_one_critical_alert_and_none_about_users() -> None:
     ]
 
 
+def test_a_refused_token_is_one_alert_even_if_the_clock_is_set_back_before_it() -> None:
+    ledger = an_organization((), ())
+    ledger.all_failed(Failure(Reason.UNAUTHORIZED, "HTTP 401"), NOW + 3 * DAY)
+    view = View((ledger.view(),))
+    (alert,) = [one for one in found(view, now=NOW + DAY) if "Unreadable" in dict(one.labels)["alertname"]]
+    assert alert.since == NOW + DAY
+    assert "YunxiaoUserDataStale" not in names(view, now=NOW + DAY)
+
+
 def test_other_failures_of_all_users_alert_after_two_sweeps() -> None:
     ledger = an_organization((), ())
     for place in range(2):
