@@ -1,1 +1,1 @@
-"""The texts for people in every language: of alerts, permissions, policies and reasons. Strings only, no logic."""
+"""The texts for people in every language: of alerts, permissions, policies and reasons."""
