@@ -4,6 +4,9 @@ RUN python -m venv /opt/exporter
 COPY requirements.lock ./
 RUN /opt/exporter/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
 COPY exporter ./exporter
+# The documents that the exporter serves itself.
+COPY docs/platform.md ./exporter/docs/platform.md
+COPY docs/runbooks ./exporter/docs/runbooks
 # Compiled now, for the file system may be read-only later.
 RUN cp -r exporter "$(/opt/exporter/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/" \
     && /opt/exporter/bin/python -m compileall -q /opt/exporter/lib

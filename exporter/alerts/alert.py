@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
-from exporter.alerts.definitions import CREDENTIAL_WORDS
+from exporter.alerts.links import Links
+from exporter.alerts.wording import Facts, Wording
 from exporter.common.text import printable
 from exporter.model.labels import ORGANIZATION
-from exporter.model.token import CredentialKind
+from exporter.model.loss import Losses
 from exporter.model.user import Owner
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from exporter.alerts.definitions import Definition
     from exporter.config.alerting import Alerting
+    from exporter.config.schema import Config
+    from exporter.model.state import UserState
     from exporter.model.token import Token
     from exporter.model.user import User
 
@@ -26,8 +31,11 @@ ALL_USERS = ""
 ALERT_NAME = "alertname"
 SEVERITY = "severity"
 POLICY = "policy"
+PAGE_URL = "page_url"
+"""The annotation with the exporter's page about the token or user, and the source of the alert for receivers."""
 _FEW_VALUES = frozenset({ALERT_NAME, SEVERITY, POLICY, ORGANIZATION})
 _MOST_SHARED = 10_000
+_MOST_LISTED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +79,30 @@ class AlertMaker:
     Many thousand alerts may fire, so they share the labels and texts that they have in common.
 
     Args:
-        alerting: the configured labels and runbooks.
+        alerting: the configured labels.
+        wording: writes the texts.
+        links: the addresses of pages and runbooks.
     """
 
-    def __init__(self, alerting: Alerting) -> None:
+    def __init__(self, alerting: Alerting, wording: Wording, links: Links) -> None:
         self._labels = {name: value for name, value in alerting.labels.items() if value}
         self._owner_labels = alerting.owner_labels
-        self._runbooks = alerting.runbook_base_url
-        self._texts: dict[tuple[str, CredentialKind], Labels] = {}
+        self._wording = wording
+        self._links = links
+        self._now = 0.0
+        self._runbooks: dict[str, tuple[str, str]] = {}
         self._shared = {pair: pair for pair in self._labels.items()}
         self._of_subject: dict[tuple[str, str], tuple[str, str]] = {}
 
-    def begin(self) -> None:
-        """The alerts that follow are about another user or organization."""
+    @classmethod
+    def of(cls, config: Config) -> AlertMaker:
+        """The maker for a configuration."""
+        links = Links.of(config.alerting, config.web.external_url)
+        return cls(config.alerting, Wording.of(config), links)
+
+    def begin(self, now: float) -> None:
+        """The alerts that follow are about another user or organization, at the time ``now`` in epoch seconds."""
+        self._now = now
         self._of_subject.clear()
 
     def make(
@@ -95,25 +114,31 @@ class AlertMaker:
         token: Token | None = None,
         *,
         permissions: str = "",
-        **texts: str,
+        **facts: Unpack[Facts],
     ) -> Alert:
         """An alert.
 
         Args:
-            definition: name, severity and texts.
+            definition: name and severity.
             labels: those that identify what it is about.
             since: epoch seconds at which the condition began; not in the future.
             user: the user that it is about.
             token: the token or SSH key that it is about.
-            permissions: the annotation `permissions`, which says what the user loses; "" for none.
-            texts: what to put into the description, beyond the labels.
+            permissions: what the user loses with the token; "" for nothing.
+            facts: what else its texts say.
         """
         severity = {} if definition.severity is None else {SEVERITY: definition.severity.value}
         own = {ALERT_NAME: definition.name} | severity | labels
-        kind = CredentialKind.TOKEN if token is None else token.kind
-        description = definition.description.format(**labels, **CREDENTIAL_WORDS[kind], **texts)
-        summary, runbook = self._common_texts(definition, kind)
-        annotations = [summary, ("description", description), runbook]
+        organization = labels.get(ORGANIZATION, "")
+        link = self._links.page(
+            organization,
+            user_id="" if user is None else user.user_id,
+            token_id="" if token is None else token.token_id,
+        )
+        summary, description = self._wording.texts(
+            definition, labels, self._now, user, token, facts, link=link, permissions=permissions
+        )
+        annotations = [("summary", summary), ("description", description), self._runbook(definition.name)]
         if token is not None and token.description:
             annotations.append(("token_description", printable(token.description)))
         if user is not None and user.owner is not None:
@@ -121,16 +146,25 @@ class AlertMaker:
             annotations += [self._once((name, value)) for name, value in contact if value is not None]
         if permissions:
             annotations.append(("permissions", permissions))
+        if link:
+            annotations.append((PAGE_URL, link))
         every = self._labels | self._of(user) | own
         return Alert(tuple([self._once(pair) for pair in sorted(every.items())]), tuple(annotations), since)
 
-    def _common_texts(self, definition: Definition, kind: CredentialKind) -> Labels:
-        """The annotations that all alerts of this name about this kind of credential have."""
-        found = self._texts.get((definition.name, kind))
-        if found is None:
-            summary = definition.summary.format(**CREDENTIAL_WORDS[kind])
-            found = (("summary", summary), ("runbook_url", definition.runbook(self._runbooks)))
-            self._texts[definition.name, kind] = found
+    def listed(self, names: Sequence[str]) -> str:
+        """Names as a list, the first few of them."""
+        words = self._wording.words
+        more = [words.losses.more.format(count=len(names) - _MOST_LISTED)] if len(names) > _MOST_LISTED else []
+        return words.comma.join([*names[:_MOST_LISTED], *more])
+
+    def losses(self, organization: str, state: UserState) -> Losses:
+        """What a user loses with each token, in the language and the time zone of the texts."""
+        return Losses(state, self._links.language, self._wording.zone(organization))
+
+    def _runbook(self, name: str) -> tuple[str, str]:
+        """The annotation that all alerts of this name have."""
+        if (found := self._runbooks.get(name)) is None:
+            found = self._runbooks[name] = ("runbook_url", self._links.runbook(name))
         return found
 
     def _once(self, pair: tuple[str, str]) -> tuple[str, str]:

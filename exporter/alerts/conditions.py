@@ -39,15 +39,15 @@ from exporter.alerts.thresholds import (
     stalled_after,
     undiscovered_after,
 )
-from exporter.common.text import expiry_words, printable, rough_duration, utc
+from exporter.common.text import printable
 from exporter.config.alerting import PolicyAlerts
 from exporter.model.event import GRANTS_MORE
 from exporter.model.labels import SHARD, organization_labels, token_labels, user_labels
-from exporter.model.loss import Losses
 from exporter.model.stages import Stage, stages
+from exporter.model.state import Reason
 from exporter.model.token import NEVER, CredentialKind, token_series
 from exporter.policies.builtin import ExpiredNotRemoved, NeverExpires
-from exporter.policies.evaluate import next_change, violations
+from exporter.policies.evaluate import counted, next_change, violations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from exporter.alerts.instant import Instant
     from exporter.alerts.offences import PolicySummary
     from exporter.config.schema import Config
+    from exporter.model.loss import Losses
     from exporter.model.snapshot import OrganizationView
     from exporter.model.state import UserState
     from exporter.model.token import Token
@@ -89,7 +90,7 @@ class Conditions:
     @classmethod
     def of(cls, config: Config) -> Conditions:
         """The conditions of a configuration."""
-        return cls(config, AlertMaker(config.alerting))
+        return cls(config, AlertMaker.of(config))
 
     def polls_silent_until(self, view: OrganizationView, now: float) -> float:
         """Until when `about_polls` raises nothing for the users of an organization, in epoch seconds."""
@@ -106,26 +107,28 @@ class Conditions:
             at: the time.
             silent_until: the result of `polls_silent_until`.
         """
-        self.maker.begin()
+        self.maker.begin(at.now)
         poll, user = self.config.poll, state.user
         if state.failing_since is not None:
             since = max(state.failing_since + failing_after(poll), silent_until)
             if at.reached(since):
-                yield self.maker.make(USER_POLL_FAILING, user_labels(organization, user), since, user)
+                reason = Reason.INTERNAL if state.failure is None else state.failure.reason
+                labels = user_labels(organization, user)
+                yield self.maker.make(USER_POLL_FAILING, labels, since, user, began=state.failing_since, reason=reason)
         if state.last_success is not None:
             since = max(state.last_success + stale_after(poll), silent_until)
             if not at.reached(since):
                 return
             at.words_about(state.last_success)
-            age = rough_duration(at.now - state.last_success)
-            yield self.maker.make(USER_DATA_STALE, user_labels(organization, user), since, user, age=age)
+            labels, age = user_labels(organization, user), at.now - state.last_success
+            yield self.maker.make(USER_DATA_STALE, labels, since, user, last_success=state.last_success, age=age)
 
     def about_tokens(self, organization: str, state: UserState, at: Instant) -> Iterator[Alert]:
         """The alerts about the tokens and SSH keys of a user. They depend on these and on the user, not on polls.
 
         Call `about_polls` for the same user first.
         """
-        losses = Losses(state)
+        losses = self.maker.losses(organization, state)
         for token in (*token_series(state.tokens), *token_series(state.ssh_keys or ())):
             if not self._silenced(state.user, token, at):
                 yield from _about_token(organization, state, token, losses, self, at)
@@ -140,14 +143,13 @@ class Conditions:
 
     def about_policies(self, organization: str, summaries: Iterable[PolicySummary], at: Instant) -> Iterator[Alert]:
         """The alerts about the policies that an organization violates, one a policy."""
-        self.maker.begin()
+        self.maker.begin(at.now)
         for one in summaries:
             labels = organization_labels(organization) | {POLICY: one.policy.name, SEVERITY: one.severity.value}
             since = at.now if one.since is None else min(one.since, at.now)
-            worst = ", ".join(f"{printable(name)} ({amount})" for name, amount in one.worst)
-            yield self.maker.make(
-                POLICY_VIOLATION, labels, since, detail=one.policy.words, count=one.words, worst=worst
-            )
+            worst = self.maker.listed([f"{printable(name)} ({amount})" for name, amount in one.worst])
+            count, users = one.violations, one.users
+            yield self.maker.make(POLICY_VIOLATION, labels, since, count=count, users=users, worst=worst)
 
     @property
     def _per_policy(self) -> bool:
@@ -161,12 +163,12 @@ class Conditions:
             widened: since when a token has had more permissions, in epoch seconds; None if none was granted more.
             at: the time.
         """
-        self.maker.begin()
+        self.maker.begin(at.now)
         poll, labels = self.config.poll, organization_labels(view.name)
         completed = None if view.sweep is None else view.sweep.last_completed
         last = view.since if completed is None else completed
         if at.reached(since := last + stalled_after(poll)):
-            yield self.maker.make(SWEEP_STALLED, labels, since, age=rough_duration(at.now - last))
+            yield self.maker.make(SWEEP_STALLED, labels, since, age=at.now - last)
         if view.discovery is not None and view.discovery.up is False:
             since = (view.discovery.last_success or view.since) + undiscovered_after(self.config.discover_intervals)
             if at.reached(since):
@@ -187,25 +189,22 @@ class Conditions:
             definition, since = EXPORTER_TOKEN_EXPIRING, warning
         else:
             return
-        detail = expiry_words(view.own_expiry, at.now)
-        yield self.maker.make(definition, organization_labels(view.name), since, detail=detail)
+        yield self.maker.make(definition, organization_labels(view.name), since, expires=view.own_expiry)
 
     def _about_outage(self, view: OrganizationView, at: Instant) -> Iterator[Alert]:
         outage = view.outage
         if outage is None or outage.ended_at is not None:
             return
         since = outage.begins_to_count(failing_after(self.config.poll))
-        if at.reached(since):
+        if at.reached(since) or outage.confirmed:
             labels = organization_labels(view.name) | ({SHARD: view.shard} if view.shard else {})
             yield self.maker.make(
                 ORGANIZATION_UNREADABLE,
                 labels,
                 min(since, at.now),
-                age=rough_duration(at.now - outage.since),
-                at=utc(outage.since) or "",
-                reason=outage.reason.value,
+                began=outage.since,
+                reason=outage.reason,
                 detail=outage.message,
-                meaning=outage.reason.meaning,
             )
 
     def about_reload(self, refused_since: float | None, at: Instant) -> Iterator[Alert]:
@@ -239,18 +238,23 @@ class Conditions:
     def _about_policies(self, organization: str, state: UserState, at: Instant) -> Iterator[Alert]:
         user = state.user
         per_user = self.config.alerting.policy_violations is PolicyAlerts.PER_USER
-        of_user: dict[str, tuple[Violation, float]] = {}
+        of_user: dict[str, list[tuple[Violation, float]]] = {}
         for one in self._violations(state, at):
             since = at.now if one.since is None else min(one.since, at.now)
             if one.token is None or per_user:
-                first = of_user.get(one.policy.name)
-                of_user[one.policy.name] = (one, since if first is None else min(first[1], since))
+                of_user.setdefault(one.policy.name, []).append((one, since))
                 continue
             labels = token_labels(organization, user, one.token) | _policy_labels(one)
-            yield self.maker.make(TOKEN_POLICY_VIOLATION, labels, since, user, one.token, detail=one.policy.words)
-        for one, since in of_user.values():
+            yield self.maker.make(TOKEN_POLICY_VIOLATION, labels, since, user, one.token)
+        for some in of_user.values():
+            one, since = some[0][0], min(since for _, since in some)
             labels = user_labels(organization, user) | _policy_labels(one)
-            yield self.maker.make(USER_POLICY_VIOLATION, labels, since, user, detail=one.policy.words)
+            if one.token is None:
+                found = len(counted(user, state.tokens, self.config.policies, at.now)) + state.unexpired_left_out
+                yield self.maker.make(USER_POLICY_VIOLATION, labels, since, user, found=found)
+            else:
+                names = [printable(each.token.name) for each, _ in some if each.token is not None]
+                yield self.maker.make(USER_POLICY_VIOLATION, labels, since, user, worst=self.maker.listed(names))
 
     def _silenced(self, user: User, token: Token, at: Instant) -> bool:
         # The cheap check first. Only a silence that matches makes it necessary to evaluate this user again at its end.
@@ -276,8 +280,7 @@ def _about_token(
             min((turn for other in state.tokens if (turn := other.expires_at or 0.0) > at.now), default=NEVER)
         )
     labels = token_labels(organization, state.user, token)
-    detail = expiry_words(token.expires_at, at.now)
-    yield conditions.maker.make(definition, labels, since, state.user, token, permissions=permissions, detail=detail)
+    yield conditions.maker.make(definition, labels, since, state.user, token, permissions=permissions)
 
 
 def _stage(user: User, token: Token, config: Config, at: Instant) -> tuple[Definition, float] | None:

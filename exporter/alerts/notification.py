@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from math import floor
 from typing import TYPE_CHECKING
 
+from exporter.alerts.alert import PAGE_URL
 from exporter.common.text import utc_exact
 
 if TYPE_CHECKING:
@@ -82,11 +83,14 @@ class Notification:
             ends = _milliseconds(min(self.ends_at, at.wall, at.wall + ahead))
             # Alertmanager refuses an alert that starts after its end.
             starts = min(_milliseconds(self.starts_at), ends - 1)
+        annotations = dict(self.annotations)
+        source = {"generatorURL": annotations[PAGE_URL]} if PAGE_URL in annotations else {}
         return {
             "labels": dict(self.labels),
-            "annotations": dict(self.annotations),
+            "annotations": annotations,
             "startsAt": utc_exact(starts / 1000),
             "endsAt": utc_exact(ends / 1000),
+            **source,
         }
 
 

@@ -101,14 +101,6 @@ class PolicySummary:
     worst: tuple[tuple[str, int], ...]
     since: float | None
 
-    @property
-    def words(self) -> str:
-        """How often it is violated."""
-        users = f"{self.users} user{'' if self.users == 1 else 's'}"
-        if issubclass(self.policy, UserPolicy):
-            return users
-        return f"{self.violations} token{'' if self.violations == 1 else 's'} of {users}"
-
 
 class _Offenders:
     """The users that violate one policy."""

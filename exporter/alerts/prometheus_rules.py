@@ -13,6 +13,7 @@ import yaml
 from exporter.alerts.alerting_rule import alerting_rule
 from exporter.alerts.definitions import (
     CONFIG_RELOAD_FAILED,
+    DEFINITIONS_BY_NAME,
     DISCOVERY_FAILING,
     EXPORTER_DOWN,
     EXPORTER_TOKEN_EXPIRING,
@@ -40,6 +41,7 @@ from exporter.alerts.promql import (
     with_user_labels,
 )
 from exporter.alerts.recording_rules import record, recording_rules
+from exporter.alerts.rule_texts import RuleTexts
 from exporter.alerts.thresholds import (
     WIDENED_FOR,
     failing_after,
@@ -68,6 +70,7 @@ def rules(
     label_names: Iterable[str] = (),
     policies: Policies | None = None,
     discover_intervals: Iterable[float] = (),
+    external_url: str | None = None,
 ) -> dict[str, Any]:
     """The content of a rule file for Prometheus.
 
@@ -77,6 +80,7 @@ def rules(
         label_names: the labels that users' entries carry; the rules take them from `yunxiao_user_labels`.
         policies: the configured policies; None if unknown, which gives rules for any policy.
         discover_intervals: seconds between two fetches of each list of users.
+        external_url: the URL under which people open the exporter, for links.
     """
     names = sorted(set(label_names))
     # One group: its rules are evaluated one after the other, so that alerts use what has just been recorded.
@@ -90,6 +94,10 @@ def rules(
         *_user_rules(alerting, poll, names),
         *_exporter_rules(alerting, poll),
     ]
+    texts = RuleTexts.of(alerting, external_url, policies)
+    for rule in (*tokens, *exporter):
+        if "alert" in rule:
+            rule["annotations"] = texts.annotations(DEFINITIONS_BY_NAME[rule["alert"]])
     return {"groups": [{"name": "yunxiao-tokens", "rules": tokens}, {"name": "yunxiao-exporter", "rules": exporter}]}
 
 
@@ -99,10 +107,11 @@ def rules_text(
     label_names: Iterable[str] = (),
     policies: Policies | None = None,
     discover_intervals: Iterable[float] = (),
+    external_url: str | None = None,
 ) -> str:
     """`rules` as YAML, with expressions in blocks."""
     text = yaml.dump(
-        rules(alerting, poll, label_names, policies, discover_intervals),
+        rules(alerting, poll, label_names, policies, discover_intervals, external_url),
         Dumper=_Dumper,
         sort_keys=False,
         allow_unicode=True,

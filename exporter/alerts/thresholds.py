@@ -57,5 +57,6 @@ def polls_silent_until(outage: Outage | None, poll: Poll, now: float) -> float:
     patience = failing_after(poll)
     begin = outage.begins_to_count(patience)
     if outage.ended_at is None:
-        return NEVER if begin <= now else -math.inf
+        # A confirmed refusal counts at once, even if the clock has been set back before it.
+        return NEVER if outage.confirmed or begin <= now else -math.inf
     return outage.ended_at + patience if begin <= outage.ended_at else -math.inf

@@ -194,6 +194,8 @@ def build_parts(
         clock=clock,
         problems=base.supervisor.problems,
         config=current.config,
+        language=current.language,
+        zones=current.zones,
     )
     return Parts(
         base,
@@ -208,7 +210,7 @@ def build_parts(
         reloader,
         warnings,
         index,
-        _web(base, served, sockets, security),
+        _web(base, served, sockets, security, settings.route_prefix),
     )
 
 
@@ -283,9 +285,12 @@ def _organizations(base: Base, shard: Shard, member: Member | None, changes: Cha
     return Organizations(build, base.store, base.scheduler, base.count("reload"))
 
 
-def _web(base: Base, served: Served, sockets: Sequence[socket.socket], security: WebSecurity) -> WebServer:
+def _web(
+    base: Base, served: Served, sockets: Sequence[socket.socket], security: WebSecurity, route_prefix: str
+) -> WebServer:
     inc = base.telemetry.instruments.inc
     log_limit = LogLimit(base.clock, partial(inc, LOG_SUPPRESSED))
     refusals = Refusals(partial(inc, HTTP_REFUSED), log_limit, base.telemetry.internal_error)
-    live = LiveSecurity(security, create_app(served, refusals), base.clock, refusals, partial(inc, WEB_CONFIG_ERRORS))
+    app, failed = create_app(served, refusals), partial(inc, WEB_CONFIG_ERRORS)
+    live = LiveSecurity(security, app, base.clock, refusals, failed, route_prefix)
     return WebServer(live, sockets, base.supervisor, base.clock, refusals)

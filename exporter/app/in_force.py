@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
     from exporter.config.schema import Config
     from exporter.config.settings import Settings
+    from exporter.texts.catalogue import Language
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,14 @@ class Current:
     def stale_after(self) -> float:
         """Seconds after which data counts as stale."""
         return self._value.settings.config.poll.stale_after
+
+    def language(self) -> Language:
+        """The language of texts."""
+        return self._value.settings.config.alerting.language
+
+    def zones(self) -> dict[str, ZoneInfo]:
+        """The time zone of each organization."""
+        return {one.name: ZoneInfo(one.timezone) for one in self._value.settings.config.organizations}
 
     def refused_since(self) -> float | None:
         """Since when newer configurations have been refused, in epoch seconds; None if none has."""

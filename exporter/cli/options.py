@@ -16,6 +16,16 @@ def env(name: str) -> str:
     return _PREFIX + name
 
 
+def _external_url(text: str) -> str:
+    # Imported here, since it needs a library that is slow to import.
+    from exporter.common.fields import external_url
+
+    try:
+        return external_url(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} {error}") from None
+
+
 ConfigFile = Annotated[
     Path,
     typer.Option(
@@ -29,6 +39,17 @@ ListenAddresses = Annotated[
         envvar=env("WEB_LISTEN_ADDRESS"),
         help="Address to listen on, such as :10097, 127.0.0.1:10097, [::1]:10097 or unix:/run/exporter.sock. May be "
         "given several times.",
+    ),
+]
+ExternalUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--web.external-url",
+        parser=_external_url,
+        metavar="URL",
+        envvar=env("WEB_EXTERNAL_URL"),
+        help="URL under which people open the exporter, for links in alerts. Default: web.external_url of the "
+        "configuration.",
     ),
 ]
 LogLevel = Annotated[Level, typer.Option("--log.level", envvar=env("LOG_LEVEL"), help="Lowest level that is logged.")]

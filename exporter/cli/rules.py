@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from exporter.cli.options import env
+from exporter.cli.options import ExternalUrl, env
 from exporter.cli.setup import load_settings
 from exporter.cli.terminal import Terminal
 
@@ -18,6 +18,7 @@ def rules(
             "--config.file", envvar=env("CONFIG_FILE"), help="Configuration file; without one the defaults are used."
         ),
     ] = None,
+    external_url: ExternalUrl = None,
 ) -> None:
     """Print Prometheus rules with the thresholds, labels and silenced tokens of a configuration."""
     from exporter.alerts.prometheus_rules import rules_text
@@ -26,12 +27,19 @@ def rules(
 
     terminal = Terminal.of(context)
     if config_file is None:
-        text = rules_text(Alerting(), Poll())
+        text = rules_text(Alerting(), Poll(), external_url=external_url)
         terminal.document(lambda stream: stream.write(text))
         return
     settings = load_settings(terminal, config_file)
     for warning in settings.rule_warnings:
         terminal.err(f"{config_file}: warning: {warning}")
     config = settings.config
-    text = rules_text(config.alerting, config.poll, settings.label_names, config.policies, config.discover_intervals)
+    text = rules_text(
+        config.alerting,
+        config.poll,
+        settings.label_names,
+        config.policies,
+        config.discover_intervals,
+        external_url or config.web.external_url,
+    )
     terminal.document(lambda stream: stream.write(text))

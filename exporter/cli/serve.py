@@ -1,13 +1,12 @@
 """serve and demo: the daemon, for configured organizations or a simulated enterprise."""
 
-import functools
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from exporter.cli.options import DEFAULT_ADDRESS, ConfigFile, ListenAddresses, LogFormat, LogLevel, env
+from exporter.cli.options import DEFAULT_ADDRESS, ConfigFile, ExternalUrl, ListenAddresses, LogFormat, LogLevel, env
 from exporter.cli.setup import load_settings, refuse, set_up_logs
 from exporter.cli.terminal import Terminal
 from exporter.cluster.shard import WHOLE, Shard, parse_shard
@@ -16,6 +15,7 @@ from exporter.common.log_options import Format, Level
 if TYPE_CHECKING:
     import socket
 
+    from exporter.config.settings import Settings
     from exporter.web.security import WebSecurity
 
 
@@ -56,6 +56,17 @@ def serve(
             help="Let /-/healthy and /-/ready answer without authentication, with their status alone.",
         ),
     ] = False,
+    external_url: ExternalUrl = None,
+    route_prefix: Annotated[
+        str | None,
+        typer.Option(
+            "--web.route-prefix",
+            metavar="PATH",
+            envvar=env("WEB_ROUTE_PREFIX"),
+            help="Path below which everything is served, such as /tokens. Default: the path of the external URL. A "
+            "proxy that removes that path needs --web.route-prefix=/.",
+        ),
+    ] = None,
     shard: Annotated[
         Shard | None,
         typer.Option(
@@ -79,6 +90,8 @@ def serve(
     log_format: LogFormat = Format.LOGFMT,
 ) -> None:
     """Watch the configured organizations and answer scrapes, until SIGTERM or SIGINT. SIGHUP reloads."""
+    from dataclasses import replace
+
     from exporter.app.process import Signals, run
 
     # Before the rest is imported, so that no signal is lost.
@@ -89,8 +102,12 @@ def serve(
 
     terminal = Terminal.of(context)
     set_up_logs(terminal, log_level, log_format)
-    settings = load_settings(terminal, config_file)
-    load_again = functools.partial(load, config_file, os.environ, terminal.redactor)
+    settings = load_settings(terminal, config_file).with_external_url(external_url)
+    settings = replace(settings, route_prefix=_route_prefix(route_prefix, settings.config.web.external_url))
+
+    def load_again() -> "Settings":
+        return load(config_file, os.environ, terminal.redactor).with_external_url(external_url)
+
     security = _web_security(terminal, web_config_file, open_health=open_health)
     sockets = _listening(context, terminal, listen_addresses, systemd=systemd_socket)
     clock = SystemClock()
@@ -140,6 +157,15 @@ def demo(
         terminal.out(f"Simulated enterprise with {users} users: {simulator.url}")
         terminal.out(f"Exporter: {address_of(sockets[0])}/  (metrics at {address_of(sockets[0])}/metrics, Ctrl-C ends)")
         run(daemon, signals)
+
+
+def _route_prefix(prefix: str | None, external_url: str | None) -> str:
+    from exporter.web.route_prefix import prefix_of
+
+    try:
+        return prefix_of(prefix, external_url)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--web.route-prefix") from None
 
 
 def _web_security(terminal: Terminal, file: Path | None, *, open_health: bool) -> "WebSecurity":

@@ -159,6 +159,15 @@ def _page(value: str) -> str:
     return value.rstrip("/")
 
 
+def external_url(value: str) -> str:
+    """The URL under which people open the exporter, without a trailing slash.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    return _bare_address(value, "the exporter", "alerts would show it to everyone")
+
+
 def _day(value: Any) -> date:
     if type(value) is date:
         return value
@@ -200,6 +209,7 @@ ProxyUrl = Annotated[str, AfterValidator(_proxy)]
 TimeZone = Annotated[str, AfterValidator(_timezone)]
 AlertmanagerUrl = Annotated[str, AfterValidator(_alertmanager)]
 RedisUrl = Annotated[str, AfterValidator(_redis)]
+ExternalUrl = Annotated[str, AfterValidator(external_url)]
 PageUrl = Annotated[str, AfterValidator(_page)]
 Day = Annotated[date, BeforeValidator(_day), Field(json_schema_extra={"shown_as": "date"})]
 LabelName = Annotated[str, AfterValidator(_label_name)]

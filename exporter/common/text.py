@@ -6,13 +6,12 @@ import math
 import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo
 
 _STEPS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+_FIRST_DAY_OF_DATETIME = datetime(1, 1, 2, tzinfo=UTC).timestamp()
 _LAST_DAY_OF_DATETIME = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+_UTC = ZoneInfo("UTC")
 
 
 def explained(problem: str, hint: str = "", *, reason: str = "") -> str:
@@ -106,6 +105,18 @@ def in_zone(epoch: float, zone: ZoneInfo) -> str | None:
     if not 0 <= epoch < _LAST_DAY_OF_DATETIME:
         return None
     return f"{datetime.fromtimestamp(int(epoch), tz=zone).isoformat()} ({zone.key})"
+
+
+def local_time(epoch: float, zone: ZoneInfo) -> str:
+    """An epoch time in a time zone, to the minute: ``2026-12-25 13:00 Asia/Shanghai``."""
+    epoch = min(max(epoch, _FIRST_DAY_OF_DATETIME), _LAST_DAY_OF_DATETIME - 86400)
+    return f"{datetime.fromtimestamp(epoch, tz=zone).isoformat(' ')[:16]} {zone.key}"
+
+
+def local_and_utc(epoch: float, zone: ZoneInfo) -> str:
+    """The same, and in UTC unless that is the zone: ``2026-12-25 13:00 Asia/Shanghai (2026-12-25 05:00 UTC)``."""
+    local = local_time(epoch, zone)
+    return local if zone.key == _UTC.key else f"{local} ({local_time(epoch, _UTC)})"
 
 
 def utc_exact(epoch: float) -> str:

@@ -22,6 +22,7 @@ from exporter.common.fields import (
 from exporter.config.client import Authorization, BasicAuth, ClientTls
 from exporter.model.stages import ExpiryThresholds
 from exporter.policies.token_matcher import TokenMatcher
+from exporter.texts.catalogue import Language
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -165,9 +166,20 @@ class Alerting(Section):
         ),
     )
     ignore: tuple[Silence, ...] = Field((), description=Silence.__doc__)
-    runbook_base_url: PageUrl = Field(
-        RUNBOOKS,
-        description="URL of the folder that contains the runbooks; the runbook of an alert is its name with `.md`.",
+    language: Annotated[Language, Field(strict=False)] = Field(
+        Language.EN,
+        description=(
+            "Language of alerts and rules, `en` or `zh`, and of the exporter's runbooks for browsers that ask for "
+            "neither."
+        ),
+    )
+    runbook_base_url: PageUrl | None = Field(
+        None,
+        description=(
+            "URL of the folder that contains the runbooks; the runbook of an alert is its name with `.md`. Default: "
+            f"the exporter's own pages if `web.external_url` is set, else `{RUNBOOKS}`, and its folder `zh` if "
+            "`language` is `zh`."
+        ),
     )
     alertmanagers: tuple[Alertmanager, ...] = Field((), description=Alertmanager.__doc__)
     resend_interval: Duration = Field(

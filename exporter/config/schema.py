@@ -27,6 +27,7 @@ from exporter.config.alerting import Alerting, UserThresholds
 from exporter.config.client import Tls
 from exporter.config.discovery import Discover
 from exporter.config.redis import Redis
+from exporter.config.web import Web
 from exporter.model.labels import KIND
 from exporter.model.token import LONGEST_LIFE, MOST_LISTED, MOST_TOKENS
 from exporter.policies.schema import Policies
@@ -295,6 +296,7 @@ class Config(Section):
     organizations: tuple[Organization, ...] = Field(min_length=1, description=Organization.__doc__)
     storage: StorageSection = Field(default_factory=StorageSection, description=StorageSection.__doc__)
     redis: Redis | None = Field(None, description=Redis.__doc__)
+    web: Web = Field(default_factory=Web, description=Web.__doc__)
     alerting: Alerting = Field(default_factory=Alerting, description=Alerting.__doc__)
     policies: Policies = Field(default_factory=Policies, description=Policies.__doc__)
 

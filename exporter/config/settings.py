@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from exporter.common.secrets import SecretFile, SecretFiles
@@ -113,6 +113,7 @@ class Settings:
         storage: path of the SQLite file; None to keep state in memory.
         redis: None if the process shares nothing with others.
         redactor: removes the secrets of this configuration, and of earlier ones, from text.
+        route_prefix: the path below which everything is served; "" for none. Read once at startup.
     """
 
     config: Config
@@ -121,6 +122,14 @@ class Settings:
     storage: Path | None
     redis: RedisSettings | None
     redactor: Redactor
+    route_prefix: str = ""
+
+    def with_external_url(self, url: str | None) -> Settings:
+        """The same settings with the external URL of the command line, if there is one."""
+        if url is None:
+            return self
+        web = self.config.web.model_copy(update={"external_url": url})
+        return replace(self, config=self.config.model_copy(update={"web": web}))
 
     @property
     def label_names(self) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from exporter.model.token import (
     state_counts,
 )
 from exporter.model.user import User  # noqa: TC001 - msgspec reads the annotations
+from exporter.texts.catalogue import Language, catalogue
 
 
 class Reason(StrEnum):
@@ -42,43 +43,7 @@ class Reason(StrEnum):
     @property
     def meaning(self) -> str:
         """The meaning for an operator, and what to do."""
-        return _MEANINGS[self]
-
-
-_MEANINGS = {
-    Reason.UNAUTHORIZED: (
-        "if all users have it, the exporter's own token is wrong, revoked or has expired: create one (Personal "
-        "Settings > Access Token, 个人设置 > 个人访问令牌) and put it into the token file; if only some have it, "
-        "check their ids"
-    ),
-    Reason.FORBIDDEN: (
-        "the exporter's token lacks a permission (for tokens: Organization Management / User / Read-only, "
-        "组织管理 / 用户 / 只读, base_user_read), its owner is not an enterprise administrator, or the user is "
-        "outside the organization"
-    ),
-    Reason.NOT_FOUND: "the platform does not know the user, or the endpoint does not have the call; check the user id",
-    Reason.BAD_REQUEST: (
-        "the platform calls the request invalid (HTTP 400): a malformed user id, or a page beyond what it lists; "
-        "check the id in the detail"
-    ),
-    Reason.UNSUPPORTED: (
-        "this edition of the platform, or this kind of token, does not offer the call; only the Enterprise Dedicated "
-        "Edition (企业专属版) does"
-    ),
-    Reason.RATE_LIMITED: "the platform throttled requests; lower limits.requests_per_second or raise poll.interval",
-    Reason.SERVER_ERROR: "an error of the platform (HTTP 5xx); the next sweep tries again",
-    Reason.TIMEOUT: "no complete response within poll.timeout",
-    Reason.CONNECTION: "the connection failed or was interrupted; check address, DNS, firewall and proxy",
-    Reason.TLS: "the TLS handshake failed; check endpoint, the certificate, tls.ca_file and tls.server_name",
-    Reason.REDIRECT: (
-        "the endpoint redirects, often to a login page: the address is wrong or the token was refused; redirects are "
-        "not followed, since they would forward the token"
-    ),
-    Reason.INVALID_RESPONSE: (
-        "the response is not the API's (a page of the console, of a login or of a proxy, invalid JSON); check endpoint"
-    ),
-    Reason.INTERNAL: "a defect of the exporter; please report it with the traceback in the log",
-}
+        return catalogue(Language.EN).reasons[self].meaning
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, TypeAlias
 
 from pydantic import Field
@@ -19,6 +20,24 @@ if TYPE_CHECKING:
 
 Span: TypeAlias = tuple[float, float]
 """Begin and end of a violation in epoch seconds; the end is not included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """A duration, as a limit or as what was found."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """A point in time, in epoch seconds, as what was found."""
+
+    value: float
+
+
+Fact: TypeAlias = Seconds | Time | int | str
+"""A limit, or what was found instead; texts show it in their language and time zone."""
 ALWAYS = -math.inf
 """The begin of a violation that has existed as long as the token."""
 NO_VIOLATION: Span = (NEVER, NEVER)
@@ -54,6 +73,11 @@ class Policy(Section):
         """Whether the policy is in effect. A section can turn its policy off."""
         return True
 
+    @property
+    def allowed(self) -> Fact | None:
+        """The configured limit, for texts; None if the policy has none."""
+        return None
+
     def exempts(self, user: User, token: Token, now: float) -> bool:
         """Whether an exemption that has not ended matches this token."""
         return any(entry.active(now) and entry.matches(user, token) for entry in self.exceptions)
@@ -65,6 +89,13 @@ class TokenPolicy(Policy):
     @abstractmethod
     def span(self, token: Token) -> Span:
         """From when until when the token violates the policy; `NO_VIOLATION` for never."""
+
+    def found(self, token: Token) -> Fact | None:  # noqa: ARG002 - for subclasses
+        """What a token that violates the policy has instead, for texts; None if that is unknown or says nothing new.
+
+        Only the token decides, not the time, so that texts stay the same.
+        """
+        return None
 
 
 class UserPolicy(Policy):

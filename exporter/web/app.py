@@ -1,26 +1,34 @@
-"""The routes: metrics, landing page, JSON API, health, readiness, reload."""
+"""The routes: metrics, pages, runbooks, JSON API, health, readiness, reload."""
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from exporter.config.errors import ReloadError
 from exporter.metrics.encoding import Format, gzip_accepted, preferred_format
+from exporter.texts.catalogue import Language
 from exporter.web.api import EventList, invalid_limit
 from exporter.web.deliveries import Deliveries, busy
+from exporter.web.documents import INDEX, PLATFORM, find_document, rendered
+from exporter.web.languages import chosen_language, language_of
 from exporter.web.page import LandingPage
 from exporter.web.single_flight import BusyError, SingleFlight
 from exporter.web.streams import StreamedResponse, Streams
+from exporter.web.subjects import SubjectPages
 from exporter.web.token_list import TokenList
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from zoneinfo import ZoneInfo
 
     from starlette.requests import Request
 
@@ -38,6 +46,8 @@ _PAGE_HEADERS = {
     "Cache-Control": "no-store",
 }
 """What the page needs; all responses get the other security headers from `headers.py`."""
+_PARTS_OF_SUBJECT = 4
+"""In /tokens/<organization>/<token id>, the empty one before the first slash included."""
 _API_HEADERS = {"Cache-Control": "no-store"}
 
 
@@ -55,6 +65,8 @@ class Served:
         clock: the current time.
         problems: problems of essential threads; empty if healthy.
         config: the configuration in force, for the banners of the page; None for none.
+        language: the language for clients that ask for none.
+        zones: the time zone of each organization.
     """
 
     exposition: Exposition
@@ -66,6 +78,8 @@ class Served:
     clock: Clock
     problems: Callable[[], tuple[str, ...]] = tuple
     config: Callable[[], Config] | None = None
+    language: Callable[[], Language] = lambda: Language.EN
+    zones: Callable[[], Mapping[str, ZoneInfo]] = dict
 
 
 class _Routes:
@@ -86,6 +100,10 @@ class _Routes:
         self._events = SingleFlight(EventList(served.events, refusals).encoded)
         self._views = SingleFlight(store.view)
         self._reloads = SingleFlight(lambda: _reload(served.reload))
+        self._language = served.language
+        self._subjects = SubjectPages(store, clock, served.zones)
+        # Finding a token among many takes a thread a while: one at a time.
+        self._searching = asyncio.Lock()
 
     async def metrics(self, request: Request) -> Response:
         form = preferred_format(request.headers.get("accept", ""))
@@ -112,6 +130,42 @@ class _Routes:
             return PlainTextResponse("limit must be a whole number, such as ?limit=20.\n", status_code=400)
         encoded = await self._events.result()
         return self._deliveries.response(encoded.newest(limit), _API_HEADERS, "application/json")
+
+    async def runbook(self, request: Request) -> Response:
+        return self._document(request.path_params["name"], request)
+
+    async def runbooks(self, request: Request) -> Response:
+        return self._document(INDEX, request)
+
+    async def platform(self, request: Request) -> Response:
+        return self._document(PLATFORM, request)
+
+    async def user(self, request: Request) -> Response:
+        return await self._subject(self._subjects.user, request)
+
+    async def token(self, request: Request) -> Response:
+        return await self._subject(self._subjects.token, request)
+
+    def _document(self, name: str, request: Request) -> Response:
+        found = find_document(name, language_of(request, self._language()), chosen=chosen_language(request) is not None)
+        if found is None:
+            return _no_page("There is no runbook of this name; /runbooks/ lists all.")
+        headers = _PAGE_HEADERS | {"Content-Language": found.language.value, "Vary": "Accept-Language"}
+        return self._deliveries.response(rendered(found), headers, "text/html")
+
+    async def _subject(self, page: Callable[[str, str, Language], bytes | None], request: Request) -> Response:
+        # The path as it was sent: a name may contain an encoded slash.
+        parts = request.scope["raw_path"].decode("ascii", "replace").split("/")
+        if len(parts) != _PARTS_OF_SUBJECT:
+            return _no_page()
+        organization, subject = (unquote(part) for part in parts[-2:])
+        language = language_of(request, self._language())
+        async with self._searching:
+            found = await run_in_threadpool(page, organization, subject, language)
+        if found is None:
+            return _no_page("It is not among the watched users and their tokens; it may have been deleted.")
+        headers = _PAGE_HEADERS | {"Content-Language": language.value, "Vary": "Accept-Language"}
+        return self._deliveries.response(found, headers, "text/html")
 
     async def healthy(self, _: Request) -> Response:
         return _health(self._problems())
@@ -149,6 +203,11 @@ def create_app(served: Served, refusals: Refusals) -> Starlette:
             Route("/metrics", to.metrics),
             Route("/api/v1/tokens", to.tokens),
             Route("/api/v1/events", to.events),
+            Route("/runbooks/", to.runbooks),
+            Route("/runbooks/{name}", to.runbook),
+            Route("/docs/platform", to.platform),
+            Route("/users/{subject:path}", to.user),
+            Route("/tokens/{subject:path}", to.token),
             Route("/-/healthy", to.healthy),
             Route("/-/ready", to.ready),
             Route("/-/reload", to.reload, methods=["POST", "PUT"]),
@@ -158,6 +217,10 @@ def create_app(served: Served, refusals: Refusals) -> Starlette:
     # A redirect would go to whatever host the client names.
     app.router.redirect_slashes = False
     return app
+
+
+def _no_page(why: str = "There is no such page.") -> Response:
+    return PlainTextResponse(f"{why}\n", status_code=404)
 
 
 def _health(problems: tuple[str, ...]) -> Response:

@@ -43,7 +43,8 @@ def banners(view: View, config: Config, now: float) -> tuple[Banner, ...]:
 
 def _of(view: OrganizationView, config: Config, now: float) -> Iterator[Banner]:
     outage = view.outage
-    if outage is not None and outage.ended_at is None and outage.begins_to_count(failing_after(config.poll)) <= now:
+    patience = failing_after(config.poll)
+    if outage is not None and outage.ended_at is None and (outage.confirmed or outage.begins_to_count(patience) <= now):
         yield Banner(
             Severity.CRITICAL,
             f"No user of {view.name} can be polled since {utc(outage.since)} ({rough_duration(now - outage.since)}): "

@@ -12,6 +12,7 @@ from exporter.web.handshake import CurrentTls, ServerTls
 from exporter.web.headers import SecurityHeaders
 from exporter.web.open_health import OpenHealth
 from exporter.web.rate_limit import RateLimited
+from exporter.web.route_prefix import below_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +39,7 @@ class LiveSecurity:
         clock: monotonic time.
         refusals: counts refused clients.
         failed: counts files that became invalid.
+        route_prefix: the path below which everything is served; "" for none.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class LiveSecurity:
         clock: MonotonicClock,
         refusals: Refusals,
         failed: Callable[[], None],
+        route_prefix: str = "",
     ) -> None:
         # Replaced as a whole by the thread that checks the files; the event loop reads it.
         self._current = security
@@ -54,7 +57,9 @@ class LiveSecurity:
         self._basic_auth = BasicAuth(app, security.users, clock, refusals)
         limited = RateLimited(self._basic_auth, lambda: self._current.config.rate_limit, clock, refusals)
         health = OpenHealth(app, limited, self._opens_health)
-        self.app: ASGIApp = SecurityHeaders(health, lambda: self._current.config.http_server_config.headers)
+        # Outside of authentication, so that everything within sees paths without the prefix.
+        prefixed = below_prefix(health, route_prefix)
+        self.app: ASGIApp = SecurityHeaders(prefixed, lambda: self._current.config.http_server_config.headers)
         self.tls: CurrentTls | None = None
         if security.tls is not None:
             self.tls = CurrentTls.of(

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import structlog
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from exporter import __version__
-from exporter.common.text import expiry_words, printable, rough_duration, utc
+from exporter.common.text import expiry_words, rough_duration, utc
 from exporter.model.loss import Losses
 from exporter.model.token import TokenState
 from exporter.web.banners import banners
+from exporter.web.templating import TEMPLATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -34,15 +34,6 @@ _SOONEST_SHOWN = 10
 _FAILING_SHOWN = 20
 _ATTEMPTS = 50
 """How often rows that cannot be rendered are replaced by the next ones."""
-_TEMPLATES = Environment(
-    loader=PackageLoader("exporter.web"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    # The platform's texts, without characters that change what the page shows beside them. What Jinja made stays.
-    finalize=lambda value: printable(value) if type(value) is str else value,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +155,7 @@ def landing_page(overview: Overview, now: float, shown: Sequence[Banner] = ()) -
         shown: what to show first.
     """
     view, counts = overview.view, overview.counts
-    html = _TEMPLATES.get_template("index.html").render(
+    html = TEMPLATES.get_template("index.html").render(
         version=__version__,
         ready=view.ready,
         banners=shown,

@@ -54,9 +54,9 @@ def fires_alone(server: AlertmanagerServer, name: str) -> bool:
 def goes_through_all_stages(server: AlertmanagerServer, platform: Any, way: str) -> None:
     seen: dict[str, dict[str, Any]] = {}
     for name, words in (
-        ("YunxiaoTokenExpiringWarning", "expires in "),
-        ("YunxiaoTokenExpiringCritical", "expires in "),
-        ("YunxiaoTokenExpired", "expired "),
+        ("YunxiaoTokenExpiringWarning", "expires at "),
+        ("YunxiaoTokenExpiringCritical", "expires at "),
+        ("YunxiaoTokenExpired", "expired at "),
     ):
         wait_until(partial(fires_alone, server, name), 30)
         server.transcript(f"{way}, {name}")
@@ -72,6 +72,8 @@ def goes_through_all_stages(server: AlertmanagerServer, platform: Any, way: str)
         assert alert["labels"]["team"] == "platform"
         assert alert["labels"]["email"] == "zhang.san@example.com"
         assert f"of 张三 in acme {words}" in alert["annotations"]["description"]
+        assert alert["annotations"]["summary"].startswith("Token 流水线 of 张三 in acme ")
+        assert " Asia/Shanghai" in alert["annotations"]["summary"]
         assert alert["annotations"]["runbook_url"].endswith(f"/{name}.md")
         assert "instance" not in alert["labels"]
         seen[name] = alert
@@ -134,9 +136,9 @@ def test_the_daemon_notifies_alertmanager_of_its_own_token(alertmanager: str, tm
                 "severity": "warning",
                 "site": "x",
             }
-            assert alert["annotations"]["description"].startswith("The exporter's own token for acme expires in 1")
+            assert alert["annotations"]["description"].startswith("The exporter's own token for acme expires at ")
             # The warning ends when the critical alert begins, and Alertmanager is never without one of them.
-            wait_until(lambda: "acme expired " in own_alerts(server)[0]["annotations"]["description"], 25)
+            wait_until(lambda: "acme expired at " in own_alerts(server)[0]["annotations"]["description"], 25)
             server.transcript("own token, expired")
             (alert,) = own_alerts(server)
             assert (alert["labels"]["alertname"], alert["labels"]["severity"]) == (

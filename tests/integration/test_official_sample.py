@@ -192,8 +192,10 @@ def test_the_annotations_of_alerts(view: View) -> None:
         assert (labels["token_id"], labels["token"]) == (sample.TOKEN_ID, sample.NAME)
         assert annotations["token_description"] == sample.DESCRIPTION
         assert sample.DESCRIPTION not in labels.values()
-    assert dict(about_tokens[0].annotations)["description"] == (
-        f"Token {sample.NAME} ({sample.TOKEN_ID}) of li.wei in acme expires in 1d."
+    assert dict(about_tokens[0].annotations)["description"].startswith(
+        f"Token {sample.NAME} ({sample.TOKEN_ID}) of li.wei in acme expires at 2025-06-22 20:44 Asia/Shanghai "
+        f"(2025-06-22 12:44 UTC), in 1d. Permissions: {PERMISSION}: lost at 2025-06-22 20:44 Asia/Shanghai. "
+        f"Purpose: {sample.DESCRIPTION}."
     )
 
 

@@ -80,7 +80,7 @@ def _about_user(
     if at.now >= silent_until:
         yield from conditions.about_polls(name, state, at, silent_until)
     else:
-        conditions.maker.begin()
+        conditions.maker.begin(at.now)
     yield from conditions.about_tokens(name, state, at)
     evaluated.append(state)
 

@@ -162,6 +162,11 @@ class Exporter(Running):
         wait_until(lambda: self.answers("/-/ready"))
         return self
 
+    def ready_below(self, prefix: str) -> Self:
+        """The same with a route prefix."""
+        wait_until(lambda: self.answers(f"{prefix}/-/ready"))
+        return self
+
     def answers(self, path: str) -> bool:
         assert self.process.poll() is None, self.output
         try:

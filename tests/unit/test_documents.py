@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from exporter.platform.base import Operation
 from exporter.platform.yunxiao.permissions import needed_for
+from exporter.texts.catalogue import Language
+from exporter.web.documents import INDEX, PLATFORM, find_document
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [
@@ -42,6 +45,19 @@ def test_runbooks_name_only_documented_pages(document: Path) -> None:
     text = re.sub(r"```.*?```|`[^`]*`", "", document.read_text(encoding="utf-8"), flags=re.DOTALL)
     emphasised = {" ".join(words.split()) for words in re.findall(r"(?<!\*)\*(?![\s*])([^*]+)\*", text)}
     assert emphasised <= CONSOLE_PAGES | PROMETHEUS_PAGES
+
+
+def test_the_documents_that_the_exporter_serves_are_in_the_wheel_and_the_image() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    served = {find_document(name, language) for name in (INDEX, PLATFORM) for language in Language}
+    image = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    for source, target in included.items():
+        assert target == f"exporter/{source}"
+        assert f"COPY {source} ./{target}" in image
+    for document in served:
+        assert document is not None
+        assert any(f"docs/{document.path}".startswith(source) for source in included)
 
 
 def test_the_call_that_deletes_a_token_takes_the_secret_from_a_file() -> None:

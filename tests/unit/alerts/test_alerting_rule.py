@@ -1,9 +1,9 @@
-"""Labels, duration and annotations of a rule."""
+"""Labels and duration of a rule."""
 
 from __future__ import annotations
 
 from exporter.alerts.alerting_rule import alerting_rule
-from exporter.alerts.definitions import EXPORTER_DOWN, TOKEN_EXPIRED, USER_POLICY_VIOLATION
+from exporter.alerts.definitions import EXPORTER_DOWN, USER_POLICY_VIOLATION
 from exporter.config.alerting import Alerting
 
 
@@ -20,16 +20,6 @@ def test_a_rule_has_the_severity_and_the_configured_labels() -> None:
 
 def test_a_policy_alert_has_the_severity_of_its_series() -> None:
     assert "labels" not in alerting_rule(USER_POLICY_VIOLATION, Alerting(), "x")
-
-
-def test_the_description_is_a_template() -> None:
-    rule = alerting_rule(TOKEN_EXPIRED, Alerting(runbook_base_url="https://x/r"), "x")
-    description = rule["annotations"]["description"]
-    what = '{{ if eq $labels.kind "ssh_key" }}SSH key{{ else }}Token{{ end }}'
-    assert description.startswith(f"{what} {{{{ $labels.token }}}} ({{{{ $labels.token_id }}}}) of ")
-    assert description.endswith(" ago.")
-    assert rule["annotations"]["runbook_url"] == "https://x/r/YunxiaoTokenExpired.md"
-    assert "for" not in rule
 
 
 def test_a_duration_stays_within_what_prometheus_accepts() -> None:

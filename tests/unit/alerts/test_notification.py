@@ -56,3 +56,11 @@ def test_times_follow_the_clock_of_alertmanager_if_known() -> None:
     # 90 seconds behind: now is in the future there
     assert times(resolved, at(15), ahead=-90)[1] == "2026-05-31T23:58:45.000Z"
     assert times(resolved, at(15), ahead=90)[1] == "2026-06-01T00:00:15.000Z"
+
+
+def test_the_page_about_the_token_or_user_is_the_source_of_the_alert() -> None:
+    linked = Alert(LABELS, (("page_url", "https://x/users/acme/3001"),), NOW - 100)
+    (notification,) = due(Tracker(), [linked], at(0), RESEND)
+    assert notification.as_json(at(0))["generatorURL"] == "https://x/users/acme/3001"
+    (without,) = due(Tracker(), [an_alert()], at(0), RESEND)
+    assert "generatorURL" not in without.as_json(at(0))

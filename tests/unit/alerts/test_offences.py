@@ -50,25 +50,11 @@ def test_the_users_with_most_violations_are_named() -> None:
     assert (summary.violations, summary.users, summary.since) == (20, 8, NOW - 7)
     worst = [("name of u3", 4), ("name of u7", 4), ("name of u2", 3), ("name of u6", 3), ("name of u1", 2)]
     assert list(summary.worst) == worst
-    assert summary.words == "20 tokens of 8 users"
     # the oldest and one of the worst has removed the tokens
     tally.replace((an_offence("u7", 4, NOW - 7),), ())
     (summary,) = tally.summaries()
     assert (summary.violations, summary.users, summary.since) == (16, 7, NOW - 6)
     assert [name for name, _ in summary.worst] == [f"name of u{number}" for number in (3, 2, 6, 1, 5)]
-
-
-def test_words_for_one_and_for_users() -> None:
-    def words(*offences: Offence) -> str:
-        tally = Tally()
-        for one in offences:
-            tally.replace((), (one,))
-        (summary,) = tally.summaries()
-        return summary.words
-
-    assert words(an_offence("u1", 1)) == "1 token of 1 user"
-    of_user = Offence(MaxTokensPerUser, Severity.WARNING, "u1", "li.wei", 1, 17, None)
-    assert words(of_user) == "1 user"
 
 
 def test_a_policy_without_violations_has_no_summary() -> None:

@@ -4,6 +4,8 @@ import math
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.builders import DAY, HOUR, MINUTE, NOW
 
 from exporter.common.text import (
@@ -11,6 +13,8 @@ from exporter.common.text import (
     expiry_words,
     explained,
     in_zone,
+    local_and_utc,
+    local_time,
     printable,
     problem_and_hint,
     rough_duration,
@@ -137,3 +141,16 @@ def test_a_span_in_its_largest_whole_unit(seconds: float, text: str) -> None:
 def test_durations_with_the_same_words(seconds: float, shortest: float, longer: float) -> None:
     assert same_words(seconds) == (shortest, longer)
     assert rough_duration(shortest) == rough_duration(seconds) != rough_duration(longer)
+
+
+def test_local_times_are_to_the_minute_and_beside_utc() -> None:
+    shanghai, utc_zone = ZoneInfo("Asia/Shanghai"), ZoneInfo("UTC")
+    assert local_time(NOW + 59, shanghai) == "2026-06-01 08:00 Asia/Shanghai"
+    # In Shanghai it is already the next day.
+    assert local_and_utc(NOW - 3600, shanghai) == "2026-06-01 07:00 Asia/Shanghai (2026-05-31 23:00 UTC)"
+    assert local_and_utc(NOW, utc_zone) == "2026-06-01 00:00 UTC"
+
+
+@given(st.floats(allow_nan=False))
+def test_any_time_can_be_shown(epoch: float) -> None:
+    assert local_and_utc(epoch, ZoneInfo("America/New_York")).endswith(" UTC)")

@@ -57,3 +57,9 @@ def test_a_label_of_a_user_file_that_hides_the_kind_of_ssh_keys_gives_a_warning(
     labelled = replace(settings.organizations[0], users=(User("1", "li.wei", labels=(("kind", "human"),)),))
     (warning,) = replace(settings, organizations=(labelled,)).warnings(0)
     assert warning.startswith("the label kind of users replaces that of SSH keys in Prometheus rules")
+
+
+def test_the_external_url_of_the_command_line_overrides_that_of_the_file() -> None:
+    settings = settled("web: {external_url: https://file.example.com}\n" + with_organization(""))
+    assert settings.with_external_url(None).config.web.external_url == "https://file.example.com"
+    assert settings.with_external_url("https://flag.example.com").config.web.external_url == "https://flag.example.com"

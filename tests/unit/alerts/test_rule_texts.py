@@ -1,0 +1,85 @@
+"""Annotations of rules as Go templates. tests/integration has promtool and vmalert render them."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from exporter.alerts.definitions import (
+    ALL_DEFINITIONS,
+    EXPORTER_TOKEN_EXPIRING,
+    POLICY_VIOLATION,
+    TOKEN_EXPIRED,
+    USER_POLL_FAILING,
+    Definition,
+)
+from exporter.alerts.rule_texts import RuleTexts
+from exporter.config.alerting import Alerting
+from exporter.policies.schema import Policies
+from exporter.texts.catalogue import Language
+
+
+def description(definition: Definition, language: str = "en", url: str | None = None) -> str:
+    return RuleTexts.of(Alerting.model_validate({"language": language}), url).annotations(definition)["description"]
+
+
+def test_sentences_with_a_label_that_may_be_missing_are_conditional() -> None:
+    text = description(TOKEN_EXPIRED)
+    assert text.startswith('{{ if eq $labels.kind "ssh_key" }}SSH key{{ else }}Token{{ end }} {{ $labels.token }} (')
+    assert "{{ if $labels.permissions }} Permissions: {{ $labels.permissions }}.{{ end }}" in text
+    assert text.endswith(
+        "{{ if $labels.owner }} Owner: {{ $labels.owner }}{{ with $labels.owner_email }}, {{ . }}{{ end }}"
+        "{{ with $labels.owner_department }}, {{ . }}{{ end }}.{{ end }}"
+    )
+    # only the daemon knows what a token is for
+    assert "Purpose" not in text
+
+
+def test_links_are_there_only_with_an_external_url() -> None:
+    assert "Details" not in description(TOKEN_EXPIRED)
+    texts = RuleTexts.of(Alerting(), "https://x")
+    quoted = "{{ $labels.%s | urlquery | reReplaceAll `[+]` `%%20` }}"
+    token = f"https://x/tokens/{quoted % 'organization'}/{quoted % 'token_id'}"
+    assert texts.annotations(TOKEN_EXPIRED)["page_url"] == token
+    assert texts.annotations(TOKEN_EXPIRED)["description"].endswith(f" Details: {token}")
+    assert texts.annotations(USER_POLL_FAILING)["page_url"] == (
+        f"https://x/users/{quoted % 'organization'}/{quoted % 'user_id'}"
+    )
+    assert texts.annotations(POLICY_VIOLATION)["page_url"] == "https://x/"
+    assert texts.annotations(TOKEN_EXPIRED)["runbook_url"] == "https://x/runbooks/YunxiaoTokenExpired"
+
+
+def test_a_brace_in_an_address_begins_no_action() -> None:
+    annotations = RuleTexts.of(Alerting(), "https://x/{{y").annotations(POLICY_VIOLATION)
+    assert annotations["page_url"] == '{{ "https://x/{{y" }}/'
+
+
+def test_durations_have_the_units_of_the_language() -> None:
+    assert 'reReplaceAll "d$" " \u5929"' in description(TOKEN_EXPIRED, "zh")
+    assert 'reReplaceAll "d$"' not in description(TOKEN_EXPIRED)
+
+
+def test_the_tense_follows_the_value() -> None:
+    summary = RuleTexts.of(Alerting()).annotations(EXPORTER_TOKEN_EXPIRING)["summary"]
+    assert re.search(r"\{\{ if gt \$value 0\.0 \}\}expires in .*\{\{ else \}\}expired .* ago\{\{ end \}\}$", summary)
+
+
+def test_the_limits_of_configured_policies_are_in_the_text() -> None:
+    policies = Policies.model_validate({"max_lifetime": {"limit": "300d"}, "name_pattern": {"pattern": "[a-z]{2}"}})
+    text = RuleTexts.of(Alerting(), None, policies).annotations(POLICY_VIOLATION)["description"]
+    assert 'if eq $labels.policy "max_lifetime" }}it lives longer than is allowed (limit 300d){{ else' in text
+    # A brace of the pattern must not begin an action.
+    assert '(pattern {{ "[a-z]{2}" }})' in text
+    assert '"max_age" }}it is older than is allowed{{ else' in text
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize("definition", ALL_DEFINITIONS, ids=lambda one: one.name)
+def test_actions_of_templates_are_balanced(definition: Definition, language: Language) -> None:
+    texts = RuleTexts.of(Alerting(language=language), "https://x").annotations(definition)
+    for text in texts.values():
+        actions = re.findall(r"\{\{ (\w+)?", text)
+        assert text.count("{{") == text.count("}}")
+        assert sum(word in {"if", "with"} for word in actions) == sum(word == "end" for word in actions)
+        assert not re.search(r"(?<!\{)\{[a-z_]+\}(?!\})", text), text
