@@ -1,0 +1,105 @@
+"""Draws a table for a terminal: columns that fit its width, one line a row. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len, set_cell_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+_GAP = 2
+_ELLIPSIS = "\u2026"
+_MEASURED = 20_000
+"""Rows from which the widths of columns are computed. Later rows of a longer list may be cut shorter."""
+
+Style = tuple[str, str]
+"""What precedes and follows a cell to give it a colour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        heading: its heading.
+        cells: its text, by row, on one line.
+        least: the width to which it may be cut; None if it is shown in full or not at all.
+        rank: the columns with the lowest ranks are shown first where not all fit.
+        style: the colour of the cell of a row; None for no colour.
+    """
+
+    heading: str
+    cells: Sequence[str]
+    least: int | None
+    rank: int
+    style: Callable[[int], Style | None] | None = None
+
+    def natural(self) -> int:
+        """The width at which nothing is cut."""
+        return max(cell_len(self.heading), max(map(cell_len, islice(self.cells, _MEASURED)), default=0))
+
+
+def fitted(columns: Sequence[Column], width: int | None, *, all_of_them: bool = False) -> list[tuple[Column, int]]:
+    """The columns that fit a width, each with its own.
+
+    Args:
+        columns: in the order in which they are shown.
+        width: of the whole table; None for columns in full.
+        all_of_them: whether to show every column, even if the table becomes wider.
+    """
+    natural = {id(one): one.natural() for one in columns}
+    if width is None:
+        return [(one, natural[id(one)]) for one in columns]
+
+    def least(one: Column) -> int:
+        full = natural[id(one)]
+        return full if one.least is None else min(full, max(one.least, cell_len(one.heading)))
+
+    left = width + _GAP
+    widths: dict[int, int] = {}
+    for one in sorted(columns, key=lambda column: column.rank):
+        if all_of_them or not widths or least(one) + _GAP <= left:
+            widths[id(one)] = least(one)
+            left -= least(one) + _GAP
+    growing = [one for one in columns if id(one) in widths and widths[id(one)] < natural[id(one)]]
+    while left > 0 and growing:
+        # Step by step, so that short columns leave more room to long ones.
+        share = max(1, left // len(growing))
+        for one in growing:
+            more = min(share, natural[id(one)] - widths[id(one)], left)
+            widths[id(one)] += more
+            left -= more
+        growing = [one for one in growing if widths[id(one)] < natural[id(one)]]
+    return [(one, widths[id(one)]) for one in columns if id(one) in widths]
+
+
+def drawn(columns: Sequence[tuple[Column, int]], *, colour: bool = False) -> Iterator[str]:
+    """The lines of a table, without spaces at their ends."""
+    if not columns:
+        return
+    bold: Style = ("\x1b[1m", "\x1b[0m")
+    yield _line([(column.heading, width, bold if colour else None) for column, width in columns])
+    for row in range(len(columns[0][0].cells)):
+        yield _line(
+            [
+                (column.cells[row], width, column.style(row) if colour and column.style is not None else None)
+                for column, width in columns
+            ]
+        )
+
+
+def _line(cells: Sequence[tuple[str, int, Style | None]]) -> str:
+    parts = []
+    for text, width, style in cells:
+        shown, length = text, len(text) if text.isascii() else cell_len(text)
+        if length > width:
+            # A wide character that is cut in half leaves a space.
+            shown = set_cell_size(text, max(0, width - 1)).rstrip() + _ELLIPSIS
+            length = cell_len(shown)
+        padding = " " * (width - length)
+        parts.append(shown + padding if style is None else f"{style[0]}{shown}{style[1]}{padding}")
+    return (" " * _GAP).join(parts).rstrip()
