@@ -39,8 +39,8 @@ def test_tokens_lists_everything_and_finds_nothing_wrong(platform: Simulator, tm
     result = command("tokens", "--config.file", str(written(tmp_path, platform, "AB")))
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
-    assert lines[0].split() == ["ORGANIZATION", "USER", "TOKEN", "TOKEN", "ID", "EXPIRES", "AT", "PERMISSIONS"]
-    assert [line.split()[3] for line in lines[1:]] == ["pt-soon", "pt-late", "pt-never"]
+    assert lines[0].split() == ["USER", "TOKEN", "TOKEN", "ID", "EXPIRES", "AT", "PERMISSIONS"]
+    assert [line.split()[2] for line in lines[1:]] == ["pt-soon", "pt-late", "pt-never"]
     assert "expires in 2d" in lines[1]
     assert result.stderr == ""
 
@@ -55,10 +55,10 @@ def test_tokens_in_the_window_exit_with_1(platform: Simulator, tmp_path: Path) -
     assert command("tokens", "--config.file", config, "--expires-within", "1h").returncode == 0
 
 
-def test_tokens_of_users_that_failed_exit_with_2_and_say_why(platform: Simulator, tmp_path: Path) -> None:
+def test_tokens_of_users_that_failed_exit_with_3_and_say_why(platform: Simulator, tmp_path: Path) -> None:
     platform.faults.for_user("B", Fault.parse("403"))
     result = command("tokens", "--config.file", str(written(tmp_path, platform, "AB")), "-o", "csv")
-    assert result.returncode == 2
+    assert result.returncode == 3
     assert [record["token_id"] for record in csv.DictReader(io.StringIO(result.stdout))] == ["pt-soon", "pt-late"]
     assert "acme: B (B): forbidden: HTTP 403 Forbidden" in result.stderr
 
@@ -183,17 +183,17 @@ def test_report_in_every_format_and_into_a_file(platform: Simulator, tmp_path: P
     assert stat.S_IMODE(page.stat().st_mode) == 0o600
     page.chmod(0o644)
     result = command("report", "--config.file", str(config), "--output-file", str(page), "-o", "csv")
-    assert page.read_text("utf-8").startswith("section,")
+    assert page.read_text("utf-8").startswith("\ufeffsection,")
     assert stat.S_IMODE(page.stat().st_mode) == 0o644
     assert sorted(file.name for file in tmp_path.iterdir()) == ["config.yaml", "token", "报告.html"]
 
 
-def test_a_report_of_a_sweep_that_failed_in_part_says_so_and_exits_with_2(platform: Simulator, tmp_path: Path) -> None:
+def test_a_report_of_a_sweep_that_failed_in_part_says_so_and_exits_with_3(platform: Simulator, tmp_path: Path) -> None:
     platform.faults.for_user("B", Fault.parse("403"))
     page = tmp_path / "report.html"
     config = str(written(tmp_path, platform, "AB"))
     result = command("report", "--config.file", config, "--output-file", str(page))
-    assert result.returncode == 2
+    assert result.returncode == 3
     assert "acme: B (B): forbidden: HTTP 403 Forbidden" in result.stderr
     assert "This report is incomplete" in page.read_text("utf-8")
     assert "acme: B (B): forbidden: HTTP 403 Forbidden" in page.read_text("utf-8")
