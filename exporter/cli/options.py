@@ -1,7 +1,7 @@
 """Options that several commands share, and how their values are parsed."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -22,14 +22,16 @@ DEFAULT_CONFIGS: Final = (Path("config.yaml"), Path("/etc/yunxiao-token-exporter
 
 
 def _default_config() -> Path:
-    for file in DEFAULT_CONFIGS:
-        if file.exists():
-            return file
-    raise typer.BadParameter(
-        f"no configuration file: neither ./{DEFAULT_CONFIGS[0]} nor {DEFAULT_CONFIGS[1]} exists; name one with "
-        "--config.file, or write one with the command init",
-        param_hint="--config.file",
-    )
+    return next((file for file in DEFAULT_CONFIGS if file.exists()), DEFAULT_CONFIGS[0])
+
+
+def _existing_default(context: typer.Context, file: Path) -> Path:
+    if file == DEFAULT_CONFIGS[0] and not file.exists() and not context.resilient_parsing:
+        raise typer.BadParameter(
+            f"no configuration file: neither ./{DEFAULT_CONFIGS[0]} nor {DEFAULT_CONFIGS[1]} exists; name one with "
+            "--config.file, or write one with the command init"
+        )
+    return file
 
 
 ConfigFile = Annotated[
@@ -40,6 +42,7 @@ ConfigFile = Annotated[
         envvar=env("CONFIG_FILE"),
         metavar="FILE",
         default_factory=_default_config,
+        callback=_existing_default,
         show_default=f"./{DEFAULT_CONFIGS[0]}, else {DEFAULT_CONFIGS[1]}",
         help="Configuration file; config.example.yaml explains each key.",
     ),
@@ -53,16 +56,14 @@ ListenAddresses = Annotated[
         help="Address to listen on, such as :10097, 127.0.0.1:10097 or [::1]:10097. May be given several times.",
     ),
 ]
-OutputFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--output-file",
-        envvar=env("OUTPUT_FILE"),
-        metavar="FILE",
-        help="File to write; - is stdout. Its suffix chooses the format, unless --output names one.",
-        show_default=False,
-    ),
-]
+
+
+def output_file_option(variable: str, help_text: str) -> Any:
+    """The option --output-file of a command, with its own environment variable."""
+    return typer.Option("--output-file", envvar=env(variable), metavar="FILE", help=help_text, show_default=False)
+
+
+FILE_HELP: Final = "File to write; - is stdout. Its suffix chooses the format, unless --output names one."
 ByteOrderMark = Annotated[
     bool | None,
     typer.Option(

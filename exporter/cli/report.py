@@ -1,22 +1,24 @@
 """report: one sweep, and an audit of all tokens on one page."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from exporter.cli.exit_codes import INCOMPLETE
+from exporter.cli.help import examples
 from exporter.cli.options import (
+    FILE_HELP,
     AllowFailed,
     ByteOrderMark,
     ConfigFile,
     LogFormat,
     LogLevel,
     Organizations,
-    OutputFile,
     Owners,
     Users,
     env,
+    output_file_option,
 )
 from exporter.cli.output import Destination, chosen_format
 from exporter.cli.setup import load_settings, refuse, set_up_logs
@@ -29,6 +31,13 @@ if TYPE_CHECKING:
     from exporter.report.comparison import EarlierReport
 
 _LARGEST_REPORT = 1024**3
+EXAMPLES: Final = examples(
+    "report --output-file report.html",
+    "report --output-file report.xlsx --language zh",
+    "report --output-file today.json",
+    "report --output-file report.html --compare last-month.json",
+    "report --output markdown --organization acme",
+)
 
 
 def report(
@@ -38,7 +47,7 @@ def report(
         Form | None,
         typer.Option("--output", "-o", envvar=env("REPORT_OUTPUT"), help="Format of the report. Default: HTML."),
     ] = None,
-    output_file: OutputFile = None,
+    output_file: Annotated[Path | None, output_file_option("REPORT_OUTPUT_FILE", FILE_HELP)] = None,
     compare_file: Annotated[
         Path | None,
         typer.Option(

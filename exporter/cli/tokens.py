@@ -1,23 +1,26 @@
 """tokens: one sweep, and the list of tokens."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from exporter.cli.exit_codes import INCOMPLETE
+from exporter.cli.help import examples
 from exporter.cli.options import (
+    FILE_HELP,
     AllowFailed,
     ByteOrderMark,
     ConfigFile,
     LogFormat,
     LogLevel,
     Organizations,
-    OutputFile,
     Owners,
     Permissions,
     States,
     Users,
     env,
+    output_file_option,
 )
 from exporter.cli.output import Destination, chosen_format
 from exporter.cli.setup import load_settings, refuse, set_up_logs
@@ -31,6 +34,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from exporter.policies.base import Policy
+
+
+EXAMPLES: Final = examples(
+    "tokens --expires-within 14d",
+    "tokens --expires-within 14d --ignore-expired --allow-failed 1",
+    "tokens --policy never_expires max_lifetime --output json",
+    "tokens --user 'li.*' --state active --columns user,token,expires,email",
+    "tokens --permission 'code_*' --output-file tokens.xlsx",
+    "tokens --output-file /var/lib/node_exporter/yunxiao.prom",
+)
 
 
 def _policy(name: str) -> "type[Policy]":
@@ -122,7 +135,7 @@ def tokens(
         Output | None,
         typer.Option("--output", "-o", envvar=env("OUTPUT"), help="Format of the list. Default: a table."),
     ] = None,
-    output_file: OutputFile = None,
+    output_file: Annotated[Path | None, output_file_option("OUTPUT_FILE", FILE_HELP)] = None,
     bom: ByteOrderMark = None,
     log_level: LogLevel = Level.ERROR,
     log_format: LogFormat = Format.LOGFMT,

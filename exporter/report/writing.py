@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 TABLE_COLUMNS = ("kind", "organization", "user", "token", "token_id", EXPIRES, "expires_at", "permissions")
 """The columns of the table, unless others are chosen; the kind only if there are SSH keys."""
 _HEADINGS = {"token_id": "TOKEN ID", "user_id": "USER ID", "expires_at": "AT", "expires_in_seconds": "SECONDS"}
-_LEAST = {"organization": 8, "user": 8, "token": 10, "permissions": 12, "description": 12, "policies": 12, "email": 12}
+_LEAST = {"organization": 8, "user": 16, "token": 16, "permissions": 12, "description": 12, "policies": 12, "email": 12}
 """The widths to which columns may be cut."""
 _RANK = ("user", "token", EXPIRES, POLICIES, "token_id", "kind", "expires_at", "permissions", "organization")
 """The most important columns of the table first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from exporter.model.snapshot import View
 from exporter.model.token import NEVER
@@ -88,7 +88,7 @@ def text_of(
 def write_list(
     listed: Sequence[Row],
     form: Output,
-    stream: IO[Any],
+    stream: Any,
     options: ListOptions | None = None,
     view: View | None = None,
     now: float = NOW,

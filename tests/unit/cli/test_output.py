@@ -28,7 +28,9 @@ def csv_text(text: str = "用户,x\n") -> Text:
 
 @pytest.mark.parametrize(("bom", "mark"), [(None, ""), (False, ""), (True, BOM)])
 def test_csv_on_stdout_has_a_mark_on_request_only(
-    bom: bool | None, mark: str, capsys: pytest.CaptureFixture[str]
+    bom: bool | None,  # noqa: FBT001
+    mark: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     Destination.of(None, bom=bom).write(a_terminal(), csv_text())
     Destination.of(Path("-"), bom=bom).write(a_terminal(), csv_text())
