@@ -39,6 +39,7 @@ from exporter.metrics.families.http import HTTP_REFUSED, LOG_SUPPRESSED
 from exporter.metrics.notifications import NotificationTelemetry
 from exporter.metrics.telemetry import Telemetry
 from exporter.polling.scheduler import Scheduler
+from exporter.polling.sweep_summary import SummarySettings
 from exporter.state.audit import AuditTrail
 from exporter.state.storage import Storage
 from exporter.state.store import Store
@@ -259,6 +260,10 @@ def _listeners(
 
 
 def _organizations(base: Base, shard: Shard, member: Member | None, changes: Changes) -> Organizations:
+    def summary() -> SummarySettings:
+        config = base.current.config()
+        return SummarySettings(config.alerting.thresholds.warning, config.policies)
+
     def build(
         one: OrganizationSettings,
         settings: Settings,
@@ -273,6 +278,7 @@ def _organizations(base: Base, shard: Shard, member: Member | None, changes: Cha
             shard,
             None if member is None else member.pacer,
             changes.publish,
+            summary=summary,
         )
         telemetry = base.telemetry.organization(one.config.name, begin=False)
         return Organization(one, settings.config, shared, telemetry, previous, restored)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from exporter.model.user import User
     from exporter.platform.base import Platform
     from exporter.platform.pacing import Pacer
+    from exporter.polling.sweep_summary import SummarySettings
     from exporter.state.delivery import Update
 
 
@@ -44,6 +45,7 @@ class Shared:
             where this process has all of it.
         publish: called with each update of a ledger; None if no other part needs them.
         progress: called after each user of a sweep.
+        summary: what decides on the numbers in the log line of a sweep; None for a line without them.
     """
 
     watchdog: Watchdog
@@ -54,6 +56,7 @@ class Shared:
     pacer: Callable[[str, float | None], Pacer] | None = None
     publish: Callable[[Update], bool | None] | None = None
     progress: Callable[[User], None] | None = None
+    summary: Callable[[], SummarySettings] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,7 @@ def build_parts(
         settings, poll.timeout, limits, telemetry, shared.watchdog, clock, shared.redact, lambda: roster.users
     )
     ssh_keys = SshKeyReader(config.name, client, clock) if config.watches_ssh_keys else None
-    sweep_settings = SweepSettings(config.limits.concurrency, poll.interval, poll.spread, ssh_keys)
+    sweep_settings = SweepSettings(config.limits.concurrency, poll.interval, poll.spread, ssh_keys, shared.summary)
     refresher = (
         None
         if discover is None
