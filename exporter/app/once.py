@@ -108,7 +108,7 @@ def sweep_once(
     undiscovered = tuple(_undiscovered(organizations))
     return Outcome(
         view,
-        (*undiscovered, *_failures(view)),
+        (*undiscovered, *failure_sentences(view)),
         (*_unreadable(view), *_without_keys(organizations)),
         len(undiscovered),
     )
@@ -148,7 +148,7 @@ def _without_keys(organizations: Iterable[Organization]) -> Iterator[str]:
             )
 
 
-def _failures(view: View) -> Iterator[str]:
+def failure_sentences(view: View) -> Iterator[str]:
     """A sentence for each kind of failure, with the users that it affects."""
     for organization in view.organizations:
         affected: dict[str, list[UserState]] = {}

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from exporter import __version__
-from exporter.cli import check_config, completion, config_schema, init, report, rules, serve, tokens
+from exporter.cli import check_config, completion, config_schema, events, init, report, rules, serve, tokens
 from exporter.cli.exit_codes import CRASHED, REFUSED
 from exporter.cli.help import Command, Group, examples
 from exporter.cli.terminal import OutputError, Terminal
@@ -67,6 +67,7 @@ _COMMANDS: tuple[tuple[str, Callable[..., object], str, str], ...] = (
     ),
     ("tokens", tokens.tokens, "List the tokens, or check them in CI.", tokens.EXAMPLES),
     ("report", report.report, "Write an audit report.", report.EXAMPLES),
+    ("events", events.events, "List what changed.", events.EXAMPLES),
     ("rules", rules.rules, "Print Prometheus rules.", RULES_EXAMPLES),
     ("completion", completion.completion, "Print a completion script for a shell.", completion.EXAMPLES),
 )

@@ -25,15 +25,6 @@ def _default_config() -> Path:
     return next((file for file in DEFAULT_CONFIGS if file.exists()), DEFAULT_CONFIGS[0])
 
 
-def _existing_default(context: typer.Context, file: Path) -> Path:
-    if file == DEFAULT_CONFIGS[0] and not file.exists() and not context.resilient_parsing:
-        raise typer.BadParameter(
-            f"no configuration file: neither ./{DEFAULT_CONFIGS[0]} nor {DEFAULT_CONFIGS[1]} exists; name one with "
-            "--config.file, or write one with the command init"
-        )
-    return file
-
-
 ConfigFile = Annotated[
     Path,
     typer.Option(
@@ -42,7 +33,6 @@ ConfigFile = Annotated[
         envvar=env("CONFIG_FILE"),
         metavar="FILE",
         default_factory=_default_config,
-        callback=_existing_default,
         show_default=f"./{DEFAULT_CONFIGS[0]}, else {DEFAULT_CONFIGS[1]}",
         help="Configuration file; config.example.yaml explains each key.",
     ),

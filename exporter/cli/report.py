@@ -21,7 +21,8 @@ from exporter.cli.options import (
     output_file_option,
 )
 from exporter.cli.output import Destination, chosen_format
-from exporter.cli.setup import load_settings, refuse, set_up_logs
+from exporter.cli.setup import load_policies, load_settings, refuse, set_up_logs
+from exporter.cli.source import AuthFile, CaFile, From, read_outcome, source_of
 from exporter.cli.sweep import exit_code, report_failures, sweep_with_progress
 from exporter.cli.terminal import OutputError, Terminal
 from exporter.common.log_options import Format, Level
@@ -36,6 +37,7 @@ EXAMPLES: Final = examples(
     "report --output-file report.xlsx --language zh",
     "report --output-file today.json",
     "report --output-file report.html --compare last-month.json",
+    "report --from http://localhost:10097 --output-file report.html",
     "report --output markdown --organization acme",
 )
 
@@ -70,15 +72,21 @@ def report(
     owners: Owners = None,
     allow_failed: AllowFailed = 0,
     bom: ByteOrderMark = None,
+    source: From = None,
+    auth_file: AuthFile = None,
+    ca_file: CaFile = None,
     log_level: LogLevel = Level.ERROR,
     log_format: LogFormat = Format.LOGFMT,
 ) -> None:
-    """Sweep once and write an audit: totals, broken policies and what to do, expiries, permissions, exemptions.
+    """Sweep once, or ask a running exporter, and write an audit.
+
+    It has totals, broken policies and what to do about them, expiries, permissions, and exemptions.
 
     Exit code 0: the report was written. 1: the report to compare with cannot be read. 2: the sweep could not begin,
     no user could be polled, or the report could not be written. 3: some users could not be polled, as the report says.
     """
     from exporter.common.clock import SystemClock
+    from exporter.policies.schema import Policies
     from exporter.report.comparison import compare
     from exporter.report.filters import TokenFilter, users_only
     from exporter.report.render import report_document
@@ -95,12 +103,19 @@ def report(
             "compares whole reports; leave out --user, --organization and --owner", param_hint="--compare"
         )
     set_up_logs(terminal, log_level, log_format)
-    settings = load_settings(terminal, config_file, INCOMPLETE)
+    settings = load_settings(terminal, config_file, INCOMPLETE) if source is None else None
+    if settings is not None:
+        policies = settings.config.policies
+    else:
+        policies = load_policies(terminal, config_file, INCOMPLETE) if config_file.exists() else Policies()
     old = None if compare_file is None else _earlier(terminal, compare_file)
     clock = SystemClock()
-    outcome = sweep_with_progress(terminal, settings, clock)
+    if settings is not None:
+        outcome = sweep_with_progress(terminal, settings, clock)
+    else:
+        outcome = read_outcome(terminal, source_of(terminal, source or "", auth_file, ca_file), clock)
     view = users_only(outcome.view, wanted)
-    summary = summarize(view, settings.config.policies, clock.now(), outcome.failures)
+    summary = summarize(view, policies, clock.now(), outcome.failures)
     comparison = None if old is None else compare(old, summary)
     try:
         destination.write(terminal, report_document(summary, form, language, comparison))

@@ -23,7 +23,8 @@ from exporter.cli.options import (
     output_file_option,
 )
 from exporter.cli.output import Destination, chosen_format
-from exporter.cli.setup import load_settings, refuse, set_up_logs
+from exporter.cli.setup import load_policies, load_settings, refuse, set_up_logs
+from exporter.cli.source import AuthFile, CaFile, From, read_outcome, source_of
 from exporter.cli.sweep import exit_code, report_failures, sweep_with_progress
 from exporter.cli.terminal import OutputError, Terminal
 from exporter.common.durations import parse_duration
@@ -42,6 +43,7 @@ EXAMPLES: Final = examples(
     "tokens --policy never_expires max_lifetime --output json",
     "tokens --user 'li.*' --state active --columns user,token,expires,email",
     "tokens --permission 'code_*' --output-file tokens.xlsx",
+    "tokens --from http://localhost:10097 --owner '*@acme.com' --top 20",
     "tokens --output-file /var/lib/node_exporter/yunxiao.prom",
 )
 
@@ -137,10 +139,13 @@ def tokens(
     ] = None,
     output_file: Annotated[Path | None, output_file_option("OUTPUT_FILE", FILE_HELP)] = None,
     bom: ByteOrderMark = None,
+    source: From = None,
+    auth_file: AuthFile = None,
+    ca_file: CaFile = None,
     log_level: LogLevel = Level.ERROR,
     log_format: LogFormat = Format.LOGFMT,
 ) -> None:
-    """Sweep once and list the tokens, and SSH keys if they are watched, soonest expiry first.
+    """Sweep once, or ask a running exporter, and list tokens, and SSH keys if they are watched, soonest expiry first.
 
     The table fits the terminal: columns that do not fit are left out, and long names end in an ellipsis. The format
     prometheus is for the textfile collector of node_exporter, ics for calendars.
@@ -150,6 +155,7 @@ def tokens(
     have no such token.
     """
     from exporter.common.clock import SystemClock
+    from exporter.policies.schema import Policies
     from exporter.report.filters import TokenFilter
     from exporter.report.listing import rows, violating_rows
     from exporter.report.writing import ListOptions, document
@@ -163,8 +169,12 @@ def tokens(
     options = ListOptions(policy, wide, _columns(columns))
     set_up_logs(terminal, log_level, log_format)
     # Not 1, which would tell the caller that a token expires.
-    settings = load_settings(terminal, config_file, INCOMPLETE)
-    rules = settings.config.policies
+    settings = load_settings(terminal, config_file, INCOMPLETE) if source is None else None
+    if settings is not None:
+        rules = settings.config.policies
+    else:
+        # Only a check of policies needs them.
+        rules = load_policies(terminal, config_file, INCOMPLETE) if policy else Policies()
     _check_policies(terminal, policies or [], rules.configured, wanted=policy)
     wanted = TokenFilter(
         users=tuple(users or ()),
@@ -176,7 +186,10 @@ def tokens(
         expired=not ignore_expired,
     )
     clock = SystemClock()
-    outcome = sweep_with_progress(terminal, settings, clock)
+    if settings is not None:
+        outcome = sweep_with_progress(terminal, settings, clock)
+    else:
+        outcome = read_outcome(terminal, source_of(terminal, source or "", auth_file, ca_file), clock)
     now = clock.now()
     listed = rows(outcome.view, now, wanted)
     if policy:

@@ -26,7 +26,7 @@ def pattern(text: str) -> str:
     return f"(?is:{''.join(parts)})"
 
 
-def _any_matches(patterns: tuple[str, ...], texts: Iterable[str]) -> bool:
+def any_matches(patterns: tuple[str, ...], texts: Iterable[str]) -> bool:
     """Whether a text matches one of the patterns; true if there are none."""
     if not patterns:
         return True
@@ -70,9 +70,9 @@ class TokenFilter:
         owner = user.owner
         known = () if owner is None else (owner.email, owner.department, owner.username)
         return (
-            _any_matches(self.organizations, (organization,))
-            and _any_matches(self.users, (user.user_id, user.name))
-            and _any_matches(self.owners, (text for text in known if text))
+            any_matches(self.organizations, (organization,))
+            and any_matches(self.users, (user.user_id, user.name))
+            and any_matches(self.owners, (text for text in known if text))
         )
 
     def fits_token(self, token: Token, now: float) -> bool:
@@ -84,7 +84,7 @@ class TokenFilter:
             return False
         if self.within is not None and token.expires_at is not None and token.expires_at > now + self.within:
             return False
-        return _any_matches(self.permissions, granted(token.permissions))
+        return any_matches(self.permissions, granted(token.permissions))
 
 
 def users_only(view: View, wanted: TokenFilter) -> View:

@@ -1,10 +1,12 @@
-"""Draws a table for a terminal: columns that fit its width, one line a row. Pure."""
+"""Draws a table for a terminal: columns that fit its width, one line a row."""
 
 from __future__ import annotations
 
+import os
+import shutil
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from rich.cells import cell_len, set_cell_size
 
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 _GAP = 2
+_WIDTH = 80
+"""The width of a table where there is no terminal."""
 _ELLIPSIS = "\u2026"
 _MEASURED = 20_000
 """Rows from which the widths of columns are computed. Later rows of a longer list may be cut shorter."""
@@ -75,6 +79,21 @@ def fitted(columns: Sequence[Column], width: int | None, *, all_of_them: bool = 
             left -= more
         growing = [one for one in growing if widths[id(one)] < natural[id(one)]]
     return [(one, widths[id(one)]) for one in columns if id(one) in widths]
+
+
+def write_table(columns: Sequence[Column], stream: TextIO, *, wide: bool = False, all_of_them: bool = False) -> None:
+    """Write a table with the columns that fit: `COLUMNS`, else the width of the terminal, else 80.
+
+    Args:
+        columns: in the order in which they are shown.
+        stream: where to write; a terminal gets colours, unless `NO_COLOR` is set.
+        wide: whether to show all columns in full, whatever the width.
+        all_of_them: as for `fitted`.
+    """
+    terminal = stream.isatty()
+    width = shutil.get_terminal_size((_WIDTH, 24)).columns if terminal or "COLUMNS" in os.environ else _WIDTH
+    chosen = fitted(columns, None if wide else width, all_of_them=all_of_them)
+    stream.writelines(f"{line}\n" for line in drawn(chosen, colour=terminal and "NO_COLOR" not in os.environ))
 
 
 def drawn(columns: Sequence[tuple[Column, int]], *, colour: bool = False) -> Iterator[str]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
@@ -14,7 +12,7 @@ from exporter.report.columns import EXPIRES, VALUES
 from exporter.report.formats import Binary, Output, Text
 from exporter.report.listing import POLICIES, list_columns, records
 from exporter.report.spreadsheet import Sheet, Time, write_csv, write_workbook
-from exporter.report.table import Column, drawn, fitted
+from exporter.report.table import Column, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,8 +30,6 @@ _RANK = ("user", "token", EXPIRES, POLICIES, "token_id", "kind", "expires_at", "
 """The most important columns of the table first."""
 _RED, _YELLOW, _MAGENTA = (("\x1b[31m", "\x1b[0m"), ("\x1b[33m", "\x1b[0m"), ("\x1b[35m", "\x1b[0m"))
 _STYLES = {TokenState.EXPIRED: _RED, TokenState.UNKNOWN: _YELLOW, TokenState.NEVER_EXPIRES: _MAGENTA}
-_WIDTH = 80
-"""The width of a table where there is no terminal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +107,8 @@ def _write_table(listed: Sequence[Row], now: float, stream: TextIO, options: Lis
     if not listed:
         stream.write("No tokens to list.\n")
         return
-    terminal = stream.isatty()
-    width = None if options.wide else _terminal_width(terminal=terminal)
     columns = [_column(name, listed, now, rank) for name, rank in _ranked(listed, options)]
-    chosen = fitted(columns, width, all_of_them=bool(options.columns))
-    colour = terminal and "NO_COLOR" not in os.environ
-    stream.writelines(f"{line}\n" for line in drawn(chosen, colour=colour))
-
-
-def _terminal_width(*, terminal: bool) -> int:
-    """The width of the table: `COLUMNS`, else that of the terminal, else 80."""
-    return shutil.get_terminal_size((_WIDTH, 24)).columns if terminal or "COLUMNS" in os.environ else _WIDTH
+    write_table(columns, stream, wide=options.wide, all_of_them=bool(options.columns))
 
 
 def _ranked(listed: Sequence[Row], options: ListOptions) -> Iterator[tuple[str, int]]:

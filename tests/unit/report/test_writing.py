@@ -41,7 +41,7 @@ def _no_width(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_table_fits_80_columns_and_says_who_what_and_when_first() -> None:
     lines = listed_text(a_list("a token with a name that is much too long for a line"), Output.TABLE).splitlines()
     assert max(map(len, lines)) <= 80
-    assert lines[0].split() == ["USER", "TOKEN", "TOKEN", "ID", "EXPIRES", "AT"]
+    assert lines[0].split() == ["USER", "TOKEN", "TOKEN", "ID", "EXPIRES", "PERMISSIONS"]
     assert "expires in 1d" in lines[1]
 
 
