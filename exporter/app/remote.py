@@ -107,6 +107,8 @@ class RemoteExporter:
             with self._session.call(_TIMEOUT) as call:
                 try:
                     return self._answer(url)
+                except requests.exceptions.InvalidURL:
+                    raise
                 except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
                     problem = f"no answer within {_TIMEOUT:g} s" if call.over else _connection_problem(error)
                     clear_chain(error)

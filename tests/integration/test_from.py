@@ -125,6 +125,7 @@ def test_tls_and_basic_auth_of_a_running_exporter(platform: Simulator, tmp_path:
     ("source", "words"),
     [
         ("http://127.0.0.1:1", "check the address, and that the exporter is running"),
+        ("http://[", "is not a valid address; write it as http://host:10097"),
         ("ftp://host", "write http://host:port or https://host:port"),
         ("http://user:secret@host", "without a user and password"),
         ("/nowhere/state.db", "cannot be read: No such file or directory; check the path"),
