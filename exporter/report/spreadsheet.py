@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -74,10 +75,15 @@ def write_workbook(sheets: Iterable[Sheet], stream: BinaryIO, clean: Callable[[s
         sheets: the tables; one with too many rows goes on in a further sheet.
         stream: where to write.
         clean: removes secrets from a text.
+
+    Raises:
+        OSError: it cannot be written.
     """
     import xlsxwriter  # noqa: PLC0415 - only who wants a workbook waits for it
 
-    workbook = xlsxwriter.Workbook(stream, {"constant_memory": True, "default_date_format": "yyyy-mm-dd hh:mm:ss"})
+    # In memory, because the library would try to write on after an error of the stream.
+    content = io.BytesIO()
+    workbook = xlsxwriter.Workbook(content, {"constant_memory": True, "default_date_format": "yyyy-mm-dd hh:mm:ss"})
     heading = workbook.add_format({"bold": True, "bottom": 1})
     for sheet in sheets:
         rows = list(sheet.rows)
@@ -93,7 +99,12 @@ def write_workbook(sheets: Iterable[Sheet], stream: BinaryIO, clean: Callable[[s
             for number, row in enumerate(rows[begin : begin + _ROWS], 1):
                 for column, cell in enumerate(row):
                     _write_cell(page, (number, column), cell, clean)
-    workbook.close()
+    try:
+        workbook.close()
+    except xlsxwriter.exceptions.FileCreateError as error:
+        # Its temporary files, such as those of a full disk.
+        raise OSError(*getattr(error.args[0], "args", ("the workbook cannot be made",))) from None
+    stream.write(content.getbuffer())
 
 
 def _write_cell(page: Any, place: tuple[int, int], cell: Cell, clean: Callable[[str], str]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, TextIO
 
 from rich.cells import cell_len, set_cell_size
@@ -17,8 +16,6 @@ _GAP = 2
 _WIDTH = 80
 """The width of a table where there is no terminal."""
 _ELLIPSIS = "\u2026"
-_MEASURED = 20_000
-"""Rows from which the widths of columns are computed. Later rows of a longer list may be cut shorter."""
 
 Style = tuple[str, str]
 """What precedes and follows a cell to give it a colour."""
@@ -44,7 +41,7 @@ class Column:
 
     def natural(self) -> int:
         """The width at which nothing is cut."""
-        return max(cell_len(self.heading), max(map(cell_len, islice(self.cells, _MEASURED)), default=0))
+        return max(_width(self.heading), max(map(_width, self.cells), default=0))
 
 
 def fitted(columns: Sequence[Column], width: int | None, *, all_of_them: bool = False) -> list[tuple[Column, int]]:
@@ -111,10 +108,15 @@ def drawn(columns: Sequence[tuple[Column, int]], *, colour: bool = False) -> Ite
         )
 
 
+def _width(text: str) -> int:
+    """The columns that a text takes; a Chinese character takes two."""
+    return len(text) if text.isascii() else cell_len(text)
+
+
 def _line(cells: Sequence[tuple[str, int, Style | None]]) -> str:
     parts = []
     for text, width, style in cells:
-        shown, length = text, len(text) if text.isascii() else cell_len(text)
+        shown, length = text, _width(text)
         if length > width:
             # A wide character that is cut in half leaves a space.
             shown = set_cell_size(text, max(0, width - 1)).rstrip() + _ELLIPSIS

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import openpyxl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.builders import NOW
@@ -14,8 +15,6 @@ from exporter.report import spreadsheet
 from exporter.report.spreadsheet import Sheet, Time, write_csv, write_workbook
 
 if TYPE_CHECKING:
-    import pytest
-
     from exporter.report.spreadsheet import Cell
 
 FORMULA = "=cmd|' /C calc'!A0"
@@ -64,6 +63,11 @@ def test_a_long_table_goes_on_in_a_further_sheet(monkeypatch: pytest.MonkeyPatch
         ("n" * 27 + " (2)", 2),
         ("empty", 1),
     ]
+
+
+def test_what_cannot_be_written_is_an_error_of_the_system() -> None:
+    with open("/dev/full", "wb", buffering=0) as full, pytest.raises(OSError, match="No space left on device"):  # noqa: PTH123 - a device
+        write_workbook([Sheet("x", ["a"], [("b",)])], full, lambda text: text)  # type: ignore[arg-type]
 
 
 @given(st.text(max_size=40))
