@@ -91,7 +91,15 @@ class RemoteExporter:
             RemoteError: there is none.
         """
         self._get("/-/ready")
-        return self._get("/api/v1/tokens")
+        return self._required("/api/v1/tokens")
+
+    def users(self) -> Answer | None:
+        """The list of users with the failures of their polls; None if the exporter is too old to have one.
+
+        Raises:
+            RemoteError: there is no answer.
+        """
+        return self._get("/api/v1/users", optional=True)
 
     def events(self) -> Answer:
         """The list of events.
@@ -99,14 +107,20 @@ class RemoteExporter:
         Raises:
             RemoteError: there is none.
         """
-        return self._get("/api/v1/events")
+        return self._required("/api/v1/events")
 
-    def _get(self, path: str) -> Answer:
+    def _required(self, path: str) -> Answer:
+        answer = self._get(path)
+        if answer is None:  # pragma: no cover - only optional answers are
+            raise RemoteError(f"{self._target.url}{path}: no answer")
+        return answer
+
+    def _get(self, path: str, *, optional: bool = False) -> Answer | None:
         url = f"{self._target.url}{path}"
         try:
             with self._session.call(_TIMEOUT) as call:
                 try:
-                    return self._answer(url)
+                    return self._answer(url, optional=optional)
                 except requests.exceptions.InvalidURL:
                     raise
                 except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
@@ -117,11 +131,13 @@ class RemoteExporter:
             clear_chain(error)
             raise RemoteError(f"{self._target.url}: is not a valid address; write it as http://host:10097") from None
 
-    def _answer(self, url: str) -> Answer:
+    def _answer(self, url: str, *, optional: bool) -> Answer | None:
         with self._session.get(
             url, headers=self._headers(), timeout=_TIMEOUT, allow_redirects=False, stream=True
         ) as response:
             status = response.status_code
+            if status == _NOT_FOUND and optional:
+                return None
             if status != _OK:
                 detail = response.raw.read(1000, decode_content=True).decode("utf-8", "replace").strip()
                 words = detail if status == _NOT_READY else ""

@@ -8,7 +8,7 @@ from exporter.app.once import Outcome, failure_sentences
 from exporter.app.remote import RemoteError, RemoteExporter, RemoteTarget
 from exporter.common.files import FileError
 from exporter.model.snapshot import View
-from exporter.report.api_records import EventRecord, InvalidAnswerError, parse_events, parse_tokens
+from exporter.report.api_records import EventRecord, InvalidAnswerError, parse_events, parse_view
 from exporter.report.event_records import event_record
 from exporter.state.read_only import read_state
 
@@ -29,7 +29,7 @@ class SourceError(Exception):
 def outcome_of(source: Source, clock: Clock) -> Outcome:
     """What a running exporter or a state file knows about users and their tokens.
 
-    A running exporter lists only users with tokens, and does not say which users it cannot poll; a state file does.
+    A running exporter of an earlier release lists only users with tokens, and not those that it cannot poll.
 
     Raises:
         SourceError: the source cannot be read.
@@ -37,8 +37,8 @@ def outcome_of(source: Source, clock: Clock) -> Outcome:
     if isinstance(source, RemoteTarget):
         try:
             with RemoteExporter(source, clock) as remote:
-                answer = remote.tokens()
-            view = parse_tokens(answer.body, clock.now())
+                answer, users = remote.tokens(), remote.users()
+            view = parse_view(answer.body, None if users is None else users.body, clock.now())
         except RemoteError as error:
             raise SourceError(str(error)) from None
         except InvalidAnswerError as error:
@@ -46,7 +46,7 @@ def outcome_of(source: Source, clock: Clock) -> Outcome:
         notes = [f"{answer.left_out} token(s) beyond metrics.max_tokens_per_user are not listed"] * bool(
             answer.left_out
         )
-        return Outcome(view, (), tuple(notes))
+        return Outcome(view, tuple(failure_sentences(view)), tuple(notes))
     try:
         restored = read_state(source)
     except FileError as error:

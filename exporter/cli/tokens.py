@@ -41,7 +41,7 @@ EXAMPLES: Final = examples(
     "tokens --expires-within 14d",
     "tokens --expires-within 14d --ignore-expired --allow-failed 1",
     "tokens --policy never_expires max_lifetime --output json",
-    "tokens --user 'li.*' --state active --columns user,token,expires,email",
+    "tokens --user 'li.*' --state active --columns user,token,expires,owner_email",
     "tokens --permission 'code_*' --output-file tokens.xlsx",
     "tokens --from http://localhost:10097 --owner '*@acme.com' --top 20",
     "tokens --output-file /var/lib/node_exporter/yunxiao.prom",
@@ -130,7 +130,7 @@ def tokens(
             "--columns",
             envvar=env("COLUMNS"),
             metavar="NAMES",
-            help="Columns to show, separated by commas, such as user,token,expires,email.",
+            help="Columns to show, separated by commas, such as user,token,expires,owner_email.",
         ),
     ] = None,
     output: Annotated[

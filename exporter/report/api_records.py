@@ -1,14 +1,15 @@
-"""Reads what `/api/v1/tokens` and `/api/v1/events` answer. Pure; the answers are untrusted."""
+"""Reads what `/api/v1/tokens`, `/api/v1/users` and `/api/v1/events` answer. Pure; the answers are untrusted."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import msgspec
 
 from exporter.model.snapshot import OrganizationView, View
 from exporter.model.ssh_key import SshKey
-from exporter.model.state import UserState
+from exporter.model.state import Failure, Reason, UserState
 from exporter.model.token import NEVER, CredentialKind, Token, TokenState
 from exporter.model.user import Owner, User
 
@@ -36,8 +37,23 @@ class _Token(msgspec.Struct):
     kind: CredentialKind = CredentialKind.TOKEN
     last_used_at: str | None = None
     listed_expires_at: str | None = None
-    email: str | None = None
-    department: str | None = None
+    owner_email: str | None = None
+    owner_username: str | None = None
+    owner_department: str | None = None
+
+
+class _User(msgspec.Struct):
+    """A record of the list of users, likewise."""
+
+    organization: str
+    user_id: str
+    user: str
+    status: str
+    reason: Reason | None = None
+    detail: str | None = None
+    owner_email: str | None = None
+    owner_username: str | None = None
+    owner_department: str | None = None
 
 
 class EventRecord(msgspec.Struct, omit_defaults=True):
@@ -59,37 +75,53 @@ class EventRecord(msgspec.Struct, omit_defaults=True):
     new_expiry: str = ""
 
 
-def parse_tokens(content: bytes, now: float) -> View:
-    """The users with tokens, with what the list says about them. A user without tokens is not in the list.
+def parse_view(tokens: bytes, users: bytes | None, now: float) -> View:
+    """The users and tokens that the lists of a running exporter name.
 
     Args:
-        content: the answer.
-        now: epoch seconds of the answer.
+        tokens: the list of tokens.
+        users: the list of users, with the failures of their polls; None if the exporter has none. Then users without
+            tokens are missing, and no failure is known.
+        now: epoch seconds of the answers.
 
     Raises:
-        InvalidAnswerError: it is not such a list.
+        InvalidAnswerError: one is not such a list.
     """
+    states: dict[tuple[str, str], UserState] = {}
+    held: dict[tuple[str, str], list[Token]] = {}
     try:
-        records = msgspec.json.decode(content, type=list[_Token])
-        users: dict[tuple[str, str], User] = {}
-        tokens: dict[tuple[str, str], list[Token]] = {}
-        for record in records:
+        for one in () if users is None else msgspec.json.decode(users, type=list[_User]):
+            states[one.organization, one.user_id] = _state(one, now)
+        for record in msgspec.json.decode(tokens, type=list[_Token]):
             key = record.organization, record.user_id
-            if key not in users:
-                known = record.email is not None or record.department is not None
-                owner = Owner(record.email, record.department) if known else None
-                users[key] = User(record.user_id, record.user, owner=owner)
-                tokens[key] = []
-            tokens[key].append(_credential(record))
+            if key not in states:
+                states[key] = UserState(_user(record), last_success=now, polled=True)
+            held.setdefault(key, []).append(_credential(record))
     except (msgspec.DecodeError, ValueError):
         raise InvalidAnswerError("is not the list of tokens of a yunxiao-token-exporter") from None
-    states: dict[str, list[UserState]] = {}
-    for key, user in users.items():
-        keys = tuple(one for one in tokens[key] if isinstance(one, SshKey))
-        others = tuple(one for one in tokens[key] if not isinstance(one, SshKey))
-        state = UserState(user, others, last_success=now, polled=True, ssh_keys=keys or None)
-        states.setdefault(key[0], []).append(state)
-    return View(tuple(OrganizationView(name, tuple(found), None, now) for name, found in states.items()))
+    organizations: dict[str, list[UserState]] = {}
+    for key, state in states.items():
+        keys = tuple(one for one in held.get(key, ()) if isinstance(one, SshKey))
+        others = tuple(one for one in held.get(key, ()) if not isinstance(one, SshKey))
+        organizations.setdefault(key[0], []).append(replace(state, tokens=others, ssh_keys=keys or None))
+    return View(tuple(OrganizationView(name, tuple(found), None, now) for name, found in organizations.items()))
+
+
+def _state(record: _User, now: float) -> UserState:
+    """The state of a user without tokens."""
+    match record.status:
+        case "failing":
+            failure = Failure(record.reason or Reason.INTERNAL, record.detail or "")
+            return UserState(_user(record), polled=True, failure=failure, failures=1)
+        case "pending":
+            return UserState(_user(record))
+        case _:
+            return UserState(_user(record), last_success=now, polled=True)
+
+
+def _user(record: _Token | _User) -> User:
+    known = record.owner_email, record.owner_department, record.owner_username
+    return User(record.user_id, record.user, owner=None if known == (None, None, None) else Owner(*known))
 
 
 def parse_events(content: bytes) -> list[EventRecord]:

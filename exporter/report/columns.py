@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from exporter.common.text import expiry_words
 from exporter.model.ssh_key import SshKey
 from exporter.model.token import NEVER
-from exporter.report.listing import POLICIES
+from exporter.report.listing import OWNER_COLUMNS, POLICIES, owner_values
 from exporter.report.spreadsheet import Time
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ def _last_used(row: Row, _: float) -> Cell:
     return Time(row.token.last_used_at) if isinstance(row.token, SshKey) else None
 
 
+def _owner(name: str) -> Callable[[Row, float], Cell]:
+    return lambda row, _: owner_values(row.user)[name]
+
+
 VALUES: Mapping[str, Callable[[Row, float], Cell]] = {
     EXPIRES: lambda row, now: expiry_words(row.token.expires_at, now),
     "organization": lambda row, _: row.organization,
@@ -46,7 +50,6 @@ VALUES: Mapping[str, Callable[[Row, float], Cell]] = {
     "kind": lambda row, _: row.token.kind.value,
     "last_used_at": _last_used,
     "listed_expires_at": lambda row, _: Time(row.token.listed_expiry),
-    "email": lambda row, _: None if row.user.owner is None else row.user.owner.email,
-    "department": lambda row, _: None if row.user.owner is None else row.user.owner.department,
+    **{name: _owner(name) for name in OWNER_COLUMNS},
 }
 """The value of each column that can be chosen, from the row and the time in epoch seconds."""

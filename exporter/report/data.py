@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from exporter.common.text import escaped_json, utc
 from exporter.model.ssh_key import SshKey
+from exporter.report.listing import owner_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -136,14 +137,7 @@ def _held(one: Held, at: float) -> dict[str, object]:
 
 
 def _who(organization: str, user: User) -> dict[str, object]:
-    owner = user.owner
-    return {
-        "organization": organization,
-        "user_id": user.user_id,
-        "user": user.name,
-        "email": None if owner is None else owner.email,
-        "department": None if owner is None else owner.department,
-    }
+    return {"organization": organization, "user_id": user.user_id, "user": user.name, **owner_values(user)}
 
 
 def _findings(found: Iterable[Finding]) -> list[dict[str, object]]:

@@ -48,7 +48,8 @@ FIRST_COLUMNS = (
     "created_at",
     "permissions",
 )
-LAST_COLUMNS = ("description", "kind", "last_used_at", "listed_expires_at", "email", "department")
+OWNER_COLUMNS = ("owner_email", "owner_username", "owner_department")
+LAST_COLUMNS = ("description", "kind", "last_used_at", "listed_expires_at", *OWNER_COLUMNS)
 """Columns that came later: after all others, so that the others keep their places."""
 POLICIES = "policies"
 ALL_COLUMNS = (*FIRST_COLUMNS, POLICIES, *LAST_COLUMNS)
@@ -78,6 +79,13 @@ def rows(view: View, now: float, wanted: TokenFilter | None = None) -> list[Row]
         if wanted.fits_token(token, now)
     ]
     return sorted(found, key=_order)
+
+
+def owner_values(user: User) -> dict[str, str | None]:
+    """What is known about the owner of a user's tokens, by the names of columns."""
+    owner = user.owner
+    known = (None, None, None) if owner is None else (owner.email, owner.username, owner.department)
+    return dict(zip(OWNER_COLUMNS, known, strict=True))
 
 
 def violating_rows(
@@ -152,8 +160,7 @@ def _records(listed: Iterable[Row], now: float) -> Iterator[dict[str, object]]:
             "kind": row.token.kind.value,
             "last_used_at": utc(row.token.last_used_at) if isinstance(row.token, SshKey) else None,
             "listed_expires_at": utc(row.token.listed_expiry),
-            "email": None if row.user.owner is None else row.user.owner.email,
-            "department": None if row.user.owner is None else row.user.owner.department,
+            **owner_values(row.user),
         }
         if row.policies is not None:
             record[POLICIES] = [policy.name for policy in row.policies]

@@ -10,7 +10,7 @@ from exporter.common.text import escaped_json, expiry_words, printable, utc
 from exporter.model.token import CredentialKind, TokenState
 from exporter.report.columns import EXPIRES, VALUES
 from exporter.report.formats import Binary, Output, Text
-from exporter.report.listing import POLICIES, list_columns, records
+from exporter.report.listing import OWNER_COLUMNS, POLICIES, list_columns, records
 from exporter.report.spreadsheet import Sheet, Time, write_csv, write_workbook
 from exporter.report.table import Column, write_table
 
@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 TABLE_COLUMNS = ("kind", "organization", "user", "token", "token_id", EXPIRES, "expires_at", "permissions")
 """The columns of the table, unless others are chosen; the kind only if there are SSH keys."""
 _HEADINGS = {"token_id": "TOKEN ID", "user_id": "USER ID", "expires_at": "AT", "expires_in_seconds": "SECONDS"}
-_LEAST = {"organization": 8, "user": 16, "token": 16, "permissions": 12, "description": 12, "policies": 12, "email": 12}
+_LEAST = {
+    "organization": 8,
+    "user": 16,
+    "token": 16,
+    **dict.fromkeys(("permissions", "description", "policies", *OWNER_COLUMNS), 12),
+}
 """The widths to which columns may be cut."""
 _RANK = ("user", "token", EXPIRES, POLICIES, "token_id", "kind", "expires_at", "permissions", "organization")
 """The most important columns of the table first."""

@@ -26,7 +26,7 @@ from exporter.model.user import User
 from exporter.platform.yunxiao.wire import parse_tokens
 from exporter.policies.schema import Policies
 from exporter.report.formats import Form, Output
-from exporter.report.listing import rows
+from exporter.report.listing import OWNER_COLUMNS, rows
 from exporter.report.summary import summarize
 from exporter.report.writing import ListOptions
 from exporter.state.audit import AuditTrail
@@ -63,8 +63,9 @@ AS_RECORD = {
     "kind": "token",
     "last_used_at": None,
     "listed_expires_at": None,
-    "email": None,
-    "department": None,
+    "owner_email": None,
+    "owner_username": None,
+    "owner_department": None,
 }
 TEXTS = (sample.TOKEN_ID, sample.NAME, sample.DESCRIPTION)
 POLICIES = Policies.model_validate({"forbidden_permissions": {"permissions": ("base_user_.*",)}})
@@ -107,8 +108,9 @@ def test_the_list_of_tokens(view: View) -> None:
         "permissions": PERMISSION,
         "last_used_at": "",
         "listed_expires_at": "",
-        "email": "",
-        "department": "",
+        "owner_email": "",
+        "owner_username": "",
+        "owner_department": "",
     }
     _, line = the_list(view, Output.TABLE).splitlines()
     shown = ("acme", "li.wei", *TEXTS, "expires in 1d", "2025-06-22T12:44:50Z", PERMISSION)
@@ -133,7 +135,7 @@ def test_the_report(view: View) -> None:
     data = json.loads(text_of(summary, Form.JSON))
     fields = {key: AS_RECORD[key] for key in AS_RECORD if key not in {"expires_in_seconds", "last_used_at"}}
     assert data["oldest"] == data["most_powerful"] == [fields]
-    of_violation = ("organization", "user_id", "user", "email", "department", "token_id", "token", "description")
+    of_violation = ("organization", "user_id", "user", *OWNER_COLUMNS, "token_id", "token", "description")
     who = {key: AS_RECORD[key] for key in of_violation}
     assert data["violations"] == [{**who, "policy": "forbidden_permissions", "severity": "critical"}]
 

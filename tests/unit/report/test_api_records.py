@@ -10,9 +10,10 @@ from support.builders import DAY, NOW, a_key, a_token
 
 from exporter.model.event import Change, Event
 from exporter.model.snapshot import View
+from exporter.model.state import Failure, Reason
 from exporter.model.token import NEVER
 from exporter.model.user import Owner, User
-from exporter.report.api_records import EventRecord, InvalidAnswerError, parse_events, parse_tokens
+from exporter.report.api_records import EventRecord, InvalidAnswerError, parse_events, parse_view
 from exporter.report.event_records import event_record
 from exporter.report.listing import records, rows
 from exporter.state.ledger import Ledger
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def a_view(*tokens: Token) -> View:
-    ledger = Ledger("acme", [User("1", "li.wei", owner=Owner("li@acme.com", "支付", None))])
+    ledger = Ledger("acme", [User("1", "li.wei", owner=Owner("li@acme.com", "支付", "li"))])
     ledger.succeeded("1", tokens, NOW, (a_key("501"),))
     other = Ledger("globex", [User("1", "an")])
     other.succeeded("1", (a_token("pt-9"),), NOW)
@@ -38,7 +39,7 @@ def test_a_list_that_was_read_back_is_the_same() -> None:
         a_token("far", expires_in=36_500 * DAY).within(3650 * DAY, NOW),
     )
     listed = records(rows(view, NOW), NOW)
-    found = parse_tokens(json.dumps(listed).encode(), NOW)
+    found = parse_view(json.dumps(listed).encode(), None, NOW)
     assert records(rows(found, NOW), NOW) == listed
     assert [(one.name, len(one.users)) for one in found.organizations] == [("acme", 1), ("globex", 1)]
 
@@ -46,14 +47,14 @@ def test_a_list_that_was_read_back_is_the_same() -> None:
 @given(st.integers(-(10**9), 10**12), st.text(max_size=9))
 def test_any_token_can_be_read_back(expires_in: float, name: str) -> None:
     listed = records(rows(a_view(a_token(name, expires_in=expires_in)), NOW), NOW)
-    found = records(rows(parse_tokens(json.dumps(listed).encode(), NOW), NOW), NOW)
+    found = records(rows(parse_view(json.dumps(listed).encode(), None, NOW), NOW), NOW)
     assert [one["state"] for one in found] == [one["state"] for one in listed]
 
 
 def test_keys_of_later_releases_are_ignored_and_those_of_earlier_ones_may_be_missing() -> None:
     (record,) = records(rows(a_view(), NOW), NOW)[-1:]
-    del record["email"], record["department"], record["listed_expires_at"]
-    assert parse_tokens(json.dumps([record | {"colour": "red"}]).encode(), NOW).organizations
+    del record["owner_email"], record["owner_department"], record["listed_expires_at"]
+    assert parse_view(json.dumps([record | {"colour": "red"}]).encode(), None, NOW).organizations
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_keys_of_later_releases_are_ignored_and_those_of_earlier_ones_may_be_mis
 )
 def test_any_other_answer_is_refused(content: bytes) -> None:
     with pytest.raises(InvalidAnswerError, match="list of tokens"):
-        parse_tokens(content, NOW)
+        parse_view(content, None, NOW)
     if content != b"{}":
         with pytest.raises(InvalidAnswerError, match="list of events"):
             parse_events(content)
@@ -70,7 +71,7 @@ def test_any_other_answer_is_refused(content: bytes) -> None:
 def test_a_date_that_is_none_is_refused() -> None:
     (record,) = records(rows(a_view(), NOW), NOW)[-1:]
     with pytest.raises(InvalidAnswerError):
-        parse_tokens(json.dumps([record | {"created_at": "yesterday"}]).encode(), NOW)
+        parse_view(json.dumps([record | {"created_at": "yesterday"}]).encode(), None, NOW)
 
 
 def test_events_are_read_back() -> None:
@@ -88,3 +89,30 @@ def test_events_are_read_back() -> None:
         old_expiry="2026-06-01T00:00:00Z",
         new_expiry="never",
     )
+
+
+def test_users_without_tokens_and_failures_come_from_the_list_of_users() -> None:
+    listed = json.dumps(records(rows(a_view(a_token("pt-1")), NOW), NOW)).encode()
+    users = [
+        {"organization": "acme", "user_id": "1", "user": "li.wei", "status": "ok", "tokens": {"active": 1}},
+        {"organization": "acme", "user_id": "2", "user": "bo", "status": "ok", "owner_email": "bo@acme.com"},
+        {"organization": "acme", "user_id": "3", "user": "cy", "status": "pending"},
+        {
+            "organization": "acme",
+            "user_id": "4",
+            "user": "di",
+            "status": "failing",
+            "reason": "timeout",
+            "detail": "no",
+        },
+    ]
+    acme, _ = parse_view(listed, json.dumps(users).encode(), NOW).organizations
+    assert [(one.user.name, len(one.tokens), one.polled, one.failure) for one in acme.users] == [
+        ("li.wei", 1, True, None),
+        ("bo", 0, True, None),
+        ("cy", 0, False, None),
+        ("di", 0, True, Failure(Reason.TIMEOUT, "")),
+    ]
+    assert acme.users[1].user.owner == Owner("bo@acme.com", None, None)
+    with pytest.raises(InvalidAnswerError):
+        parse_view(listed, b"{}", NOW)

@@ -24,8 +24,9 @@ def test_the_lists_of_the_report() -> None:
             "organization": "acme",
             "user_id": "3",
             "user": "gone",
-            "email": None,
-            "department": None,
+            "owner_email": None,
+            "owner_username": None,
+            "owner_department": None,
             "reason": "server_error",
         }
     ]

@@ -111,8 +111,9 @@ def test_json() -> None:
         "kind": "token",
         "last_used_at": None,
         "listed_expires_at": None,
-        "email": None,
-        "department": None,
+        "owner_email": None,
+        "owner_username": None,
+        "owner_department": None,
     }
 
 
@@ -142,8 +143,9 @@ def test_new_columns_come_last_so_that_the_others_keep_their_places() -> None:
         "kind",
         "last_used_at",
         "listed_expires_at",
-        "email",
-        "department",
+        "owner_email",
+        "owner_username",
+        "owner_department",
     ]
 
 
@@ -243,8 +245,9 @@ def test_ssh_keys_are_listed_with_their_kind() -> None:
         "kind": "ssh_key",
         "last_used_at": "2026-05-31T23:00:00Z",
         "listed_expires_at": None,
-        "email": None,
-        "department": None,
+        "owner_email": None,
+        "owner_username": None,
+        "owner_department": None,
     }
     assert [one["kind"] for one in csv.DictReader(io.StringIO(texts[Output.CSV]))] == ["ssh_key", "token"]
     assert [line.split()[0] for line in texts[Output.TABLE].splitlines()] == ["KIND", "ssh_key", "token"]

@@ -67,7 +67,7 @@ def test_a_long_table_goes_on_in_a_further_sheet(monkeypatch: pytest.MonkeyPatch
 
 def test_what_cannot_be_written_is_an_error_of_the_system() -> None:
     with open("/dev/full", "wb", buffering=0) as full, pytest.raises(OSError, match="No space left on device"):  # noqa: PTH123 - a device
-        write_workbook([Sheet("x", ["a"], [("b",)])], full, lambda text: text)  # type: ignore[arg-type]
+        write_workbook([Sheet("x", ["a"], [("b",)])], full, lambda text: text)
 
 
 @given(st.text(max_size=40))
