@@ -97,14 +97,7 @@ def test_users_without_tokens_and_failures_come_from_the_list_of_users() -> None
         {"organization": "acme", "user_id": "1", "user": "li.wei", "status": "ok", "tokens": {"active": 1}},
         {"organization": "acme", "user_id": "2", "user": "bo", "status": "ok", "owner_email": "bo@acme.com"},
         {"organization": "acme", "user_id": "3", "user": "cy", "status": "pending"},
-        {
-            "organization": "acme",
-            "user_id": "4",
-            "user": "di",
-            "status": "failing",
-            "reason": "timeout",
-            "detail": "no",
-        },
+        {"organization": "acme", "user_id": "4", "user": "di", "status": "failing", "reason": "timeout"},
     ]
     acme, _ = parse_view(listed, json.dumps(users).encode(), NOW).organizations
     assert [(one.user.name, len(one.tokens), one.polled, one.failure) for one in acme.users] == [
