@@ -39,6 +39,10 @@ class RemoteError(Exception):
     """A running exporter did not answer as it should. The message contains no secret."""
 
 
+class _NotFoundError(RemoteError):
+    """It does not have what was asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class RemoteTarget:
     """A running exporter.
@@ -91,7 +95,7 @@ class RemoteExporter:
             RemoteError: there is none.
         """
         self._get("/-/ready")
-        return self._required("/api/v1/tokens")
+        return self._get("/api/v1/tokens")
 
     def users(self) -> Answer | None:
         """The list of users with the failures of their polls; None if the exporter is too old to have one.
@@ -99,7 +103,10 @@ class RemoteExporter:
         Raises:
             RemoteError: there is no answer.
         """
-        return self._get("/api/v1/users", optional=True)
+        try:
+            return self._get("/api/v1/users")
+        except _NotFoundError:
+            return None
 
     def events(self) -> Answer:
         """The list of events.
@@ -107,20 +114,14 @@ class RemoteExporter:
         Raises:
             RemoteError: there is none.
         """
-        return self._required("/api/v1/events")
+        return self._get("/api/v1/events")
 
-    def _required(self, path: str) -> Answer:
-        answer = self._get(path)
-        if answer is None:  # pragma: no cover - only optional answers are
-            raise RemoteError(f"{self._target.url}{path}: no answer")
-        return answer
-
-    def _get(self, path: str, *, optional: bool = False) -> Answer | None:
+    def _get(self, path: str) -> Answer:
         url = f"{self._target.url}{path}"
         try:
             with self._session.call(_TIMEOUT) as call:
                 try:
-                    return self._answer(url, optional=optional)
+                    return self._answer(url)
                 except requests.exceptions.InvalidURL:
                     raise
                 except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
@@ -131,18 +132,17 @@ class RemoteExporter:
             clear_chain(error)
             raise RemoteError(f"{self._target.url}: is not a valid address; write it as http://host:10097") from None
 
-    def _answer(self, url: str, *, optional: bool) -> Answer | None:
+    def _answer(self, url: str) -> Answer:
         with self._session.get(
             url, headers=self._headers(), timeout=_TIMEOUT, allow_redirects=False, stream=True
         ) as response:
             status = response.status_code
-            if status == _NOT_FOUND and optional:
-                return None
             if status != _OK:
                 detail = response.raw.read(1000, decode_content=True).decode("utf-8", "replace").strip()
                 words = detail if status == _NOT_READY else ""
                 hint = _HINTS.get(status, "try again later" if status == _NOT_READY else "")
-                raise RemoteError(explained(f"HTTP {status} {words}".strip(), hint, reason=url))
+                kind = _NotFoundError if status == _NOT_FOUND else RemoteError
+                raise kind(explained(f"HTTP {status} {words}".strip(), hint, reason=url))
             parts, size = [], 0
             while part := response.raw.read(_PART, decode_content=True):
                 parts.append(part)
