@@ -157,7 +157,7 @@ def _store_token(terminal: Terminal, file: Path, *, asks: bool) -> None:
         raise typer.Abort from None
     terminal.redactor.add(token.strip())
     try:
-        replace_file(file, lambda stream: stream.write(f"{token.strip()}\n".encode()))
+        replace_file(file, f"{token.strip()}\n")
     except OSError as error:
         refuse(terminal, f"--token-file: {file} cannot be written: {error.strerror}")
 

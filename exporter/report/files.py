@@ -22,7 +22,7 @@ _NOT_REPLACEABLE = frozenset({errno.EBUSY, errno.EXDEV, errno.EACCES, errno.EPER
 is read-only."""
 
 
-def replace_file(file: Path, write: Write, mode: int = _OWNER_ONLY) -> None:
+def replace_file(file: Path, content: str | Write, mode: int = _OWNER_ONLY) -> None:
     """Replace a file atomically. An existing file keeps its mode.
 
     A file that cannot be replaced, such as one that is mounted into a container, and one that is not a regular file,
@@ -30,12 +30,13 @@ def replace_file(file: Path, write: Write, mode: int = _OWNER_ONLY) -> None:
 
     Args:
         file: the file; symbolic links are followed.
-        write: writes the content; may be called a second time.
+        content: the text, which becomes UTF-8, or a function that writes the content; it may be called a second time.
         mode: the mode of a new file.
 
     Raises:
         OSError: the file cannot be written. An existing file is unchanged, unless it cannot be replaced.
     """
+    write = _writer(content) if isinstance(content, str) else content
     target, found = _resolved(file)
     if found is not None and not stat.S_ISREG(found):
         _write_directly(file, write)
@@ -46,6 +47,10 @@ def replace_file(file: Path, write: Write, mode: int = _OWNER_ONLY) -> None:
         if found is None or error.errno not in _NOT_REPLACEABLE:
             raise
         _write_directly(target, write)
+
+
+def _writer(text: str) -> Write:
+    return lambda stream: stream.write(text.encode())
 
 
 def _resolved(file: Path) -> tuple[Path, int | None]:

@@ -43,6 +43,11 @@ def test_a_new_file_may_be_meant_for_other_users(tmp_path: Path) -> None:
     assert mode(tmp_path / "tokens.prom") == 0o644
 
 
+def test_a_text_is_written_as_utf_8_with_its_line_ends(tmp_path: Path) -> None:
+    replace_file(tmp_path / "list.ics", "用户\r\n")
+    assert (tmp_path / "list.ics").read_bytes() == "用户\r\n".encode()
+
+
 def test_a_symbolic_link_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "target").write_text("old")
     link = tmp_path / "link"
