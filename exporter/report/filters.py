@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,11 +18,15 @@ if TYPE_CHECKING:
     from exporter.model.token import Token
     from exporter.model.user import User
 
+_STARS = re.compile(r"\*{2,}")
+_SURROGATES = re.compile("[\ud800-\udfff]")
 _SPECIAL = frozenset("\\.+*?()|[]{}^$")
 
 
 def pattern(text: str) -> str:
     """A regular expression (RE2) for a pattern: ``*`` is any text, ``?`` is any character, case does not matter."""
+    # Arguments that are not UTF-8 hold lone surrogates, which no name has.
+    text = _STARS.sub("*", _SURROGATES.sub("\ufffd", text))
     parts = [{"*": ".*", "?": "."}.get(char) or (f"\\{char}" if char in _SPECIAL else char) for char in text]
     return f"(?is:{''.join(parts)})"
 

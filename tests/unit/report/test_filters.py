@@ -85,6 +85,11 @@ def test_states_and_the_window() -> None:
     assert fitting(TokenFilter(states=(TokenState.NEVER_EXPIRES, TokenState.EXPIRED))) == ["old", "never"]
 
 
+@pytest.mark.parametrize("text", ["*" * 100_000, "\udcff", "\udcff*"])
+def test_odd_patterns_are_no_error(text: str) -> None:
+    assert users(TokenFilter(users=(text,))) == (["u-1", "u-2"] if text.startswith("**") else [])
+
+
 @given(st.text("ab*?.[]\\\nÄä", max_size=8), st.text("ab.[]\\\nÄä", max_size=8))
 def test_a_pattern_is_a_shell_pattern_without_brackets(text: str, value: str) -> None:
     shell = "".join(f"[{char}]" if char == "[" else char for char in text.casefold())
