@@ -75,7 +75,7 @@ class Text:
 
     Attributes:
         write: writes it to a stream, which removes secrets.
-        spreadsheet: whether a spreadsheet opens it, which must be told that it is UTF-8.
+        spreadsheet: whether a spreadsheet opens it, which needs a mark to read it as UTF-8.
     """
 
     write: Callable[[TextIO], object]

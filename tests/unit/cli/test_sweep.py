@@ -75,7 +75,7 @@ def an_outcome(failing: int = 0, working: int = 0, undiscovered: int = 0) -> Out
         (an_outcome(), 0, False, 0),
     ],
 )
-def test_exit_codes_tell_found_from_failed(outcome: Outcome, allowed: int, found: bool, code: int) -> None:  # noqa: FBT001
+def test_found_and_failed_have_different_exit_codes(outcome: Outcome, allowed: int, found: bool, code: int) -> None:  # noqa: FBT001
     assert exit_code(outcome, allowed, found=found) == code
 
 

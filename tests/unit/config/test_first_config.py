@@ -21,7 +21,7 @@ def test_a_name_from_the_endpoint(endpoint: str, name: str) -> None:
     assert suggested_name(endpoint) == name
 
 
-def test_all_users_are_discovered_unless_told_otherwise() -> None:
+def test_all_users_are_discovered_by_default() -> None:
     (organization,) = yaml.safe_load(first_config(FirstAnswers("https://acme.example.com", "token")))["organizations"]
     assert organization == {
         "name": "acme",

@@ -123,7 +123,7 @@ def test_the_label_kind_belongs_to_ssh_keys_if_they_are_watched() -> None:
     assert "the label kind is set by the exporter for SSH keys" in fault
 
 
-def test_a_day_that_does_not_exist_is_told_from_other_text() -> None:
+def test_a_day_that_does_not_exist_has_its_own_error() -> None:
     def fault(day: str) -> str:
         entry = f"{{user: x, reason: y, until: {day}}}"
         (found,) = faults(with_organization("") + f"policies: {{never_expires: {{exceptions: [{entry}]}}}}\n")
