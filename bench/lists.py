@@ -67,7 +67,7 @@ def listing(users: int) -> str:
         Row("SQLite in memory, one index, by name", _database(store), "the query alone"),
         Row("`heapq.nsmallest`, by name", best_of(2, lambda: _smallest(store))),
         Row("`sorted`, by name", best_of(2, lambda: _sorted(store))),
-        Row("the list of the command line", best_of(1, lambda: rows(store.view(), now, within=None, expired=True))),
+        Row("the list of the command line", best_of(1, lambda: rows(store.view(), now))),
         Row("ours, the first time", best_of(2, lambda: TokenIndex(store.view).refresh()), f"{each:.0f} bytes a token"),
     ]
     tokens = TokenList(index, clock, nothing)
@@ -101,7 +101,7 @@ def _change(ledger: Ledger, at: float) -> None:
 
 
 def _records(store: Store, now: float) -> list[dict[str, object]]:
-    return records(rows(store.view(), now, within=None, expired=True), now)
+    return records(rows(store.view(), now), now)
 
 
 def _entries(store: Store) -> Iterator[Entry]:

@@ -99,6 +99,8 @@ def configuration() -> str:
         NOTE.format("`exporter/config/schema.py`"),
         "One YAML file, given with `--config.file`. `config.example.yaml` shows every key in place. "
         "`yunxiao-token-exporter check-config` reports all errors at once, with file, line and key path.\n",
+        "- `yunxiao-token-exporter config-schema` prints a JSON Schema with which editors complete and check the file; see "
+        "[commands.md](commands.md).",
         "- Durations have Prometheus' syntax: `90s`, `1h30m`, `14d`.",
         "- Unknown and duplicate keys are errors. So are values that YAML reads differently from what is written: "
         'YAML reads `0123456` without quotes as 42798, so quote ids: `"0123456"`.',

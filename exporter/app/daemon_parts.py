@@ -39,6 +39,7 @@ from exporter.metrics.families.http import HTTP_REFUSED, LOG_SUPPRESSED, WEB_CON
 from exporter.metrics.notifications import NotificationTelemetry
 from exporter.metrics.telemetry import Telemetry
 from exporter.polling.scheduler import Scheduler
+from exporter.polling.sweep_summary import SummarySettings
 from exporter.state.audit import AuditTrail
 from exporter.state.storage import Storage
 from exporter.state.store import Store
@@ -263,6 +264,10 @@ def _listeners(
 
 
 def _organizations(base: Base, shard: Shard, member: Member | None, changes: Changes) -> Organizations:
+    def summary() -> SummarySettings:
+        config = base.current.config()
+        return SummarySettings(config.alerting.thresholds.warning, config.policies)
+
     def build(
         one: OrganizationSettings,
         settings: Settings,
@@ -278,6 +283,7 @@ def _organizations(base: Base, shard: Shard, member: Member | None, changes: Cha
             None if member is None else member.pacer,
             changes.publish,
             own_token_warning=lambda: base.current.config().alerting.thresholds.warning,
+            summary=summary,
         )
         telemetry = base.telemetry.organization(one.config.name, begin=False)
         return Organization(one, settings.config, shared, telemetry, previous, restored)

@@ -38,11 +38,30 @@ class Outcome:
         failures: sentences that say which users could not be polled, and why.
         notes: sentences about what is missing without a failure: tokens that could not be read, and SSH keys that could
             not be listed, since only some editions offer that.
+        undiscovered: organizations whose users could not be discovered.
     """
 
     view: View
     failures: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    undiscovered: int = 0
+
+    @property
+    def users(self) -> int:
+        """The number of users that were to be polled."""
+        return sum(len(one.users) for one in self.view.organizations)
+
+    @property
+    def failed_users(self) -> int:
+        """The number of users that could not be polled."""
+        return sum(
+            state.failure is not None or not state.polled for one in self.view.organizations for state in one.users
+        )
+
+    @property
+    def failed_completely(self) -> bool:
+        """Whether nothing is known: there are users or an organization that failed, and no user was polled."""
+        return self.failed_users == self.users and bool(self.users or self.undiscovered)
 
 
 def sweep_once(
@@ -86,8 +105,12 @@ def sweep_once(
             organization.end()
         watchdog.stop()
     view = View(tuple(organization.ledger.view() for organization in organizations))
+    undiscovered = tuple(_undiscovered(organizations))
     return Outcome(
-        view, (*_undiscovered(organizations), *_failures(view)), (*_unreadable(view), *_without_keys(organizations))
+        view,
+        (*undiscovered, *failure_sentences(view)),
+        (*_unreadable(view), *_without_keys(organizations)),
+        len(undiscovered),
     )
 
 
@@ -125,7 +148,7 @@ def _without_keys(organizations: Iterable[Organization]) -> Iterator[str]:
             )
 
 
-def _failures(view: View) -> Iterator[str]:
+def failure_sentences(view: View) -> Iterator[str]:
     """A sentence for each kind of failure, with the users that it affects."""
     for organization in view.organizations:
         affected: dict[str, list[UserState]] = {}

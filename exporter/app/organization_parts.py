@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from exporter.model.user import User
     from exporter.platform.base import Platform
     from exporter.platform.pacing import Pacer
+    from exporter.polling.sweep_summary import SummarySettings
     from exporter.state.delivery import Update
 
 
@@ -45,6 +46,7 @@ class Shared:
         publish: called with each update of a ledger; None if no other part needs them.
         progress: called after each user of a sweep.
         own_token_warning: seconds before the expiry of the exporter's own token from which on the log warns of it.
+        summary: what decides on the numbers in the log line of a sweep; None for a line without them.
     """
 
     watchdog: Watchdog
@@ -56,6 +58,7 @@ class Shared:
     publish: Callable[[Update], bool | None] | None = None
     progress: Callable[[User], None] | None = None
     own_token_warning: Callable[[], float] = lambda: 0.0
+    summary: Callable[[], SummarySettings] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,7 @@ def build_parts(
         settings, poll.timeout, limits, telemetry, shared.watchdog, clock, shared.redact, lambda: roster.users
     )
     ssh_keys = SshKeyReader(config.name, client, clock) if config.watches_ssh_keys else None
-    sweep_settings = SweepSettings(config.limits.concurrency, poll.interval, poll.spread, ssh_keys)
+    sweep_settings = SweepSettings(config.limits.concurrency, poll.interval, poll.spread, ssh_keys, shared.summary)
     refresher = (
         None
         if discover is None

@@ -26,6 +26,7 @@ import structlog
 
 from exporter.alerts.pipeline import ALERT_NAMES
 from exporter.app.in_force import InForce
+from exporter.app.reload_summary import changes
 from exporter.common.cancellation import StoppedError
 from exporter.common.coalesce import Coalesced
 from exporter.config.errors import ConfigError, ReloadError
@@ -174,13 +175,14 @@ class Reloader:
             self._targets.telemetry.internal_error("reload")
             _log.exception("reload crashed")
             return self._refuse(_DEFECT)
+        before = self._current.value.settings
         try:
             with self._lock:
                 self._put_in_force(new)
         except StoppedError:
             return _STOPPING
         self._reloaded(settings)
-        _log.info("configuration reloaded", organizations=len(settings.organizations))
+        _log.info("configuration reloaded", organizations=len(settings.organizations), **changes(before, settings))
         # The replaced parts are cycles.
         del new
         self._targets.garbage.begin()

@@ -1,17 +1,30 @@
 """The command line: flags and exit codes. A command imports what it needs when it runs, so that help comes at once."""
 
+import os
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Final
 
 import typer
 
 from exporter import __version__
-from exporter.cli import check_config, dashboards, report, rules, serve, tokens
+from exporter.cli import check_config, completion, config_schema, dashboards, events, init, report, rules, serve, tokens
 from exporter.cli.exit_codes import CRASHED, REFUSED
+from exporter.cli.help import Command, Group, examples
 from exporter.cli.terminal import OutputError, Terminal
 from exporter.common.redaction import Redactor
 
+SERVE_EXAMPLES: Final = examples(
+    "serve",
+    "serve -c /etc/yunxiao-token-exporter/config.yaml --web.listen-address 127.0.0.1:10097",
+    "serve --web.config.file web.yaml --log.format json",
+    "serve --shard 0/3",
+)
+DEMO_EXAMPLES: Final = examples("demo", "demo --users 1000 --seed 7 --no-lively --web.listen-address 127.0.0.1:10097")
+RULES_EXAMPLES: Final = examples("rules > rules.yaml", "rules -c config.yaml > rules.yaml")
+
 app = typer.Typer(
+    cls=Group,
     name="yunxiao-token-exporter",
     help="Prometheus exporter for the personal access tokens of a Yunxiao / Lingma enterprise.",
     no_args_is_help=True,
@@ -41,18 +54,38 @@ def _root(
 
 
 # In the order in which help lists them.
-app.command()(serve.serve)
-app.command()(serve.demo)
-app.command()(check_config.check_config)
-app.command()(rules.rules)
-app.command()(dashboards.dashboards)
-app.command()(tokens.tokens)
-app.command()(report.report)
+_COMMANDS: tuple[tuple[str, Callable[..., object], str, str], ...] = (
+    ("init", init.init, "Write a first configuration.", init.EXAMPLES),
+    ("serve", serve.serve, "Run the exporter.", SERVE_EXAMPLES),
+    ("demo", serve.demo, "Run the exporter against a simulated enterprise.", DEMO_EXAMPLES),
+    ("check-config", check_config.check_config, "Check a configuration.", check_config.EXAMPLES),
+    (
+        "config-schema",
+        config_schema.config_schema,
+        "Print the JSON Schema of the configuration.",
+        config_schema.EXAMPLES,
+    ),
+    ("tokens", tokens.tokens, "List the tokens, or check them in CI.", tokens.EXAMPLES),
+    ("report", report.report, "Write an audit report.", report.EXAMPLES),
+    ("events", events.events, "List what changed.", events.EXAMPLES),
+    ("rules", rules.rules, "Print Prometheus rules.", RULES_EXAMPLES),
+    (
+        "dashboards",
+        dashboards.dashboards,
+        "Write the Grafana dashboards.",
+        dashboards.EXAMPLES,
+    ),
+    ("completion", completion.completion, "Print a completion script for a shell.", completion.EXAMPLES),
+)
+for _name, _function, _summary, _epilog in _COMMANDS:
+    app.command(_name, cls=Command, short_help=_summary, epilog=_epilog)(_function)
 
 
 def main() -> None:
     """Run the command that the arguments name. Whatever ends it is printed without secrets."""
     terminal = Terminal(Redactor())
+    if completion.VARIABLE in os.environ:
+        completion.prepare()
     try:
         code = app(standalone_mode=False, obj=terminal)
     except typer.TyperException as error:

@@ -1,14 +1,17 @@
 """check-config: whether a configuration is valid, with everything it refers to."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from exporter.cli.exit_codes import REFUSED
+from exporter.cli.help import examples
 from exporter.cli.options import ConfigFile, env
 from exporter.cli.setup import load_settings, set_up_logs
 from exporter.cli.terminal import Terminal
 from exporter.common.log_options import Format, Level
+
+EXAMPLES: Final = examples("check-config", "check-config -c /etc/yunxiao-token-exporter/config.yaml --probe")
 
 
 def check_config(

@@ -1,31 +1,36 @@
 """dashboards: the Grafana dashboards that are part of the package."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from exporter.cli.exit_codes import REFUSED
+from exporter.cli.help import examples
 from exporter.cli.options import env
 from exporter.cli.setup import load_settings, refuse
 from exporter.cli.terminal import Terminal
 from exporter.dashboards import Dashboard
 
 if TYPE_CHECKING:
-    from exporter.config.alerting import Alerting
+    from exporter.config.schema import Config
 
 _DAY = 86_400
 _NAMES = ", ".join(Dashboard)
+EXAMPLES: Final = examples(
+    "dashboards --output-dir /var/lib/grafana/dashboards", "dashboards overview -c config.yaml > overview.json"
+)
 _FOR_GRAFANA = 0o644
 """Grafana usually runs as another user; a dashboard has nothing to hide."""
 
 
-def _values(alerting: "Alerting") -> dict[str, str]:
+def _values(config: "Config") -> dict[str, str]:
     """The values of the dashboards' variables, by the configuration."""
-    thresholds = alerting.thresholds
+    thresholds = config.alerting.thresholds
     return {
         "warning_days": f"{thresholds.warning / _DAY:g}",
         "critical_days": f"{thresholds.critical / _DAY:g}",
+        "exporter_url": config.web.external_url or "",
     }
 
 
@@ -39,6 +44,8 @@ def dashboards(
         Path | None,
         typer.Option(
             "--config.file",
+            "-c",
+            metavar="FILE",
             envvar=env("CONFIG_FILE"),
             help="Configuration file whose alert thresholds Overview shows; without one the defaults are used.",
         ),
@@ -54,13 +61,12 @@ def dashboards(
 ) -> None:
     """Write the Grafana dashboards to a directory, or print one of them.
 
-    Import a file into Grafana as it is, or provision the directory. Example: dashboards --output-dir
-    /var/lib/grafana/dashboards
+    Import a file into Grafana as it is, or provision the directory.
     """
     from exporter.report.files import replace_file
 
     terminal = Terminal.of(context)
-    values = _values(load_settings(terminal, config_file).config.alerting) if config_file else None
+    values = _values(load_settings(terminal, config_file).config) if config_file else None
     if output_dir is None:
         if name is None:
             raise typer.BadParameter(

@@ -15,7 +15,10 @@ def rules(
     config_file: Annotated[
         Path | None,
         typer.Option(
-            "--config.file", envvar=env("CONFIG_FILE"), help="Configuration file; without one the defaults are used."
+            "--config.file",
+            "-c",
+            envvar=env("CONFIG_FILE"),
+            help="Configuration file; without one the defaults are used.",
         ),
     ] = None,
     external_url: ExternalUrl = None,

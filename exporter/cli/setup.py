@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from exporter.cli.exit_codes import REFUSED
+from exporter.cli.options import DEFAULT_CONFIGS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from exporter.cli.terminal import Terminal
     from exporter.common.log_options import Format, Level
     from exporter.config.settings import Settings
+    from exporter.policies.schema import Policies
 
 
 def set_up_logs(terminal: Terminal, level: Level, form: Format) -> None:
@@ -30,10 +32,37 @@ def load_settings(terminal: Terminal, config_file: Path, code: int = REFUSED) ->
     from exporter.config.errors import ConfigError
     from exporter.config.load import load
 
+    require_config(config_file)
     try:
         return load(config_file, os.environ, terminal.redactor)
     except ConfigError as error:
         refuse(terminal, str(error), code)
+
+
+def require_config(config_file: Path) -> None:
+    """Refuse to go on if no configuration was named and none is in the usual places.
+
+    Raises:
+        typer.BadParameter: there is none.
+    """
+    if config_file == DEFAULT_CONFIGS[0] and not config_file.exists():
+        raise typer.BadParameter(
+            f"no configuration file: neither ./{DEFAULT_CONFIGS[0]} nor {DEFAULT_CONFIGS[1]} exists; name one with "
+            "--config.file, or write one with the command init",
+            param_hint="--config.file",
+        )
+
+
+def load_policies(terminal: Terminal, config_file: Path, code: int = REFUSED) -> Policies:
+    """The policies of a configuration alone: nothing else of it is checked, and no file that it names is read."""
+    from exporter.config.errors import ConfigError
+    from exporter.config.load import policies_of
+
+    require_config(config_file)
+    try:
+        return policies_of(config_file)
+    except ConfigError as error:
+        refuse(terminal, str(error.cleaned(terminal.redactor)), code)
 
 
 def refuse(terminal: Terminal, message: str, code: int = REFUSED) -> NoReturn:

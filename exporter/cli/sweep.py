@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from exporter.cli.exit_codes import SWEEP_FAILED
+from exporter.cli.exit_codes import FOUND, INCOMPLETE, PARTLY_FAILED
 
 if TYPE_CHECKING:
     from exporter.app.once import Outcome
@@ -17,22 +17,35 @@ if TYPE_CHECKING:
 
 
 def sweep_with_progress(terminal: Terminal, settings: Settings, clock: Clock) -> Outcome:
-    """Sweep every organization once. Ctrl-C exits with `SWEEP_FAILED`."""
+    """Sweep every organization once. Ctrl-C exits with `INCOMPLETE`."""
     try:
         return _sweep(settings, clock)
     except KeyboardInterrupt:
         terminal.err("interrupted")
-        raise typer.Exit(SWEEP_FAILED) from None
+        raise typer.Exit(INCOMPLETE) from None
+
+
+def exit_code(outcome: Outcome, allowed: int = 0, *, found: bool = False) -> int:
+    """The exit code of a command that has swept.
+
+    Args:
+        outcome: the sweep.
+        allowed: the number of users whose failure is accepted.
+        found: whether a check found something.
+    """
+    if outcome.failed_completely:
+        return INCOMPLETE
+    if found:
+        return FOUND
+    return PARTLY_FAILED if outcome.undiscovered or outcome.failed_users > allowed else 0
 
 
 def report_failures(terminal: Terminal, outcome: Outcome) -> None:
-    """Print what failed or is missing, one line each, and exit with `SWEEP_FAILED` if anything failed."""
+    """Print what failed or is missing, one line each."""
     for note in outcome.notes:
         terminal.err(note)
     for failure in outcome.failures:
         terminal.err(failure)
-    if outcome.failures:
-        raise typer.Exit(SWEEP_FAILED)
 
 
 def _sweep(settings: Settings, clock: Clock) -> Outcome:

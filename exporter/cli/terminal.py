@@ -7,12 +7,12 @@ import io
 import os
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, cast
 
 from exporter.common.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import typer
 
@@ -52,6 +52,8 @@ class Terminal:
     def err(self, line: str) -> None:
         """Print one line about an error or a warning to stderr."""
         # If stderr cannot be written, there is nowhere to report that.
+        if sys.stderr is None:
+            return
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.write(self._shown(line) + "\n")
             sys.stderr.flush()
@@ -67,16 +69,25 @@ class Terminal:
         """
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(encoding="utf-8")  # names are Chinese, whatever the locale
-        stream = _Cleaned(sys.stdout, self.redactor)
-        try:
-            write_to(cast("TextIO", stream))
-            stream.finish()
-        except BrokenPipeError:
-            # What is still buffered is discarded.
-            _discard_stdout()
-        except OSError as error:
-            _discard_stdout()
-            raise OutputError(error.strerror or type(error).__name__) from None
+        with _writing_to_stdout():
+            self.cleaned(sys.stdout, write_to)
+
+    def binary(self, write_to: Callable[[BinaryIO], object]) -> None:
+        """Print a document that is not text, and contains no secrets. As `document` otherwise.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        with _writing_to_stdout():
+            sys.stdout.flush()
+            write_to(sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+
+    def cleaned(self, target: TextIO, write_to: Callable[[TextIO], object]) -> None:
+        """Write a document to a stream without secrets."""
+        stream = _Cleaned(target, self.redactor)
+        write_to(cast("TextIO", stream))
+        stream.finish()
 
     def usage_error(self, error: typer.TyperException) -> None:
         """Print what is wrong with the arguments. The message quotes them, so it is cleaned like any other line."""
@@ -101,6 +112,21 @@ class Terminal:
 
     def _shown(self, line: str) -> str:
         return printable(self.redactor.clean(line))
+
+
+@contextlib.contextmanager
+def _writing_to_stdout() -> Iterator[None]:
+    """Handle the errors of writing to stdout. What is still buffered is discarded then."""
+    # Python sets it to None if the caller has closed it.
+    if sys.stdout is None:
+        raise OutputError("stdout is closed")
+    try:
+        yield
+    except BrokenPipeError:
+        _discard_stdout()
+    except OSError as error:
+        _discard_stdout()
+        raise OutputError(error.strerror or type(error).__name__) from None
 
 
 def _discard_stdout() -> None:

@@ -20,6 +20,7 @@ _LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESERVED_LABELS = frozenset(
     {"alertname", "severity", "organization", "user_id", "user", "token_id", "token", "policy", "instance", "job"}
 )
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NUMBERS = frozenset({"inf", "nan"})
 _HOST_HEADER = re.compile(r"[0-9A-Za-z.\-_]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?")
 
@@ -175,7 +176,10 @@ def _day(value: Any) -> date:
         try:
             return date.fromisoformat(value)
         except ValueError:
-            pass
+            if _DAY.fullmatch(value):
+                raise ValueError(
+                    f"{value} is not a day of the calendar; write an existing date, such as 2026-12-31"
+                ) from None
     raise ValueError("must be a date, such as 2026-12-31")
 
 

@@ -83,13 +83,16 @@ def escaped_json(text: str) -> str:
     return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_FORMULA = re.compile('(^(?=\t)|(?:^|[;\t\n])(?=[\\s"]*[=+\\-@\uff1d\uff0b\uff0d\uff20]))')
+"""Where a spreadsheet may begin a cell, whether commas, semicolons or tabs separate cells, before what is a formula."""
 
 
 def csv_cell(text: str) -> str:
-    """Text for a CSV cell that a spreadsheet does not read as a formula, nor a terminal as a command."""
-    text = without_control_characters(text)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    """Text for a CSV cell that a spreadsheet does not read as a formula, nor a terminal as a command.
+
+    A spreadsheet whose locale separates cells by semicolons begins a new cell in the middle of the text.
+    """
+    return _FORMULA.sub(r"\1'", without_control_characters(text))
 
 
 def utc(epoch: float | None) -> str | None:

@@ -27,6 +27,8 @@ _VALUES = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "bo
 _NOT_A_VALUE = (ValueError, OverflowError, LookupError, AttributeError, TypeError, yaml.YAMLError)
 """Exceptions of PyYAML for a value that does not match its tag."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_PAIR_OF_ESCAPES = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+_TIMESTAMP = "tag:yaml.org,2002:timestamp"
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -105,6 +107,8 @@ def parse_yaml(text: str, name: str) -> Document:
         mark = error.problem_mark or error.context_mark
         line = None if mark is None else mark.line + 1
         what = error.problem or error.context or "not understood"
+        if "escape code" in str(what) and (joined := _with_joined_pairs(text)) != text:
+            return parse_yaml(joined, name)
         raise ConfigError((Fault(name, line, "", f"is not valid YAML: {what}", _yaml_hint(str(what))),)) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
@@ -115,7 +119,19 @@ def parse_yaml(text: str, name: str) -> Document:
             loader.dispose()
 
 
+def _with_joined_pairs(text: str) -> str:
+    """The text with the two escapes by which JSON writes a rare character as one, which YAML understands."""
+
+    def join(match: re.Match[str]) -> str:
+        code = 0x10000 + ((int(match[2], 16) - 0xD800) << 10) + int(match[3], 16) - 0xDC00
+        return f"{match[1]}\\U{code:08x}"
+
+    return _PAIR_OF_ESCAPES.sub(join, text)
+
+
 def _yaml_hint(problem: str) -> str:
+    if "escape code" in problem:
+        return "write the character itself, or the escapes of both halves of its surrogate pair"
     if "\\t" in problem or "tab" in problem:
         return "indent with spaces, not tabs"
     return "check indentation, colons and quotes near this line"
@@ -213,7 +229,10 @@ class _Builder:
         except _NOT_A_VALUE:
             # PyYAML takes 2026-13-45 for a date and 0b for a number, then fails to convert them.
             shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
-            if node.plain:
+            if node.tag == _TIMESTAMP and node.plain:
+                hint = "write an existing date, or put it in quotes if it is no date"
+                self._add_fault(path, node, f"{shown} is not a day of the calendar", hint)
+            elif node.plain:
                 self._add_fault(path, node, f"{shown} is not quoted and not valid", f'write "{shown}"')
             else:
                 self._add_fault(path, node, f"the tag {node.tag} does not match {shown}", "use plain values")

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
 from exporter.common.plain_secrets import learn_written
 from exporter.common.redaction import Redactor
-from exporter.config.document import Document, parse_yaml, read_text
+from exporter.config.document import Document, parse_yaml, read_text, read_yaml
 from exporter.config.errors import ConfigError, Fault
 from exporter.config.resolve import Resolver
 from exporter.config.schema import Config
 from exporter.config.settings import Settings
 from exporter.config.user_files import duplicate_id_faults, threshold_faults
 from exporter.config.validation import keys_of, sorted_faults, validated
+from exporter.policies.schema import Policies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _CONFIG: TypeAdapter[Config] = TypeAdapter(Config)
+_POLICIES = "policies"
 
 
 def load(file: Path, environ: Mapping[str, str], redactor: Redactor | None = None) -> Settings:
@@ -41,6 +44,25 @@ def load(file: Path, environ: Mapping[str, str], redactor: Redactor | None = Non
         return load_document(parse_yaml(text, str(file)), file.parent, environ, redactor)
     except ConfigError as error:
         raise error.cleaned(redactor) from None
+
+
+def policies_of(file: Path) -> Policies:
+    """The section `policies` of a configuration; no policies if it has none. Nothing else is checked.
+
+    Raises:
+        ConfigError: with every fault of the section.
+    """
+    whole = read_yaml(file, str(file))
+    data = whole.data if isinstance(whole.data, dict) else {}
+    section = data.get(_POLICIES)
+    below = {path[1:]: line for path, line in whole.lines.items() if path[:1] == (_POLICIES,)}
+    document = Document(str(file), {} if section is None else section, below)
+    try:
+        return validated(TypeAdapter(Policies), document, lambda path: keys_of(Config, (_POLICIES, *path)))
+    except ConfigError as error:
+        raise ConfigError(
+            tuple(replace(one, path=f"{_POLICIES}.{one.path}" if one.path else _POLICIES) for one in error.faults)
+        ) from None
 
 
 def load_document(

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_SECRETS = frozenset({"token", "password"})
+"""Keys whose values must not stand in the configuration."""
 _EXPECTED = {
     "string_type": "text",
     "bool_type": "true or false",
@@ -86,6 +88,9 @@ def _fault(document: Document, details: ErrorDetails, known_keys: Callable[[KeyP
     kind = details["type"]
     key = str(path[-1]) if path else "the file"
     if kind == "extra_forbidden":
+        if key in _SECRETS and f"{key}_file" in known_keys(path[:-1]):
+            # The name of a variable would be the closest key, but the value is the secret itself.
+            return document.fault(path, "unknown key", f"put the {key} into a file, and set {key}_file to its path")
         close = difflib.get_close_matches(key, known_keys(path[:-1]), n=1, cutoff=0.5)
         known = ", ".join(known_keys(path[:-1]))
         return document.fault(path, "unknown key", f"did you mean {close[0]}?" if close else f"known keys: {known}")

@@ -11,6 +11,7 @@ from exporter.model.snapshot import Sweep, SweepResult
 from exporter.polling.backoff import Due, is_polled, is_warm, schedule
 from exporter.polling.failures import DefectObserver, log_details
 from exporter.polling.poller import Poller
+from exporter.polling.sweep_summary import failing, sweep_summary
 from exporter.polling.workers import Pass, RunningPasses
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from exporter.model.user import User
     from exporter.platform.base import TokenLister
     from exporter.polling.ssh_keys import SshKeyReader
+    from exporter.polling.sweep_summary import SummarySettings
     from exporter.state.ledger import Outcomes
 
 _log = structlog.get_logger(__name__)
@@ -47,12 +49,15 @@ class SweepSettings:
         interval: seconds between the starts of two sweeps.
         spread: whether sweeps after the first one are spread over the interval.
         ssh_keys: lists users' SSH keys as well; None for tokens alone.
+        summary: what decides on the numbers in the log line at the end of a sweep, which a reload can change; None for
+            a line without them.
     """
 
     concurrency: int
     interval: float
     spread: bool
     ssh_keys: SshKeyReader | None = None
+    summary: Callable[[], SummarySettings] | None = None
 
     @property
     def spread_over(self) -> float:
@@ -152,14 +157,19 @@ class Sweeper:
         result = this_pass.result(skipped)
         self._ledger.swept(Sweep(result, duration, self._clock.now()))
         self._observer.swept(result)
-        failures = {reason.value: count for reason, count in this_pass.failures.items()}
         self._log.info(
             "sweep completed",
             result=result.value,
             users=users - skipped,
             seconds=round(duration, 3),
-            failures=failures or None,
+            **self._found(),
+            **failing(this_pass.failures),
         )
+
+    def _found(self) -> dict[str, int]:
+        """What the state after the sweep says about tokens."""
+        summary = self._settings.summary
+        return {} if summary is None else sweep_summary(self._ledger.view().users, summary(), self._clock.now())
 
     def catch_up(self) -> None:
         """Poll users that joined after the first sweep now, instead of leaving them to the next sweep."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from exporter.report.summary import WEEK
@@ -11,6 +10,7 @@ from exporter.report.summary import WEEK
 if TYPE_CHECKING:
     from exporter.model.token import TokenState
     from exporter.report.summary import PolicyCount, Summary
+    from exporter.report.words import Words
 
 WIDTH = 900
 _LABELLED = 4
@@ -85,7 +85,7 @@ def policies_chart(policies: tuple[PolicyCount, ...]) -> Chart:
     return Chart(bars, WIDTH / 2, row * len(policies), top)
 
 
-def weeks_chart(summary: Summary) -> Chart:
+def weeks_chart(summary: Summary, words: Words) -> Chart:
     """A column for each of the next weeks; the first is critical, the second a warning."""
     left, above, height, below = 36, 18, 150, 22
     top = max(1, *summary.weeks)
@@ -102,16 +102,12 @@ def weeks_chart(summary: Summary) -> Chart:
                 _round(pitch * 0.76),
                 _round(tall),
                 kind,
-                _day(starts) if week % _LABELLED == 0 else "",
+                words.day(starts) if week % _LABELLED == 0 else "",
                 count,
-                f"seven days from {_day(starts)}: {count}",
+                words("seven days from {day}: {n}", day=words.day(starts), n=count),
             )
         )
     return Chart(tuple(bars), WIDTH, above + height + below, top)
-
-
-def _day(epoch: float) -> str:
-    return f"{datetime.fromtimestamp(epoch, tz=UTC):%d %b}"
 
 
 def _round(value: float) -> float:

@@ -1,24 +1,18 @@
-"""The list of tokens for people and scripts, as a table, JSON or CSV."""
+"""The list of tokens for people and scripts: its rows, their order and their values."""
 
 from __future__ import annotations
 
-import csv
-import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from exporter.common.text import csv_cell, escaped_json, expiry_words, printable, utc
+from exporter.common.text import utc
 from exporter.model.ssh_key import SshKey
 from exporter.model.token import NEVER, CredentialKind, Token, TokenState
 from exporter.policies.evaluate import counted, violations
-from exporter.report.formats import Output
+from exporter.report.filters import TokenFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator
 
     from exporter.model.snapshot import View
     from exporter.model.state import UserState
@@ -42,7 +36,7 @@ class Row:
     policies: tuple[type[Policy], ...] | None = None
 
 
-_COLUMNS = (
+FIRST_COLUMNS = (
     "organization",
     "user_id",
     "user",
@@ -54,34 +48,44 @@ _COLUMNS = (
     "created_at",
     "permissions",
 )
-_LAST_COLUMNS = ("description", "kind", "last_used_at", "listed_expires_at")
+OWNER_COLUMNS = ("owner_email", "owner_username", "owner_department")
+LAST_COLUMNS = ("description", "kind", "last_used_at", "listed_expires_at", *OWNER_COLUMNS)
 """Columns that came later: after all others, so that the others keep their places."""
-_STYLES = {TokenState.EXPIRED: "red", TokenState.NEVER_EXPIRES: "magenta", TokenState.UNKNOWN: "yellow"}
-_WIDTH = 240
-_WIDTH_WIDE = 480
-"""Columns of a table that is not written to a terminal, without and with descriptions."""
+POLICIES = "policies"
+ALL_COLUMNS = (*FIRST_COLUMNS, POLICIES, *LAST_COLUMNS)
+"""The names of all values of a row; the policies only in an audit."""
 
 
-def rows(view: View, now: float, *, within: float | None, expired: bool) -> list[Row]:
+def list_columns(*, audit: bool) -> tuple[str, ...]:
+    """The columns of a list in which none were chosen."""
+    return ALL_COLUMNS if audit else (*FIRST_COLUMNS, *LAST_COLUMNS)
+
+
+def rows(view: View, now: float, wanted: TokenFilter | None = None) -> list[Row]:
     """The tokens and SSH keys to list by expiry: expired, expiring soonest first, unknown expiry, never expiring.
 
     Args:
         view: the state of all users.
         now: epoch seconds.
-        within: list only tokens that expire within this many seconds, have expired, or whose expiry is unknown, since
-            those may expire as well; None for all tokens.
-        expired: whether to list expired tokens.
+        wanted: which of them to list; None for all.
     """
+    wanted = TokenFilter() if wanted is None else wanted
     found = [
         Row(organization.name, state.user, token, token.state(now))
         for organization in view.organizations
         for state in organization.users
+        if wanted.fits_user(organization.name, state.user)
         for token in state.credentials
+        if wanted.fits_token(token, now)
     ]
-    found = [row for row in found if expired or row.state is not TokenState.EXPIRED]
-    if within is not None:
-        found = [row for row in found if row.token.expires_at is None or row.token.expires_at <= now + within]
     return sorted(found, key=_order)
+
+
+def owner_values(user: User) -> dict[str, str | None]:
+    """What is known about the owner of a user's tokens, by the names of columns."""
+    owner = user.owner
+    known = (None, None, None) if owner is None else (owner.email, owner.username, owner.department)
+    return dict(zip(OWNER_COLUMNS, known, strict=True))
 
 
 def violating_rows(
@@ -132,41 +136,6 @@ def _order(row: Row) -> tuple[float, bool, str, str, str]:
     return (last, expires_at == NEVER, row.organization, row.user.name, row.token.token_id)
 
 
-def write(
-    listed: Sequence[Row], form: Output, now: float, stream: TextIO, *, audit: bool = False, wide: bool = False
-) -> None:
-    """Write the list.
-
-    Args:
-        listed: the tokens.
-        form: the format.
-        now: epoch seconds.
-        stream: where to write.
-        audit: whether there is a column for the policies that each token violates.
-        wide: whether the table has descriptions as well; the other formats always have them.
-    """
-    match form:
-        case Output.TABLE:
-            _write_table(listed, now, stream, audit=audit, wide=wide)
-        case Output.JSON:
-            pieces = json.JSONEncoder(ensure_ascii=False, indent=2).iterencode(records(listed, now))
-            stream.writelines(map(escaped_json, pieces))
-            stream.write("\n")
-        case Output.CSV:
-            writer = csv.writer(stream)
-            columns = (*_COLUMNS, *(("policies",) if audit else ()), *_LAST_COLUMNS)
-            writer.writerow(columns)
-            for record in _records(listed, now):
-                values = [record[column] for column in columns]
-                writer.writerow([_cell(value) for value in values])
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, list):
-        return csv_cell(" ".join(value))
-    return csv_cell(value) if isinstance(value, str) else value
-
-
 def records(listed: Iterable[Row], now: float) -> list[dict[str, object]]:
     """The list as plain values, as in its JSON format."""
     return list(_records(listed, now))
@@ -191,37 +160,8 @@ def _records(listed: Iterable[Row], now: float) -> Iterator[dict[str, object]]:
             "kind": row.token.kind.value,
             "last_used_at": utc(row.token.last_used_at) if isinstance(row.token, SshKey) else None,
             "listed_expires_at": utc(row.token.listed_expiry),
+            **owner_values(row.user),
         }
         if row.policies is not None:
-            record["policies"] = [policy.name for policy in row.policies]
+            record[POLICIES] = [policy.name for policy in row.policies]
         yield record
-
-
-def _write_table(listed: Sequence[Row], now: float, stream: TextIO, *, audit: bool, wide: bool) -> None:
-    # Without a terminal, lines are not wrapped to its width.
-    width = _WIDTH_WIDE if wide else _WIDTH
-    console = Console(file=stream, width=None if stream.isatty() else width)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    kinds = wide or any(row.token.kind is not CredentialKind.TOKEN for row in listed)
-    headings = [*["KIND"] * kinds, "ORGANIZATION", "USER", "TOKEN", "TOKEN ID", "EXPIRES", "AT", "PERMISSIONS"]
-    for heading in [*headings, *["POLICIES"] * audit, *["DESCRIPTION"] * wide]:
-        table.add_column(heading, overflow="fold", no_wrap=heading in {"EXPIRES", "AT", "TOKEN ID"})
-    for row in listed:
-        words = expiry_words(row.token.expires_at, now)
-        table.add_row(
-            *[row.token.kind.value] * kinds,
-            _plain(row.organization),
-            _plain(row.user.name),
-            _plain(row.token.name),
-            _plain(row.token.token_id),
-            Text(words, style=_STYLES.get(row.state, "")),
-            utc(row.token.platform_expiry) or "-",
-            _plain(" ".join(row.token.permissions)),
-            *([" ".join(policy.name for policy in row.policies or ())] if audit else []),
-            *([_plain(row.token.description)] if wide else []),
-        )
-    console.print(table if listed else Text("No tokens to list."))
-
-
-def _plain(text: str) -> Text:
-    return Text(printable(text))

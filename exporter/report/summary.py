@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from exporter.model.permission import granted
 from exporter.model.severity import Severity
 from exporter.model.token import NEVER, Token, TokenState
 from exporter.policies.evaluate import violations
+from exporter.report.exemptions import reported_exemptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from exporter.model.snapshot import OrganizationView, View
+    from exporter.model.state import Reason
     from exporter.model.user import User
     from exporter.policies.base import Policy
     from exporter.policies.schema import Policies
+    from exporter.report.exemptions import ReportedExemption
 
 WEEKS = 26
 """How many of the next weeks are counted separately."""
@@ -68,6 +73,25 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
+class Powers:
+    """A user with the number of unexpired tokens and the permissions that they grant together."""
+
+    organization: str
+    user: User
+    unexpired: int
+    permissions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """A user whose tokens are not known, and why; None if the user was not polled."""
+
+    organization: str
+    user: User
+    reason: Reason | None
+
+
+@dataclass(frozen=True, slots=True)
 class ReportedViolation:
     """A violation of a policy; `token` is None if the user's tokens together violate it."""
 
@@ -102,6 +126,12 @@ class Summary:
         oldest: the unexpired tokens that were created first.
         most_permissions: the unexpired tokens with the most permissions.
         owners: the users with the most unexpired tokens.
+        next_to_expire: the active tokens that expire next.
+        expired: all expired tokens, the latest first.
+        never_expiring: all tokens that never expire, the oldest first.
+        powers: the users whose tokens together grant the most permissions.
+        exemptions: the exemptions from policies.
+        failing: the users whose tokens are not known.
         ssh_keys: all SSH keys, those that expire next first. Nothing above is about them.
         failures: sentences about the users whose tokens could not be fetched, with the reason.
     """
@@ -116,6 +146,12 @@ class Summary:
     oldest: tuple[Held, ...]
     most_permissions: tuple[Held, ...]
     owners: tuple[Owner, ...]
+    next_to_expire: tuple[Held, ...]
+    expired: tuple[Held, ...]
+    never_expiring: tuple[Held, ...]
+    powers: tuple[Powers, ...]
+    exemptions: tuple[ReportedExemption, ...]
+    failing: tuple[Failing, ...]
     ssh_keys: tuple[Held, ...]
     failures: tuple[str, ...]
 
@@ -130,20 +166,16 @@ def summarize(view: View, policies: Policies, now: float, failures: tuple[str, .
         failures: sentences about the users that a sweep could not poll.
     """
     organizations = tuple(_totals(one, now) for one in view.organizations)
-    held = [
-        Held(one.name, state.user, token)
-        for one in view.organizations
-        for state in one.users
-        for token in state.tokens
-        if token.state(now) is not TokenState.EXPIRED
+    every = [
+        Held(one.name, state.user, token) for one in view.organizations for state in one.users for token in state.tokens
     ]
+    held = [one for one in every if one.token.state(now) is not TokenState.EXPIRED]
+    active = [one for one in held if one.token.state(now) is TokenState.ACTIVE]
     found = _violations(view, policies, now)
     counts = Counter(one.policy for one in found)
-    left = Counter(
-        int((one.token.expires_at - now) // WEEK)
-        for one in held
-        if one.token.expires_at is not None and one.token.state(now) is TokenState.ACTIVE
-    )
+    left = Counter(int((one.token.expires_at - now) // WEEK) for one in active if one.token.expires_at is not None)
+    expired = (one for one in every if one.token.state(now) is TokenState.EXPIRED)
+    endless = (one for one in held if one.token.state(now) is TokenState.NEVER_EXPIRES)
     return Summary(
         at=now,
         total=_sum(organizations),
@@ -155,6 +187,12 @@ def summarize(view: View, policies: Policies, now: float, failures: tuple[str, .
         oldest=tuple(sorted((one for one in held if one.token.created_at is not None), key=_by_age)[:SHOWN]),
         most_permissions=tuple(sorted((one for one in held if one.token.permissions), key=_by_permissions)[:SHOWN]),
         owners=_owners(view, now),
+        next_to_expire=tuple(heapq.nsmallest(SHOWN, active, key=_by_expiry)),
+        expired=tuple(sorted(expired, key=_latest_first)),
+        never_expiring=tuple(sorted(endless, key=_by_age)),
+        powers=_powers(view, now),
+        exemptions=reported_exemptions(view, policies, now),
+        failing=tuple(_failing(view)),
         ssh_keys=_ssh_keys(view),
         failures=failures,
     )
@@ -197,6 +235,25 @@ def _owners(view: View, now: float) -> tuple[Owner, ...]:
     return tuple(found[:SHOWN])
 
 
+def _powers(view: View, now: float) -> tuple[Powers, ...]:
+    found = []
+    for organization in view.organizations:
+        for state in organization.users:
+            unexpired = [token for token in state.tokens if token.state(now) is not TokenState.EXPIRED]
+            if permissions := {name for token in unexpired for name in granted(token.permissions)}:
+                found.append(Powers(organization.name, state.user, len(unexpired), tuple(sorted(permissions))))
+    found.sort(key=lambda one: (-len(one.permissions), one.organization, one.user.name, one.user.user_id))
+    return tuple(found[:SHOWN])
+
+
+def _failing(view: View) -> Iterator[Failing]:
+    for organization in view.organizations:
+        for state in organization.users:
+            if state.failure is not None or not state.polled:
+                reason = None if state.failure is None else state.failure.reason
+                yield Failing(organization.name, state.user, reason)
+
+
 def _ssh_keys(view: View) -> tuple[Held, ...]:
     found = [
         Held(organization.name, state.user, key)
@@ -210,6 +267,11 @@ def _ssh_keys(view: View) -> tuple[Held, ...]:
 def _by_expiry(one: Held) -> tuple[float, str, str, str]:
     expires = NEVER if one.token.expires_at is None else one.token.expires_at
     return expires, one.organization, one.user.name, one.token.token_id
+
+
+def _latest_first(one: Held) -> tuple[float, str, str, str]:
+    expired, organization, user, token_id = _by_expiry(one)
+    return -expired, organization, user, token_id
 
 
 def _by_age(one: Held) -> tuple[float, str, str]:

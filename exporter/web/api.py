@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from exporter.common.text import utc_exact
+from exporter.report.event_records import event_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,7 +66,7 @@ class EventList:
 
     def _encode(self, event: Event) -> bytes | None:
         try:
-            return json.dumps(_as_json(event), ensure_ascii=False).encode()
+            return json.dumps(event_record(event), ensure_ascii=False).encode()
         except Exception:  # noqa: BLE001 - one event must not break the list; counted
             if event not in self._made_from:
                 self._refusals.internal_error("render")
@@ -76,17 +76,3 @@ class EventList:
                     user_id=event.user_id,
                 )
             return None
-
-
-def _as_json(event: Event) -> dict[str, object]:
-    return {
-        "time": utc_exact(event.time),
-        "organization": event.organization,
-        "event": event.change.value,
-        "user_id": event.user_id,
-        "user": event.user,
-        "token_id": event.token_id,
-        "token": event.token,
-        "kind": event.kind.value,
-        **event.details(),
-    }

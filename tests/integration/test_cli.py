@@ -12,7 +12,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import openpyxl
 import pytest
+from support.commands import run
 from support.running import ADMIN_TOKEN, ROOT, Running, a_record, a_simulator, command, free_port, get, wait_until
 from support.running import write_config as written
 
@@ -39,8 +41,8 @@ def test_tokens_lists_everything_and_finds_nothing_wrong(platform: Simulator, tm
     result = command("tokens", "--config.file", str(written(tmp_path, platform, "AB")))
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
-    assert lines[0].split() == ["ORGANIZATION", "USER", "TOKEN", "TOKEN", "ID", "EXPIRES", "AT", "PERMISSIONS"]
-    assert [line.split()[3] for line in lines[1:]] == ["pt-soon", "pt-late", "pt-never"]
+    assert lines[0].split() == ["USER", "TOKEN", "TOKEN", "ID", "EXPIRES", "AT", "PERMISSIONS"]
+    assert [line.split()[2] for line in lines[1:]] == ["pt-soon", "pt-late", "pt-never"]
     assert "expires in 2d" in lines[1]
     assert result.stderr == ""
 
@@ -55,10 +57,10 @@ def test_tokens_in_the_window_exit_with_1(platform: Simulator, tmp_path: Path) -
     assert command("tokens", "--config.file", config, "--expires-within", "1h").returncode == 0
 
 
-def test_tokens_of_users_that_failed_exit_with_2_and_say_why(platform: Simulator, tmp_path: Path) -> None:
+def test_tokens_of_users_that_failed_exit_with_3_and_say_why(platform: Simulator, tmp_path: Path) -> None:
     platform.faults.for_user("B", Fault.parse("403"))
     result = command("tokens", "--config.file", str(written(tmp_path, platform, "AB")), "-o", "csv")
-    assert result.returncode == 2
+    assert result.returncode == 3
     assert [record["token_id"] for record in csv.DictReader(io.StringIO(result.stdout))] == ["pt-soon", "pt-late"]
     assert "acme: B (B): forbidden: HTTP 403 Forbidden" in result.stderr
 
@@ -123,6 +125,103 @@ def test_keys_of_a_configuration_do_not_reach_the_terminal_as_commands(tmp_path:
     assert all(line.isprintable() and not line.startswith("c.yaml") for line in result.stderr.splitlines())
 
 
+HOSTILE = ("<img src=x onerror=alert(1)>", "=cmd|' /C calc'!A0", "a;=1+1")
+OUTPUTS = [
+    *(["tokens", "--wide", "-o", form] for form in ("table", "json", "csv", "xlsx", "ics", "prometheus")),
+    *(["report", "-o", form] for form in ("html", "markdown", "csv", "json", "xlsx")),
+    ["report", "--language", "zh", "-o", "html"],
+]
+
+
+@pytest.mark.parametrize("arguments", OUTPUTS, ids=" ".join)
+def test_hostile_names_are_text_in_every_output(tmp_path: Path, arguments: list[str]) -> None:
+    records = [a_record(f"pt-{number}", name=name) for number, name in enumerate(HOSTILE)]
+    file = tmp_path / "out"
+    with a_simulator({"A": records}) as platform:
+        config = written(tmp_path, platform, "A", users={"static": [{"id": "A", "name": HOSTILE[1]}]})
+        config.write_text(config.read_text() + "policies: {max_lifetime: {limit: 1h}}\n")
+        result = run(*arguments, "-c", str(config), "--output-file", str(file))
+    assert (result.returncode, result.stderr) == (0, "")
+    content = file.read_bytes()
+    if arguments[-1] == "xlsx":
+        found = [
+            cell for sheet in openpyxl.load_workbook(io.BytesIO(content)) for row in sheet.iter_rows() for cell in row
+        ]
+        assert {*HOSTILE} <= {cell.value for cell in found}
+        assert {cell.data_type for cell in found} <= {"s", "n", "d"}
+        return
+    text = content.decode("utf-8-sig")
+    # Quoted for HTML, Markdown or iCalendar, or as it is.
+    assert any(name in text.replace("\\", "").replace("\r\n ", "") for name in ("=cmd|", "=cmd\\|"))
+    if arguments[-1] == "html":
+        assert "<img" not in text
+    if arguments[-1] == "markdown":
+        assert "<img" not in text.replace("\\<", "")
+    if arguments[-1] == "csv":
+        rows = [row for mark in ",;\t" for row in csv.reader(io.StringIO(text), delimiter=mark)]
+        cells = [cell for row in rows for cell in row]
+        assert not [cell for cell in cells if cell.lstrip('" ').startswith(("=", "+", "@"))]
+
+
+def test_filters_formats_and_files(platform: Simulator, tmp_path: Path) -> None:
+    config = str(written(tmp_path, platform, "AB"))
+
+    def listed(*arguments: str) -> list[str]:
+        result = run("tokens", "-c", config, "-o", "json", *arguments)
+        assert (result.returncode, result.stderr) == (0, "")
+        return [one["token_id"] for one in json.loads(result.stdout)]
+
+    assert listed("--user", "b") == ["pt-never"]
+    assert listed("--state", "active", "--top", "1") == ["pt-soon"]
+    assert listed("--organization", "acme", "--permission", "base_user_*") == ["pt-soon", "pt-late", "pt-never"]
+    assert listed("--owner", "*") == []
+    file = tmp_path / "tokens.csv"
+    assert run("tokens", "-c", config, "--output-file", str(file)).returncode == 0
+    assert file.read_bytes().startswith(b"\xef\xbb\xbforganization,")
+    assert run("tokens", "-c", config, "--output-file", str(file), "--no-bom").returncode == 0
+    assert file.read_bytes().startswith(b"organization,")
+    assert run("tokens", "-c", config, "--output-file", "-", "-o", "csv", "--bom").stdout.startswith("\ufefforgan")
+    unknown = run("tokens", "-c", config, "--output-file", str(tmp_path / "tokens.pdf"))
+    assert (unknown.returncode, "the suffix .pdf belongs to no format" in unknown.stderr) == (2, True)
+    columns = run("tokens", "-c", config, "--columns", "token_id,colour")
+    assert (columns.returncode, "unknown: colour; there are expires, organization" in columns.stderr) == (2, True)
+    assert run("tokens", "-c", config, "--columns", "token_id,state").stdout.splitlines()[1:] == [
+        "pt-soon   active",
+        "pt-late   active",
+        "pt-never  never_expires",
+    ]
+
+
+def test_a_ci_job_works_with_one_failing_user(platform: Simulator, tmp_path: Path) -> None:
+    platform.faults.for_user("B", Fault.parse("403"))
+    config = str(written(tmp_path, platform, "AB"))
+
+    def code(*arguments: str) -> int:
+        return run("tokens", "-c", config, *arguments).returncode
+
+    assert code("--expires-within", "1h") == 3
+    assert code("--expires-within", "1h", "--allow-failed", "1") == 0
+    assert code("--expires-within", "7d", "--allow-failed", "1") == 1
+    assert code("--expires-within", "7d") == 1
+    platform.faults.for_user("A", Fault.parse("403"))
+    assert code("--allow-failed", "5") == 2
+
+
+def test_a_report_shows_what_was_fixed_since_another(platform: Simulator, tmp_path: Path) -> None:
+    config = written(tmp_path, platform, "AB")
+    config.write_text(config.read_text() + "policies: {never_expires: forbid}\n")
+    old = tmp_path / "old.json"
+    assert run("report", "-c", str(config), "--output-file", str(old)).returncode == 0
+    platform.enterprise.set_tokens("B", [])
+    result = run("report", "-c", str(config), "-o", "json", "--compare", str(old))
+    comparison = json.loads(result.stdout)["comparison"]
+    assert [(one["token_id"], one["problem"]) for one in comparison["fixed"]] == [("pt-never", "never_expires")]
+    assert comparison["new"] == []
+    config.write_text("")
+    refused = run("report", "-c", str(written(tmp_path, platform, "AB")), "-o", "json", "--compare", str(config))
+    assert (refused.returncode, "--compare: " in refused.stderr) == (1, True)
+
+
 POLICIES = """policies:
   never_expires: {exceptions: [{user: B, reason: machine, until: 2026-01-01}]}
   max_lifetime: {limit: 10d, severity: critical}
@@ -183,17 +282,17 @@ def test_report_in_every_format_and_into_a_file(platform: Simulator, tmp_path: P
     assert stat.S_IMODE(page.stat().st_mode) == 0o600
     page.chmod(0o644)
     result = command("report", "--config.file", str(config), "--output-file", str(page), "-o", "csv")
-    assert page.read_text("utf-8").startswith("section,")
+    assert page.read_text("utf-8").startswith("\ufeffsection,")
     assert stat.S_IMODE(page.stat().st_mode) == 0o644
     assert sorted(file.name for file in tmp_path.iterdir()) == ["config.yaml", "token", "报告.html"]
 
 
-def test_a_report_of_a_sweep_that_failed_in_part_says_so_and_exits_with_2(platform: Simulator, tmp_path: Path) -> None:
+def test_a_report_of_a_sweep_that_failed_in_part_says_so_and_exits_with_3(platform: Simulator, tmp_path: Path) -> None:
     platform.faults.for_user("B", Fault.parse("403"))
     page = tmp_path / "report.html"
     config = str(written(tmp_path, platform, "AB"))
     result = command("report", "--config.file", config, "--output-file", str(page))
-    assert result.returncode == 2
+    assert result.returncode == 3
     assert "acme: B (B): forbidden: HTTP 403 Forbidden" in result.stderr
     assert "This report is incomplete" in page.read_text("utf-8")
     assert "acme: B (B): forbidden: HTTP 403 Forbidden" in page.read_text("utf-8")

@@ -15,6 +15,7 @@ from support import official_sample as sample
 from support.alert_oracle import alerts
 from support.builders import Counts, ManualClock
 from support.configuration import settled, with_organization
+from support.report import text_of, write_list
 
 from exporter.cluster.records import read_state
 from exporter.common.worker import Supervisor
@@ -26,9 +27,9 @@ from exporter.model.user import User
 from exporter.platform.yunxiao.wire import parse_tokens
 from exporter.policies.schema import Policies
 from exporter.report.formats import Form, Output
-from exporter.report.listing import rows, write
-from exporter.report.render import render
+from exporter.report.listing import OWNER_COLUMNS, rows
 from exporter.report.summary import summarize
+from exporter.report.writing import ListOptions
 from exporter.state.audit import AuditTrail
 from exporter.state.ledger import Ledger
 from exporter.state.storage import Storage
@@ -63,6 +64,9 @@ AS_RECORD = {
     "kind": "token",
     "last_used_at": None,
     "listed_expires_at": None,
+    "owner_email": None,
+    "owner_username": None,
+    "owner_department": None,
 }
 TEXTS = (sample.TOKEN_ID, sample.NAME, sample.DESCRIPTION)
 POLICIES = Policies.model_validate({"forbidden_permissions": {"permissions": ("base_user_.*",)}})
@@ -92,7 +96,7 @@ def polled_view(store: Store) -> View:
 
 def the_list(view: View, form: Output) -> str:
     stream = io.StringIO()
-    write(rows(view, NOW, within=None, expired=True), form, NOW, stream, wide=True)
+    write_list(rows(view, NOW), form, stream, ListOptions(wide=True), now=NOW)
     return stream.getvalue()
 
 
@@ -105,6 +109,9 @@ def test_the_list_of_tokens(view: View) -> None:
         "permissions": PERMISSION,
         "last_used_at": "",
         "listed_expires_at": "",
+        "owner_email": "",
+        "owner_username": "",
+        "owner_department": "",
     }
     _, line = the_list(view, Output.TABLE).splitlines()
     shown = ("acme", "li.wei", *TEXTS, "expires in 1d", "2025-06-22T12:44:50Z", PERMISSION)
@@ -126,21 +133,22 @@ def test_the_landing_page(view: View) -> None:
 
 def test_the_report(view: View) -> None:
     summary = summarize(view, POLICIES, NOW)
-    data = json.loads(render(summary, Form.JSON))
+    data = json.loads(text_of(summary, Form.JSON))
     fields = {key: AS_RECORD[key] for key in AS_RECORD if key not in {"expires_in_seconds", "last_used_at"}}
     assert data["oldest"] == data["most_powerful"] == [fields]
-    who = {key: AS_RECORD[key] for key in ("organization", "user_id", "user", "token_id", "token", "description")}
+    of_violation = ("organization", "user_id", "user", *OWNER_COLUMNS, "token_id", "token", "description")
+    who = {key: AS_RECORD[key] for key in of_violation}
     assert data["violations"] == [{**who, "policy": "forbidden_permissions", "severity": "critical"}]
 
-    page = html.unescape(render(summary, Form.HTML))
+    page = html.unescape(text_of(summary, Form.HTML))
     shown = (*TEXTS, "li.wei", "2025-05-22", "expires in 1d", PERMISSION)
     assert [text for text in shown if text not in page] == []
 
-    text = render(summary, Form.MARKDOWN).replace("\\", "")
+    text = text_of(summary, Form.MARKDOWN).replace("\\", "")
     fields_shown = (*TEXTS, "li.wei", "2025-05-22T12:44:50Z", "expires in 1d")
     assert [field for field in fields_shown if field not in text] == []
 
-    lines = [record for record in csv.DictReader(io.StringIO(render(summary, Form.CSV))) if record["token_id"]]
+    lines = [record for record in csv.DictReader(io.StringIO(text_of(summary, Form.CSV))) if record["token_id"]]
     assert {(one["token_id"], one["token"], one["description"]) for one in lines} == {TEXTS}
     values = {(one["section"], one["name"]): one["value"] for one in lines}
     assert values["oldest", "created_at"] == "2025-05-22T12:44:50Z"

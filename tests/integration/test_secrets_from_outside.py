@@ -6,11 +6,13 @@ import base64
 import json
 import time
 import urllib.parse
+import zipfile
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 
 import yaml
+from support.commands import run
 from support.running import ADMIN_TOKEN, Exporter, command, get, wait_until, write_config
 from support.serving import serving
 from support.state_files import contents_of
@@ -150,6 +152,14 @@ def _all_shown(config: Path, folder: Path) -> dict[str, bytes]:
         result = command("tokens", "--config.file", str(config), "-o", form, "--log.level", "debug")
         found[f"tokens {form}"] = result.stdout.encode()
         found[f"tokens {form}, stderr"] = result.stderr.encode()
+    for form in ("csv", "ics", "prometheus"):
+        found[f"tokens {form}"] = run("tokens", "-c", str(config), "-o", form).stdout.encode()
+    for name in ("tokens", "report"):
+        book = folder / f"{name}.xlsx"
+        found[f"{name} xlsx, stderr"] = run(name, "-c", str(config), "--output-file", str(book)).stderr.encode()
+        with zipfile.ZipFile(book) as content:
+            found[f"{name} xlsx"] = b"".join(content.read(part) for part in content.namelist())
+    found["tokens from the state file"] = run("tokens", "--from", str(folder / "state.db"), "--wide").stdout.encode()
     for form in ("html", "json"):
         file = folder / f"report.{form}"
         result = command("report", "--config.file", str(config), "-o", form, "--output-file", str(file))

@@ -193,7 +193,7 @@ def test_the_command_serves_with_faults_and_quirks_and_writes_a_configuration(tm
     with Running([*MODULE, *options, *faults]) as process:
         wait_until(lambda: "Simulated platform with 3 users" in process.output)
         result = command("tokens", "--config.file", str(tmp_path / "config.yaml"), "--output", "json")
-    assert result.returncode == 2, result.stderr
+    assert result.returncode == 3, result.stderr
     assert "not_found" in result.stderr
     assert json.loads(result.stdout)
     assert "discover: {source: users" in (tmp_path / "config.yaml").read_text()

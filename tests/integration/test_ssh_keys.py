@@ -72,7 +72,7 @@ organizations:
 
 
 def listed(outcome: Outcome) -> list[dict[str, Any]]:
-    return records(rows(outcome.view, 0.0, within=None, expired=True), 0.0)
+    return records(rows(outcome.view, 0.0), 0.0)
 
 
 def test_the_keys_of_all_users_are_listed_and_the_key_itself_is_nowhere() -> None:

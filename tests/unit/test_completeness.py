@@ -188,8 +188,10 @@ COMMANDS: dict[str, TyperCommand] = typer.main.get_command(app).commands  # type
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_and_an_example(name: str) -> None:
     assert COMMANDS[name].help
-    documents = text("README.md") + text("docs/scaling.md")
-    assert re.search(rf"^.*yunxiao-token-exporter {name}\b", documents, re.MULTILINE), f"README.md: show {name}"
+    documents = text("README.md") + text("docs/commands.md") + text("docs/scaling.md")
+    assert re.search(rf"^.*yunxiao-token-exporter {name}\b", documents, re.MULTILINE), (
+        f"README.md or docs/commands.md: show {name}"
+    )
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -13,6 +13,7 @@ from exporter.app.reloader import Reloader, Targets
 from exporter.common.cancellation import Stop, StoppedError
 from exporter.common.worker import Supervisor
 from exporter.config.errors import ConfigError, Fault, ReloadError
+from exporter.config.schema import Config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 
 def settings(name: str) -> Settings:
-    return cast("Settings", SimpleNamespace(name=name, organizations=(), alertmanagers=()))
+    config = SimpleNamespace(**dict.fromkeys(Config.model_fields))
+    return cast("Settings", SimpleNamespace(name=name, config=config, organizations=(), alertmanagers=()))
 
 
 class Part:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 import typer
 
-from exporter.cli.exit_codes import SWEEP_FAILED
+from exporter.cli.exit_codes import INCOMPLETE
 from exporter.cli.setup import load_settings, refuse
 from exporter.cli.terminal import Terminal
 from exporter.common.redaction import Redactor
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def test_a_refusal_prints_each_line_to_stderr_and_exits(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit) as caught:
-        refuse(Terminal(Redactor()), "first\nsecond", SWEEP_FAILED)
+        refuse(Terminal(Redactor()), "first\nsecond", INCOMPLETE)
     assert caught.value.exit_code == 2
     assert capsys.readouterr() == ("", "first\nsecond\n")
 

@@ -20,16 +20,25 @@ finally:
 """
 # Without pydantic: Typer imports it itself to read the options of a command.
 _SLOW = {"bcrypt", "jinja2", "msgspec", "redis", "requests", "rich", "starlette", "structlog", "uvicorn"}
+_COMMANDS = (
+    "serve",
+    "demo",
+    "tokens",
+    "report",
+    "events",
+    "rules",
+    "dashboards",
+    "check-config",
+    "config-schema",
+    "init",
+    "completion",
+)
 _OWN = {"exporter.app.daemon", "exporter.app.organization", "exporter.common.fields", "exporter.config.load"}
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [
-        ["--version"],
-        ["--help"],
-        *([name, "--help"] for name in ("serve", "demo", "tokens", "report", "check-config", "dashboards")),
-    ],
+    [["--version"], ["--help"], *([name, "--help"] for name in _COMMANDS)],
 )
 def test_version_and_help_import_no_library_that_only_commands_need(arguments: list[str]) -> None:
     result = subprocess.run(

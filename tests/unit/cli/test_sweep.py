@@ -4,14 +4,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import typer
-from support.builders import ManualClock
+from support.builders import NOW, ManualClock, a_failure
 
 from exporter.app import once
 from exporter.app.once import Outcome
-from exporter.cli.sweep import report_failures, sweep_with_progress
+from exporter.cli.sweep import exit_code, report_failures, sweep_with_progress
 from exporter.cli.terminal import Terminal
 from exporter.common.redaction import Redactor
 from exporter.model.snapshot import View
+from exporter.model.user import User
+from exporter.state.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,14 +50,35 @@ def test_ctrl_c_is_a_sweep_that_failed(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert capsys.readouterr().err == "interrupted\n"
 
 
-def test_failures_are_printed_and_exit_with_2(capsys: pytest.CaptureFixture[str]) -> None:
-    report_failures(Terminal(Redactor()), Outcome(View(()), ()))
-    with pytest.raises(typer.Exit) as caught:
-        report_failures(Terminal(Redactor()), Outcome(View(()), ("acme: a", "acme: b")))
-    assert caught.value.exit_code == 2
-    assert capsys.readouterr().err == "acme: a\nacme: b\n"
+def an_outcome(failing: int = 0, working: int = 0, undiscovered: int = 0) -> Outcome:
+    ledger = Ledger("acme", [User(f"{number}", "x") for number in range(failing + working)])
+    for number in range(failing + working):
+        if number < failing:
+            ledger.failed(f"{number}", a_failure(), NOW)
+        else:
+            ledger.succeeded(f"{number}", (), NOW)
+    return Outcome(View((ledger.view(),)), ("acme: a",) * (failing + undiscovered), (), undiscovered)
 
 
-def test_notes_are_printed_and_are_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
-    report_failures(Terminal(Redactor()), Outcome(View(()), (), ("acme: no keys",)))
-    assert capsys.readouterr().err == "acme: no keys\n"
+@pytest.mark.parametrize(
+    ("outcome", "allowed", "found", "code"),
+    [
+        (an_outcome(working=2), 0, False, 0),
+        (an_outcome(working=2), 0, True, 1),
+        (an_outcome(failing=1, working=1), 0, False, 3),
+        (an_outcome(failing=1, working=1), 0, True, 1),
+        (an_outcome(failing=1, working=1), 1, False, 0),
+        (an_outcome(failing=2, working=1), 1, False, 3),
+        (an_outcome(failing=2), 5, True, 2),
+        (an_outcome(working=1, undiscovered=1), 5, False, 3),
+        (an_outcome(undiscovered=1), 0, False, 2),
+        (an_outcome(), 0, False, 0),
+    ],
+)
+def test_found_and_failed_have_different_exit_codes(outcome: Outcome, allowed: int, found: bool, code: int) -> None:  # noqa: FBT001
+    assert exit_code(outcome, allowed, found=found) == code
+
+
+def test_failures_and_notes_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    report_failures(Terminal(Redactor()), Outcome(View(()), ("acme: a", "acme: b"), ("acme: no keys",)))
+    assert capsys.readouterr() == ("", "acme: no keys\nacme: a\nacme: b\n")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+import io
 import math
 from zoneinfo import ZoneInfo
 
@@ -76,6 +78,36 @@ def test_past_and_future_expiry_in_words(expires_in: float, words: str) -> None:
 @pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
 def test_a_cell_that_a_spreadsheet_would_compute_is_quoted(first: str) -> None:
     assert csv_cell(f"{first}1+1") == f"'{first}1+1"
+
+
+_STARTS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("a;=1+1", "a;'=1+1"),
+        ('a; "=1+1"', 'a;\' "=1+1"'),
+        ("a\n=1+1", "a\n'=1+1"),
+        ("a\t@SUM(A1)", "a\t'@SUM(A1)"),
+        (" =1+1", "' =1+1"),
+        ("a;b=1", "a;b=1"),
+        ("2026-06-01", "2026-06-01"),
+    ],
+)
+def test_a_cell_has_no_formula_after_a_separator_of_any_locale(text: str, cell: str) -> None:
+    assert csv_cell(text) == cell
+
+
+@given(st.lists(st.text('=+-@;,\t\n\r" \uff1da1'), min_size=1, max_size=4))
+def test_no_cell_begins_with_a_formula_whatever_separates_cells(texts: list[str]) -> None:
+    stream = io.StringIO()
+    csv.writer(stream).writerow([csv_cell(text) for text in texts])
+    for separator in ",;\t":
+        cells = [
+            cell for row in csv.reader(io.StringIO(stream.getvalue(), newline=""), delimiter=separator) for cell in row
+        ]
+        assert not [cell for cell in cells if cell.lstrip('" \t\r\n').startswith(_STARTS)]
 
 
 def test_a_cell_obeys_no_control_character() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -42,7 +43,11 @@ def test_a_merged_key_may_be_overridden() -> None:
     ("text", "expected"),
     [
         ("on: 1", 'c.yaml:1: on: key on is not quoted, YAML reads it as another value; write "on"'),
-        ("a: 2026-13-45", 'c.yaml:1: a: 2026-13-45 is not quoted and not valid; write "2026-13-45"'),
+        (
+            "a: 2026-13-45",
+            "c.yaml:1: a: 2026-13-45 is not a day of the calendar; write an existing date, or put it in quotes if it "
+            "is no date",
+        ),
         ("a: &x [*x]", "c.yaml:1: a[0]: is an alias that contains itself; write the value out"),
         ("? [a]\n: 1", "c.yaml:1: a key must be a string; write it as a string"),
     ],
@@ -201,3 +206,19 @@ TOKENS = [
 @given(st.lists(st.sampled_from(TOKENS), max_size=40))
 def test_any_yaml_syntax_is_parsed_or_a_config_error(words: list[str]) -> None:
     faults("".join(words))
+
+
+@pytest.mark.parametrize("text", ["key \U0001f511", "\U0001f511", "\\ \U0001f511\U0001f511 \\\\"])
+def test_json_writes_rare_characters_as_two_escapes(text: str) -> None:
+    written = json.dumps({"a": text})
+    assert "\\ud83d\\udd11" in written
+    assert parse_yaml(written, "c.json").data == {"a": text}
+
+
+def test_half_of_such_a_pair_is_an_error_with_a_hint() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_yaml('{"a": "\\ud83d x", "b": "\\ud83d\\udd11"}', "c.json")
+    assert str(caught.value) == (
+        "c.json:1: is not valid YAML: found invalid Unicode character escape code; write the character itself, or the "
+        "escapes of both halves of its surrogate pair"
+    )

@@ -20,6 +20,10 @@ def test_defaults_are_those_of_the_documentation() -> None:
 @pytest.mark.parametrize(
     ("line", "fault"),
     [
+        (
+            "token: pt-abc_def",
+            "organizations[0].token: unknown key; put the token into a file, and set token_file to its path",
+        ),
         ("tokn_file: x", "organizations[0].tokn_file: unknown key; did you mean token_file?"),
         ("timezone: Mars/Olympus", "organizations[0].timezone: is not a known time zone; write a name"),
         ("timezone: ../etc/passwd", "organizations[0].timezone: is not a valid time zone"),
@@ -117,3 +121,16 @@ def test_the_label_kind_belongs_to_ssh_keys_if_they_are_watched() -> None:
     assert "the label kind is set by the exporter for SSH keys" in fault
     (fault,) = faults(with_organization(KEYS) + "alerting: {labels: {kind: x}}\n")
     assert "the label kind is set by the exporter for SSH keys" in fault
+
+
+def test_a_day_that_does_not_exist_has_its_own_error() -> None:
+    def fault(day: str) -> str:
+        entry = f"{{user: x, reason: y, until: {day}}}"
+        (found,) = faults(with_organization("") + f"policies: {{never_expires: {{exceptions: [{entry}]}}}}\n")
+        return found.partition("until: ")[2]
+
+    # 2027 is no leap year.
+    assert fault('"2027-02-29"') == (
+        "2027-02-29 is not a day of the calendar; write an existing date, such as 2026-12-31"
+    )
+    assert fault('"2027-2-9"') == "must be a date, such as 2026-12-31"

@@ -6,17 +6,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 from structlog.testing import capture_logs
-from support.builders import NOW, Counts, ManualClock, a_token
+from support.builders import DAY, NOW, Counts, ManualClock, a_token
 from support.updates import calls
 
 from exporter.app.changes import Changes
 from exporter.common.cancellation import Stop, StoppedError
 from exporter.model.snapshot import Sweep, SweepResult
 from exporter.model.state import Reason, UserState
+from exporter.model.token import NEVER
 from exporter.model.user import User
 from exporter.platform.base import ApiError, TokenListing
+from exporter.policies.schema import Policies
 from exporter.polling.backoff import schedule
 from exporter.polling.sweep import Sweeper, SweepSettings
+from exporter.polling.sweep_summary import SummarySettings
 from exporter.state.delivery import Changed
 from exporter.state.ledger import Ledger
 
@@ -561,3 +564,20 @@ def test_a_failure_is_logged_once_as_a_warning_and_so_is_its_end() -> None:
     ]
     assert about[0]["reason"] == "forbidden"
     assert about[0]["detail"] == "HTTP 403"
+
+
+def test_a_sweep_logs_one_line_with_what_it_found_as_fields() -> None:
+    summary = SummarySettings(2 * DAY, Policies.model_validate({"never_expires": "forbid"}))
+    ledger = Ledger("acme", USERS)
+    answers = {
+        "u0": lambda: (a_token("old", expires_in=-DAY), a_token("soon", expires_in=DAY)),
+        "u1": lambda: (a_token("never", expires_in=NEVER),),
+        "u2": raising(ApiError(Reason.TIMEOUT, "no answer")),
+    }
+    settings = SweepSettings(1, 900, spread=False, summary=lambda: summary)
+    with capture_logs() as lines:
+        Sweeper(ledger, Platform(answers), Counts(), Stop(), ManualClock(), settings).sweep()
+    (line,) = [one for one in lines if one["event"] == "sweep completed"]
+    assert (line["result"], line["expired"], line["expiring"], line["violations"]) == ("partial", 1, 1, 1)
+    assert (line["failing"], line["failing_timeout"]) == (1, 1)
+    assert "failures" not in line

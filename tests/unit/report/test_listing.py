@@ -7,18 +7,24 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from support.builders import DAY, HOUR, NOW, a_key, a_token
+from support.report import listed_text
 
 from exporter.model.snapshot import View
 from exporter.model.token import NEVER
 from exporter.model.user import User
 from exporter.policies.builtin import NeverExpires
 from exporter.policies.schema import Policies
+from exporter.report.filters import TokenFilter
 from exporter.report.formats import Output
-from exporter.report.listing import Row, rows, violating_rows, write
+from exporter.report.listing import Row, list_columns, rows, violating_rows
+from exporter.report.writing import ListOptions
 from exporter.state.ledger import Ledger
 
 if TYPE_CHECKING:
     from exporter.policies.base import Policy
+
+
+TEXTS = (Output.TABLE, Output.JSON, Output.CSV)
 
 
 def a_view() -> View:
@@ -37,7 +43,7 @@ def a_view() -> View:
 
 
 def listed(*, within: float | None, expired: bool = True) -> list[str]:
-    return [row.token.token_id for row in rows(a_view(), NOW, within=within, expired=expired)]
+    return [row.token.token_id for row in rows(a_view(), NOW, TokenFilter(within=within, expired=expired))]
 
 
 def test_sorted_by_expiry_with_unknown_and_never_expiring_last() -> None:
@@ -52,7 +58,7 @@ def test_the_window_includes_expired_and_unknown_expiry() -> None:
 
 def breaking(*names: type[Policy], **sections: object) -> list[Row]:
     view, policies = a_view(), Policies.model_validate(sections)
-    return violating_rows(rows(view, NOW, within=None, expired=True), view, policies, names, NOW)
+    return violating_rows(rows(view, NOW), view, policies, names, NOW)
 
 
 def test_an_audit_lists_tokens_with_the_policies_they_violate() -> None:
@@ -77,21 +83,15 @@ def test_an_audit_can_be_limited_to_some_policies() -> None:
 
 def test_an_audit_has_a_column_for_policies_in_every_form() -> None:
     listed = breaking(never_expires="forbid", max_age={"limit": "1h"})
-    texts = {}
-    for form in Output:
-        stream = io.StringIO()
-        write(listed, form, NOW, stream, audit=True)
-        texts[form] = stream.getvalue()
+    texts = {form: listed_text(listed, form, ListOptions(audit=True, wide=True)) for form in TEXTS}
     assert json.loads(texts[Output.JSON])[2]["policies"] == ["never_expires", "max_age"]
     assert list(csv.DictReader(io.StringIO(texts[Output.CSV])))[2]["policies"] == "never_expires max_age"
-    assert texts[Output.TABLE].splitlines()[0].split()[-1] == "POLICIES"
+    assert texts[Output.TABLE].splitlines()[0].split()[-2:] == ["POLICIES", "DESCRIPTION"]
     assert texts[Output.TABLE].splitlines()[3].split()[-2:] == ["never_expires", "max_age"]
 
 
 def written(form: Output) -> str:
-    stream = io.StringIO()
-    write(rows(a_view(), NOW, within=None, expired=True), form, NOW, stream)
-    return stream.getvalue()
+    return listed_text(rows(a_view(), NOW), form)
 
 
 def test_json() -> None:
@@ -111,15 +111,16 @@ def test_json() -> None:
         "kind": "token",
         "last_used_at": None,
         "listed_expires_at": None,
+        "owner_email": None,
+        "owner_username": None,
+        "owner_department": None,
     }
 
 
 def described(form: Output, description: str, *, wide: bool = False) -> str:
     ledger = Ledger("acme", [User("u", "li.wei")])
     ledger.succeeded("u", (replace(a_token("pt-1"), description=description),), NOW)
-    stream = io.StringIO()
-    write(rows(View((ledger.view(),)), NOW, within=None, expired=True), form, NOW, stream, wide=wide)
-    return stream.getvalue()
+    return listed_text(rows(View((ledger.view(),)), NOW), form, ListOptions(wide=wide))
 
 
 def test_descriptions_are_in_json_and_csv_and_in_the_wide_table() -> None:
@@ -133,10 +134,19 @@ def test_descriptions_are_in_json_and_csv_and_in_the_wide_table() -> None:
 
 
 def test_new_columns_come_last_so_that_the_others_keep_their_places() -> None:
-    stream = io.StringIO()
-    write([], Output.CSV, NOW, stream, audit=True)
-    columns = stream.getvalue().strip().split(",")
-    assert columns[9:] == ["permissions", "policies", "description", "kind", "last_used_at", "listed_expires_at"]
+    columns = listed_text([], Output.CSV, ListOptions(audit=True)).strip().split(",")
+    assert columns == list(list_columns(audit=True))
+    assert columns[9:] == [
+        "permissions",
+        "policies",
+        "description",
+        "kind",
+        "last_used_at",
+        "listed_expires_at",
+        "owner_email",
+        "owner_username",
+        "owner_department",
+    ]
 
 
 def test_a_description_is_neither_a_formula_nor_a_command_of_a_terminal() -> None:
@@ -150,12 +160,8 @@ def test_a_description_is_neither_a_formula_nor_a_command_of_a_terminal() -> Non
 def test_a_date_that_counts_as_never_is_shown_as_the_platform_lists_it() -> None:
     ledger = Ledger("acme", [User("1", "li.wei")])
     ledger.succeeded("1", (a_token(expires_in=36_500 * DAY).within(3650 * DAY, NOW),), NOW)
-    listed = rows(View((ledger.view(),)), NOW, within=None, expired=True)
-    texts = {}
-    for form in Output:
-        stream = io.StringIO()
-        write(listed, form, NOW, stream)
-        texts[form] = stream.getvalue()
+    listed = rows(View((ledger.view(),)), NOW)
+    texts = {form: listed_text(listed, form, ListOptions(wide=True)) for form in TEXTS}
     # 36,500 days are 100 years without the 24 leap days from 2028 to 2124 but 2100.
     far = "2126-05-08T00:00:00Z"
     (record,) = json.loads(texts[Output.JSON])
@@ -184,9 +190,8 @@ def test_control_characters_in_names_are_replaced_in_the_table() -> None:
 def test_csv_has_no_formula_in_any_text() -> None:
     ledger = Ledger("=acme", [User("+u", "-name")])
     ledger.succeeded("+u", (a_token("@id", name="=1+1", permissions=("\uff1dread", "x")),), NOW)
-    stream = io.StringIO()
-    write(rows(View((ledger.view(),)), NOW, within=None, expired=True), Output.CSV, NOW, stream)
-    (record,) = csv.DictReader(io.StringIO(stream.getvalue()))
+    text = listed_text(rows(View((ledger.view(),)), NOW), Output.CSV)
+    (record,) = csv.DictReader(io.StringIO(text))
     texts = ("organization", "user_id", "user", "token_id", "token", "permissions")
     assert [record[column] for column in texts] == ["'=acme", "'+u", "'-name", "'@id", "'=1+1", "'\uff1dread x"]
 
@@ -194,10 +199,9 @@ def test_csv_has_no_formula_in_any_text() -> None:
 def test_the_table_shows_no_control_character_of_any_name() -> None:
     ledger = Ledger("ac\x1bme", [User("u", "li\x1bwei")])
     ledger.succeeded("u", (a_token("pt\x1b1", permissions=("re\x1bad",)),), NOW)
-    stream = io.StringIO()
-    write(rows(View((ledger.view(),)), NOW, within=None, expired=True), Output.TABLE, NOW, stream)
-    assert "\x1b" not in stream.getvalue()
-    assert stream.getvalue().splitlines()[1].split()[:4] == ["ac\ufffdme", "li\ufffdwei", "ci", "pt\ufffd1"]
+    text = listed_text(rows(View((ledger.view(),)), NOW), Output.TABLE, ListOptions(wide=True))
+    assert "\x1b" not in text
+    assert text.splitlines()[1].split()[1:5] == ["ac\ufffdme", "li\ufffdwei", "ci", "pt\ufffd1"]
 
 
 def test_the_window_ends_with_a_token_that_expires_at_its_last_moment() -> None:
@@ -212,7 +216,7 @@ def test_json_shows_names_as_they_are_and_ends_with_a_line_feed() -> None:
 
 
 def test_the_names_of_the_forms() -> None:
-    assert [form.value for form in Output] == ["table", "json", "csv"]
+    assert [form.value for form in Output] == ["table", "json", "csv", "xlsx", "ics", "prometheus"]
 
 
 def with_a_key() -> View:
@@ -222,12 +226,8 @@ def with_a_key() -> View:
 
 
 def test_ssh_keys_are_listed_with_their_kind() -> None:
-    listed = rows(with_a_key(), NOW, within=None, expired=True)
-    texts = {}
-    for form in Output:
-        stream = io.StringIO()
-        write(listed, form, NOW, stream)
-        texts[form] = stream.getvalue()
+    listed = rows(with_a_key(), NOW)
+    texts = {form: listed_text(listed, form, ListOptions(wide=True)) for form in TEXTS}
     key, token = json.loads(texts[Output.JSON])
     assert (key["kind"], token["kind"]) == ("ssh_key", "token")
     assert key == {
@@ -245,17 +245,20 @@ def test_ssh_keys_are_listed_with_their_kind() -> None:
         "kind": "ssh_key",
         "last_used_at": "2026-05-31T23:00:00Z",
         "listed_expires_at": None,
+        "owner_email": None,
+        "owner_username": None,
+        "owner_department": None,
     }
     assert [one["kind"] for one in csv.DictReader(io.StringIO(texts[Output.CSV]))] == ["ssh_key", "token"]
     assert [line.split()[0] for line in texts[Output.TABLE].splitlines()] == ["KIND", "ssh_key", "token"]
 
 
 def test_a_key_within_the_window_is_found() -> None:
-    assert [row.token.token_id for row in rows(with_a_key(), NOW, within=HOUR, expired=True)] == ["501"]
+    assert [row.token.token_id for row in rows(with_a_key(), NOW, TokenFilter(within=HOUR))] == ["501"]
 
 
 def test_an_audit_lists_no_keys_since_policies_are_about_tokens() -> None:
     policies = Policies.model_validate({"max_tokens_per_user": {"limit": 0}})
-    listed = rows(with_a_key(), NOW, within=None, expired=True)
+    listed = rows(with_a_key(), NOW)
     found = violating_rows(listed, with_a_key(), policies, (), NOW)
     assert [row.token.token_id for row in found] == ["pt-1"]

@@ -10,14 +10,13 @@ from html.parser import HTMLParser
 
 import pytest
 from support.builders import DAY, NOW, a_key, a_token
-from support.report import HOSTILE, a_summary
+from support.report import HOSTILE, a_summary, render, text_of
 
 from exporter.model.snapshot import View
 from exporter.model.token import NEVER, Token
 from exporter.model.user import User
 from exporter.policies.schema import Policies
 from exporter.report.formats import Form
-from exporter.report.render import render
 from exporter.report.summary import summarize
 from exporter.state.ledger import Ledger
 
@@ -56,7 +55,7 @@ class Page(HTMLParser):
 
 
 def test_the_page_is_self_contained_and_has_no_scripts() -> None:
-    html = render(a_summary(failures=(f"acme: {HOSTILE}: timeout",)), Form.HTML)
+    html = text_of(a_summary(failures=(f"acme: {HOSTILE}: timeout",)), Form.HTML)
     page = Page(html)
     assert not page.tags & {"script", "link", "img", "iframe", "object", "use"}
     assert page.loads == []
@@ -73,7 +72,7 @@ def test_a_page_without_tokens() -> None:
     ledger = Ledger("acme", [])
     for form in Form:
         assert render(summarize(View((ledger.view(),)), Policies(), NOW), form)
-    text = Page(render(summarize(View((ledger.view(),)), Policies(), NOW), Form.HTML)).text
+    text = Page(text_of(summarize(View((ledger.view(),)), Policies(), NOW), Form.HTML)).text
     assert "No policies are configured." in text
     assert "incomplete" not in text
 
@@ -83,13 +82,13 @@ def test_a_page_lists_a_hundred_violations_and_counts_the_rest() -> None:
     ledger.succeeded("1", tuple(a_token(f"pt-{number:03}", expires_in=NEVER) for number in range(103)), NOW)
     rules = Policies.model_validate({"never_expires": "forbid"})
     summary = summarize(View((ledger.view(),)), rules, NOW)
-    assert "And 3 more" in render(summary, Form.HTML)
-    assert "And 3 more" in render(summary, Form.MARKDOWN)
-    assert render(summary, Form.CSV).count("violation,acme") == 103
+    assert "And 3 more" in text_of(summary, Form.HTML)
+    assert "And 3 more" in text_of(summary, Form.MARKDOWN)
+    assert text_of(summary, Form.CSV).count("violation,acme") == 103
 
 
 def test_json_is_complete() -> None:
-    data = json.loads(render(a_summary(failures=("acme: gone",)), Form.JSON))
+    data = json.loads(text_of(a_summary(failures=("acme: gone",)), Form.JSON))
     assert data["at"] == "2026-06-01T00:00:00Z"
     assert (data["users"], data["users_failing"], data["tokens"]) == (4, 1, 7)
     assert data["tokens_by_state"] == {"active": 4, "expired": 1, "never_expires": 1, "unknown": 1}
@@ -98,6 +97,9 @@ def test_json_is_complete() -> None:
         "organization": "acme",
         "user_id": "1",
         "user": "li.wei",
+        "owner_email": None,
+        "owner_username": None,
+        "owner_department": None,
         "token_id": None,
         "token": None,
         "policy": "max_tokens_per_user",
@@ -114,6 +116,9 @@ def test_json_is_complete() -> None:
         "organization": "acme",
         "user_id": "2",
         "user": "张三",
+        "owner_email": None,
+        "owner_username": None,
+        "owner_department": None,
         "tokens": 2,
         "unexpired": 1,
     }
@@ -121,7 +126,7 @@ def test_json_is_complete() -> None:
 
 
 def test_csv_has_one_value_per_line_and_no_formulas() -> None:
-    records = list(csv.DictReader(io.StringIO(render(a_summary(), Form.CSV))))
+    records = list(csv.DictReader(io.StringIO(text_of(a_summary(), Form.CSV))))
     facts = {(one["section"], one["organization"], one["token_id"], one["name"]): one["value"] for one in records}
     assert facts["tokens_by_state", "acme", "", "active"] == "4"
     assert facts["violations_by_policy", "", "", "max_age"] == "0"
@@ -137,8 +142,8 @@ def test_csv_has_one_value_per_line_and_no_formulas() -> None:
 def test_names_are_escaped_in_markdown(name: str) -> None:
     ledger = Ledger("acme", [User("1", name)])
     ledger.succeeded("1", (a_token(),), NOW)
-    text = render(summarize(View((ledger.view(),)), Policies(), NOW), Form.MARKDOWN)
-    (line,) = [line for line in text.splitlines() if line.startswith("| acme") and line.endswith("| 1 | 1 |")]
+    text = text_of(summarize(View((ledger.view(),)), Policies(), NOW), Form.MARKDOWN)
+    *_, line = [line for line in text.splitlines() if line.startswith("| acme") and line.endswith("| 1 | 1 |")]
     shown = line.split(" | ", 1)[1].removesuffix(" | 1 | 1 |")
     for special in "|<>[]()*`_":
         assert shown.count(special) == shown.count("\\" + special), shown
@@ -148,18 +153,18 @@ def test_names_are_escaped_in_markdown(name: str) -> None:
 def test_a_token_created_in_the_future_has_no_negative_age() -> None:
     ledger = Ledger("acme", [User("1", "x")])
     ledger.succeeded("1", (Token("pt-1", "ci", ("r",), NOW + DAY, NEVER),), NOW)
-    assert "| 0s | never expires |" in render(summarize(View((ledger.view(),)), Policies(), NOW), Form.MARKDOWN)
+    assert "| 0s | never expires |" in text_of(summarize(View((ledger.view(),)), Policies(), NOW), Form.MARKDOWN)
 
 
 def test_descriptions_are_in_every_format_and_escaped() -> None:
     ledger = Ledger("acme", [User("1", "li.wei")])
     ledger.succeeded("1", (replace(a_token("pt-1"), description="=a|b <b>\u202e"),), NOW)
     summary = summarize(View((ledger.view(),)), Policies(), NOW)
-    assert '<br><span class="soft">=a|b &lt;b&gt;\ufffd</span>' in render(summary, Form.HTML)
-    assert r"=a\|b \<b\>" in render(summary, Form.MARKDOWN)
-    assert {one["description"] for one in json.loads(render(summary, Form.JSON))["oldest"]} == {"=a|b <b>\u202e"}
+    assert '<br><span class="soft">=a|b &lt;b&gt;\ufffd</span>' in text_of(summary, Form.HTML)
+    assert r"=a\|b \<b\>" in text_of(summary, Form.MARKDOWN)
+    assert {one["description"] for one in json.loads(text_of(summary, Form.JSON))["oldest"]} == {"=a|b <b>\u202e"}
     described = {
-        one["description"] for one in csv.DictReader(io.StringIO(render(summary, Form.CSV))) if one["token_id"]
+        one["description"] for one in csv.DictReader(io.StringIO(text_of(summary, Form.CSV))) if one["token_id"]
     }
     assert described == {"'=a|b <b>\ufffd"}
 
@@ -168,7 +173,7 @@ def test_the_date_of_a_token_that_counts_as_never_expiring_is_in_the_json() -> N
     ledger = Ledger("acme", [User("1", "li.wei")])
     # The century from 2026-06-01 has 24 leap days, since 2100 has none: 36,500 days are 24 days less.
     ledger.succeeded("1", (a_token("pt-1", expires_in=36_500 * DAY).within(3650 * DAY, NOW),), NOW)
-    data = json.loads(render(summarize(View((ledger.view(),)), Policies(), NOW), Form.JSON))
+    data = json.loads(text_of(summarize(View((ledger.view(),)), Policies(), NOW), Form.JSON))
     (token,) = data["oldest"]
     assert (token["state"], token["expires_at"]) == ("never_expires", None)
     assert token["listed_expires_at"] == "2126-05-08T00:00:00Z"
@@ -178,12 +183,15 @@ def test_ssh_keys_have_their_own_section_and_change_no_number_of_tokens() -> Non
     ledger = Ledger("acme", [User("1", "li.wei")])
     ledger.succeeded("1", (a_token("pt-1"),), NOW, tuple(a_key(f"{number}") for number in range(101)))
     summary = summarize(View((ledger.view(),)), Policies(), NOW)
-    data = json.loads(render(summary, Form.JSON))
+    data = json.loads(text_of(summary, Form.JSON))
     assert (data["tokens"], sum(data["expiring_by_week"]), len(data["oldest"])) == (1, 1, 1)
     assert data["ssh_keys"][0] == {
         "organization": "acme",
         "user_id": "1",
         "user": "li.wei",
+        "owner_email": None,
+        "owner_username": None,
+        "owner_department": None,
         "token_id": "0",
         "token": "laptop",
         "state": "active",
@@ -196,15 +204,15 @@ def test_ssh_keys_have_their_own_section_and_change_no_number_of_tokens() -> Non
         "last_used_at": "2026-05-31T23:00:00Z",
     }
     assert len(data["ssh_keys"]) == 101
-    lines = [one for one in csv.DictReader(io.StringIO(render(summary, Form.CSV))) if one["section"] == "ssh_key"]
+    lines = [one for one in csv.DictReader(io.StringIO(text_of(summary, Form.CSV))) if one["section"] == "ssh_key"]
     assert [(one["name"], one["value"]) for one in lines[:3]] == [
         ("expires_at", "2026-06-06T00:00:00Z"),
         ("created_at", "2026-05-31T00:00:00Z"),
         ("last_used_at", "2026-05-31T23:00:00Z"),
     ]
     for form in (Form.HTML, Form.MARKDOWN):
-        text = render(summary, form)
+        text = text_of(summary, form)
         assert "SSH keys" in text
         assert text.count("SHA256:0f1e2d") == 100
         assert "And 1 more" in text
-    assert "SSH keys" not in render(summarize(View(()), Policies(), NOW), Form.HTML)
+    assert "SSH keys" not in text_of(summarize(View(()), Policies(), NOW), Form.HTML)

@@ -47,7 +47,7 @@ class Scene:
 def test_the_portions_together_are_the_list_of_the_command_line(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     monkeypatch.setattr(token_list, "_ROWS", size)
     scene = Scene()
-    listed = rows(scene.store.view(), NOW, within=None, expired=True)
+    listed = rows(scene.store.view(), NOW)
     assert len(listed) == 200
     assert b"".join(scene.portions()) == msgspec.json.encode(records(listed, NOW))
     assert len(scene.portions()) == -(-200 // size) + 1
@@ -62,7 +62,7 @@ def test_an_empty_list() -> None:
 def test_a_list_is_about_one_snapshot_and_one_time() -> None:
     scene = Scene()
     listing = scene.tokens.begin()
-    before = msgspec.json.encode(records(rows(scene.store.view(), NOW, within=None, expired=True), NOW))
+    before = msgspec.json.encode(records(rows(scene.store.view(), NOW), NOW))
     found = listing.portions()
     scene.ledgers[0].watch([])
     scene.clock.advance(1000 * DAY)
