@@ -10,6 +10,7 @@ Rendering and `docs/metrics.md` are made from this table. Each family is declare
 from __future__ import annotations
 
 from exporter.metrics.families import exporter, http, notifications, platform
+from exporter.metrics.families.alert_organizations import ORGANIZATION_ALERT_FAMILIES
 from exporter.metrics.families.base import ConfigFamily, Family, Kind, OrganizationFamily, OwnFamily, UserFamily
 from exporter.metrics.families.organizations import (
     CONFIG_FAMILIES,
@@ -42,6 +43,7 @@ ALL_FAMILIES: tuple[Family, ...] = (
     USERS_LEFT_OUT,
     POLICY_VIOLATIONS,
     *ORGANIZATION_FAMILIES,
+    *ORGANIZATION_ALERT_FAMILIES,
     *CONFIG_FAMILIES,
     *OWN_FAMILIES,
 )
