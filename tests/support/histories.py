@@ -5,7 +5,7 @@ The samples come from the real exposition; only the platform, the clock and the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import yaml
@@ -87,7 +87,7 @@ class History:
 
     def start(self, instance: str, like: str | None = None) -> None:
         """Start an exporter, with the stored state of another one or without any."""
-        known = None if like is None else self.exporters[like].ledger.view()
+        known = None if like is None else replace(self.exporters[like].ledger.view(), since=self.clock.now())
         ledger = Ledger("acme", self.users.values(), known, since=self.clock.now())
         store = Store()
         store.replace([ledger])

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 EXPIRED = "TokenExpired li.wei ci"
 CRITICAL = "TokenExpiringCritical li.wei ci"
 WARNING = "TokenExpiringWarning li.wei ci"
+BY_TOKEN = "TokenPolicyViolation li.wei {} policy=never_expires"
 DAY = 1440
 
 
@@ -392,8 +393,8 @@ def _(h: History) -> None:
 
 @case(
     "violations by token",
-    (range(10), ["TokenPolicyViolation li.wei ci policy=never_expires", "TokenPolicyViolation li.wei other policy=never_expires"]),
-    (range(10, 20), ["TokenPolicyViolation li.wei other policy=never_expires"]),
+    (range(10), [BY_TOKEN.format("ci"), BY_TOKEN.format("other")]),
+    (range(10, 20), [BY_TOKEN.format("other")]),
     of=config(Policies.model_validate({"never_expires": "forbid"}), policy_violations="per_token"),
 )
 def _(h: History) -> None:
@@ -426,7 +427,7 @@ def _(h: History) -> None:
             20: lambda: h.stop("a"),
             24: lambda: h.start("b", "a"),
             30: lambda: h.broken.update({LI.user_id: Reason.CONNECTION}),
-            40: lambda: h.broken.clear(),
+            40: h.broken.clear,
         },
     )
 
@@ -443,4 +444,4 @@ def _(h: History) -> None:
     h.users["1002"] = User("1002", "wang.fang")
     h.start("a")
     failing = dict.fromkeys(h.users, Reason.TIMEOUT)
-    h.play(55, {5: lambda: h.broken.update(failing), 40: lambda: h.broken.clear()})
+    h.play(55, {5: lambda: h.broken.update(failing), 40: h.broken.clear})

@@ -139,7 +139,7 @@ def _expiry(organization: str, state: UserState, scope: Scope) -> Iterable[Sampl
         )
         for stage in found:
             if _is_told(state.user, token, stage, scope, alerts) and not _silenced(state.user, token, scope):
-                losses = losses or Losses(state, zone=zone)
+                losses = losses or Losses(state, alerts.alerting.language, zone)
                 texts = token_texts(state.user, token, losses, zone, scope.now)
                 kind = "" if token.kind is CredentialKind.TOKEN else token.kind.value
                 values = (*token_values(organization, state.user, token), kind, stage, alerts.source)
