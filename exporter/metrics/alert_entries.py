@@ -22,14 +22,16 @@ from exporter.metrics.lines import block, head, lines
 from exporter.metrics.policy_summary import merged
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from exporter.metrics.chunk import Chunk
     from exporter.metrics.deflate import Segment
+    from exporter.metrics.families.base import AlertScope, Sample
     from exporter.metrics.policy_summary import PolicySummary
     from exporter.metrics.rendering import Plan
     from exporter.model.snapshot import OrganizationView
     from exporter.policies.base import Policy
+    from exporter.policies.schema import Policies
 
 ENDED_ENTRIES = Family(
     "yunxiao_exporter_ended_alert_entries",
@@ -76,7 +78,9 @@ class AlertEntries:
         }
         about = [
             (family, lines(family, *samples))
-            for family, samples in _about_organizations(plan, chunks, organizations, now)
+            for family, samples in about_organizations(
+                organizations, plan.alerts, plan.policies, _summaries(chunks), now
+            )
         ]
         text = {family.name: [compressed(some)] for family, some in about}
         ended = self._ended.update(found | text, ticks)
@@ -89,19 +93,30 @@ class AlertEntries:
         return by_user, rest
 
 
-def _about_organizations(plan: Plan, chunks: Sequence[Chunk], organizations: Sequence[OrganizationView], now: float):
-    summaries = _summaries(chunks)
-    alerts = plan.alerts
+def about_organizations(
+    organizations: Sequence[OrganizationView],
+    alerts: AlertScope,
+    policies: Policies,
+    summaries: Mapping[str, Mapping[type[Policy], PolicySummary]],
+    now: float,
+) -> Iterator[tuple[Family, tuple[list[Sample], tuple[str, ...]]]]:
+    """The families about organizations for alert rules, each with its samples and the names of labels added.
+
+    Args:
+        organizations: their snapshots.
+        alerts: what the families depend on.
+        policies: the configured policies.
+        summaries: the violations that count for alerts, by organization and policy.
+        now: epoch seconds.
+    """
     for family, samples in ((SOURCE_RANK, source_rank), (UNREADABLE, unreadable), (SUPPRESSED, suppressed)):
-        yield family, by_shard([(one, sample) for one in organizations for sample in samples(one, alerts, now)])
+        yield family, by_shard((one, sample) for one in organizations for sample in samples(one, alerts, now))
     yield (
         POLICY_ALERTS,
         by_shard(
-            [
-                (one, sample)
-                for one in organizations
-                for sample in policy_alerts(one, alerts, plan.policies, summaries.get(one.name, {}))
-            ]
+            (one, sample)
+            for one in organizations
+            for sample in policy_alerts(one, alerts, policies, summaries.get(one.name, {}))
         ),
     )
 

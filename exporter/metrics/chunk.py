@@ -148,12 +148,15 @@ class Chunk:
         same_users = order == [*range(len(self.states))]
         if same_users and not whole:
             # What most polls change: the rest is kept as it is.
-            until = [polls_until.get(position, before) for position, before in enumerate(self.polls_until)]
+            until, rendered = self.polls_until[:], self.rendered_at[:]
+            for position, turn in polls_until.items():
+                until[position], rendered[position] = turn, now
             return replace(
                 self,
                 states=tuple(states),
                 columns=self._columns(order, whole, outcomes),
-                polls_until=array("d", until),
+                rendered_at=rendered,
+                polls_until=until,
             )
         failed = {
             state.user.user_id
@@ -162,6 +165,7 @@ class Chunk:
         }
         results = [whole.get(at) for at in range(len(states))]
         kept = [old if at not in whole else None for at, old in enumerate(order)]
+        rendered = [now if old is None or at in polls_until else self.rendered_at[old] for at, old in enumerate(kept)]
         broken = [
             self.broken[old] if old is not None else () if one is None else one.broken
             for old, one in zip(kept, results, strict=True)
@@ -183,7 +187,7 @@ class Chunk:
             self,
             states=tuple(states),
             columns=self._columns(order, whole, outcomes),
-            rendered_at=array("d", [now if old is None else self.rendered_at[old] for old in kept]),
+            rendered_at=array("d", rendered),
             valid_until=array("d", until),
             polls_until=array("d", [polls_until[position] for position in range(len(states))]),
             offences=tuple(offences),

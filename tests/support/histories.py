@@ -19,7 +19,7 @@ from exporter.model.user import User
 from exporter.state.ledger import Ledger
 from exporter.state.store import Store
 from support.builders import ManualClock
-from support.scrapes import an_exposition
+from support.scrapes import an_exposition, with_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -68,6 +68,7 @@ class History:
     def __post_init__(self) -> None:
         self.clock = ManualClock(self.base)
         self.exporters: dict[str, Exporter] = {}
+        self._started = 0
         self._scraped: dict[str, set[str]] = {}
 
     def at(self, minute: float) -> float:
@@ -93,6 +94,8 @@ class History:
         store.replace([ledger])
         exposition = an_exposition(store, self.config, self.clock)
         exposition._config = lambda: self.config  # noqa: SLF001 - a reload replaces it
+        self._started += 1
+        with_source(exposition, f"process{self._started}")
         self.exporters[instance] = Exporter(ledger, store, exposition)
 
     def stop(self, instance: str) -> None:

@@ -127,7 +127,7 @@ def _stages_shown(state: UserState, token: Token, scope: Scope, alerts: AlertSco
 def _expiry(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
     if (alerts := scope.alerts) is None:
         return
-    zone, losses = alerts.zones[organization], None
+    zone, losses = alerts.zone(organization), None
     for token in _credentials(state):
         expires_at = token.expires_at
         if expires_at is None or (expires_at != NEVER and _is_far(state.user, token, alerts, scope.now)):

@@ -48,6 +48,10 @@ class AlertScope:
         zones = {one.name: ZoneInfo(one.timezone) for one in config.organizations}
         return cls(source, alerting, config.poll, zones)
 
+    def zone(self, organization: str) -> ZoneInfo:
+        """The time zone of an organization. In the middle of a reload there may be one that is not configured."""
+        return self.zones.get(organization, _UTC)
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -121,6 +125,7 @@ class Family:
         return self.detail is None or bool(getattr(switches, self.detail.value))
 
 
+_UTC = ZoneInfo("UTC")
 UserSamples = Callable[[str, UserState, Scope], Iterable[Sample]]
 C = TypeVar("C", bound=Token)
 
