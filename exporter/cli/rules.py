@@ -24,17 +24,25 @@ def rules(
         RuleFormat,
         typer.Option(
             "--format",
+            envvar=env("RULES_FORMAT"),
             help="prometheus: a rule file, also for vmalert; prometheus-rule: an object for the Prometheus operator; "
             "grafana: a provisioning file of alert rules that Grafana evaluates.",
         ),
     ] = RuleFormat.PROMETHEUS,
     datasource: Annotated[
-        str, typer.Option("--datasource-uid", help="With --format grafana: the uid of the data source in Grafana.")
+        str,
+        typer.Option(
+            "--datasource-uid",
+            envvar=env("DATASOURCE_UID"),
+            help="With --format grafana: the uid of the data source in Grafana.",
+        ),
     ] = "prometheus",
-    flat: Annotated[  # noqa: ARG001 - a name for what is always so
+    flat: Annotated[  # noqa: ARG001, FBT002 - a flag; it is only a name for what is always so
         bool,
-        typer.Option("--flat", help="One rule an alert, which needs no recording rules. Always so."),
-    ] = False,
+        typer.Option(
+            "--flat", envvar=env("FLAT"), help="One rule an alert, which needs no recording rules. Always so."
+        ),
+    ] = True,
 ) -> None:
     """Print alert rules with the labels, policies and intervals of a configuration."""
     from exporter.alerts.prometheus_rules import rules as content_of

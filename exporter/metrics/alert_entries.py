@@ -38,7 +38,7 @@ ENDED_ENTRIES = Family(
     Kind.GAUGE,
     ("state",),
     "Entries for alert rules that ended within 15 minutes and are still exposed with the value 0 (state is kept), and "
-    "those that have been dropped before that since the start (dropped), because there are more than 50,000 of a family.",
+    "those that have been dropped earlier since the start (dropped), because there were more than 50,000 of a family.",
     "Always, unless `metrics.alerts` is off.",
     (
         'yunxiao_exporter_ended_alert_entries{state="dropped"} > 0',

@@ -148,15 +148,15 @@ class Chunk:
         same_users = order == [*range(len(self.states))]
         if same_users and not whole:
             # What most polls change: the rest is kept as it is.
-            until, rendered = self.polls_until[:], self.rendered_at[:]
+            next_polls, at = self.polls_until[:], self.rendered_at[:]
             for position, turn in polls_until.items():
-                until[position], rendered[position] = turn, now
+                next_polls[position], at[position] = turn, now
             return replace(
                 self,
                 states=tuple(states),
                 columns=self._columns(order, whole, outcomes),
-                rendered_at=rendered,
-                polls_until=until,
+                rendered_at=at,
+                polls_until=next_polls,
             )
         failed = {
             state.user.user_id

@@ -14,9 +14,9 @@ from exporter.model.token import NEVER
 from exporter.policies.evaluate import next_change, violations
 
 if TYPE_CHECKING:
-    from exporter.config.schema import Config, Metrics
     from collections.abc import Iterable
 
+    from exporter.config.schema import Config, Metrics
     from exporter.metrics.families.base import Sample, UserFamily
     from exporter.metrics.policy_summary import Offenders
     from exporter.model.state import UserState

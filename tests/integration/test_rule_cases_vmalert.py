@@ -78,7 +78,9 @@ def test_vmalert_takes_a_label_that_is_a_text_for_no_part_of_the_alert(server: V
             assert time.monotonic() < end
             reason = next(reasons)
             other = "timeout" if reason == "connection" else "connection"
-            server.write_now({f'failing{{user="li",reason="{reason}"}}': 1, f'failing{{user="li",reason="{other}"}}': 0})
+            server.write_now(
+                {f'failing{{user="li",reason="{reason}"}}': 1, f'failing{{user="li",reason="{other}"}}': 0}
+            )
             time.sleep(0.7)
     alerts = [alert for _, batch in alertmanager.posts for alert in batch]
     assert {alert["labels"]["reason"] for alert in alerts} == {""}

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 from exporter.metrics.alert_entries import ENDED_ENTRIES, about_organizations
 from exporter.metrics.families.alert_organizations import ORGANIZATION_ALERT_FAMILIES
-from exporter.metrics.families.alerts import alerted_violations
+from exporter.metrics.families.alerts import ALERT_FAMILIES, alerted_violations
 from exporter.metrics.families.base import AlertScope, Scope
 from exporter.metrics.families.organizations import (
     CONFIG_FAMILIES,
@@ -21,7 +21,6 @@ from exporter.metrics.families.organizations import (
     policy_violations,
     users_left_out,
 )
-from exporter.metrics.families.alerts import ALERT_FAMILIES
 from exporter.metrics.families.users import USER_FAMILIES, USER_LABELS, user_labels
 from exporter.metrics.policy_summary import offenders, summarized
 from exporter.metrics.series_limit import left_out
@@ -148,7 +147,9 @@ class StateCollector(Collector):
             )
             for one in organizations
         }
-        for family, (samples, more) in about_organizations(organizations, alerts, config.policies, summaries, scope.now):
+        for family, (samples, more) in about_organizations(
+            organizations, alerts, config.policies, summaries, scope.now
+        ):
             for values, number in samples:
                 entries[family.name, frozenset(zip((*family.labels, *more), values, strict=True))] = number
         ticks = self._clock.monotonic()

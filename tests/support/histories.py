@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import yaml
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter.alerts.prometheus_rules import rules_text
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.config.schema import Config
+    from exporter.metrics.exposition import Exposition
 
 MINUTE = 60.0
 LI = User("1001", "li.wei")
@@ -39,7 +39,7 @@ class Exporter:
 
     ledger: Ledger
     store: Store
-    exposition: object
+    exposition: Exposition
     ready: bool = True
 
 
@@ -93,7 +93,7 @@ class History:
         store = Store()
         store.replace([ledger])
         exposition = an_exposition(store, self.config, self.clock)
-        exposition._config = lambda: self.config  # noqa: SLF001 - a reload replaces it
+        exposition._config = lambda: self.config
         self._started += 1
         with_source(exposition, f"process{self._started}")
         self.exporters[instance] = Exporter(ledger, store, exposition)
@@ -133,7 +133,7 @@ class History:
 
     def _scrape(self, instance: str, one: Exporter, minute: int) -> None:
         found = set()
-        for family in parse_text(one.exposition.scrape("", "").content.decode()):  # type: ignore[attr-defined,no-untyped-call]
+        for family in parse_text(one.exposition.scrape("", "").content.decode()):  # type: ignore[no-untyped-call]
             if family.name.startswith("yunxiao_") and "config_last_reload" not in family.name:
                 for sample in family.samples:
                     labels = {**sample.labels, "instance": instance, "job": "y"}
@@ -175,7 +175,7 @@ SHOWN = ("alertname", "user", "token", "team", "organization", "policy")
 
 def alerts_query(labels: Iterable[str] = SHOWN) -> str:
     """The alerts that fire, with some of their labels."""
-    return f"count by ({', '.join(labels)}) (ALERTS{{alertstate=\"firing\"}})"
+    return f'count by ({", ".join(labels)}) (ALERTS{{alertstate="firing"}})'
 
 
 def shown(labels: Mapping[str, str]) -> str:
@@ -190,7 +190,9 @@ def promtool_case(name: str, history: History, expected: Expected) -> dict[str, 
     def labels(text: str) -> str:
         alert, *rest = text.split(" ")
         names = {"alertname": f"Yunxiao{alert}", "organization": "acme"}
-        names |= dict(item.split("=", 1) if "=" in item else (SHOWN[1 + at], item) for at, item in enumerate(rest))
+        for at, item in enumerate(rest):
+            label, _, value = item.rpartition("=")
+            names[label or SHOWN[1 + at]] = value
         return "{" + ",".join(f'{key}="{value}"' for key, value in names.items()) + "}"
 
     return {

@@ -179,8 +179,14 @@ for _how, _instance in (("in place", "a"), ("by another pod", "b")):
         def _(h: History, instance: str = _instance, stored: bool = _stored) -> None:  # noqa: FBT001
             h.token("pt-1", DAY)
             h.start("a")
-            h.play(30, {8: lambda: _replace(h, instance, stored, lambda: h.token("pt-1", 1)),
-                        11: lambda: setattr(h, "unscraped", True), 14: lambda: setattr(h, "unscraped", False)})  # fmt: skip
+            h.play(
+                30,
+                {
+                    8: lambda: _replace(h, instance, stored, lambda: h.token("pt-1", 1)),
+                    11: lambda: setattr(h, "unscraped", True),
+                    14: lambda: setattr(h, "unscraped", False),
+                },
+            )
 
         @case(
             f"a token that is renewed while the exporter is replaced {_how} has no alert, nor while scrapes are missed"
@@ -191,8 +197,14 @@ for _how, _instance in (("in place", "a"), ("by another pod", "b")):
         def _(h: History, instance: str = _instance, stored: bool = _stored) -> None:  # noqa: FBT001
             h.token("pt-1", DAY)
             h.start("a")
-            h.play(30, {8: lambda: _replace(h, instance, stored, lambda: h.token("pt-1", 400 * DAY)),
-                        11: lambda: setattr(h, "unscraped", True), 14: lambda: setattr(h, "unscraped", False)})  # fmt: skip
+            h.play(
+                30,
+                {
+                    8: lambda: _replace(h, instance, stored, lambda: h.token("pt-1", 400 * DAY)),
+                    11: lambda: setattr(h, "unscraped", True),
+                    14: lambda: setattr(h, "unscraped", False),
+                },
+            )
 
         @case(
             f"a token that is deleted while the exporter is replaced {_how} has no alert, nor while scrapes are missed"
@@ -203,8 +215,14 @@ for _how, _instance in (("in place", "a"), ("by another pod", "b")):
         def _(h: History, instance: str = _instance, stored: bool = _stored) -> None:  # noqa: FBT001
             h.token("pt-1", DAY)
             h.start("a")
-            h.play(30, {8: lambda: _replace(h, instance, stored, lambda: h.delete("pt-1")),
-                        11: lambda: setattr(h, "unscraped", True), 14: lambda: setattr(h, "unscraped", False)})  # fmt: skip
+            h.play(
+                30,
+                {
+                    8: lambda: _replace(h, instance, stored, lambda: h.delete("pt-1")),
+                    11: lambda: setattr(h, "unscraped", True),
+                    14: lambda: setattr(h, "unscraped", False),
+                },
+            )
 
 
 def _replace(h: History, instance: str, stored: bool, change: Callable[[], None]) -> None:  # noqa: FBT001
@@ -243,7 +261,7 @@ def _(h: History) -> None:
     h.token("pt-1", DAY)
     h.start("a")
     h.start("b")
-    h.play(40, {10: lambda: h.stop("a"), 25: lambda: (h.start("a", "b"), h.stop("b"))})
+    h.play(40, {10: lambda: h.stop("a"), 25: lambda: h.start("a", "b"), 26: lambda: h.stop("b")})
 
 
 @case(

@@ -56,7 +56,7 @@ def an_exposition(store: Store, config: Config, clock: ManualClock, published: l
 
 def with_source(exposition: Exposition, source: str = SOURCE) -> None:
     """Give it an identity that tests know."""
-    exposition._users.source = source  # noqa: SLF001 - random otherwise
+    exposition._users.source = source
 
 
 def read(body: str, accept: str = OPENMETRICS) -> Samples:

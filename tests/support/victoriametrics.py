@@ -41,7 +41,9 @@ class VictoriaMetrics:
             for minute, value in samples.items()
             if value == value  # noqa: PLR0124 - NaN marks a stale series
         ]
-        requests.post(f"{self.url}/api/v1/import/prometheus", data="\n".join(lines).encode(), timeout=30).raise_for_status()
+        requests.post(
+            f"{self.url}/api/v1/import/prometheus", data="\n".join(lines).encode(), timeout=30
+        ).raise_for_status()
         self._flush()
 
     def write_now(self, samples: Mapping[str, float]) -> None:
@@ -64,7 +66,9 @@ class VictoriaMetrics:
 
     def replay(self, rules: Path, history: History) -> None:
         """Evaluate rules at every minute of a history, and store which alerts fired."""
-        first, last = (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(history.at(at))) for at in (0, history.minutes - 1))
+        first, last = (
+            time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(history.at(at))) for at in (0, history.minutes - 1)
+        )
         command = [self.vmalert, f"-rule={rules}", f"-datasource.url={self.url}", f"-remoteWrite.url={self.url}"]
         command += [f"-replay.timeFrom={first}", f"-replay.timeTo={last}", "-replay.rulesDelay=0s"]
         command += ["-replay.disableProgressBar", "-evaluationInterval=1m", "-datasource.queryStep=1m"]

@@ -46,8 +46,8 @@ SUPPRESSED = Family(
     "yunxiao_organization_poll_alerts_suppressed",
     Kind.GAUGE,
     (*ORGANIZATION_LABEL_NAMES, SOURCE),
-    "1 while failing polls and stale data of single users cause no alert, since no user can be polled or could be until "
-    "a short time ago; 0 for 15 minutes after that.",
+    "1 while failing polls and stale data of single users cause no alert, since no user can be polled or none could be "
+    "until a short time ago; 0 for 15 minutes after that.",
     "While no user can be polled, and for two intervals after that.",
     ("yunxiao_organization_poll_alerts_suppressed > 0", "where alerts about single users are held back"),
     for_alerts=True,

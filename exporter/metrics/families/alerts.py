@@ -232,7 +232,7 @@ ALERT_FAMILIES: tuple[UserFamily, ...] = (
         "yunxiao_user_alert_since_timestamp_seconds",
         Kind.GAUGE,
         (*USER_LABEL_NAMES, "alert", SOURCE, "reason", *OWNER_TEXTS),
-        "Since when polls of the user are failing (alert is poll_failing), or when the last one succeeded (data_stale), "
+        "Since when polls of the user fail (alert is poll_failing), or when the last one succeeded (data_stale), "
         f"in seconds since the epoch; {_TEXTS}. {_ENTRY}",
         "For users whose last poll failed, and for users whose data is stale or will be within 15 minutes.",
         (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import promql_parser
 import pytest
 
@@ -37,6 +39,6 @@ def test_entries_are_those_of_one_process_without_the_ended_ones_and_one_for_eac
 
 def test_a_comparison_of_entries_is_made_before_they_are_suppressed() -> None:
     # Set operators bind less than comparisons, and from left to right.
-    parsed = promql_parser.parse(entries("x", "a", ["a"], [("b", "y")]))
+    parsed: Any = promql_parser.parse(entries("x", "a", ["a"], [("b", "y")]))
     inner = parsed.expr.expr
     assert (str(inner.op), str(inner.lhs.op), str(inner.lhs.lhs.op)) == ("and", "unless", "!=")

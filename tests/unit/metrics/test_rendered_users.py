@@ -18,8 +18,8 @@ from support.scrapes import OPENMETRICS, STRICT, Samples, a_config, read, with_s
 
 from exporter.config.schema import Config, Metrics
 from exporter.metrics import chunk, rendered_users
-from exporter.metrics.families import ALL_FAMILIES
 from exporter.metrics.exposition import Exposition
+from exporter.metrics.families import ALL_FAMILIES
 from exporter.metrics.rendered_users import CHUNK_USERS, RenderedUsers
 from exporter.metrics.rendering import render_user
 from exporter.metrics.telemetry import Telemetry
@@ -185,7 +185,9 @@ class Histories(RuleBasedStateMachine):
         assert gzip.decompress(self.exposition.scrape(OPENMETRICS, "gzip").content) == plain
         text = plain.decode()
         # A new one knows no entries for alert rules that have ended: their value is 0.
-        assert without_ended(state_lines(text)) == without_ended(state_lines(self.an_exposition().scrape(OPENMETRICS, "").content.decode()))
+        assert without_ended(state_lines(text)) == without_ended(
+            state_lines(self.an_exposition().scrape(OPENMETRICS, "").content.decode())
+        )
         encode, _ = choose_encoder(OPENMETRICS)
         assert about_state(text) == about_state(encode(self.oracle).decode())
         watched = {(one.name, state.user.user_id) for one in self.store.view().organizations for state in one.users}
