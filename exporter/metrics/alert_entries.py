@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from exporter.metrics.deflate import compressed
 from exporter.metrics.ended import EndedEntries
 from exporter.metrics.families.alert_organizations import (
+    ENDED_ENTRIES,
     POLICY_ALERTS,
     SOURCE_RANK,
     SUPPRESSED,
@@ -16,7 +17,6 @@ from exporter.metrics.families.alert_organizations import (
     suppressed,
     unreadable,
 )
-from exporter.metrics.families.base import Family, Kind
 from exporter.metrics.families.organizations import by_shard
 from exporter.metrics.lines import block, head, lines
 from exporter.metrics.policy_summary import merged
@@ -26,26 +26,12 @@ if TYPE_CHECKING:
 
     from exporter.metrics.chunk import Chunk
     from exporter.metrics.deflate import Segment
-    from exporter.metrics.families.base import AlertScope, Sample
+    from exporter.metrics.families.base import AlertScope, Family, Sample
     from exporter.metrics.policy_summary import PolicySummary
     from exporter.metrics.rendering import Plan
     from exporter.model.snapshot import OrganizationView
     from exporter.policies.base import Policy
     from exporter.policies.schema import Policies
-
-ENDED_ENTRIES = Family(
-    "yunxiao_exporter_ended_alert_entries",
-    Kind.GAUGE,
-    ("state",),
-    "Entries for alert rules that ended within 15 minutes and are still exposed with the value 0 (state is kept), and "
-    "those that have been dropped earlier since the start (dropped), because there were more than 50,000 of a family.",
-    "Always, unless `metrics.alerts` is off.",
-    (
-        'yunxiao_exporter_ended_alert_entries{state="dropped"} > 0',
-        "whether rules may see entries that have ended while scrapes are missed",
-    ),
-    for_alerts=True,
-)
 
 
 class AlertEntries:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from exporter.metrics.alert_entries import ENDED_ENTRIES, about_organizations
-from exporter.metrics.families.alert_organizations import ORGANIZATION_ALERT_FAMILIES
+from exporter.metrics.alert_entries import about_organizations
+from exporter.metrics.families.alert_organizations import ENDED_ENTRIES, ORGANIZATION_ALERT_FAMILIES
 from exporter.metrics.families.alerts import ALERT_FAMILIES, alerted_violations
 from exporter.metrics.families.base import AlertScope, Scope
 from exporter.metrics.families.organizations import (

@@ -133,7 +133,7 @@ class History:
 
     def _scrape(self, instance: str, one: Exporter, minute: int) -> None:
         found = set()
-        for family in parse_text(one.exposition.scrape("", "").content.decode()):  # type: ignore[no-untyped-call]
+        for family in parse_text(one.exposition.scrape("", "").content.decode()):
             if family.name.startswith("yunxiao_") and "config_last_reload" not in family.name:
                 for sample in family.samples:
                     labels = {**sample.labels, "instance": instance, "job": "y"}

@@ -62,6 +62,19 @@ POLICY_ALERTS = Family(
     ("sum by (organization, policy) (yunxiao_policy_alert_violations)", "violations that cause an alert"),
     for_alerts=True,
 )
+ENDED_ENTRIES = Family(
+    "yunxiao_exporter_ended_alert_entries",
+    Kind.GAUGE,
+    ("state",),
+    "Entries for alert rules that ended within 15 minutes and are still exposed with the value 0 (state is kept), and "
+    "those that have been dropped earlier since the start (dropped), because there were more than 50,000 of a family.",
+    "Always, unless `metrics.alerts` is off.",
+    (
+        'yunxiao_exporter_ended_alert_entries{state="dropped"} > 0',
+        "whether rules may see entries that have ended while scrapes are missed",
+    ),
+    for_alerts=True,
+)
 ORGANIZATION_ALERT_FAMILIES = (SOURCE_RANK, UNREADABLE, SUPPRESSED, POLICY_ALERTS)
 
 

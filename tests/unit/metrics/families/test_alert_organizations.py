@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from support.builders import NOW
@@ -12,9 +13,11 @@ from exporter.metrics.families.base import AlertScope
 from exporter.metrics.policy_summary import Offender, PolicySummary
 from exporter.model.snapshot import OrganizationView, Outage, Sweep, SweepResult
 from exporter.model.state import Reason
-from exporter.policies.base import Policy
 from exporter.policies.builtin import NeverExpires
 from exporter.policies.schema import Policies
+
+if TYPE_CHECKING:
+    from exporter.policies.base import Policy
 
 ALERTS = AlertScope("s", Alerting(), Poll(), {"acme": ZoneInfo("UTC")})
 VIEW = OrganizationView("acme", (), Sweep(SweepResult.SUCCESS, 1.0, NOW), since=NOW - 60)
