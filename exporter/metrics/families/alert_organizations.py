@@ -88,7 +88,10 @@ def source_rank(view: OrganizationView, alerts: AlertScope, now: float) -> Itera
 def unreadable(view: OrganizationView, alerts: AlertScope, now: float) -> Iterable[Sample]:
     """The sample of `UNREADABLE`, if no user can be polled."""
     outage = view.outage
-    if outage is not None and outage.ended_at is None and outage.begins_to_count(failing_after(alerts.poll)) <= now:
+    if outage is None or outage.ended_at is not None:
+        return
+    # A confirmed refusal counts at once, even if the clock has been set back before it.
+    if outage.confirmed or outage.begins_to_count(failing_after(alerts.poll)) <= now:
         yield (view.name, alerts.source, outage.reason.value), outage.since or 1.0
 
 
