@@ -11,6 +11,7 @@ from bench.alerts import alerting
 from bench.lists import listing
 from bench.memory import memory
 from bench.restart import restarting
+from bench.rules import ruling
 from bench.scrape import rendering, scraping
 from bench.sweep import sweeping
 from exporter import __version__
@@ -41,6 +42,7 @@ def main() -> None:
         (scraping, arguments.users),
         (listing, arguments.users),
         (alerting, arguments.users),
+        (ruling, arguments.users),
         (restarting, arguments.users),
         (sweeping, arguments.sweep_users),
     ):

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 from support import alert_oracle
 from support.alert_oracle import FullTracker
 
-from bench.fleet import CONFIG, a_ledger
+from bench.fleet import WITH_POLICIES, a_ledger
 from bench.table import Row, markdown
 from exporter.alerts.evaluator import Evaluator
 from exporter.alerts.notification import Moment
 from exporter.alerts.tracker import Tracker
-from exporter.policies.schema import Policies
 from exporter.state.store import Store
 
 if TYPE_CHECKING:
@@ -24,21 +23,13 @@ if TYPE_CHECKING:
 _RESEND = 60.0
 _EVERY = 15.0
 _STEPS = 8
-_POLICIES = Policies.model_validate(
-    {
-        "never_expires": "forbid",
-        "max_age": {"limit": "365d"},
-        "max_lifetime": {"limit": "400d"},
-        "max_tokens_per_user": {"limit": 5},
-    }
-)
 
 
 def alerting(users: int) -> str:
     """A table of the CPU time of one evaluation and of what is due: means over two minutes in steps of 15 seconds."""
     ledger, store = a_ledger(users), Store()
     store.replace([ledger])
-    config = CONFIG.model_copy(update={"policies": _POLICIES})
+    config = WITH_POLICIES
     evaluator = Evaluator(store, lambda: None, dict, lambda _: None)
     tracker, full = Tracker(), FullTracker()
 

@@ -12,6 +12,7 @@ from exporter.model.snapshot import Sweep, SweepResult
 from exporter.model.token import NEVER, Token
 from exporter.model.user import User
 from exporter.platform.yunxiao.simulator.enterprise import Enterprise
+from exporter.policies.schema import Policies
 from exporter.state.ledger import Ledger
 from exporter.state.store import Store
 
@@ -25,6 +26,15 @@ CONFIG = Config.model_validate(
         "metrics": {"max_series": 100_000_000},
     }
 )
+_POLICIES = Policies.model_validate(
+    {
+        "never_expires": "forbid",
+        "max_age": {"limit": "365d"},
+        "max_lifetime": {"limit": "400d"},
+        "max_tokens_per_user": {"limit": 5},
+    }
+)
+WITH_POLICIES = CONFIG.model_copy(update={"policies": _POLICIES})
 WITHOUT_RELATIVE = CONFIG.model_copy(update={"metrics": CONFIG.metrics.model_copy(update={"relative": False})})
 
 

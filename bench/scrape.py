@@ -99,13 +99,13 @@ def scraping(users: int) -> str:
             ports[kind.replace(" ", "-")] = _FIRST_PORT + number
             server, *absolute = kind.split()
             command = [sys.executable, "-m", "bench.serve", server, str(users), str(_FIRST_PORT + number), *absolute]
-            stack.enter_context(_running(command))
+            stack.enter_context(running(command))
         for port in ports.values():
-            _wait_for(port)
+            wait_for(port)
         if (go := shutil.which("go")) is not None:
             ports["client_golang"] = _FIRST_PORT + len(ports)
             stack.enter_context(_golang(go, folder, ports["ours"], ports["client_golang"]))
-            _wait_for(ports["client_golang"])
+            wait_for(ports["client_golang"])
         if (prometheus := shutil.which("prometheus")) is None:
             return "Complete scrapes were not measured, because Prometheus is not installed.\n"
         durations = stack.enter_context(_prometheus(prometheus, folder, ports))
@@ -122,7 +122,8 @@ def scraping(users: int) -> str:
 
 
 @contextlib.contextmanager
-def _running(command: list[str], **more: str) -> Iterator[None]:
+def running(command: list[str], **more: str) -> Iterator[None]:
+    """Run a server until the end of the block."""
     process = subprocess.Popen(command, env={**os.environ, **more}, stdout=subprocess.DEVNULL)
     try:
         yield
@@ -131,7 +132,8 @@ def _running(command: list[str], **more: str) -> Iterator[None]:
         process.wait()
 
 
-def _wait_for(port: int) -> None:
+def wait_for(port: int) -> None:
+    """Wait until a server answers scrapes."""
     end = time.monotonic() + 120
     while True:
         try:
@@ -153,7 +155,7 @@ def _golang(go: str, folder: Path, source: int, port: int) -> Iterator[None]:
     environment = {**os.environ, "GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOCACHE": str(folder / "cache")}
     binary = folder / "peer"
     subprocess.run([go, "build", "-o", str(binary), str(_GO_SOURCE)], env=environment, check=True)
-    with _running([str(binary), str(folder / "samples.txt"), f"127.0.0.1:{port}"]):
+    with running([str(binary), str(folder / "samples.txt"), f"127.0.0.1:{port}"]):
         yield
 
 
@@ -176,7 +178,7 @@ def _prometheus(executable: str, folder: Path, ports: dict[str, int]) -> Iterato
         f"--web.listen-address=127.0.0.1:{port}",
         "--log.level=error",
     ]
-    with _running(command):
+    with running(command):
         time.sleep(10 * _SCRAPES + 5)
         query = f"min_over_time(scrape_duration_seconds[{10 * _SCRAPES + 5}s])"
         answer = requests.get(f"http://127.0.0.1:{port}/api/v1/query", params={"query": query}, timeout=60).json()

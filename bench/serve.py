@@ -1,8 +1,8 @@
 """One server for scrapes, in its own process.
 
-usage: python -m bench.serve ours|stock|static USERS PORT [absolute]
+usage: python -m bench.serve ours|stock|static USERS PORT [absolute|policies]
 
-With `absolute`, as with `metrics.relative: false`.
+With `absolute`, as with `metrics.relative: false`; with `policies`, with four of them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
 from support.collector import StateCollector
 
-from bench.fleet import CONFIG, WITHOUT_RELATIVE, a_store, an_exposition
+from bench.fleet import CONFIG, WITH_POLICIES, WITHOUT_RELATIVE, a_store, an_exposition
 from exporter.common.clock import SystemClock
 from exporter.common.log_limit import LogLimit
 from exporter.common.worker import Supervisor
@@ -91,4 +91,5 @@ def _static(body: bytes, port: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), WITHOUT_RELATIVE if sys.argv[4:] else CONFIG)
+    configs = {"absolute": WITHOUT_RELATIVE, "policies": WITH_POLICIES}
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), configs[sys.argv[4]] if sys.argv[4:] else CONFIG)

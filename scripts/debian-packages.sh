@@ -19,6 +19,8 @@ test)
     need promtool prometheus
     need prometheus-alertmanager prometheus-alertmanager
     need amtool prometheus-alertmanager
+    need victoria-metrics victoria-metrics
+    need vmalert victoria-metrics
     need chromium chromium
     need redis-server redis-server
     need faketime faketime

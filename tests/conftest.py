@@ -72,6 +72,16 @@ def amtool() -> str:
     return needed("amtool")
 
 
+@pytest.fixture(scope="session")
+def victoriametrics() -> str:
+    return needed("victoria-metrics")
+
+
+@pytest.fixture(scope="session")
+def vmalert() -> str:
+    return needed("vmalert")
+
+
 @pytest.fixture
 def redis_server() -> str:
     return needed("redis-server")

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.alerts.escaping import promql_regex, promql_string
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from exporter.config.alerting import Silence
-
 USER = "organization, user_id, user"
-TOKEN = f"{USER}, token_id, token"
+TOKEN = f"{USER}, token_id, token, kind"
 SHARD = "organization, shard"
 """If users are divided among shards, each shard exposes series about its part of an organization."""
-POLLED = "yunxiao_user_last_success_timestamp_seconds"
-EXPIRY = "yunxiao:token_expiry_timestamp_seconds"
+SOURCE = "organization, alert_source"
 LOOKBACK = "10m"
 """How far rules look back for a series, so that missed scrapes and a restarting exporter resolve nothing."""
 
@@ -31,49 +26,31 @@ def lookback(family: str, selector: str = "") -> str:
     return f"last_over_time({family}{selector}[{LOOKBACK}])"
 
 
-def latest(labels: str, family: str, selector: str = "", present: str = "") -> str:
-    """The current series of a family, and the last ones where none is exposed at the moment.
+def latest(labels: str, family: str) -> str:
+    """The latest series of a family, with these labels only: those that name a replica are dropped."""
+    return f"max by ({labels}) ({lookback(family)})"
+
+
+_BEST = f"topk by ({SHARD}) (1,\n    max by ({SHARD}, alert_source) ({lookback('yunxiao_alert_source_rank')})\n  )"
+"""The process whose entries count: the latest that has current data, or else the latest."""
+
+
+def entries(
+    series: str, one_by: str, labels: Sequence[str], unless: Iterable[tuple[str, str]] = (), *, since: bool = False
+) -> str:
+    """The entries of a family that count, without what names a replica, and one for each subject.
 
     Args:
-        labels: the labels to keep; those that name a replica are dropped.
-        family: the name of the family.
-        selector: label matchers, in braces.
-        present: a family with a series for every user that is exposed. For these users the current series of
-            ``family`` are complete, so that a missing one is gone for good, such as that of a deleted token. Without
-            it, look back for all series.
+        series: the entries with their latest value; 0 if they have ended.
+        one_by: the labels that identify a subject. There is one entry for each of them, whatever its other labels, so
+            that no rule fails because an alert would be there twice.
+        labels: the labels to keep.
+        unless: expressions that suppress entries, each after the labels by which it does.
+        since: whether the result is how long ago the value was, instead of the value.
     """
-    before = f"max by ({labels}) ({lookback(family, selector)})"
-    if not present:
-        return before
-    now = f"max by ({labels}) ({family}{selector})"
-    return f"(\n  {now}\n  or\n  ({before} unless on (organization, user_id) {present})\n)"
-
-
-def unless_silenced(expression: str, silences: Iterable[Silence], series: str = EXPIRY) -> str:
-    """The expression without the tokens that `alerting.ignore` silences, each until the end of its last day."""
-    for entry in silences:
-        for matchers in _matchers(entry):
-            expression += f"\nunless ({series}{{{matchers}}} and on () vector(time()) < {entry.ends_at:.0f})"
-    return expression
-
-
-def _matchers(entry: Silence) -> Iterable[str]:
-    """The label matchers of the tokens that an entry silences: its user may be an id or a name."""
-    matchers = []
-    if entry.token_id is not None:
-        matchers.append(f"token_id={promql_string(entry.token_id)}")
-    if entry.name is not None:
-        matchers.append(f"token=~{promql_regex(entry.name)}")
-    if entry.user is None:
-        return [", ".join(matchers)]
-    return [", ".join([f"{label}={promql_string(entry.user)}", *matchers]) for label in ("user_id", "user")]
-
-
-def with_user_labels(expression: str, names: Sequence[str]) -> str:
-    """The expression with the labels of the user's entry; users without labels keep their alert."""
-    if not names:
-        return expression
-    return (
-        f"(\n  ({expression})\n  * on (organization, user_id) group_left ({', '.join(names)})"
-        f" yunxiao:user_labels\n)\nor on ({TOKEN}) ({expression})"
-    )
+    found = f"{series} != 0\n"
+    for by, expression in unless:
+        found += f"  unless on ({by})\n  ({expression})\n"
+    found += f"  and on ({SOURCE})\n  {_BEST}"
+    one = f"topk by ({one_by}) (1,\n  max by ({', '.join(labels)}) (\n  {found}\n  )\n)"
+    return f"time() - {one}" if since else one

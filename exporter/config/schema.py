@@ -68,8 +68,8 @@ class Metrics(Section):
     per_token: bool = Field(
         True,
         description=(
-            "The `yunxiao_token_*` and `yunxiao_ssh_key_*` series, one set per token or key. Without them Prometheus "
-            "rules cannot alert on tokens and keys."
+            "The `yunxiao_token_*` and `yunxiao_ssh_key_*` series, one set per token or key. Rules need only those of "
+            "`metrics.alerts`."
         ),
     )
     per_permission: bool = Field(
@@ -84,6 +84,13 @@ class Metrics(Section):
         description=(
             "The `yunxiao_user_permission_lost_timestamp_seconds` series, one per user and permission: when the last "
             "token that grants the permission expires."
+        ),
+    )
+    alerts: bool = Field(
+        True,
+        description=(
+            "The `*_alert_*` series, which only tokens and users in or near an alert have. The rules that "
+            "`yunxiao-token-exporter rules` prints are based on them and cannot alert on tokens and users without them."
         ),
     )
     relative: bool = Field(

@@ -152,10 +152,10 @@ class Settings:
     def rule_warnings(self) -> tuple[str, ...]:
         """What the printed Prometheus rules cannot do with this configuration, as sentences."""
         found = []
-        if not self.config.metrics.per_token:
+        if not self.config.metrics.alerts:
             found.append(
-                "metrics.per_token is false, so Prometheus rules have no token series to alert on; let the exporter "
-                "send alerts itself to alerting.alertmanagers, or set metrics.per_token to true"
+                "metrics.alerts is false, so Prometheus rules have no series to alert on; let the exporter send alerts "
+                "itself to alerting.alertmanagers, or set metrics.alerts to true"
             )
         if self.config.watches_ssh_keys and KIND in self.label_names:
             found.append(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from exporter.metrics.countdown import Countdown, countdown
 from exporter.metrics.deflate import Segment, compressed
+from exporter.metrics.policy_summary import summarized
 from exporter.metrics.rendering import label_lines, label_names, render_outcome, render_user, same_holdings
 from exporter.model.token import NEVER
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from exporter.metrics.families.base import UserFamily
+    from exporter.metrics.policy_summary import Offenders, PolicySummary
     from exporter.metrics.rendering import Plan, RenderedUser
     from exporter.model.state import UserState
     from exporter.policies.base import Policy
@@ -95,8 +97,11 @@ class Chunk:
         columns: one for each of the plan's columns.
         rendered_at: for each user, epoch seconds; the text is not used before them, in case the clock is set back.
         valid_until: for each user, epoch seconds from which the text may differ.
+        polls_until: the same for the columns that depend on the outcome of polls only.
         broken: for each user, the violated policies, each once per violation.
         violations: the number of violations of each policy. Must not be modified.
+        offences: for each user, the violations that count for alerts.
+        summaries: these by policy. Must not be modified.
         failed: the ids of users that cannot be rendered and have no lines.
         label_names: the names of the users' own labels.
         labels: the lines of `yunxiao_user_labels`, and the label names that they have; None if not rendered yet.
@@ -108,8 +113,11 @@ class Chunk:
     columns: tuple[Column, ...] = ()
     rendered_at: array[float] = field(default_factory=lambda: array("d"))
     valid_until: array[float] = field(default_factory=lambda: array("d"))
+    polls_until: array[float] = field(default_factory=lambda: array("d"))
     broken: tuple[tuple[type[Policy], ...], ...] = ()
     violations: Counter[type[Policy]] = field(default_factory=Counter)
+    offences: tuple[Offenders, ...] = ()
+    summaries: Mapping[type[Policy], PolicySummary] = field(default_factory=dict)
     failed: frozenset[str] = frozenset()
     label_names: frozenset[str] = frozenset()
     labels: tuple[tuple[str, ...], Segment] | None = None
@@ -120,6 +128,7 @@ class Chunk:
             len(states) == len(self.states)
             and all(map(is_, states, self.states))
             and max(self.rendered_at, default=now) <= now < min(self.valid_until, default=NEVER)
+            and now < min(self.polls_until, default=NEVER)
         )
 
     def updated(self, states: Sequence[UserState], now: float, failures: Failures) -> Chunk:
@@ -127,18 +136,28 @@ class Chunk:
         order = self._order(states)
         whole: dict[int, RenderedUser | None] = {}
         outcomes: dict[int, dict[int, bytes]] = {}
+        polls_until: dict[int, float] = {}
         for position, (state, before) in enumerate(zip(states, order, strict=True)):
             if before == _NEW or not self._can_keep(before, state, now):
                 whole[position] = self._rendered(state, before, now, failures)
-            elif state is not self.states[before]:
+            elif state is not self.states[before] or now >= self.polls_until[before]:
                 try:
-                    outcomes[position] = render_outcome(self.organization, state, self.plan, now)
+                    outcomes[position], polls_until[position] = render_outcome(self.organization, state, self.plan, now)
                 except Exception:  # noqa: BLE001 - rendering the whole user fails as well, and reports it
                     whole[position] = self._rendered(state, before, now, failures)
         same_users = order == [*range(len(self.states))]
         if same_users and not whole:
             # What most polls change: the rest is kept as it is.
-            return replace(self, states=tuple(states), columns=self._columns(order, whole, outcomes))
+            next_polls, at = self.polls_until[:], self.rendered_at[:]
+            for position, turn in polls_until.items():
+                next_polls[position], at[position] = turn, now
+            return replace(
+                self,
+                states=tuple(states),
+                columns=self._columns(order, whole, outcomes),
+                rendered_at=at,
+                polls_until=next_polls,
+            )
         failed = {
             state.user.user_id
             for at, state in enumerate(states)
@@ -146,6 +165,7 @@ class Chunk:
         }
         results = [whole.get(at) for at in range(len(states))]
         kept = [old if at not in whole else None for at, old in enumerate(order)]
+        rendered = [now if old is None or at in polls_until else self.rendered_at[old] for at, old in enumerate(kept)]
         broken = [
             self.broken[old] if old is not None else () if one is None else one.broken
             for old, one in zip(kept, results, strict=True)
@@ -154,12 +174,24 @@ class Chunk:
             self.valid_until[old] if old is not None else NEVER if one is None else one.valid_until
             for old, one in zip(kept, results, strict=True)
         ]
+        for position, (old, one) in enumerate(zip(kept, results, strict=True)):
+            if position not in polls_until:
+                polls_until[position] = (
+                    self.polls_until[old] if old is not None else NEVER if one is None else one.polls_until
+                )
+        offences = [
+            self.offences[old] if old is not None else () if one is None else one.offences
+            for old, one in zip(kept, results, strict=True)
+        ]
         return replace(
             self,
             states=tuple(states),
             columns=self._columns(order, whole, outcomes),
-            rendered_at=array("d", [now if old is None else self.rendered_at[old] for old in kept]),
+            rendered_at=array("d", rendered),
             valid_until=array("d", until),
+            polls_until=array("d", [polls_until[position] for position in range(len(states))]),
+            offences=tuple(offences),
+            summaries=summarized(offences),
             broken=tuple(broken),
             violations=Counter(chain.from_iterable(broken)),
             failed=frozenset(failed),

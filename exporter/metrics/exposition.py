@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from exporter.metrics.alert_entries import AlertEntries
 from exporter.metrics.body import Body
 from exporter.metrics.deflate import compressed
 from exporter.metrics.encoding import Format, gzip_accepted, preferred_format
@@ -121,6 +122,7 @@ class Exposition:
         # Guards the fields below, and is held while a body is rendered.
         self._lock = threading.Lock()
         self._limiter = SeriesLimiter(families_left_out)
+        self._alerts = AlertEntries()
         self._rendered: _Rendered | None = None
         self._opened = threading.Event()
 
@@ -187,7 +189,8 @@ class Exposition:
         plan = self._users.plan_for(config)
         chunks = self._users.current(organizations, plan, now)
         left_out = self._limiter.apply(plan.families, chunks, plan.sources, plan.switches.max_series)
-        segments = _user_segments(plan, chunks, left_out, now)
+        entries, about_alerts = self._alerts.user_segments(plan, chunks, organizations, now, self._clock.monotonic())
+        segments = _user_segments(plan, chunks, left_out, entries, now)
         segments.extend(_label_segments(chunks))
         broken: Counter[tuple[str, type[Policy]]] = Counter()
         for chunk in chunks:
@@ -200,11 +203,13 @@ class Exposition:
             *[block(family, family.samples(config, now)) for family in CONFIG_FAMILIES],
         ]
         segments.append(compressed(b"".join(rest)))
-        return segments
+        return [*segments, *about_alerts]
 
 
-def _user_segments(plan: Plan, chunks: Sequence[Chunk], left_out: LeftOut, now: float) -> list[Segment]:
-    """The families about users and tokens."""
+def _user_segments(
+    plan: Plan, chunks: Sequence[Chunk], left_out: LeftOut, entries: Mapping[str, Sequence[Segment]], now: float
+) -> list[Segment]:
+    """The families about users and tokens; ``entries`` are the lines of those for alert rules."""
     if left_out.users:
         hidden = _by_organization(left_out.users)
         chunks = [chunk.without_details(hidden.get(chunk.organization, frozenset())) for chunk in chunks]
@@ -213,6 +218,9 @@ def _user_segments(plan: Plan, chunks: Sequence[Chunk], left_out: LeftOut, now: 
         if family.name in left_out.families:
             continue
         segments.append(_head(family))
+        if family.for_alerts:
+            segments.extend(entries[family.name])
+            continue
         columns = [chunk.columns[source] for chunk in chunks if chunk.columns]
         if family.relative:
             segments.extend([column.countdown.at(now) for column in columns if column.countdown is not None])

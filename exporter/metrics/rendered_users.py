@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import zlib
 from dataclasses import dataclass
 from operator import attrgetter
@@ -171,6 +172,8 @@ class RenderedUsers:
     def __init__(self, clock: Clock, internal_error: Callable[[str], None]) -> None:
         self._clock = clock
         self._internal_error = internal_error
+        self.source = secrets.token_hex(4)
+        """Identifies this process in entries for alert rules."""
         self._plan: Plan | None = None
         # Not guarded: entries are replaced or dropped as a whole.
         self._organizations: dict[str, _Organization] = {}
@@ -181,7 +184,7 @@ class RenderedUsers:
     def plan_for(self, config: Config) -> Plan:
         """The plan for a configuration: the same object until something changes."""
         if self._plan is None or not self._plan.matches(config):
-            self._plan = Plan.of(config)
+            self._plan = Plan.of(config, self.source)
         return self._plan
 
     def update(self, organization: str, state: UserState) -> None:

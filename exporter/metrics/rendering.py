@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exporter.metrics.families.base import Scope
+from exporter.metrics.families.alerts import alerted_violations, next_alert_change, next_poll_change
+from exporter.metrics.families.base import AlertScope, Scope
 from exporter.metrics.families.users import USER_FAMILIES, USER_LABELS, user_labels
 from exporter.metrics.lines import lines
+from exporter.metrics.policy_summary import offenders
 from exporter.model.token import NEVER
 from exporter.policies.evaluate import next_change, violations
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from exporter.config.schema import Config, Metrics
-    from exporter.metrics.families.base import UserFamily
+    from exporter.metrics.families.base import Sample, UserFamily
+    from exporter.metrics.policy_summary import Offenders
     from exporter.model.state import UserState
     from exporter.policies.base import Policy
     from exporter.policies.schema import Policies
@@ -26,6 +31,7 @@ class Plan:
     Attributes:
         switches: the section `metrics`.
         policies: the section `policies`.
+        alerts: what the families for alert rules depend on.
         families: all enabled families about users, in the order of a scrape.
         columns: those whose text is kept: all but the relative ones.
         sources: for each of the families, the position of its column; a relative family has that of its expiry.
@@ -34,20 +40,22 @@ class Plan:
 
     switches: Metrics
     policies: Policies
+    alerts: AlertScope
     families: tuple[UserFamily, ...]
     columns: tuple[UserFamily, ...]
     sources: tuple[int, ...]
     outcomes: tuple[int, ...]
 
     @classmethod
-    def of(cls, config: Config) -> Plan:
-        """The plan for a configuration."""
+    def of(cls, config: Config, source: str) -> Plan:
+        """The plan for a configuration; ``source`` identifies this process in entries for alert rules."""
         families = tuple(family for family in USER_FAMILIES if family.enabled(config.metrics))
         columns = tuple(family for family in families if not family.relative)
         positions = {family.samples: position for position, family in enumerate(columns)}
         return cls(
             config.metrics,
             config.policies,
+            AlertScope.of(config, source),
             families,
             columns,
             tuple(positions[family.expiry or family.samples] for family in families),
@@ -56,7 +64,15 @@ class Plan:
 
     def matches(self, config: Config) -> bool:
         """Whether the configuration would give the same plan."""
-        return self.switches == config.metrics and self.policies == config.policies
+        return (
+            self.switches == config.metrics
+            and self.policies == config.policies
+            and self.alerts == AlertScope.of(config, self.alerts.source)
+        )
+
+    def scope(self, now: float) -> Scope:
+        """What samples are computed for at the time ``now``, in epoch seconds."""
+        return Scope(now, self.switches.expiring_within, self.policies, self.alerts if self.switches.alerts else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,40 +81,68 @@ class RenderedUser:
 
     Attributes:
         lines: complete lines for each of the plan's columns.
-        valid_until: epoch seconds at which a token expires or enters the window, or a policy's result changes.
+        valid_until: epoch seconds at which a token expires or enters the window or a stage, or a policy's result
+            changes.
+        polls_until: the same for the columns that depend on the outcome of polls only.
         broken: the violated policies, each once per violation.
+        offences: the violations that no entry of `alerting.ignore` silences.
     """
 
     lines: tuple[bytes, ...]
     valid_until: float
+    polls_until: float
     broken: tuple[type[Policy], ...]
+    offences: Offenders
 
 
 def render_user(organization: str, state: UserState, plan: Plan, now: float) -> RenderedUser:
     """Render one user at the time ``now``, in epoch seconds."""
-    scope = Scope(now, plan.switches.expiring_within, plan.policies)
+    scope = plan.scope(now)
     expiries = (one.expires_at for one in state.credentials)
     changes = [expires_at for expires_at in expiries if expires_at is not None and expires_at != NEVER]
     if scope.within is not None:
         changes += [expires_at - scope.within for expires_at in changes]
-    changes.append(next_change(state.tokens, plan.policies, now))
+    changes += [next_change(state.tokens, plan.policies, now), next_alert_change(state, scope)]
     valid_until = min((change for change in changes if change > scope.now), default=NEVER)
-    text = tuple([lines(family, family.samples(organization, state, scope)) for family in plan.columns])
+    text = tuple([_lines(family, state, family.samples(organization, state, scope)) for family in plan.columns])
     broken = tuple(
         [one.policy for one in violations(state.user, state.tokens, plan.policies, now, state.unexpired_left_out)]
     )
     # Not kept, since the label names depend on all users; rendered here so that a user who cannot be fails here.
     label_lines(organization, state, label_names(state))
-    return RenderedUser(text, valid_until, broken)
+    offences = offenders(state, alerted_violations(state, scope), plan.policies, now) if broken else ()
+    return RenderedUser(text, valid_until, next_poll_change(state, scope), broken, offences)
 
 
-def render_outcome(organization: str, state: UserState, plan: Plan, now: float) -> dict[int, bytes]:
-    """Render the columns that depend on the outcome of polls only, by their position."""
-    scope = Scope(now)
-    return {
-        position: lines(family := plan.columns[position], family.samples(organization, state, scope))
+def render_outcome(organization: str, state: UserState, plan: Plan, now: float) -> tuple[dict[int, bytes], float]:
+    """Render the columns that depend on the outcome of polls only.
+
+    Returns:
+        Their text by their position, and the epoch seconds from which it may differ.
+    """
+    scope = plan.scope(now)
+    text = {
+        position: _lines(family := plan.columns[position], state, family.samples(organization, state, scope))
         for position in plan.outcomes
     }
+    return text, next_poll_change(state, scope)
+
+
+def _lines(family: UserFamily, state: UserState, samples: Iterable[Sample]) -> bytes:
+    """The lines of a family, with the labels of the user's entry if it shows them."""
+    own = dict(state.user.labels) if family.labelled else {}
+    if not own:
+        return lines(family, samples)
+    more = tuple([name for name in own if name not in family.labels])
+    values = tuple([own[name] for name in more])
+    found = [
+        (
+            (*[own.get(name, value) for name, value in zip(family.labels, labels, strict=True)], *values),
+            number,
+        )
+        for labels, number in samples
+    ]
+    return lines(family, found, more)
 
 
 def same_holdings(one: UserState, other: UserState) -> bool:

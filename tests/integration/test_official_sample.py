@@ -156,7 +156,7 @@ def test_the_report(view: View) -> None:
 
 
 def test_the_metrics_and_no_description_in_any_label(state: UserState) -> None:
-    rendered = render_user("acme", state, Plan.of(CONFIG), NOW)
+    rendered = render_user("acme", state, Plan.of(CONFIG, "s"), NOW)
     text = b"".join(rendered.lines).decode()
     labels = f'organization="acme",token="{sample.NAME}",token_id="{sample.TOKEN_ID}",user="li.wei",user_id="3001"'
     permission = f'organization="acme",permission="{PERMISSION}",user="li.wei",user_id="3001"'

@@ -11,10 +11,19 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from support.histories import yaml_string
+from support.scrapes import a_config
 
+from exporter.alerts.conditions import Conditions
+from exporter.alerts.instant import Instant
 from exporter.alerts.prometheus_rules import rules_text
 from exporter.config.alerting import Alerting
 from exporter.config.schema import Poll
+from exporter.metrics.families.alerts import ALERT_FAMILIES
+from exporter.metrics.families.base import AlertScope, Scope
+from exporter.model.state import UserState
+from exporter.model.token import Token
+from exporter.model.user import Owner, User
 from exporter.policies.schema import Policies
 
 if TYPE_CHECKING:
@@ -56,6 +65,9 @@ ignores = st.fixed_dictionaries(
     {"reason": texts, "until": st.dates(dt.date(1970, 1, 1), dt.date.max)},
     optional={"user": texts, "token_id": texts, "name": patterns},
 )
+
+
+EVALUATED = 90.0
 
 
 def every(strategy: Any, count: int, make: Callable[[int, Any], object]) -> int:
@@ -125,33 +137,36 @@ def test_promtool_accepts_the_rules_of_any_configuration(promtool: str, tmp_path
 
 
 def a_rule_test(folder: Path, number: int, alerting: Alerting, own: str | None) -> Path:
-    """A promtool test with one expired token, of a user with or without their own label."""
+    """A promtool test with one token that expired a minute ago, of a user with or without their own label.
+
+    The rules must say what the exporter says itself.
+    """
     (folder / f"{number}.rules.yaml").write_text(rules_text(alerting, Poll(), ["team"]), encoding="utf-8")
-    who = 'organization="acme",user_id="1",user="li.wei"'
-    token = f'{who},token_id="pt-1",token="ci"'
-    general = {name: value for name, value in alerting.labels.items() if value}
-    labels = {"organization": "acme", "user_id": "1", "user": "li.wei", "token_id": "pt-1", "token": "ci"}
-    labels |= {"severity": "critical"} | general | ({} if own is None else {"team": own})
-    expected = {
-        "summary": "A personal access token has expired.",
-        "description": "Token ci (pt-1) of li.wei in acme expired 1m ago.",
-        "runbook_url": f"{alerting.runbook_base_url}/YunxiaoTokenExpired.md",
-    }
-    series = {
-        f"yunxiao_token_expiry_timestamp_seconds{{{token}}}": "0x5",
-        f"yunxiao_token_created_timestamp_seconds{{{token}}}": "-999999x5",
-        f"yunxiao_user_last_success_timestamp_seconds{{{who}}}": "0x5",
-    }
-    if own is not None:
-        series[f'yunxiao_user_labels{{organization="acme",user_id="1",user="li.wei",team="{own}"}}'] = "1x5"
+    user = User("1", "li.wei", () if own is None else (("team", own),), owner=Owner("li.wei@example.com", "R&D"))
+    state = UserState(user).succeeded((Token("pt-1", "ci", ("base_user_read",), -999_999.0, 30.0),), 0.0)
+    config = a_config().model_copy(update={"alerting": alerting})
+    scope = Scope(EVALUATED, alerts=AlertScope.of(config, "s1"))
+    conditions = Conditions.of(config)
+    conditions.maker.begin(EVALUATED)
+    (alert,) = conditions.about_tokens("acme", state, Instant(EVALUATED))
+    family = ALERT_FAMILIES[0]
+    ((values, expires_at),) = family.samples("acme", state, scope)
+    entry = dict(zip(family.labels, values, strict=True)) | dict(user.labels)
+    text = ",".join(f"{name}={yaml_string(value)}" for name, value in entry.items())
+    labels = dict(alert.labels)
+    del labels["alertname"]
+    annotations = {name: dict(alert.annotations)[name] for name in ("summary", "description", "runbook_url")}
     case = {
         "interval": "1m",
-        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "input_series": [
+            {"series": f"{family.name}{{{text}}}", "values": f"{expires_at:.0f}x5"},
+            {"series": 'yunxiao_alert_source_rank{organization="acme",alert_source="s1"}', "values": "1x5"},
+        ],
         "alert_rule_test": [
             {
-                "eval_time": "1m30s",
+                "eval_time": f"{EVALUATED:.0f}s",
                 "alertname": "YunxiaoTokenExpired",
-                "exp_alerts": [{"exp_labels": labels, "exp_annotations": expected}],
+                "exp_alerts": [{"exp_labels": labels, "exp_annotations": annotations}],
             }
         ],
     }

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from exporter.metrics.families.base import Scope
+from exporter.metrics.alert_entries import about_organizations
+from exporter.metrics.families.alert_organizations import ENDED_ENTRIES, ORGANIZATION_ALERT_FAMILIES
+from exporter.metrics.families.alerts import ALERT_FAMILIES, alerted_violations
+from exporter.metrics.families.base import AlertScope, Scope
 from exporter.metrics.families.organizations import (
     CONFIG_FAMILIES,
     ORGANIZATION_FAMILIES,
@@ -19,9 +22,11 @@ from exporter.metrics.families.organizations import (
     users_left_out,
 )
 from exporter.metrics.families.users import USER_FAMILIES, USER_LABELS, user_labels
+from exporter.metrics.policy_summary import offenders, summarized
 from exporter.metrics.series_limit import left_out
 from exporter.policies.evaluate import violations
 from support.permission_oracle import permission_samples
+from support.scrapes import SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -36,8 +41,14 @@ if TYPE_CHECKING:
     from exporter.state.store import Store
 
 
+Entry = tuple[str, frozenset[tuple[str, str]]]
+"""A series: the family and the labels."""
+
+
 class StateCollector(Collector):
     """Collects the families about users, organizations and the configuration from one snapshot.
+
+    Each call that collects is a scrape: entries for alert rules that an earlier one had are there with the value 0.
 
     Args:
         store: the state of all users.
@@ -46,6 +57,8 @@ class StateCollector(Collector):
     """
 
     def __init__(self, store: Store, config: Callable[[], Config], clock: Clock) -> None:
+        self._entries: dict[Entry, float] = {}
+        self._ended: dict[Entry, float] = {}
         self._store = store
         self._config = config
         self._clock = clock
@@ -59,6 +72,8 @@ class StateCollector(Collector):
             POLICY_VIOLATIONS,
             *ORGANIZATION_FAMILIES,
             *CONFIG_FAMILIES,
+            *ORGANIZATION_ALERT_FAMILIES,
+            ENDED_ENTRIES,
         ):
             yield _metric(family, ())
 
@@ -66,7 +81,16 @@ class StateCollector(Collector):
         """All families that the configuration enables."""
         organizations = self._store.view().organizations
         config = self._config()
-        scope = Scope(self._clock.now(), config.metrics.expiring_within, config.policies)
+        alerts = AlertScope.of(config, SOURCE) if config.metrics.alerts else None
+        scope = Scope(self._clock.now(), config.metrics.expiring_within, config.policies, alerts)
+        entries: dict[Entry, float] = {}
+        for family in ALERT_FAMILIES if alerts is not None else ():
+            for organization in organizations:
+                for state in organization.users:
+                    own = dict(state.user.labels) if family.labelled else {}
+                    for values, number in family.samples(organization.name, state, scope):
+                        labels = dict(zip(family.labels, values, strict=True)) | own
+                        entries[family.name, frozenset(labels.items())] = number
         by_family = {
             family: [
                 sample
@@ -75,7 +99,7 @@ class StateCollector(Collector):
                 for sample in _samples(family, organization.name, state, scope)
             ]
             for family in USER_FAMILIES
-            if family.enabled(config.metrics)
+            if family.enabled(config.metrics) and not family.for_alerts
         }
         details = [family for family in by_family if family.detail is not None]
         sizes = {family: Counter(labels[:2] for labels, _ in by_family[family]) for family in details}
@@ -86,7 +110,7 @@ class StateCollector(Collector):
             for organization in organizations
             for state in organization.users
         }
-        others = sum(len(samples) for family, samples in by_family.items() if family.detail is None)
+        others = sum(len(samples) for family, samples in by_family.items() if family.detail is None) + len(entries)
         dropped = left_out(details, by_user, others, config.metrics.max_series)
         for family, samples in by_family.items():
             if family.name not in dropped.families:
@@ -105,6 +129,41 @@ class StateCollector(Collector):
             yield _metric(about_organization, *organization_samples(about_organization, organizations))
         for about_config in CONFIG_FAMILIES:
             yield _metric(about_config, about_config.samples(config, scope.now))
+        if alerts is not None:
+            yield from self._for_alerts(organizations, config, alerts, scope, entries)
+
+    def _for_alerts(
+        self,
+        organizations: tuple[OrganizationView, ...],
+        config: Config,
+        alerts: AlertScope,
+        scope: Scope,
+        entries: dict[Entry, float],
+    ) -> Iterator[Metric]:
+        """The families for alert rules: the entries of this scrape, and those that ended within 15 minutes."""
+        summaries = {
+            one.name: summarized(
+                offenders(state, alerted_violations(state, scope), config.policies, scope.now) for state in one.users
+            )
+            for one in organizations
+        }
+        for family, (samples, more) in about_organizations(
+            organizations, alerts, config.policies, summaries, scope.now
+        ):
+            for values, number in samples:
+                entries[family.name, frozenset(zip((*family.labels, *more), values, strict=True))] = number
+        ticks = self._clock.monotonic()
+        self._ended = {
+            entry: until for entry, until in self._ended.items() if until > ticks and entry not in entries
+        } | {entry: ticks + 900 for entry in self._entries if entry not in entries}
+        self._entries = entries
+        for family in (*ALERT_FAMILIES, *ORGANIZATION_ALERT_FAMILIES):
+            metric = GaugeMetricFamily(family.name, family.help)
+            for (name, labels), number in (*entries.items(), *[(entry, 0.0) for entry in self._ended]):
+                if name == family.name:
+                    metric.add_sample(name, dict(sorted(labels)), number)
+            yield metric
+        yield _metric(ENDED_ENTRIES, ((("kept",), len(self._ended)), (("dropped",), 0)))
 
 
 def _samples(family: UserFamily, organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:

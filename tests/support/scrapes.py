@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 OPENMETRICS = "application/openmetrics-text;version=1.0.0"
 LI = User("3001", "li.wei")
 WHO = {"organization": "acme", "user_id": "3001", "user": "li.wei"}
+SOURCE = "5eed5eed"
+"""The identity of the process in entries for alert rules."""
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
@@ -47,8 +49,14 @@ def an_exposition(store: Store, config: Config, clock: ManualClock, published: l
     exposition = Exposition(
         telemetry.registry, store, lambda: config, clock, left_out, lambda: telemetry.reloads, telemetry.internal_error
     )
+    with_source(exposition)
     exposition.open()
     return exposition
+
+
+def with_source(exposition: Exposition, source: str = SOURCE) -> None:
+    """Give it an identity that tests know."""
+    exposition._users.source = source
 
 
 def read(body: str, accept: str = OPENMETRICS) -> Samples:
@@ -120,6 +128,7 @@ class Scene:
             lambda: self.telemetry.reloads,
             self.telemetry.internal_error,
         )
+        with_source(self.exposition)
         self.exposition.open()
 
     def scrape(self, accept: str = "", encoding: str = "") -> Body:

@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
+from zoneinfo import ZoneInfo
 
 from exporter.model.state import UserState
 from exporter.model.token import Token
 
 if TYPE_CHECKING:
-    from exporter.config.schema import Config, Metrics
+    from collections.abc import Mapping
+
+    from exporter.config.alerting import Alerting
+    from exporter.config.schema import Config, Metrics, Poll
     from exporter.model.snapshot import OrganizationView
     from exporter.model.user import User
     from exporter.policies.schema import Policies
@@ -22,6 +26,34 @@ Sample = tuple[tuple[str, ...], float]
 
 
 @dataclass(frozen=True, slots=True)
+class AlertScope:
+    """What the families that alert rules are based on depend on, beyond the state of users and the time.
+
+    Attributes:
+        source: identifies this process among those that expose the same users.
+        alerting: thresholds, silences and which alerts are on; without the receivers, which change no series.
+        poll: how often users are polled.
+        zones: the time zone of each organization, by its name.
+    """
+
+    source: str
+    alerting: Alerting
+    poll: Poll
+    zones: Mapping[str, ZoneInfo]
+
+    @classmethod
+    def of(cls, config: Config, source: str) -> AlertScope:
+        """The scope of a configuration."""
+        alerting = config.alerting.model_copy(update={"alertmanagers": (), "labels": {}, "runbook_base_url": ""})
+        zones = {one.name: ZoneInfo(one.timezone) for one in config.organizations}
+        return cls(source, alerting, config.poll, zones)
+
+    def zone(self, organization: str) -> ZoneInfo:
+        """The time zone of an organization. In the middle of a reload there may be one that is not configured."""
+        return self.zones.get(organization, _UTC)
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
     """The time that samples are computed for, and which tokens they cover.
 
@@ -29,11 +61,13 @@ class Scope:
         now: epoch seconds.
         within: seconds; only tokens that expire within them, or have expired, get their own series. None for all.
         policies: the configured policies; None for none.
+        alerts: what families for alert rules depend on; None if there are none.
     """
 
     now: float
     within: float | None = None
     policies: Policies | None = None
+    alerts: AlertScope | None = None
 
     def shows(self, expires_at: float | None) -> bool:
         """Whether a token or permission with this expiry gets its own series; always true if it is unreadable."""
@@ -69,6 +103,7 @@ class Family:
         query: a PromQL query that uses it, and what it shows.
         detail: the switch that enables it, if there is one.
         relative: whether the value changes continuously with time.
+        for_alerts: whether it is one of the families that alert rules are based on; `metrics.alerts` enables them.
     """
 
     name: str
@@ -79,14 +114,18 @@ class Family:
     query: tuple[str, str]
     detail: Detail | None = None
     relative: bool = False
+    for_alerts: bool = False
 
     def enabled(self, switches: Metrics) -> bool:
         """Whether the configuration enables the family."""
         if self.relative and not switches.relative:
             return False
+        if self.for_alerts and not switches.alerts:
+            return False
         return self.detail is None or bool(getattr(switches, self.detail.value))
 
 
+_UTC = ZoneInfo("UTC")
 UserSamples = Callable[[str, UserState, Scope], Iterable[Sample]]
 C = TypeVar("C", bound=Token)
 
@@ -133,13 +172,16 @@ class UserFamily(Family):
             result of a policy changes.
         expiry: for a relative family, the function `samples` of the family with the epoch seconds that its values count
             down to; both families have the same labels and switch.
-        about_poll: whether the samples depend only on the user and on the outcome of polls: neither on what the user
-            holds nor on the time. They may change with every poll, those of other families rarely do.
+        about_poll: whether the samples depend only on the user, on the outcome of polls and on the time, not on what
+            the user holds. They may change with every poll, those of other families rarely do.
+        labelled: whether the labels of the user's entry are added to those of the family. If they have the same name,
+            the value in the user's entry is shown.
     """
 
     samples: UserSamples
     expiry: UserSamples | None = None
     about_poll: bool = False
+    labelled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

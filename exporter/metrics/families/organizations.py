@@ -31,7 +31,7 @@ def policy_violations(
     organizations: Sequence[OrganizationView], policies: Policies, counts: Mapping[tuple[str, type[Policy]], int]
 ) -> tuple[list[Sample], tuple[str, ...]]:
     """Samples of `yunxiao_policy_violations`, and added label names, from the counts by organization and policy."""
-    return _by_shard(
+    return by_shard(
         (one, ((one.name, policy.name), counts.get((one.name, policy), 0)))
         for one in organizations
         for policy in policies.configured
@@ -59,10 +59,10 @@ def users_left_out(
 ) -> tuple[list[Sample], tuple[str, ...]]:
     """Samples of `yunxiao_exporter_users_left_out`, and added label names, from the keys of the users left out."""
     counts = Counter(organization for organization, _ in users)
-    return _by_shard((one, ((one.name,), counts[one.name])) for one in organizations)
+    return by_shard((one, ((one.name,), counts[one.name])) for one in organizations)
 
 
-def _by_shard(found: Iterable[tuple[OrganizationView, Sample]]) -> tuple[list[Sample], tuple[str, ...]]:
+def by_shard(found: Iterable[tuple[OrganizationView, Sample]]) -> tuple[list[Sample], tuple[str, ...]]:
     """Samples, with the label `shard` if users are divided among shards, and the names of the labels added."""
     pairs = list(found)
     if not any(one.shard for one, _ in pairs):
@@ -189,7 +189,7 @@ def organization_samples(
 
     If users are divided among shards, each sample covers the shard's part of the organization.
     """
-    return _by_shard((one, sample) for one in organizations for sample in family.samples(one))
+    return by_shard((one, sample) for one in organizations for sample in family.samples(one))
 
 
 def _intervals(config: Config, now: float) -> Iterable[Sample]:  # noqa: ARG001 - one signature

@@ -5,6 +5,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from exporter.metrics.families.alerts import ALERT_FAMILIES
 from exporter.metrics.families.base import Detail, Family, Kind, Sample, Scope, UserFamily, remaining, times
 from exporter.metrics.families.ssh_keys import SSH_KEY_FAMILIES
 from exporter.model.labels import TOKEN_LABEL_NAMES, USER_LABEL_NAMES, token_values, user_values
@@ -280,6 +281,7 @@ USER_FAMILIES: tuple[UserFamily, ...] = (
         samples=_user_policies,
     ),
     *SSH_KEY_FAMILIES,
+    *ALERT_FAMILIES,
 )
 
 

@@ -4,41 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.alerts.escaping import promql_regex, promql_string, template_text
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("plain 张三", '"plain 张三"'),
-        ('a"b\\c', r'"a\"b\\c"'),
-        ("two\nlines\t\x00", r'"two\U0000000alines\U00000009\U00000000"'),
-        # the lexer treats it as invalid UTF-8
-        ("\ufffd", r'"\U0000fffd"'),
-        ("\U000e0001", r'"\U000e0001"'),
-    ],
-)
-def test_a_text_becomes_a_promql_string(text: str, expected: str) -> None:
-    assert promql_string(text) == expected
-
-
-@pytest.mark.parametrize(
-    ("pattern", "expected"),
-    [
-        (r"sandbox-.*", r'"sandbox-.*"'),
-        (r"a\.b|c", r'"a\\.b|c"'),
-        (r"\Qa.b", r'"a\\.b"'),
-        (r"\Qa.b\E.*\Q(", r'"a\\.b.*\\("'),
-        # an escaped backslash and a Q
-        (r"a\\Q.", r'"a\\\\Q."'),
-        (r"\Qa\\E.", r'"a\\\\."'),
-        # unsupported by Go's regular expressions
-        (r"(?<n>a)\C[(?<\]\C]", r'"(?P<n>a)(?s:.)[(?<\\]\\C]"'),
-        (r"[]\Q(?<]", r'"[]\\Q(?<]"'),
-    ],
-)
-def test_a_pattern_keeps_its_meaning_when_prometheus_anchors_it(pattern: str, expected: str) -> None:
-    assert promql_regex(pattern) == expected
+from exporter.alerts.escaping import template_text
 
 
 @pytest.mark.parametrize(

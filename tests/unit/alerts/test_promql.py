@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
+from typing import Any
 
 import promql_parser
 import pytest
 
-from exporter.alerts.promql import latest, seconds, unless_silenced, with_user_labels
-from exporter.config.alerting import Silence
-
-UNTIL = dt.date(1970, 1, 1)
+from exporter.alerts.promql import entries, latest, seconds
 
 
 @pytest.mark.parametrize(
@@ -22,30 +19,26 @@ def test_seconds_have_no_exponent_and_no_trailing_zeros(value: float, text: str)
 
 def test_the_latest_series_look_back_ten_minutes() -> None:
     assert latest("organization", "up") == "max by (organization) (last_over_time(up[10m]))"
-    assert latest("organization", "up", '{job="y"}') == 'max by (organization) (last_over_time(up{job="y"}[10m]))'
 
 
-def test_users_that_are_exposed_have_no_series_from_the_past() -> None:
-    assert latest("user_id", "a", present="b") == (
-        "(\n  max by (user_id) (a)\n  or\n"
-        "  (max by (user_id) (last_over_time(a[10m])) unless on (organization, user_id) b)\n)"
+def test_entries_are_those_of_one_process_without_the_ended_ones_and_one_for_each_subject() -> None:
+    assert entries("x", "user_id", ["user_id", "team"], [("user_id, alert_source", "y > 0")], since=True) == (
+        "time() - topk by (user_id) (1,\n"
+        "  max by (user_id, team) (\n"
+        "  x != 0\n"
+        "  unless on (user_id, alert_source)\n"
+        "  (y > 0)\n"
+        "  and on (organization, alert_source)\n"
+        "  topk by (organization, shard) (1,\n"
+        "    max by (organization, shard, alert_source) (last_over_time(yunxiao_alert_source_rank[10m]))\n"
+        "  )\n"
+        "  )\n"
+        ")"
     )
 
 
-def test_a_silence_ends_with_its_day_and_its_user_may_be_an_id_or_a_name() -> None:
-    by_name = Silence(user="li.wei", name="sandbox-.*", reason="x", until=UNTIL)
-    # 1970-01-01 ends 86,400 s after the epoch
-    assert unless_silenced("e", [by_name], "s") == (
-        'e\nunless (s{user_id="li.wei", token=~"sandbox-.*"} and on () vector(time()) < 86400)'
-        '\nunless (s{user="li.wei", token=~"sandbox-.*"} and on () vector(time()) < 86400)'
-    )
-    by_id = Silence(token_id="pt-1", reason="x", until=UNTIL)
-    assert unless_silenced("e", [by_id], "s") == 'e\nunless (s{token_id="pt-1"} and on () vector(time()) < 86400)'
-
-
-def test_user_labels_are_joined_and_users_without_labels_stay() -> None:
-    assert with_user_labels("up == 0", []) == "up == 0"
-    joined = with_user_labels("up == 0", ["email", "team"])
-    promql_parser.parse(joined)
-    assert "* on (organization, user_id) group_left (email, team) yunxiao:user_labels" in joined
-    assert joined.endswith("or on (organization, user_id, user, token_id, token) (up == 0)")
+def test_a_comparison_of_entries_is_made_before_they_are_suppressed() -> None:
+    # Set operators bind less than comparisons, and from left to right.
+    parsed: Any = promql_parser.parse(entries("x", "a", ["a"], [("b", "y")]))
+    inner = parsed.expr.expr
+    assert (str(inner.op), str(inner.lhs.op), str(inner.lhs.lhs.op)) == ("and", "unless", "!=")

@@ -37,10 +37,10 @@ def test_an_exemption_that_ended_yesterday_gives_a_warning() -> None:
     )
 
 
-def test_rules_without_token_series_give_a_warning() -> None:
-    text = "metrics: {per_token: false}\n" + with_organization("")
+def test_rules_without_series_to_alert_on_give_a_warning() -> None:
+    text = "metrics: {alerts: false}\n" + with_organization("")
     (warning,) = settled(text).warnings(0)
-    assert warning.startswith("metrics.per_token is false, so Prometheus rules have no token series to alert on")
+    assert warning.startswith("metrics.alerts is false, so Prometheus rules have no series to alert on")
 
 
 def test_the_repr_of_settings_contains_no_secret() -> None:

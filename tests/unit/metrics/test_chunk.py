@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pytest
 
 LI, FANG = User("3001", "li.wei"), User("3002", "wang.fang", (("team", "platform"),))
-PLAN = Plan.of(a_config(Metrics(), STRICT))
+PLAN = Plan.of(a_config(Metrics(), STRICT), "s")
 UP = "yunxiao_user_up"
 EXPIRY = "yunxiao_token_expiry_timestamp_seconds"
 
@@ -81,7 +81,7 @@ def test_a_failed_poll_changes_the_columns_about_polls_only() -> None:
     li, fang = a_state(a_token(), user=LI), a_state(a_token("pt-2"), user=FANG)
     before = a_chunk(li, fang)
     after = before.updated([li.failed(a_failure(), NOW + 9), fang], NOW + 9, Reports())
-    about_polls = {"yunxiao_user_up", "yunxiao_user_failure"}
+    about_polls = {"yunxiao_user_up", "yunxiao_user_failure", "yunxiao_user_alert_since_timestamp_seconds"}
     changed = {
         family.name
         for family, old, new in zip(PLAN.columns, before.columns, after.columns, strict=True)
@@ -93,7 +93,24 @@ def test_a_failed_poll_changes_the_columns_about_polls_only() -> None:
         'yunxiao_user_up{organization="acme",user="wang.fang",user_id="3002"} 1.0\n'
     )
     # A result of a poll is no reason to expect less of the rest.
-    assert (after.rendered_at, after.valid_until) == (before.rendered_at, before.valid_until)
+    assert after.valid_until == before.valid_until
+    assert [*after.rendered_at] == [NOW + 9, NOW]
+
+
+def test_data_that_is_about_to_be_stale_is_rendered_when_it_is_due_and_a_poll_postpones_that() -> None:
+    name = "yunxiao_user_alert_since_timestamp_seconds"
+    chunk = a_chunk(li := a_state(a_token(expires_in=90 * DAY, age=0), user=LI))
+    # Stale after an hour, exposed 15 minutes before.
+    assert [*chunk.polls_until] == [NOW + 2700]
+    assert not chunk.is_current([li], NOW + 2700)
+    later = chunk.updated([li], NOW + 2700, Reports())
+    assert (text(chunk, name), text(later, name).rpartition(" ")[2]) == ("", f"{NOW}\n")
+    assert later.is_current([li], NOW + 5000)
+    # The clock was set back.
+    assert text(later.updated([li], NOW + 1, Reports()), name) == ""
+    polled = later.updated([again := li.succeeded(li.tokens, NOW + 2800)], NOW + 2800, Reports())
+    assert (text(polled, name), [*polled.polls_until]) == ("", [NOW + 5500])
+    assert polled.is_current([again], NOW + 5499)
 
 
 def test_users_keep_their_text_in_another_order() -> None:
@@ -123,7 +140,7 @@ def test_a_user_that_cannot_be_rendered_has_no_lines_and_is_reported() -> None:
     chunk = Chunk("acme", PLAN).updated([broken, fang], NOW, reports)
     assert (set(chunk.failed), reports.seen) == ({"3001"}, [("3001", False, False)])
     assert "3001" not in "".join(text(chunk, family.name) for family in PLAN.columns)
-    assert chunk.is_current([broken, fang], NOW + DAY - 1)
+    assert chunk.is_current([broken, fang], NOW + 2699)
     # Another state that cannot be rendered either, although only a poll failed.
     again = chunk.updated([broken.failed(a_failure(), NOW), fang], NOW, reports)
     assert (set(again.failed), reports.seen[1:]) == ({"3001"}, [("3001", True, False)])

@@ -73,12 +73,17 @@ some_users = st.lists(
 )  # fmt: skip
 
 
-def collected(store: Store, config: Config, clock: ManualClock, openmetrics: bool) -> Samples:  # noqa: FBT001
-    """What the collector gives through prometheus_client's own writer."""
-    registry = Telemetry().registry
-    registry.register(StateCollector(store, lambda: config, clock))
-    encode, _ = choose_encoder(OPENMETRICS if openmetrics else "")
-    return read(encode(registry).decode(), OPENMETRICS if openmetrics else "")
+class Oracle:
+    """What the collector gives through prometheus_client's own writer; it remembers earlier scrapes."""
+
+    def __init__(self, store: Store, config: Config, clock: ManualClock, accept: str) -> None:
+        self.registry = Telemetry().registry
+        self.registry.register(StateCollector(store, lambda: config, clock))
+        self.accept = accept
+
+    def collect(self) -> Samples:
+        encode, _ = choose_encoder(self.accept)
+        return read(encode(self.registry).decode(), self.accept)
 
 
 def about_state(samples: Samples) -> Samples:
@@ -115,7 +120,9 @@ def test_the_exposition_and_the_collector_give_the_same_samples(
     config = a_config(Metrics.model_validate(switches), policies)
     exposition = an_exposition(store, config, clock)
     accept = OPENMETRICS if openmetrics else ""
+    oracle = Oracle(store, config, clock, accept)
     exposition.scrape(accept, "")
+    oracle.collect()
     for user, tokens, failing in users:
         if tokens is not None:
             ledger.succeeded(user.user_id, tuple(tokens), NOW)
@@ -124,7 +131,7 @@ def test_the_exposition_and_the_collector_give_the_same_samples(
     for step in (1.0, *steps):
         clock.advance(step + 1)
         text = read(exposition.scrape(accept, "").content.decode(), accept)
-        assert about_state(text) == about_state(collected(store, config, clock, openmetrics))
+        assert about_state(text) == about_state(oracle.collect())
 
 
 @pytest.mark.parametrize("accept", [OPENMETRICS, ""])
@@ -252,7 +259,7 @@ HELD = a_state(a_token(), user=LI, keys=(a_key(),))
 )
 def test_what_a_user_holds_is_all_that_families_not_about_polls_show(other: UserState, same: bool) -> None:  # noqa: FBT001
     assert same_holdings(HELD, other) is same
-    plan = Plan.of(a_config(Metrics(), STRICT))
+    plan = Plan.of(a_config(Metrics(), STRICT), "s")
     texts = [render_user("acme", state, plan, NOW).lines for state in (HELD, other)]
     differ = {
         family.name
@@ -263,7 +270,7 @@ def test_what_a_user_holds_is_all_that_families_not_about_polls_show(other: User
 
 
 def test_every_relative_family_has_the_samples_of_a_column() -> None:
-    plan = Plan.of(a_config())
+    plan = Plan.of(a_config(), "s")
     for family, source in zip(plan.families, plan.sources, strict=True):
         assert plan.columns[source].samples is (family.expiry if family.relative else family.samples)
         assert plan.columns[source].labels == family.labels

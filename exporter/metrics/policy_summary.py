@@ -1,0 +1,112 @@
+"""How often each policy is violated, and by whom most: for the alerts of rules, so without silenced tokens."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from exporter.common.text import printable
+from exporter.policies.base import UserPolicy
+from exporter.policies.evaluate import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exporter.model.state import UserState
+    from exporter.policies.base import Policy
+    from exporter.policies.evaluate import Violation
+    from exporter.policies.schema import Policies
+
+_WORST = 5
+"""Users that are named for a policy."""
+_LONGEST_NAME = 60
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Offender:
+    """A user that violates a policy. The worst come first.
+
+    Attributes:
+        rank: minus the number of tokens that make one user worse than another.
+        name: the user's name.
+        user_id: the user's id.
+        violations: how many tokens violate the policy; 1 if the user does.
+    """
+
+    rank: int
+    name: str
+    user_id: str
+    violations: int
+
+
+Offenders = tuple[tuple["type[Policy]", Offender], ...]
+"""The policies that a user violates."""
+
+
+def offenders(state: UserState, violations: Iterable[Violation], policies: Policies, now: float) -> Offenders:
+    """The policies that a user violates, from the violations that count."""
+    found: dict[type[Policy], int] = {}
+    for one in violations:
+        found[one.policy] = found.get(one.policy, 0) + 1
+    user = state.user
+    return tuple(
+        [
+            (
+                policy,
+                Offender(
+                    -(
+                        len(counted(user, state.tokens, policies, now)) + state.unexpired_left_out
+                        if issubclass(policy, UserPolicy)
+                        else count
+                    ),
+                    user.name[:_LONGEST_NAME],
+                    user.user_id,
+                    count,
+                ),
+            )
+            for policy, count in found.items()
+        ]
+    )
+
+
+@dataclass(slots=True)
+class PolicySummary:
+    """The violations of one policy.
+
+    Attributes:
+        violations: tokens that violate it; users if users do.
+        users: the users whose tokens these are.
+        worst: the users that violate it most, in order.
+    """
+
+    violations: int = 0
+    users: int = 0
+    worst: list[Offender] = field(default_factory=list)
+
+    @property
+    def words(self) -> str:
+        """The names of the worst, with their numbers of tokens: ``li.wei (3), wang.fang (2)``."""
+        return ", ".join([f"{printable(one.name)} ({-one.rank})" for one in self.worst])
+
+
+def summarized(users: Iterable[Offenders]) -> dict[type[Policy], PolicySummary]:
+    """The violations of some users, by policy."""
+    found: dict[type[Policy], list[Offender]] = {}
+    for user in users:
+        for policy, one in user:
+            found.setdefault(policy, []).append(one)
+    return {
+        policy: PolicySummary(sum(one.violations for one in some), len(some), heapq.nsmallest(_WORST, some))
+        for policy, some in found.items()
+    }
+
+
+def merged(parts: Iterable[PolicySummary]) -> PolicySummary:
+    """The violations of a policy by several groups of users."""
+    every = list(parts)
+    return PolicySummary(
+        sum(one.violations for one in every),
+        sum(one.users for one in every),
+        heapq.nsmallest(_WORST, [one for part in every for one in part.worst]),
+    )
