@@ -45,7 +45,8 @@ def polls_silent_until(outage: Outage | None, poll: Poll, now: float) -> float:
         return -math.inf
     patience = failing_after(poll)
     begin = outage.begins_to_count(patience)
-    if outage.ended_at is None:
-        # A confirmed refusal counts at once, even if the clock has been set back before it.
-        return NEVER if outage.confirmed or begin <= now else -math.inf
-    return outage.ended_at + patience if begin <= outage.ended_at else -math.inf
+    lasted_until = now if outage.ended_at is None else outage.ended_at
+    # A confirmed refusal counts at once, even if the clock has been set back before it.
+    if not outage.confirmed and lasted_until < begin:
+        return -math.inf
+    return NEVER if outage.ended_at is None else outage.ended_at + patience

@@ -33,3 +33,6 @@ def test_alerts_about_single_users_wait_for_two_sweeps_after_an_outage_that_coun
     short, long = (Outage(1000.0, Reason.TIMEOUT, "x", confirmed=False, ended_at=at) for at in (1599.0, 2000.0))
     assert polls_silent_until(short, poll, 3000.0) == -NEVER
     assert polls_silent_until(long, poll, 3000.0) == 2600.0
+    # A confirmed refusal counts from its first moment, which is later than its end if the clock was set back.
+    set_back = Outage(1000.0, Reason.UNAUTHORIZED, "x", confirmed=True, ended_at=900.0)
+    assert polls_silent_until(set_back, poll, 3000.0) == 1500.0
