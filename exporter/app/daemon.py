@@ -98,13 +98,12 @@ class Daemon:
             parts.exposition.prepare_all()
         parts.exposition.open()
         parts.alerting.begin()
-        parts.garbage.begin()
         stop.check()
         parts.base.scheduler.start()
         teardown.add("scheduler", parts.base.scheduler.stop)
         self._add_job("notes", parts.warnings.check, _WARNINGS_EVERY)
         self._add_job("index", parts.index.refresh, _INDEX_EVERY)
-        self._add_job("garbage", self._collect_garbage, _GARBAGE_EVERY)
+        self._add_job("garbage", parts.garbage.check, _GARBAGE_EVERY)
         if parts.storage is not None:
             parts.storage.start()
         if parts.member is not None:
@@ -152,8 +151,3 @@ class Daemon:
     def _add_job(self, name: str, job: Callable[[], None], interval: float) -> None:
         base = self._parts.base
         base.scheduler.add(name, job, interval, skipped=lambda: None, crashed=base.count("watch"))
-
-    def _collect_garbage(self) -> None:
-        view = self._parts.base.store.view()
-        ready = frozenset(one.name for one in view.organizations if one.sweep is not None)
-        self._parts.garbage.check(ready, all_ready=len(ready) == len(view.organizations))

@@ -183,7 +183,7 @@ class Reloader:
         _log.info("configuration reloaded", organizations=len(settings.organizations))
         # The replaced parts are cycles.
         del new
-        self._targets.garbage.begin()
+        self._targets.garbage.reloaded()
         return None
 
     def _refuse(self, problem: str) -> str:

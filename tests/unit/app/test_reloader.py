@@ -96,7 +96,7 @@ def test_everything_is_built_before_anything_is_put_in_force() -> None:
     scene = Scene().begun()
     assert scene.in_force == ("first", 1, None)
     scene.reloader.reload()
-    assert scene.since() == [*IN_ORDER, "garbage.begin"]
+    assert scene.since() == [*IN_ORDER, "garbage.reloaded"]
     assert scene.in_force == ("new", 2, None)
 
 
@@ -135,7 +135,7 @@ def test_a_defect_of_alerting_is_counted_and_the_organizations_start_all_the_sam
         *IN_ORDER[:5],
         "telemetry.internal_error",
         *IN_ORDER[5:],
-        "garbage.begin",
+        "garbage.reloaded",
     ]
     assert scene.in_force == ("new", 2, None)
 
