@@ -92,6 +92,18 @@ def test_what_is_written_comes_back(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "s.db").stat().st_mode) == 0o600
 
 
+def test_once_read_the_states_and_alerts_of_an_earlier_run_are_not_kept_in_memory(tmp_path: Path) -> None:
+    filled(tmp_path / "s.db")
+    storage, _ = a_storage(tmp_path / "s.db")
+    views, alerts = storage.load()
+    state, alert = views["acme"].users[0], alerts[0]
+    assert (type(state), type(alert)) == (UserState, KeptAlert)
+    del views, alerts
+    # Only the variable here refers to them, and the argument of the call.
+    assert (sys.getrefcount(state), sys.getrefcount(alert)) == (2, 2)
+    assert storage.events == ()
+
+
 def test_what_an_older_exporter_wrote_is_read(tmp_path: Path) -> None:
     filled(tmp_path / "s.db")
     with sqlite3.connect(tmp_path / "s.db") as connection:
