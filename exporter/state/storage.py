@@ -175,11 +175,14 @@ class Storage:
             if self._troubled:
                 self._troubled = False
                 _log.info("state is written again", path=str(self._file.path))
+            if batch.all_alerts:
+                # These may be the last rows of an older exporter.
+                self._shrunk = False
             self._shrink()
         self._report_dropped()
 
     def _shrink(self) -> None:
-        """Free unused space once in each run, after rows of an older exporter have been written again."""
+        """Free unused space after rows of an older exporter have been written again."""
         if not self._shrunk:
             self._shrunk = True
             self._file.shrink()
