@@ -129,7 +129,7 @@ def decoded(row: object, dictionaries: Mapping[int, bytes]) -> KeptAlert | None:
         value = None if plain is None else _ROW.decode(plain)
     except _NOT_READABLE:
         return None
-    return value and KeptAlert(value.labels, value.annotations, value.starts_at, value.ends_at)
+    return None if value is None else KeptAlert(value.labels, value.annotations, value.starts_at, value.ends_at)
 
 
 def content_of(row: bytes, dictionaries: Mapping[int, bytes]) -> bytes | None:

@@ -33,7 +33,9 @@ def test_the_rows_of_a_state_file_are_readable(tmp_path: Path, tokens: int) -> N
 
 
 def test_the_alerts_of_a_state_file_are_readable(tmp_path: Path) -> None:
-    alerts = [KeptAlert((("alertname", "A"),), (("description", f"find-{number}"),), NOW) for number in range(3)]
+    alerts = [
+        KeptAlert((("alertname", f"A{number}"),), (("description", f"find-{number}"),), NOW) for number in range(3)
+    ]
     pending = Pending()
     pending.keep_alerts(KeptChanges(tuple(alerts), complete=True))
     with contextlib.closing(sqlite3.connect(tmp_path / "state.db")) as connection, connection:
