@@ -17,8 +17,8 @@ _TURN = 0.0005
 _OLDEST = 2
 _LONG = 0.02
 """Seconds of processor time from which on a scan of the oldest generation is too long to be repeated."""
-_LARGE = 200_000
-"""Frozen objects from which on a scan of all of them takes about a tenth of a second or more."""
+_LARGE = 10_000
+"""Users from which on a scan of all objects takes about a tenth of a second or more."""
 _DAY = 86_400.0
 _WEEK = 7 * _DAY
 _RELOADS = 1_000
@@ -46,10 +46,6 @@ class Heap(Protocol):
 
     def unfreeze(self) -> None:
         """Include all objects in collections again."""
-        ...
-
-    def get_freeze_count(self) -> int:
-        """The number of excluded objects."""
         ...
 
     def disable(self) -> None:
@@ -101,16 +97,18 @@ class GarbagePolicy:
     """Decides when objects are frozen, which excludes them from collections, and when all are scanned.
 
     Frozen objects that are replaced later are still freed by their reference counts; only cycles among them are not.
-    So all are scanned once a day and after each reload, which leaves cycles behind. With very many objects that takes
-    too long: it is done once a week then, and after many reloads.
+    So all are scanned once a day and after each reload, which leaves cycles behind. With very many users that takes too
+    long: it is done once a week then, and after many reloads.
 
     Args:
         clock: monotonic time.
+        users: the number of users whose states are in memory.
         heap: the garbage collector.
     """
 
-    def __init__(self, clock: MonotonicClock, heap: Heap = gc) -> None:
+    def __init__(self, clock: MonotonicClock, users: Callable[[], int], heap: Heap = gc) -> None:
         self._clock = clock
+        self._users = users
         self._heap = heap
         self._scanned = clock.monotonic()
         self._reloads = 0
@@ -136,7 +134,7 @@ class GarbagePolicy:
 
     def check(self) -> None:
         """Scan all objects if it is time to. Call it every few seconds."""
-        large = self._heap.get_freeze_count() >= _LARGE
+        large = self._users() >= _LARGE
         longest, reloads = (_WEEK, _RELOADS) if large else (_DAY, 1)
         if self._reloads >= reloads or self._clock.monotonic() - self._scanned >= longest:
             self._scan()

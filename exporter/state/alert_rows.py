@@ -77,7 +77,7 @@ def write(connection: sqlite3.Connection, batch: Pending) -> None:
     connection.executemany(
         "INSERT OR REPLACE INTO kept_alerts VALUES (?, ?)",
         # In the order of the table, which fills its pages.
-        ((number, encoded(alert, dictionary)) for number, alert in sorted(found.items()) if alert is not None),
+        ((number, encoded(alert, dictionary)) for number in sorted(found) if (alert := found[number]) is not None),
     )
 
 

@@ -12,7 +12,6 @@ DAY = 86_400
 class Heap:
     def __init__(self) -> None:
         self.calls: list[str] = []
-        self.frozen = 0
 
     def collect(self) -> int:
         self.calls.append("collect")
@@ -23,9 +22,6 @@ class Heap:
 
     def unfreeze(self) -> None:
         self.calls.append("unfreeze")
-
-    def get_freeze_count(self) -> int:
-        return self.frozen
 
     def disable(self) -> None:
         self.calls.append("disable")
@@ -38,10 +34,9 @@ class Heap:
         return calls
 
 
-def a_policy(frozen: int = 0) -> tuple[GarbagePolicy, Heap, ManualClock]:
+def a_policy(users: int = 1) -> tuple[GarbagePolicy, Heap, ManualClock]:
     heap, clock = Heap(), ManualClock()
-    heap.frozen = frozen
-    return GarbagePolicy(clock, heap), heap, clock
+    return GarbagePolicy(clock, lambda: users, heap), heap, clock
 
 
 def test_objects_that_are_created_while_paused_are_never_scanned() -> None:
@@ -60,8 +55,8 @@ def test_a_pause_ends_with_an_error_too() -> None:
     assert heap.since() == ["collect", "disable", "freeze", "enable"]
 
 
-def test_few_objects_are_scanned_after_each_reload_and_once_a_day() -> None:
-    policy, heap, clock = a_policy(frozen=199_999)
+def test_the_objects_of_few_users_are_scanned_after_each_reload_and_once_a_day() -> None:
+    policy, heap, clock = a_policy(users=9_999)
     policy.reloaded()
     assert heap.since() == SCAN
     clock.advance(DAY - 1)
@@ -73,8 +68,8 @@ def test_few_objects_are_scanned_after_each_reload_and_once_a_day() -> None:
     assert heap.since() == SCAN
 
 
-def test_many_objects_are_scanned_after_a_thousand_reloads_and_once_a_week() -> None:
-    policy, heap, clock = a_policy(frozen=200_000)
+def test_the_objects_of_many_users_are_scanned_after_a_thousand_reloads_and_once_a_week() -> None:
+    policy, heap, clock = a_policy(users=10_000)
     for _ in range(999):
         policy.reloaded()
     clock.advance(7 * DAY - 1)
