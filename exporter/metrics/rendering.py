@@ -81,7 +81,7 @@ def render_user(organization: str, state: UserState, plan: Plan, now: float) -> 
     changes = [expires_at for expires_at in expiries if expires_at is not None and expires_at != NEVER]
     if scope.within is not None:
         changes += [expires_at - scope.within for expires_at in changes]
-    changes.append(next_change(state.tokens, plan.policies, now))
+    changes.append(next_change(state.tokens, plan.policies, now, state.user))
     valid_until = min((change for change in changes if change > scope.now), default=NEVER)
     text = tuple([lines(family, family.samples(organization, state, scope)) for family in plan.columns])
     broken = tuple(
