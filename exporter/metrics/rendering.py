@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from exporter.metrics.families.base import Scope
 from exporter.metrics.families.users import USER_FAMILIES, USER_LABELS, user_labels
 from exporter.metrics.lines import lines
+from exporter.model.labels import user_values
 from exporter.model.token import NEVER
-from exporter.policies.evaluate import next_change, violations
+from exporter.policies.evaluate import next_change
 
 if TYPE_CHECKING:
     from exporter.config.schema import Config, Metrics
@@ -84,12 +85,16 @@ def render_user(organization: str, state: UserState, plan: Plan, now: float) -> 
     changes.append(next_change(state.tokens, plan.policies, now, state.user))
     valid_until = min((change for change in changes if change > scope.now), default=NEVER)
     text = tuple([lines(family, family.samples(organization, state, scope)) for family in plan.columns])
-    broken = tuple(
-        [one.policy for one in violations(state.user, state.tokens, plan.policies, now, state.unexpired_left_out)]
-    )
-    # Not kept, since the label names depend on all users; rendered here so that a user who cannot be fails here.
-    label_lines(organization, state, label_names(state))
-    return RenderedUser(text, valid_until, broken)
+    _check_labels(organization, state)
+    return RenderedUser(text, valid_until, tuple([one.policy for one in scope.violations(state)]))
+
+
+def _check_labels(organization: str, state: UserState) -> None:
+    """Raise if the user's line of `yunxiao_user_labels` cannot be rendered: its label names depend on all users."""
+    if state.user.labels:
+        label_lines(organization, state, label_names(state))
+    else:
+        "".join(user_values(organization, state.user)).encode()
 
 
 def render_outcome(organization: str, state: UserState, plan: Plan, now: float) -> dict[int, bytes]:
