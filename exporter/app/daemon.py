@@ -27,6 +27,8 @@ _WARNINGS_EVERY = 60.0
 _GARBAGE_EVERY = 10.0
 _INDEX_EVERY = 10.0
 """Seconds between two updates of the index, so that a page finds little to do. Without a change they cost nothing."""
+_SCRAPE_PATIENCE = 5.0
+"""Seconds for which alerts, jobs and polls are held back at a start, while a scrape that has come early is answered."""
 _START_PATIENCE = 1.5
 """Seconds for which a stop waits for a start that it has cancelled."""
 _JOBS_PATIENCE = 0.5
@@ -96,7 +98,7 @@ class Daemon:
             forget_unconfigured(parts, restored)
             stop.check()
             parts.exposition.prepare_all()
-        parts.exposition.open()
+        parts.exposition.open(_SCRAPE_PATIENCE)
         parts.alerting.begin()
         stop.check()
         parts.base.scheduler.start()

@@ -173,7 +173,7 @@ def build_parts(
     reloader = Reloader(
         current,
         load,
-        Targets(organizations, notifications, telemetry, alerting, garbage),
+        Targets(organizations, notifications, telemetry, alerting, exposition, garbage),
         warnings.report,
         base.supervisor,
         base.stop,
