@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 _STEPS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - its text gets a Z, not an offset
 _LAST_DAY_OF_DATETIME = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
@@ -110,5 +111,6 @@ def in_zone(epoch: float, zone: ZoneInfo) -> str | None:
 
 def utc_exact(epoch: float) -> str:
     """An epoch time as RFC 3339 in UTC, to the millisecond."""
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=round(epoch * 1000))
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    # Each firing alert has two of these a minute; `strftime` takes three times as long.
+    moment = _EPOCH + timedelta(milliseconds=round(epoch * 1000))
+    return f"{moment.isoformat(timespec='milliseconds')}Z"
