@@ -9,6 +9,7 @@ Rows of schema version 4 and older are maps with the names of all fields. They a
 from __future__ import annotations
 
 import hashlib
+import sys
 import zlib
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
@@ -36,6 +37,7 @@ _DICTIONARY = 15_000
 _EXAMPLES = 8
 """Alerts of one name in a dictionary at most."""
 _LEVEL = 3
+_MOST_SHARED = 10_000
 _NO_NAME = ""
 
 
@@ -113,26 +115,51 @@ def encoded(alert: KeptAlert, dictionary: bytes) -> bytes:
     return _MARK + number + zlib.crc32(content, zlib.crc32(number)).to_bytes(4, "big") + content
 
 
-def decoded(row: object, dictionaries: Mapping[int, bytes]) -> KeptAlert | None:
-    """The alert in a row; None if the row or its dictionary is damaged.
+class AlertRows:
+    """Reads rows. Alerts share the labels and texts that they have in common, as far as that needs little memory.
 
     Args:
-        row: the content of the column.
         dictionaries: the dictionaries of the file by number.
+        most_shared: how many of them are kept at most.
     """
-    try:
-        if not isinstance(row, bytes):
+
+    def __init__(self, dictionaries: Mapping[int, bytes], most_shared: int = _MOST_SHARED) -> None:
+        self._dictionaries = dictionaries
+        self._most_shared = most_shared
+        self._shared: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def read(self, row: object) -> KeptAlert | None:
+        """The alert in a row; None if the row or its dictionary is damaged.
+
+        Args:
+            row: the content of the column.
+        """
+        try:
+            if not isinstance(row, bytes):
+                return None
+            if row[:1] != _MARK:
+                old = _OLD.decode(row)
+                value = _Row(old.labels, old.annotations, old.starts_at, old.ends_at)
+            elif (plain := _content_of(row, self._dictionaries)) is not None:
+                value = _ROW.decode(plain)
+            else:
+                return None
+        except _NOT_READABLE:
             return None
-        if row[:1] != _MARK:
-            return _OLD.decode(row)
-        plain = content_of(row, dictionaries)
-        value = None if plain is None else _ROW.decode(plain)
-    except _NOT_READABLE:
-        return None
-    return None if value is None else KeptAlert(value.labels, value.annotations, value.starts_at, value.ends_at)
+        return KeptAlert(self._once(value.labels), self._once(value.annotations), value.starts_at, value.ends_at)
+
+    def _once(self, pairs: Labels) -> Labels:
+        known = self._shared
+        return tuple([known.get(pair) or self._add(pair) for pair in pairs])
+
+    def _add(self, pair: tuple[str, str]) -> tuple[str, str]:
+        pair = (sys.intern(pair[0]), pair[1])
+        if len(self._shared) < self._most_shared:
+            self._shared[pair] = pair
+        return pair
 
 
-def content_of(row: bytes, dictionaries: Mapping[int, bytes]) -> bytes | None:
+def _content_of(row: bytes, dictionaries: Mapping[int, bytes]) -> bytes | None:
     """What a row contains, without the compression; None if the row or its dictionary is damaged.
 
     Raises:

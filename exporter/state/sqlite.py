@@ -382,8 +382,9 @@ class _Reader:
             for number, content in self._select("alert_dictionaries", "number", "content")
             if isinstance(content, bytes)
         }
+        rows = alert_rows.AlertRows(dictionaries)
         for number, blob in self._select("kept_alerts", "number", "alert"):
-            alert = alert_rows.decoded(blob, dictionaries)
+            alert = rows.read(blob)
             if alert is None or not is_time(alert.starts_at) or not is_time(alert.ends_at or 0.0):
                 self._skip("kept_alerts", (number,), blob)
             else:

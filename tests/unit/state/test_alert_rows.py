@@ -13,7 +13,7 @@ from support.builders import NOW
 
 from exporter.model.kept_alert import KeptAlert, KeptChanges
 from exporter.state import alert_rows
-from exporter.state.alert_rows import decoded, dictionary_of, encoded
+from exporter.state.alert_rows import AlertRows, dictionary_of, encoded
 from exporter.state.pending import Pending
 from exporter.state.sqlite import make_tables
 
@@ -40,7 +40,7 @@ def write(connection: sqlite3.Connection, *changes: KeptChanges) -> list[KeptAle
         pending.keep_alerts(one)
     alert_rows.write(connection, pending)
     dictionaries = dict(connection.execute("SELECT number, content FROM alert_dictionaries"))
-    found = [decoded(row, dictionaries) for (row,) in connection.execute("SELECT alert FROM kept_alerts")]
+    found = [AlertRows(dictionaries).read(row) for (row,) in connection.execute("SELECT alert FROM kept_alerts")]
     return sorted((one for one in found if one is not None), key=repr)
 
 
@@ -99,7 +99,7 @@ alerts = st.builds(KeptAlert, pairs, pairs, times, st.none() | times)
 @given(alerts, st.lists(alerts, max_size=5))
 def test_a_row_gives_back_its_alert_with_any_dictionary(alert: KeptAlert, others: list[KeptAlert]) -> None:
     dictionary = dictionary_of(others)
-    assert decoded(encoded(alert, dictionary), {zlib.crc32(dictionary): dictionary}) == alert
+    assert AlertRows({zlib.crc32(dictionary): dictionary}).read(encoded(alert, dictionary)) == alert
 
 
 @given(st.data())
@@ -112,15 +112,30 @@ def test_a_damaged_row_or_dictionary_gives_no_alert(data: st.DataObject) -> None
         bit = 1 << data.draw(st.integers(0, 7))
         return text[:position] + bytes([text[position] ^ bit]) + text[position + 1 :]
 
-    assert decoded(flipped(row), {number: dictionary}) is None
-    assert decoded(row, {number: flipped(dictionary)}) is None
-    assert decoded(row, {}) is None
+    assert AlertRows({number: dictionary}).read(flipped(row)) is None
+    assert AlertRows({number: flipped(dictionary)}).read(row) is None
+    assert AlertRows({}).read(row) is None
 
 
 @pytest.mark.parametrize("row", [None, 1, "text", b"", b"\xc1", b"\xc1\x00", b"\x80", b"\xff" * 40])
 def test_what_is_no_row_gives_no_alert(row: object) -> None:
-    assert decoded(row, {0: b""}) is None
+    assert AlertRows({0: b""}).read(row) is None
+
+
+def test_alerts_share_what_they_have_in_common_up_to_a_limit() -> None:
+    reader = AlertRows({0: b""}, most_shared=3)
+    first, second = [reader.read(encoded(of_user(number), b"")) for number in (1, 2)]
+    assert (first, second) == (of_user(1), of_user(2))
+    assert first is not None
+    assert second is not None
+    # alertname and organization; the third pair that is kept is the user's
+    assert [one is other for one, other in zip(first.labels, second.labels, strict=True)] == [True, True, False]
+    assert first.annotations[0] is not second.annotations[0]
+    assert [name is other for (name, _), (other, _) in zip(first.annotations, second.annotations, strict=True)] == [
+        True,
+        True,
+    ]
 
 
 def test_rows_of_an_older_exporter_are_read() -> None:
-    assert decoded(msgspec.msgpack.encode(of_user(1)), {}) == of_user(1)
+    assert AlertRows({}).read(msgspec.msgpack.encode(of_user(1))) == of_user(1)
