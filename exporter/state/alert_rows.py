@@ -1,7 +1,8 @@
 """Alerts that are kept over a restart, as rows of the state file: only those that have changed are written.
 
 Most of an alert is text that many alerts have in common. So each row is compressed with a dictionary of typical alerts,
-which is in the file as well. It is made again whenever all alerts are written. A checksum covers the rest of a row.
+which is in the file as well. It is made again whenever all alerts are written, and as long as it was made of few.
+A checksum covers the rest of a row.
 
 Rows of schema version 4 and older are maps with the names of all fields. They are read too.
 """
@@ -20,7 +21,7 @@ from exporter.model.kept_alert import KeptAlert, Labels
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from exporter.state.pending import Pending
 
@@ -34,6 +35,8 @@ _WINDOW = -14
 """A raw stream with a window of 16 KiB."""
 _DICTIONARY = 15_000
 """Bytes of a dictionary at most: a longer one would not fit into the window beside a row."""
+_LONGER = 2
+"""How many times as long a dictionary must be to take the place of another one: so a file has few."""
 _EXAMPLES = 8
 """Alerts of one name in a dictionary at most."""
 _LEVEL = 3
@@ -68,11 +71,7 @@ def write(connection: sqlite3.Connection, batch: Pending) -> None:
     if batch.all_alerts:
         for table in ("kept_alerts", "alert_dictionaries", "alerts"):  # the last one is of schema version 2
             connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of the tuple above
-        dictionary = dictionary_of(alert for alert in found.values() if alert is not None)
-        connection.execute("INSERT INTO alert_dictionaries VALUES (?, ?)", (zlib.crc32(dictionary), dictionary))
-    else:
-        (dictionary,) = connection.execute("SELECT max(content) FROM alert_dictionaries").fetchone()
-        dictionary = dictionary if isinstance(dictionary, bytes) else b""
+    dictionary = _dictionary(connection, [alert for alert in found.values() if alert is not None])
     connection.executemany(
         "DELETE FROM kept_alerts WHERE number = ?", [(number,) for number, alert in found.items() if alert is None]
     )
@@ -81,6 +80,20 @@ def write(connection: sqlite3.Connection, batch: Pending) -> None:
         # In the order of the table, which fills its pages.
         ((number, encoded(alert, dictionary)) for number in sorted(found) if (alert := found[number]) is not None),
     )
+
+
+def _dictionary(connection: sqlite3.Connection, alerts: Sequence[KeptAlert]) -> bytes:
+    """The longest dictionary of the file; a new one, if one of these alerts is much longer. Rows keep theirs."""
+    longest = b""
+    for number, content in connection.execute("SELECT number, content FROM alert_dictionaries").fetchall():
+        if not isinstance(content, bytes) or zlib.crc32(content) != number:
+            connection.execute("DELETE FROM alert_dictionaries WHERE number = ?", (number,))
+        elif len(content) > len(longest):
+            longest = content
+    if len(longest) * _LONGER < _DICTIONARY and len(new := dictionary_of(alerts)) > len(longest) * _LONGER:
+        connection.execute("INSERT OR REPLACE INTO alert_dictionaries VALUES (?, ?)", (zlib.crc32(new), new))
+        return new
+    return longest
 
 
 def row_number(labels: Labels) -> int:

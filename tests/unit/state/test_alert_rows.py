@@ -67,6 +67,30 @@ def test_changes_are_written_to_a_file_that_has_no_dictionary_yet() -> None:
     connection.close()
 
 
+def test_alerts_that_fire_one_after_the_other_take_as_little_space_as_all_at_once() -> None:
+    connection = sqlite3.connect(":memory:")
+    make_tables(connection)
+    write(connection, KeptChanges((), complete=True))  # nothing fires at the first start
+    for start in range(0, 1000, 10):
+        write(connection, KeptChanges(tuple(of_user(number) for number in range(start, start + 10))))
+    (size,) = connection.execute("SELECT avg(length(alert)) FROM kept_alerts").fetchone()
+    assert size < 60
+    (dictionaries,) = connection.execute("SELECT count(*) FROM alert_dictionaries").fetchone()
+    assert dictionaries <= 7  # each is more than twice as long as the one before
+    assert write(connection, KeptChanges((of_user(5, "Expired"),)))[0] == of_user(5, "Expired")
+    connection.close()
+
+
+def test_a_damaged_dictionary_is_not_used_for_new_rows() -> None:
+    connection = sqlite3.connect(":memory:")
+    make_tables(connection)
+    write(connection, KeptChanges(tuple(of_user(number) for number in range(9)), complete=True))
+    connection.execute("UPDATE alert_dictionaries SET content = content || x'00'")
+    assert write(connection, KeptChanges((of_user(20), of_user(21)))) == [of_user(20), of_user(21)]
+    assert connection.execute("SELECT count(*) FROM alert_dictionaries").fetchone() == (1,)
+    connection.close()
+
+
 def test_the_number_of_a_row_does_not_change_from_run_to_run() -> None:
     # blake2b with 8 bytes of the MessagePack array [["alertname", "a"]]
     assert msgspec.msgpack.encode((("alertname", "a"),)) == b"\x91\x92\xa9alertname\xa1a"
