@@ -85,7 +85,9 @@ def write(connection: sqlite3.Connection, batch: Pending) -> None:
 def _dictionary(connection: sqlite3.Connection, alerts: Sequence[KeptAlert]) -> bytes:
     """The longest dictionary of the file; a new one, if one of these alerts is much longer. Rows keep theirs."""
     longest = b""
-    for number, content in connection.execute("SELECT number, content FROM alert_dictionaries").fetchall():
+    for number, content in connection.execute(
+        "SELECT number, CAST(content AS BLOB) FROM alert_dictionaries"
+    ).fetchall():
         if not isinstance(content, bytes) or zlib.crc32(content) != number:
             connection.execute("DELETE FROM alert_dictionaries WHERE number = ?", (number,))
         elif len(content) > len(longest):

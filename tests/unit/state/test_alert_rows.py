@@ -85,7 +85,7 @@ def test_a_damaged_dictionary_is_not_used_for_new_rows() -> None:
     connection = sqlite3.connect(":memory:")
     make_tables(connection)
     write(connection, KeptChanges(tuple(of_user(number) for number in range(9)), complete=True))
-    connection.execute("UPDATE alert_dictionaries SET content = content || x'00'")
+    connection.execute("UPDATE alert_dictionaries SET content = CAST(content || x'00' AS BLOB)")
     assert write(connection, KeptChanges((of_user(20), of_user(21)))) == [of_user(20), of_user(21)]
     assert connection.execute("SELECT count(*) FROM alert_dictionaries").fetchone() == (1,)
     connection.close()
