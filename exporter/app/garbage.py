@@ -84,7 +84,7 @@ class Survivors:
         self._began = 0.0
 
     def collection(self, phase: str, info: Mapping[str, int]) -> None:
-        """Take note of the start or end of a collection; an entry of `gc.callbacks`."""
+        """Handle the start or the end of a collection; to be an entry of `gc.callbacks`."""
         if info["generation"] != _OLDEST:
             return
         if phase == "start":
