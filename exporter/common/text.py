@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 _STEPS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - its text gets a Z, not an offset
 _LAST_DAY_OF_DATETIME = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
@@ -107,6 +106,9 @@ def in_zone(epoch: float, zone: ZoneInfo) -> str | None:
     if not 0 <= epoch < _LAST_DAY_OF_DATETIME:
         return None
     return f"{datetime.fromtimestamp(int(epoch), tz=zone).isoformat()} ({zone.key})"
+
+
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - its text gets a Z, not an offset
 
 
 def utc_exact(epoch: float) -> str:
