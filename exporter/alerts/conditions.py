@@ -230,7 +230,7 @@ class Conditions:
     def _violations(self, state: UserState, at: Instant) -> Iterator[Violation]:
         """The violations of a user that no silence covers."""
         user, policies = state.user, self.config.policies
-        at.check_again(next_change(state.tokens, policies, at.now))
+        at.check_again(next_change(state.tokens, policies, at.now, state.user))
         for one in violations(user, state.tokens, policies, at.now, state.unexpired_left_out):
             if one.token is None or not self._silenced(user, one.token, at):
                 yield one

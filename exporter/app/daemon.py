@@ -27,6 +27,8 @@ _WARNINGS_EVERY = 60.0
 _GARBAGE_EVERY = 10.0
 _INDEX_EVERY = 10.0
 """Seconds between two updates of the index, so that a page finds little to do. Without a change they cost nothing."""
+_SCRAPE_PATIENCE = 5.0
+"""Seconds for which alerts, jobs and polls are held back at a start, while a scrape that has come early is answered."""
 _START_PATIENCE = 1.5
 """Seconds for which a stop waits for a start that it has cancelled."""
 _JOBS_PATIENCE = 0.5
@@ -96,15 +98,14 @@ class Daemon:
             forget_unconfigured(parts, restored)
             stop.check()
             parts.exposition.prepare_all()
-        parts.exposition.open()
+        parts.exposition.open(_SCRAPE_PATIENCE)
         parts.alerting.begin()
-        parts.garbage.begin()
         stop.check()
         parts.base.scheduler.start()
         teardown.add("scheduler", parts.base.scheduler.stop)
         self._add_job("notes", parts.warnings.check, _WARNINGS_EVERY)
         self._add_job("index", parts.index.refresh, _INDEX_EVERY)
-        self._add_job("garbage", self._collect_garbage, _GARBAGE_EVERY)
+        self._add_job("garbage", parts.garbage.check, _GARBAGE_EVERY)
         if parts.storage is not None:
             parts.storage.start()
         if parts.member is not None:
@@ -152,8 +153,3 @@ class Daemon:
     def _add_job(self, name: str, job: Callable[[], None], interval: float) -> None:
         base = self._parts.base
         base.scheduler.add(name, job, interval, skipped=lambda: None, crashed=base.count("watch"))
-
-    def _collect_garbage(self) -> None:
-        view = self._parts.base.store.view()
-        ready = frozenset(one.name for one in view.organizations if one.sweep is not None)
-        self._parts.garbage.check(ready, all_ready=len(ready) == len(view.organizations))

@@ -170,12 +170,12 @@ def build_parts(
     )
     changes = Changes(_listeners(base, exposition, storage, audit, member), base.count("changes"), clock)
     organizations = _organizations(base, shard, member, changes)
-    garbage = GarbagePolicy(clock)
+    garbage = GarbagePolicy(clock, lambda: sum(len(one.users) for one in base.store.view().organizations))
     warnings = ConfigWarnings(current, clock)
     reloader = Reloader(
         current,
         load,
-        Targets(organizations, notifications, telemetry, alerting, garbage),
+        Targets(organizations, notifications, telemetry, alerting, exposition, garbage),
         warnings.report,
         base.supervisor,
         base.stop,

@@ -5,17 +5,24 @@ from __future__ import annotations
 import contextlib
 import gc
 import sys
+import time
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
-_COLLECT = (2_000, 5, 10)
-"""Small young generations; the oldest generation as Python does it by default."""
+_COLLECT = (2_000, 5, 5)
+"""Small young generations, and an oldest one that is scanned before very many objects have been added to it."""
 _TURN = 0.0005
-_WARM_UP = 600.0
-"""Seconds after a start or reload in which the first sweeps are expected to end."""
-_SETTLE_EVERY = 86_400.0
+_OLDEST = 2
+_LONG = 0.02
+"""Seconds of processor time from which on a scan of the oldest generation is too long to be repeated."""
+_LARGE = 10_000
+"""Users from which on a scan of all objects takes about a tenth of a second or more."""
+_DAY = 86_400.0
+_WEEK = 7 * _DAY
+_RELOADS = 1_000
+"""Reloads of a large enterprise after which what they left behind is collected. Each leaves some 200 objects."""
 
 
 class MonotonicClock(Protocol):
@@ -57,34 +64,62 @@ def tune_interpreter() -> None:
     that time multiplies.
     """
     gc.set_threshold(*_COLLECT)
+    gc.callbacks.append(Survivors().collection)
     sys.setswitchinterval(_TURN)
 
 
-class GarbagePolicy:
-    """Freezes long-lived objects, so that a full collection does not scan them.
+class Survivors:
+    """Freezes what has survived a long scan of the oldest generation, so that the next one does not scan it again.
 
-    A scan of the millions of objects of a large enterprise holds the interpreter lock for hundreds of milliseconds.
+    The states of a large enterprise are millions of objects; a scan of all holds the interpreter lock for a second.
+
+    Args:
+        heap: the garbage collector.
+        cpu: seconds of processor time of the current thread.
+    """
+
+    def __init__(self, heap: Heap = gc, cpu: Callable[[], float] = time.thread_time) -> None:
+        self._heap = heap
+        self._cpu = cpu
+        self._began = 0.0
+
+    def collection(self, phase: str, info: Mapping[str, int]) -> None:
+        """Handle the start or the end of a collection; to be an entry of `gc.callbacks`."""
+        if info["generation"] != _OLDEST:
+            return
+        if phase == "start":
+            self._began = self._cpu()
+        elif self._cpu() - self._began > _LONG:
+            self._heap.freeze()
+
+
+class GarbagePolicy:
+    """Decides when objects are frozen, which excludes them from collections, and when all are scanned.
+
     Frozen objects that are replaced later are still freed by their reference counts; only cycles among them are not.
-    So everything is unfrozen and collected once a day, and after each reload, which leaves cycles behind.
+    So all are scanned once a day and after each reload, which leaves cycles behind. With very many users that takes too
+    long: it is done once a week then, and after many reloads.
 
     Args:
         clock: monotonic time.
+        users: the number of users whose states are in memory.
         heap: the garbage collector.
     """
 
-    def __init__(self, clock: MonotonicClock, heap: Heap = gc) -> None:
+    def __init__(self, clock: MonotonicClock, users: Callable[[], int], heap: Heap = gc) -> None:
         self._clock = clock
+        self._users = users
         self._heap = heap
-        self._began = clock.monotonic()
-        self._settled: float | None = None
-        self._known: frozenset[str] = frozenset()
+        self._scanned = clock.monotonic()
+        self._reloads = 0
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
         """Collect nothing inside the context, which creates very many objects that all stay, and little else.
 
-        Python would scan them again and again. They are frozen at the end, and scanned once by `begin`.
+        Python would scan them again and again. They are frozen at the end.
         """
+        self._heap.collect()
         self._heap.disable()
         try:
             yield
@@ -92,31 +127,20 @@ class GarbagePolicy:
             self._heap.freeze()
             self._heap.enable()
 
-    def begin(self) -> None:
-        """A start or reload is complete; the first sweeps are still to come."""
-        self._settle()
-        self._began = self._clock.monotonic()
-        self._settled = None
+    def reloaded(self) -> None:
+        """A reload is complete."""
+        self._reloads += 1
+        self.check()
 
-    def check(self, ready: frozenset[str], *, all_ready: bool) -> None:
-        """Freeze new objects. Call it every few seconds.
+    def check(self) -> None:
+        """Scan all objects if it is time to. Call it every few seconds."""
+        large = self._users() >= _LARGE
+        longest, reloads = (_WEEK, _RELOADS) if large else (_DAY, 1)
+        if self._reloads >= reloads or self._clock.monotonic() - self._scanned >= longest:
+            self._scan()
 
-        Args:
-            ready: the organizations that have been swept.
-            all_ready: whether these are all organizations.
-        """
-        now = self._clock.monotonic()
-        if self._settled is None and not all_ready and now - self._began < _WARM_UP:
-            # Cheap. Cycles that are frozen here are collected after the sweeps.
-            self._heap.freeze()
-        elif self._settled is None or ready - self._known or now - self._settled >= _SETTLE_EVERY:
-            self._settle()
-            self._known = ready
-            self._settled = now
-
-    def _settle(self) -> None:
+    def _scan(self) -> None:
+        self._scanned, self._reloads = self._clock.monotonic(), 0
         self._heap.unfreeze()
         self._heap.collect()
         self._heap.freeze()
-        # Python collects the oldest generation once it has grown by a quarter. This resets the count to zero.
-        self._heap.collect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -134,6 +135,16 @@ class Organization:
     def end(self) -> None:
         """End what is under way, requests included."""
         self.parts.end()
+
+    def release(self) -> None:
+        """Drop the lists of users of an organization that is not in force any more.
+
+        Its parts refer to each other, so they stay until the garbage collector finds them, which may be much later.
+        """
+        self.settings = replace(self.settings, users=())
+        self.parts.roster.release()
+        if self.refresher is not None:
+            self.refresher.release()
 
     def serves(self, settings: OrganizationSettings, poll: Poll) -> bool:
         """Whether requests would be sent in the same way under other settings, whichever users are listed by hand."""

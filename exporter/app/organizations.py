@@ -94,6 +94,8 @@ class Organizations:
                 self._guarded(organization.adopt, settings)
         for organization in removed:
             self._guarded(organization.ledger.remove)
+        for organization in replaced:
+            self._guarded(organization.release)
 
     def start(self, new: Replacement) -> None:
         """Begin to poll with the organizations that are new."""

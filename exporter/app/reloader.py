@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from exporter.common.clock import Clock
     from exporter.common.worker import Supervisor
     from exporter.config.settings import Settings
+    from exporter.metrics.exposition import Exposition
     from exporter.metrics.notifications import NotificationTelemetry
     from exporter.metrics.telemetry import Telemetry
     from exporter.model.snapshot import OrganizationView
@@ -61,6 +62,7 @@ class Targets:
     notifications: NotificationTelemetry
     telemetry: Telemetry
     alerting: AlertPipeline
+    exposition: Exposition
     garbage: GarbagePolicy
 
 
@@ -176,16 +178,20 @@ class Reloader:
             _log.exception("reload crashed")
             return self._refuse(_DEFECT)
         before = self._current.value.settings
+        # Before anything changes, since it may take seconds. Without it, the next scrape would take these.
+        if not self._stop.is_set():
+            self._guarded(self._prepare_scrapes, settings)
         try:
             with self._lock:
                 self._put_in_force(new)
         except StoppedError:
             return _STOPPING
+        self._guarded(self._renew_scrapes, settings)
         self._reloaded(settings)
         _log.info("configuration reloaded", organizations=len(settings.organizations), **changes(before, settings))
         # The replaced parts are cycles.
         del new
-        self._targets.garbage.begin()
+        self._targets.garbage.reloaded()
         return None
 
     def _refuse(self, problem: str) -> str:
@@ -213,6 +219,13 @@ class Reloader:
         targets.telemetry.reloaded(self._clock.now())
         self._guarded(targets.alerting.put_in_force, settings)
         targets.organizations.start(new)
+
+    def _prepare_scrapes(self, settings: Settings) -> None:
+        self._targets.exposition.prepare_for(settings.config)
+
+    def _renew_scrapes(self, _: Settings) -> None:
+        """Bring what was prepared into use, and free what it replaces, even if no scrape comes."""
+        self._targets.exposition.prepare_all()
 
     def _guarded(self, step: Callable[[Settings], None], settings: Settings) -> None:
         try:

@@ -124,5 +124,6 @@ def local_and_utc(epoch: float, zone: ZoneInfo) -> str:
 
 def utc_exact(epoch: float) -> str:
     """An epoch time as RFC 3339 in UTC, to the millisecond."""
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=round(epoch * 1000))
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    # Each firing alert has two of these a minute; `strftime` takes three times as long.
+    moment = datetime(1970, 1, 1) + timedelta(milliseconds=round(epoch * 1000))  # noqa: DTZ001 - a Z follows
+    return f"{moment.isoformat(timespec='milliseconds')}Z"

@@ -5,6 +5,7 @@ Only the values change with time. So the text around them is kept compressed, an
 
 from __future__ import annotations
 
+import re
 from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,7 +15,8 @@ from exporter.metrics.deflate import compressed
 if TYPE_CHECKING:
     from exporter.metrics.deflate import Segment
 
-_NEVER = b"+Inf"
+_FINITE = re.compile(rb" ([^ \n+][^ \n]*)\n")
+"""The end of a line: a value other than +Inf. No value contains a space, and none begins with a plus otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +45,8 @@ def countdown(text: bytes, expiry: str, relative: str) -> Countdown:
         expiry: the name of the expiry family.
         relative: the name of the relative family.
     """
-    start, name, expiries = len(expiry), relative.encode(), array("d")
-    template = []
-    # Not `splitlines`: a label may contain a carriage return.
-    for line in text.replace(b"%", b"%%").split(b"\n")[:-1]:
-        series, _, value = line.rpartition(b" ")
-        if value == _NEVER:
-            template.append(b"%b%b +Inf\n" % (name, series[start:]))
-        else:
-            template.append(b"%b%b %%.3f\n" % (name, series[start:]))
-            expiries.append(float(value))
-    return Countdown(compressed(b"".join(template)), expiries)
+    # In a label, a newline is written as two characters.
+    lines = b"\n" + text.replace(b"%", b"%%")
+    lines = lines.replace(b"\n" + expiry.encode(), b"\n" + relative.encode())
+    expiries = array("d", map(float, _FINITE.findall(lines)))
+    return Countdown(compressed(_FINITE.sub(rb" %.3f\n", lines)[1:]), expiries)

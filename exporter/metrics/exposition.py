@@ -87,6 +87,31 @@ class _Rendered:
     bodies: dict[tuple[Format, bool], Body] = field(default_factory=dict)
 
 
+class _Gate:
+    """Holds scrapes back until the state of an earlier run has been rendered."""
+
+    def __init__(self) -> None:
+        self._opened = threading.Event()
+        self._waited = False
+        self._answered = threading.Event()
+
+    def wait(self) -> None:
+        """Wait until it is open."""
+        if not self._opened.is_set():
+            self._waited = True
+            self._opened.wait()
+
+    def answered(self) -> None:
+        """A scrape has its body."""
+        self._answered.set()
+
+    def open(self, patience: float) -> None:
+        """Let scrapes through. If one waits, give it this many seconds before the caller goes on with other work."""
+        self._opened.set()
+        if self._waited:
+            self._answered.wait(patience)
+
+
 class Exposition:
     """Renders scrapes. Any thread may call; one at a time renders.
 
@@ -124,11 +149,16 @@ class Exposition:
         self._limiter = SeriesLimiter(families_left_out)
         self._alerts = AlertEntries()
         self._rendered: _Rendered | None = None
-        self._opened = threading.Event()
+        self._gate = _Gate()
 
-    def open(self) -> None:
-        """Answer scrapes from now on: before, they wait, so that none sees an incomplete state after a start."""
-        self._opened.set()
+    def open(self, patience: float = 0.0) -> None:
+        """Answer scrapes from now on: before, they wait, so that none sees an incomplete state after a start.
+
+        Args:
+            patience: seconds to wait for the answer to a scrape that is waiting, so that it need not compete for the
+                processor with what the caller does next.
+        """
+        self._gate.open(patience)
 
     def prepare(self, organization: str, state: UserState) -> None:
         """Record that a user's state has changed, so that the next scrape has little left to render."""
@@ -143,6 +173,15 @@ class Exposition:
         with self._lock:
             plan = self._users.plan_for(self._config())
             self._users.current(self._store.view().organizations, plan, self._clock.now())
+
+    def prepare_for(self, config: Config) -> None:
+        """Render all users for a configuration that is about to come into effect, so that the next scrape need not.
+
+        Scrapes are answered meanwhile, as before. One thread at a time.
+        """
+        names = {one.name for one in config.organizations}
+        organizations = [view for view in self._store.view().organizations if view.name in names]
+        self._users.prepare(config, organizations, self._clock.now())
 
     def scrape(self, accept: str, accept_encoding: str) -> Body:
         """The body in the format and encoding that the scraper prefers.
@@ -160,7 +199,7 @@ class Exposition:
             form: the format.
             packed: whether to compress it with gzip.
         """
-        self._opened.wait()
+        self._gate.wait()
         with self._lock:
             now = self._clock.now()
             basis = _Basis(int(now), self._store.view().organizations, self._config(), self._reloads())
@@ -170,6 +209,7 @@ class Exposition:
             if (body := rendered.bodies.get((form, packed))) is None:
                 segments = self._segments(rendered, form.syntax, now)
                 body = rendered.bodies[form, packed] = Body(segments, form.content_type, packed=packed)
+            self._gate.answered()
             return body
 
     def _segments(self, rendered: _Rendered, syntax: Format, now: float) -> tuple[Segment, ...]:

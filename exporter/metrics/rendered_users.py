@@ -159,10 +159,24 @@ def _hash(user_id: str) -> int:
     return zlib.crc32(user_id.encode("utf-8", "surrogatepass"))
 
 
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """The text for a plan that is not in use yet.
+
+    Attributes:
+        plan: the plan.
+        organizations: their chunks by name; taken out when they come into use.
+    """
+
+    plan: Plan
+    organizations: dict[str, _Organization]
+
+
 class RenderedUsers:
     """Keeps the text of every user.
 
-    `update` and `forget` may be called by any thread at any time; all else by one thread at a time.
+    `update` and `forget` may be called by any thread at any time, `prepare` by one at a time, and all else by one at a
+    time.
 
     Args:
         clock: the time to render for.
@@ -175,6 +189,7 @@ class RenderedUsers:
         self.source = secrets.token_hex(4)
         """Identifies this process in entries for alert rules."""
         self._plan: Plan | None = None
+        self._prepared: _Prepared | None = None
         # Not guarded: entries are replaced or dropped as a whole.
         self._organizations: dict[str, _Organization] = {}
 
@@ -184,8 +199,36 @@ class RenderedUsers:
     def plan_for(self, config: Config) -> Plan:
         """The plan for a configuration: the same object until something changes."""
         if self._plan is None or not self._plan.matches(config):
-            self._plan = Plan.of(config, self.source)
+            prepared = self._prepared
+            self._plan = (
+                prepared.plan if prepared is not None and prepared.plan.matches(config) else self._new_plan(config)
+            )
         return self._plan
+
+    def _new_plan(self, config: Config) -> Plan:
+        return Plan.of(config, self.source)
+
+    def prepare(self, config: Config, organizations: Iterable[OrganizationView], now: float) -> None:
+        """Render users for a configuration that may come into effect, without touching what is in use.
+
+        Args:
+            config: the configuration.
+            organizations: its organizations as they are now.
+            now: epoch seconds.
+        """
+        self._prepared = None
+        if self._plan is None or self._plan.matches(config):
+            return
+        plan, prepared = self._new_plan(config), {}
+        for view in organizations:
+            prepared[view.name] = organization = self._new_organization(view.name, plan)
+            organization.refresh(view.users, now)
+        self._prepared = _Prepared(plan, prepared)
+
+    def _new_organization(self, name: str, plan: Plan) -> _Organization:
+        prepared = self._prepared
+        found = prepared.organizations.pop(name, None) if prepared is not None and prepared.plan is plan else None
+        return _Organization(name, plan, self._clock, self._internal_error) if found is None else found
 
     def update(self, organization: str, state: UserState) -> None:
         """Record that a user's state has changed; renders it now and then, so that the next scrape has little to do."""
@@ -207,10 +250,11 @@ class RenderedUsers:
             names.add(view.name)
             found = self._organizations.get(view.name)
             if found is None or found.plan is not plan:
-                found = _Organization(view.name, plan, self._clock, self._internal_error)
-                self._organizations[view.name] = found
+                found = self._organizations[view.name] = self._new_organization(view.name, plan)
             current.append((found, found.refresh(view.users, now)))
         for name in self._organizations.keys() - names:
             self._organizations.pop(name, None)
+        if (prepared := self._prepared) is not None and prepared.plan is plan:
+            self._prepared = None
         labels = tuple(sorted({label for _, chunks in current for chunk in chunks for label in chunk.label_names}))
         return [chunk for one, chunks in current for chunk in one.labelled(chunks, labels)]

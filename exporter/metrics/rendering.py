@@ -10,8 +10,9 @@ from exporter.metrics.families.base import AlertScope, Scope
 from exporter.metrics.families.users import USER_FAMILIES, USER_LABELS, user_labels
 from exporter.metrics.lines import lines
 from exporter.metrics.policy_summary import offenders
+from exporter.model.labels import user_values
 from exporter.model.token import NEVER
-from exporter.policies.evaluate import next_change, violations
+from exporter.policies.evaluate import next_change
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -102,16 +103,21 @@ def render_user(organization: str, state: UserState, plan: Plan, now: float) -> 
     changes = [expires_at for expires_at in expiries if expires_at is not None and expires_at != NEVER]
     if scope.within is not None:
         changes += [expires_at - scope.within for expires_at in changes]
-    changes += [next_change(state.tokens, plan.policies, now), next_alert_change(state, scope)]
+    changes += [next_change(state.tokens, plan.policies, now, state.user), next_alert_change(state, scope)]
     valid_until = min((change for change in changes if change > scope.now), default=NEVER)
     text = tuple([_lines(family, state, family.samples(organization, state, scope)) for family in plan.columns])
-    broken = tuple(
-        [one.policy for one in violations(state.user, state.tokens, plan.policies, now, state.unexpired_left_out)]
-    )
-    # Not kept, since the label names depend on all users; rendered here so that a user who cannot be fails here.
-    label_lines(organization, state, label_names(state))
+    broken = tuple([one.policy for one in scope.violations(state)])
+    _check_labels(organization, state)
     offences = offenders(state, alerted_violations(state, scope), plan.policies, now) if broken else ()
     return RenderedUser(text, valid_until, next_poll_change(state, scope), broken, offences)
+
+
+def _check_labels(organization: str, state: UserState) -> None:
+    """Raise if the user's line of `yunxiao_user_labels` cannot be rendered: its label names depend on all users."""
+    if state.user.labels:
+        label_lines(organization, state, label_names(state))
+    else:
+        "".join(user_values(organization, state.user)).encode()
 
 
 def render_outcome(organization: str, state: UserState, plan: Plan, now: float) -> tuple[dict[int, bytes], float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from exporter.model.token import NEVER, TokenState
@@ -26,6 +27,10 @@ def granted(permissions: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
+# Many tokens have the same list. The number bounds the memory for lists of the greatest length to some 30 MB.
+_granted = functools.lru_cache(maxsize=512)(granted)
+
+
 def permission_tokens(tokens: tuple[Token, ...], now: float) -> dict[str, int]:
     """The number of unexpired tokens that grant each permission; 0 if all that grant it have expired.
 
@@ -34,7 +39,7 @@ def permission_tokens(tokens: tuple[Token, ...], now: float) -> dict[str, int]:
     counts: dict[str, int] = {}
     for token in tokens:
         alive = token.state(now) is not TokenState.EXPIRED
-        for permission in granted(token.permissions):
+        for permission in _granted(token.permissions):
             counts[permission] = counts.get(permission, 0) + alive
     return counts
 
@@ -52,7 +57,7 @@ def permission_expiry(tokens: tuple[Token, ...], now: float) -> dict[str, float]
         if expires_at is None:
             continue
         best, pick = (latest, max) if expires_at <= now else (soonest, min)
-        for permission in granted(token.permissions):
+        for permission in _granted(token.permissions):
             best[permission] = pick(best.get(permission, expires_at), expires_at)
     return latest | soonest
 
@@ -72,6 +77,6 @@ def permission_lost(tokens: tuple[Token, ...], more: int = 0) -> dict[str, float
         expires_at = token.expires_at
         if expires_at is None or (more and expires_at != NEVER):
             continue
-        for permission in granted(token.permissions):
+        for permission in _granted(token.permissions):
             lost[permission] = max(lost.get(permission, expires_at), expires_at)
     return lost

@@ -58,11 +58,15 @@ def violations(
 def token_violations(user: User, tokens: tuple[Token, ...], policies: Policies, now: float) -> Iterator[Violation]:
     """Violations of single tokens. Tokens with the same id and name, as masked ids can have, yield one violation."""
     for policy in policies.of_tokens:
-        seen = set()
+        seen: set[tuple[str, str]] = set()
+        span = policy.span
         for token in tokens:
-            begins, ends = policy.span(token)
+            begins, ends = span(token)
+            # Most tokens violate nothing.
+            if not begins <= now < ends:
+                continue
             key = (token.token_id, token.name)
-            if begins <= now < ends and key not in seen and not policy.exempts(user, token, now):
+            if key not in seen and not policy.exempts(user, token, now):
                 seen.add(key)
                 since = token.created_at if begins == ALWAYS else begins
                 yield Violation(type(policy), policy.severity, token, since)
@@ -86,27 +90,36 @@ def counted(user: User, tokens: tuple[Token, ...], policies: Policies, now: floa
 
 
 def _counted(policy: UserPolicy, user: User, tokens: tuple[Token, ...], now: float) -> list[Token]:
-    return [token for token in tokens if now < expiry(token) and not policy.exempts(user, token, now)]
+    unexpired = [token for token in tokens if now < expiry(token)]
+    return [token for token in unexpired if not policy.exempts(user, token, now)] if policy.exceptions else unexpired
 
 
-def next_change(tokens: tuple[Token, ...], policies: Policies, now: float) -> float:
+def next_change(tokens: tuple[Token, ...], policies: Policies, now: float, user: User | None = None) -> float:
     """Epoch seconds until which time alone changes no violation of these tokens; `NEVER` if it never does.
 
     The result may be earlier than the next real change, never later.
+
+    Args:
+        tokens: the tokens of one user.
+        policies: the requirements.
+        now: epoch seconds.
+        user: the user; None to take every exemption for one that matches.
     """
     if not policies.enabled:
         return NEVER
     soonest = NEVER
     for policy in policies.enabled:
         for entry in policy.exceptions:
-            if now < entry.ends_at < soonest:
+            if now < entry.ends_at < soonest and (user is None or any(entry.matches(user, token) for token in tokens)):
                 soonest = entry.ends_at
-    of_tokens = policies.of_tokens
+    spans = [policy.span for policy in policies.of_tokens]
     for token in tokens:
         if now < (ends := expiry(token)) < soonest:
             soonest = ends
-        for policy in of_tokens:
-            for turn in policy.span(token):
-                if now < turn < soonest:
-                    soonest = turn
+        for span in spans:
+            begins, ends = span(token)
+            if now < begins < soonest:
+                soonest = begins
+            if now < ends < soonest:
+                soonest = ends
     return soonest

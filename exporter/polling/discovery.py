@@ -140,6 +140,10 @@ class Refresher:
         """Start from what the refresher knows that this one replaces; only before the first refresh."""
         self._known = known
 
+    def release(self) -> None:
+        """Drop the list: another refresher keeps it from now on."""
+        self._known = KnownUsers(None, self._known.state)
+
     def wait_for_list(self) -> None:
         """Wait until there is a list, the first refresh has failed, or the stop is set."""
         if self.users is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -131,6 +132,12 @@ class Roster:
             return False
         self._log.info("user files changed", users=len(watched_users(users, (), self._takes)))
         return True
+
+    def release(self) -> None:
+        """Drop the lists: another roster decides from now on."""
+        with self._lock:
+            self._settings = replace(self._settings, users=())
+            self._listed = self._discovered = ()
 
     def _hand_on(self, listed: tuple[User, ...], discovered: tuple[User, ...]) -> None:
         """Hand on the new list. With the lock."""

@@ -101,7 +101,13 @@ class Sweeper:
         # Whether users that keep failing are polled less often.
         self._backs_off = False
         self._refused = False
-        self._log = _log.bind(organization=ledger.name)
+        # The users at the last catch-up if all had been polled: nothing to do until they are other states.
+        self._caught_up: tuple[UserState, ...] | None = None
+
+    @property
+    def _log(self) -> structlog.stdlib.BoundLogger:
+        bound: structlog.stdlib.BoundLogger = _log.bind(organization=self._ledger.name)
+        return bound
 
     @property
     def refused(self) -> bool:
@@ -175,8 +181,12 @@ class Sweeper:
         """Poll users that joined after the first sweep now, instead of leaving them to the next sweep."""
         if self._first or self._passes.paused:
             return
-        pending = [Due(state.user, 0.0) for state in self._ledger.view().users if not state.polled]
+        users = self._ledger.view().users
+        if users is self._caught_up:
+            return
+        pending = [Due(state.user, 0.0) for state in users if not state.polled]
         if not pending:
+            self._caught_up = users
             return
         self._log.debug("catching up", users=len(pending))
         this_pass = self._run(pending)

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
-SCHEMA = 4
+SCHEMA = 5
 """The version of the tables below; a file with a higher version was written by a newer exporter.
 
-Version 1 had no events; version 2 kept alerts without annotations; version 3 kept users' states with the names of all
-fields. The data of such files is kept.
+Version 1 had no events; version 2 kept alerts without annotations; version 3 kept users' states, and version 4 kept
+alerts, with the names of all fields. The data of such files is kept.
 A field that is added to a value inside a row, with a default, needs no new version: older exporters ignore it.
 """
 _TABLES = """
@@ -46,6 +46,7 @@ CREATE TABLE IF NOT EXISTS organizations (name TEXT PRIMARY KEY, sweep BLOB NOT 
 CREATE TABLE IF NOT EXISTS own_tokens (name TEXT PRIMARY KEY, expires_at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS alerts (labels BLOB PRIMARY KEY, starts_at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS kept_alerts (number INTEGER PRIMARY KEY, alert BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS alert_dictionaries (number INTEGER PRIMARY KEY, content BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS last_events (
     organization TEXT NOT NULL, change TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (organization, change)
 ) WITHOUT ROWID;
@@ -54,13 +55,14 @@ CREATE TABLE IF NOT EXISTS unreadable (number INTEGER PRIMARY KEY AUTOINCREMENT,
 """
 OURS = 0x79786578
 """The application id in the file's header ("yxex")."""
+_SHORT_ROWS = 4
+"""The first version with users' rows in their present form."""
 _FIRST_TABLES = {"users", "organizations", "alerts"}
 _UNREADABLE_KEPT = 1000
 _FEW_PAGES = 1000
 """Unused pages, of 4 KiB, that are always kept for later rows."""
 _SWEEP = msgspec.msgpack.Decoder(Sweep)
 _EVENT = msgspec.msgpack.Decoder(Event)
-_ALERT = msgspec.msgpack.Decoder(KeptAlert)
 _LABELS = msgspec.msgpack.Decoder(tuple[tuple[str, str], ...])
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -148,7 +150,7 @@ def read(connection: sqlite3.Connection) -> Restored:
         events=tuple(reader.events()),
         last_events=dict(reader.last_events()),
         unreadable=tuple(reader.unreadable),
-        outdated=_number(connection, "user_version") < SCHEMA,
+        outdated=_number(connection, "user_version") < _SHORT_ROWS,
     )
 
 
@@ -375,8 +377,14 @@ class _Reader:
         return own_tokens
 
     def alerts(self) -> Iterator[KeptAlert]:
+        dictionaries = {
+            number: content
+            for number, content in self._select("alert_dictionaries", "number", "content")
+            if isinstance(content, bytes)
+        }
+        rows = alert_rows.AlertRows(dictionaries)
         for number, blob in self._select("kept_alerts", "number", "alert"):
-            alert = _decoded(_ALERT, blob)
+            alert = rows.read(blob)
             if alert is None or not is_time(alert.starts_at) or not is_time(alert.ends_at or 0.0):
                 self._skip("kept_alerts", (number,), blob)
             else:

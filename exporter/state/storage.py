@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -79,8 +80,9 @@ class Storage:
 
         Writes nothing, so that a full disk does not lose the state. What cannot be read is logged and counted.
         """
-        self._take(self._file.read())
-        return self._restored.organizations, self._restored.alerts
+        restored = self._file.read()
+        self._take(restored)
+        return restored.organizations, restored.alerts
 
     def start(self) -> None:
         """Start the writing thread."""
@@ -137,7 +139,8 @@ class Storage:
             self._pending.keep_alerts(changes)
 
     def _take(self, restored: Restored) -> None:
-        self._restored = restored
+        # Without the states and alerts: they would stay in memory for as long as the process runs.
+        self._restored = replace(restored, organizations={}, alerts=())
         with self._lock:
             for name, view in restored.organizations.items():
                 states = {(name, state.user.user_id): state for state in view.users}
@@ -172,11 +175,14 @@ class Storage:
             if self._troubled:
                 self._troubled = False
                 _log.info("state is written again", path=str(self._file.path))
+            if batch.all_alerts:
+                # These may be the last rows of an older exporter.
+                self._shrunk = False
             self._shrink()
         self._report_dropped()
 
     def _shrink(self) -> None:
-        """Free unused space once in each run, after rows of an older exporter have been written again."""
+        """Free unused space after rows of an older exporter have been written again."""
         if not self._shrunk:
             self._shrunk = True
             self._file.shrink()

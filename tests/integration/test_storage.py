@@ -39,7 +39,7 @@ from exporter.model.state import Failure, Reason, UserState
 from exporter.model.token import NEVER, Token
 from exporter.model.user import Owner, OwnThresholds, User
 from exporter.platform.yunxiao.simulator.faults import Fault
-from exporter.state import sqlite
+from exporter.state import alert_rows, sqlite
 from exporter.state.sqlite import SCHEMA
 from exporter.state.statefile import StateFile
 from exporter.state.storage import Storage
@@ -90,6 +90,18 @@ def test_what_is_written_comes_back(tmp_path: Path) -> None:
     assert {*alerts} == {ALERT, RESOLVED}
     assert errors == []
     assert stat.S_IMODE((tmp_path / "s.db").stat().st_mode) == 0o600
+
+
+def test_once_read_the_states_and_alerts_of_an_earlier_run_are_not_kept_in_memory(tmp_path: Path) -> None:
+    filled(tmp_path / "s.db")
+    storage, _ = a_storage(tmp_path / "s.db")
+    views, alerts = storage.load()
+    state, alert = views["acme"].users[0], alerts[0]
+    assert (type(state), type(alert)) == (UserState, KeptAlert)
+    del views, alerts
+    # Only the variable here refers to them, and the argument of the call.
+    assert (sys.getrefcount(state), sys.getrefcount(alert)) == (2, 2)
+    assert storage.events == ()
 
 
 def test_what_an_older_exporter_wrote_is_read(tmp_path: Path) -> None:
@@ -267,7 +279,7 @@ def test_a_file_of_the_first_schema_keeps_its_data_and_gains_events(tmp_path: Pa
     storage.record("acme", STATE, [an_event()])
     storage._flush()
     with sqlite3.connect(path) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (4,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (5,)
         assert connection.execute("SELECT count(*) FROM events").fetchone() == (1,)
     connection.close()
     assert errors == []
@@ -429,7 +441,7 @@ def test_a_file_of_schema_3_is_written_again_and_becomes_smaller(tmp_path: Path)
     storage._flush()
     assert path.stat().st_size < large / 3
     with sqlite3.connect(path) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (4,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (5,)
         blobs = [blob for (blob,) in connection.execute("SELECT state FROM users")]
     connection.close()
     assert {blob[:1] for blob in blobs} == {b"\xc1"}
@@ -438,6 +450,52 @@ def test_a_file_of_schema_3_is_written_again_and_becomes_smaller(tmp_path: Path)
     expected = {STATE, replace(states[1], failures=7), *states[2:]}
     assert set(again.load()[0]["acme"].users) == expected
     assert errors == later == []
+
+
+def test_alerts_of_a_file_of_schema_4_are_written_again_and_the_file_becomes_smaller(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    filled(path)
+    text = "The token expires soon. " * 40
+    alerts = [
+        KeptAlert((("alertname", "A"), ("user_id", str(number))), (("description", text),), NOW)
+        for number in range(5000)
+    ]
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE alert_dictionaries")
+        connection.execute("DELETE FROM kept_alerts")
+        rows = [(alert_rows.row_number(alert.labels), msgspec.msgpack.encode(alert)) for alert in alerts]
+        connection.executemany("INSERT INTO kept_alerts VALUES (?, ?)", rows)
+        connection.execute("PRAGMA user_version = 4")
+    connection.close()
+    large = path.stat().st_size
+    assert large > 5000 * 960
+    storage, errors = a_storage(path)
+    assert {*storage.load()[1]} == {*alerts}
+    # Alerts are evaluated only after other changes have been written.
+    storage.record("acme", STATE)
+    storage._flush()
+    storage.keep_alerts(KeptChanges(tuple(alerts), complete=True))
+    storage._flush()
+    assert path.stat().st_size < large / 5
+    again, later = a_storage(path)
+    assert {*again.load()[1]} == {*alerts}
+    assert errors == later == []
+
+
+def test_a_damaged_dictionary_costs_the_alerts_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    filled(path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE alert_dictionaries SET content = x'00'")
+    connection.close()
+    storage, errors = a_storage(path)
+    views, alerts = storage.load()
+    assert (views["acme"].users, alerts) == ((STATE,), ())
+    assert errors == [1, 1]
+    storage.keep_alerts(KeptChanges((ALERT,), complete=True))
+    storage._flush()
+    again, later = a_storage(path)
+    assert (again.load()[1], later) == ((ALERT,), [])
 
 
 def test_a_file_that_cannot_become_smaller_is_used_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 def contents_of(path: Path) -> bytes:
-    """All bytes of a state file and of the files beside it, and the users' rows without their compression."""
+    """All bytes of a state file and of the files beside it, and its rows without their compression."""
     files = [file.read_bytes() for file in sorted(path.parent.glob(f"{path.name}*"))]
-    users = list(rows(path))
-    assert users
-    return b"\n".join((*files, *users))
+    plain = list(rows(path))
+    assert plain
+    return b"\n".join((*files, *plain))

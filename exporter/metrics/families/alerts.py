@@ -18,7 +18,6 @@ from exporter.model.stages import Stage, stages
 from exporter.model.token import NEVER, CredentialKind, token_series
 from exporter.model.token_texts import OWNER_TEXTS, TOKEN_TEXTS, owner_texts, token_texts
 from exporter.policies.builtin import ExpiredNotRemoved, NeverExpires
-from exporter.policies.evaluate import violations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -65,7 +64,9 @@ def next_alert_change(state: UserState, scope: Scope) -> float:
             turns += [turn for _, due in stage_times(state.user, token, alerts) for turn in (due - WINDOW, due)]
         turns += [one.ends_at for one in alerts.alerting.ignore if one.active(now) and one.matches(state.user, token)]
     for policy in () if scope.policies is None else scope.policies.enabled:
-        turns += [one.ends_at for one in policy.exceptions]
+        turns += [
+            one.ends_at for one in policy.exceptions if any(one.matches(state.user, token) for token in state.tokens)
+        ]
     return min((turn for turn in turns if turn > now), default=NEVER)
 
 
@@ -81,7 +82,7 @@ def alerted_violations(state: UserState, scope: Scope) -> Iterator[Violation]:
     """The violations of policies that no silence covers."""
     if scope.policies is None or not scope.policies.enabled:
         return
-    for one in violations(state.user, state.tokens, scope.policies, scope.now, state.unexpired_left_out):
+    for one in scope.violations(state):
         if one.token is None or not _silenced(state.user, one.token, scope):
             yield one
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 from zoneinfo import ZoneInfo
 
 from exporter.model.state import UserState
 from exporter.model.token import Token
+from exporter.policies.evaluate import Violation, violations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,6 +69,18 @@ class Scope:
     within: float | None = None
     policies: Policies | None = None
     alerts: AlertScope | None = None
+    _found: list[tuple[UserState, tuple[Violation, ...]]] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
+
+    def violations(self, state: UserState) -> tuple[Violation, ...]:
+        """The violations of a user; computed once for all families that are about them."""
+        if self.policies is None or not self.policies.enabled:
+            return ()
+        if not self._found or self._found[0][0] is not state:
+            found = violations(state.user, state.tokens, self.policies, self.now, state.unexpired_left_out)
+            self._found[:] = [(state, found)]
+        return self._found[0][1]
 
     def shows(self, expires_at: float | None) -> bool:
         """Whether a token or permission with this expiry gets its own series; always true if it is unreadable."""

@@ -11,7 +11,6 @@ from exporter.metrics.families.ssh_keys import SSH_KEY_FAMILIES
 from exporter.model.labels import TOKEN_LABEL_NAMES, USER_LABEL_NAMES, token_values, user_values
 from exporter.model.permission import permission_expiry, permission_lost, permission_tokens
 from exporter.model.token import token_series as distinct_tokens
-from exporter.policies.evaluate import token_violations, user_violations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -90,16 +89,14 @@ def _own_thresholds(organization: str, state: UserState, _: Scope) -> Iterable[S
 
 
 def _token_policies(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
-    if scope.policies is None:
-        return
-    for one in token_violations(state.user, state.tokens, scope.policies, scope.now):
+    for one in scope.violations(state):
         if (token := one.token) is not None:
             yield (*token_values(organization, state.user, token), one.policy.name, one.severity.value), 1
 
 
 def _user_policies(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
-    if scope.policies is not None:
-        for one in user_violations(state.user, state.tokens, scope.policies, scope.now, state.unexpired_left_out):
+    for one in scope.violations(state):
+        if one.token is None:
             yield (*user_values(organization, state.user), one.policy.name, one.severity.value), 1
 
 

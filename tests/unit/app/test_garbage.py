@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 from support.builders import ManualClock
 
-from exporter.app.garbage import GarbagePolicy
+from exporter.app.garbage import GarbagePolicy, Survivors
 
-SETTLED = ["unfreeze", "collect", "freeze", "collect"]
+SCAN = ["unfreeze", "collect", "freeze"]
+DAY = 86_400
 
 
 class Heap:
@@ -33,70 +34,65 @@ class Heap:
         return calls
 
 
-def begun() -> tuple[GarbagePolicy, Heap, ManualClock]:
+def a_policy(users: int = 1) -> tuple[GarbagePolicy, Heap, ManualClock]:
     heap, clock = Heap(), ManualClock()
-    policy = GarbagePolicy(clock, heap)
-    policy.begin()
-    assert heap.since() == SETTLED
-    return policy, heap, clock
+    return GarbagePolicy(clock, lambda: users, heap), heap, clock
 
 
-def test_objects_that_are_created_while_paused_are_not_scanned_until_the_start_is_complete() -> None:
-    policy, heap, _ = begun()
+def test_objects_that_are_created_while_paused_are_never_scanned() -> None:
+    policy, heap, _ = a_policy()
     with policy.paused():
-        assert heap.since() == ["disable"]
+        # Cycles of before would be frozen, too.
+        assert heap.since() == ["collect", "disable"]
     # Frozen first: enabled with all of them young, the next object would cause a scan.
     assert heap.since() == ["freeze", "enable"]
 
 
 def test_a_pause_ends_with_an_error_too() -> None:
-    policy, heap, _ = begun()
+    policy, heap, _ = a_policy()
     with pytest.raises(RuntimeError), policy.paused():
         raise RuntimeError
-    assert heap.since() == ["disable", "freeze", "enable"]
+    assert heap.since() == ["collect", "disable", "freeze", "enable"]
 
 
-NONE: frozenset[str] = frozenset()
-ACME = frozenset({"acme"})
-
-
-def test_during_the_first_sweep_everything_is_frozen_and_after_it_collected_once() -> None:
-    policy, heap, clock = begun()
-    for _ in range(2):
-        clock.advance(10)
-        policy.check(NONE, all_ready=False)
-    assert heap.since() == ["freeze", "freeze"]
-    policy.check(ACME, all_ready=True)
-    assert heap.since() == SETTLED
-    clock.advance(10)
-    policy.check(ACME, all_ready=True)
-    assert heap.since() == []
-
-
-def test_an_organization_that_is_never_swept_does_not_keep_cycles_frozen_for_long() -> None:
-    policy, heap, clock = begun()
-    clock.advance(599)
-    policy.check(NONE, all_ready=False)
-    assert heap.since() == ["freeze"]
-    clock.advance(1)
-    policy.check(NONE, all_ready=False)
-    assert heap.since() == SETTLED
-    clock.advance(10)
-    policy.check(NONE, all_ready=False)
-    assert heap.since() == []
-    policy.check(ACME, all_ready=False)  # its first sweep came after all
-    assert heap.since() == SETTLED
-
-
-def test_frozen_objects_are_collected_once_a_day_and_after_a_reload() -> None:
-    policy, heap, clock = begun()
-    policy.check(ACME, all_ready=True)
-    heap.since()
-    clock.advance(86_399)
-    policy.check(ACME, all_ready=True)
+def test_the_objects_of_few_users_are_scanned_after_each_reload_and_once_a_day() -> None:
+    policy, heap, clock = a_policy(users=9_999)
+    policy.reloaded()
+    assert heap.since() == SCAN
+    clock.advance(DAY - 1)
+    policy.check()
     assert heap.since() == []
     clock.advance(1)
-    policy.check(ACME, all_ready=True)
-    assert heap.since() == SETTLED
-    policy.begin()
-    assert heap.since() == SETTLED
+    policy.check()
+    policy.check()
+    assert heap.since() == SCAN
+
+
+def test_the_objects_of_many_users_are_scanned_after_a_thousand_reloads_and_once_a_week() -> None:
+    policy, heap, clock = a_policy(users=10_000)
+    for _ in range(999):
+        policy.reloaded()
+    clock.advance(7 * DAY - 1)
+    policy.check()
+    assert heap.since() == []
+    policy.reloaded()
+    assert heap.since() == SCAN
+    clock.advance(7 * DAY - 1)
+    policy.check()
+    assert heap.since() == []
+    clock.advance(1)
+    policy.check()
+    assert heap.since() == SCAN
+
+
+@pytest.mark.parametrize(
+    ("generation", "seconds", "calls"),
+    [(2, 0.021, ["freeze"]), (2, 0.02, []), (1, 1.0, []), (0, 1.0, [])],
+)
+def test_what_survives_a_long_scan_is_not_scanned_again(generation: int, seconds: float, calls: list[str]) -> None:
+    times = iter([100.0, 100.0 + seconds])
+    heap = Heap()
+    survivors = Survivors(heap, lambda: next(times))
+    survivors.collection("start", {"generation": generation})
+    survivors.collection("stop", {"generation": generation})
+    assert heap.since() == calls

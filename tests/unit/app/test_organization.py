@@ -141,6 +141,20 @@ def test_discovered_users_and_the_state_of_discovery_outlive_a_reload() -> None:
     assert new.ledger.view().discovery == Discovery(up=True, last_success=NOW, users=2)
 
 
+def test_a_replaced_organization_holds_no_users_while_it_waits_for_the_garbage_collector() -> None:
+    scene = Scene()
+    previous = scene.build(settings("a", discover=True))
+    previous.take_over()
+    assert previous.refresher is not None
+    previous.refresher.take_over(KnownUsers((a_user("x"),), Discovery(up=True, users=1)))
+    new = scene.build(settings("b", discover=True), previous)
+    previous.retire()
+    new.take_over()
+    previous.release()
+    assert (previous.settings.users, previous.parts.roster.users, previous.refresher.users) == ((), ((), ()), None)
+    assert watched(new) == "bx"
+
+
 @pytest.mark.parametrize(
     ("changes", "missing"),
     [

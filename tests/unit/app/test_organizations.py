@@ -45,6 +45,9 @@ class FakeOrganization:
     def retire(self) -> None:
         self._did("retire")
 
+    def release(self) -> None:
+        self._did("release")
+
     def end(self) -> None:
         self._did("end")
 
@@ -123,6 +126,7 @@ def test_a_reload_keeps_what_it_can_replaces_the_rest_and_removes_last() -> None
         *("retire change 1", "retire drop 1"),
         *("adopt keep 1", "take over change 2", "take over new 1"),
         "OrganizationRemoved",
+        *("release change 1", "release drop 1"),
         *("start change 2", "start new 1"),
     ]
     assert scene.names == ["keep", "change", "new"]
@@ -143,14 +147,15 @@ def test_a_defect_while_one_is_built_changes_nothing_that_is_in_force() -> None:
 def test_a_defect_while_one_is_put_in_force_does_not_affect_the_others() -> None:
     scene = Scene()
     scene.apply("a:1", "b:1")
-    scene.broken = {"retire", "take over", "start"}
+    scene.broken = {"retire", "take over", "release", "start"}
     assert scene.apply("a:2", "b:2") == [
         *("make a 2", "make b 2"),
         *("retire a 1", "retire b 1"),
         *("take over a 2", "take over b 2"),
+        *("release a 1", "release b 1"),
         *("start a 2", "start b 2"),
     ]
-    assert len(scene.crashes) == 6
+    assert len(scene.crashes) == 8
 
 
 def test_organizations_built_on_standby_are_paused_before_they_start() -> None:

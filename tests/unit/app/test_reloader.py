@@ -54,6 +54,9 @@ IN_ORDER = [
 ]
 
 
+RELOADED = [IN_ORDER[0], "exposition.prepare_for", *IN_ORDER[1:6], "exposition.prepare_all", "warnings"]
+
+
 class Scene:
     def __init__(self) -> None:
         self.did: list[str] = []
@@ -98,7 +101,7 @@ def test_everything_is_built_before_anything_is_put_in_force() -> None:
     scene = Scene().begun()
     assert scene.in_force == ("first", 1, None)
     scene.reloader.reload()
-    assert scene.since() == [*IN_ORDER, "garbage.begin"]
+    assert scene.since() == [*RELOADED, "garbage.reloaded"]
     assert scene.in_force == ("new", 2, None)
 
 
@@ -134,11 +137,19 @@ def test_a_defect_of_alerting_is_counted_and_the_organizations_start_all_the_sam
     scene.broken = {"alerting.put_in_force"}
     scene.reloader.reload()
     assert scene.since() == [
-        *IN_ORDER[:5],
+        *RELOADED[:6],
         "telemetry.internal_error",
-        *IN_ORDER[5:],
-        "garbage.begin",
+        *RELOADED[6:],
+        "garbage.reloaded",
     ]
+    assert scene.in_force == ("new", 2, None)
+
+
+def test_series_that_cannot_be_prepared_do_not_refuse_the_configuration() -> None:
+    scene = Scene().begun()
+    scene.broken = {"exposition.prepare_for"}
+    scene.reloader.reload()
+    assert scene.since() == [*RELOADED[:2], "telemetry.internal_error", *RELOADED[2:], "garbage.reloaded"]
     assert scene.in_force == ("new", 2, None)
 
 

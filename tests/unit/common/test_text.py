@@ -155,6 +155,7 @@ def test_an_epoch_time_in_a_time_zone(epoch: float, zone: str, text: str | None)
 def test_an_epoch_time_to_the_millisecond() -> None:
     assert utc_exact(1_780_272_000.0) == "2026-06-01T00:00:00.000Z"
     assert utc_exact(1_780_272_000.0786) == "2026-06-01T00:00:00.079Z"
+    assert utc_exact(-0.001) == "1969-12-31T23:59:59.999Z"
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
+    from exporter.config.schema import Config
+
 
 def test_a_change_during_a_scrape_is_in_the_next_scrape(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, store, telemetry = ManualClock(), Store(), Telemetry()
@@ -171,6 +173,39 @@ def test_a_scrape_waits_until_the_exposition_is_opened() -> None:
     exposition.open()
     scraper.join(5)
     assert b"yunxiao_token_expiry_timestamp_seconds{" in bodies[0]
+
+
+def test_what_follows_the_opening_waits_for_a_scrape_that_came_early() -> None:
+    order: list[str] = []
+    store, telemetry = Store(), Telemetry()
+    store.replace([Ledger("acme", [LI])])
+
+    def config() -> Config:
+        order.append("rendered")
+        return a_config()
+
+    exposition = Exposition(
+        telemetry.registry, store, config, ManualClock(), telemetry.families_left_out, lambda: telemetry.reloads,
+        telemetry.internal_error,
+    )  # fmt: skip
+    scraper = threading.Thread(target=lambda: exposition.scrape("", ""), daemon=True)
+    scraper.start()
+    while not exposition._gate._waited:
+        scraper.join(0.001)
+    exposition.open(5)
+    order.append("opened")
+    assert order == ["rendered", "opened"]
+    scraper.join(5)
+
+
+def test_the_opening_waits_for_no_scrape_if_none_came_early() -> None:
+    telemetry = Telemetry()
+    exposition = Exposition(
+        telemetry.registry, Store(), a_config, ManualClock(), telemetry.families_left_out, lambda: telemetry.reloads,
+        telemetry.internal_error,
+    )  # fmt: skip
+    exposition.open(1e6)
+    assert exposition.scrape("", "").content.endswith(b"\n")
 
 
 def test_each_format_is_rendered_once_whatever_clients_accept(monkeypatch: pytest.MonkeyPatch) -> None:

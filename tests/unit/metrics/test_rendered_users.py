@@ -164,6 +164,10 @@ class Histories(RuleBasedStateMachine):
     def configure(self, switches: dict[str, Any], policies: Policies) -> None:
         self.config = a_config(Metrics.model_validate(switches), policies)
 
+    @rule(switches=st.sampled_from(SWITCHES), policies=st.sampled_from([Policies(), STRICT, EXEMPTED]))
+    def prepare(self, switches: dict[str, Any], policies: Policies) -> None:
+        self.exposition.prepare_for(a_config(Metrics.model_validate(switches), policies))
+
     @rule(days=st.floats(0, 40))
     def wait(self, days: float) -> None:
         self.clock.advance(days * DAY)
@@ -249,6 +253,36 @@ def test_a_scrape_without_a_change_renders_and_compresses_nothing(monkeypatch: p
     before = scene.chunks
     assert scene.scrape() == ([], {})
     assert all(mine is theirs for mine, theirs in zip(scene.chunks, before, strict=True))
+
+
+def test_a_scrape_after_a_reload_finds_everything_rendered_but_what_has_changed_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = Scene(monkeypatch, 300)
+    after = a_config(Metrics.model_validate({"relative": False}), STRICT)
+    scene.texts.prepare(after, [scene.ledger.view()], scene.clock.now())
+    assert len(scene.rendered) == 300
+    # What is in use has not changed.
+    assert scene.scrape() == ([], {})
+    scene.poll(7, a_token("pt-new"))
+    scene.plan = scene.texts.plan_for(after)
+    assert scene.scrape()[0] == ["u7"]
+    assert scene.scrape() == ([], {})
+
+
+def test_what_was_prepared_for_a_configuration_that_does_not_come_into_effect_is_not_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = Scene(monkeypatch, 3)
+    scene.texts.prepare(a_config(policies=STRICT), [scene.ledger.view()], NOW)
+    scene.rendered.clear()
+    scene.plan = scene.texts.plan_for(a_config(policies=EXEMPTED))
+    assert scene.scrape()[0] == ["u0", "u1", "u2"]
+    # The same configuration again needs nothing.
+    scene.rendered.clear()
+    scene.texts.prepare(a_config(policies=EXEMPTED), [scene.ledger.view()], NOW)
+    assert scene.rendered == []
+    assert scene.scrape() == ([], {})
 
 
 def test_a_poll_without_news_costs_one_column_of_one_chunk(monkeypatch: pytest.MonkeyPatch) -> None:

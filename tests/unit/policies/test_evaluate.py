@@ -96,6 +96,20 @@ def test_the_next_change_is_when_a_token_reaches_the_age_limit() -> None:
     assert next_change((token,), policies(), NOW) == NEVER
 
 
+def test_the_end_of_an_exemption_changes_only_what_it_matches() -> None:
+    end = dt.date(2026, 6, 30)
+    ends_at = dt.datetime(2026, 7, 1, tzinfo=dt.UTC).timestamp()
+    exceptions = ({"user": "li.wei", "token_id": "pt-1", "reason": "x", "until": end},)
+    rules = policies(never_expires={"exceptions": exceptions})
+    tokens = (a_token("pt-1", expires_in=NEVER), a_token("pt-2", expires_in=NEVER))
+    assert next_change(tokens, rules, NOW, LI) == ends_at
+    assert next_change(tokens[1:], rules, NOW, LI) == NEVER
+    assert next_change(tokens, rules, NOW, User("3001", "zhang.san")) == NEVER
+    # Without a user, any entry may match.
+    assert next_change(tokens[1:], rules, NOW) == ends_at
+    assert next_change(tokens, rules, ends_at, LI) == NEVER
+
+
 SECONDS = st.integers(min_value=-100, max_value=100)
 TOKENS = st.builds(
     lambda number, permissions, created, expires: Token(
@@ -145,7 +159,8 @@ def test_no_violation_changes_before_the_next_change(
 ) -> None:
     now = NOW + start
     found = violations(LI, tokens, rules, now)
-    until = next_change(tokens, rules, now)
+    until = next_change(tokens, rules, now, LI)
+    assert until >= next_change(tokens, rules, now)
     assert until > now
     for moment in [now + seconds for seconds in later] + [until - 0.001]:
         if now <= moment < until and moment < NEVER:

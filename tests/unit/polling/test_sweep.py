@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,7 +25,7 @@ from exporter.state.delivery import Changed
 from exporter.state.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from exporter.model.token import Token
     from exporter.state.delivery import Update
@@ -307,6 +308,48 @@ def test_only_users_that_join_are_polled_at_once() -> None:
     sweeper.catch_up()
     sweeper.catch_up()
     assert platform.asked == ["u0", "u1", "u2"]
+
+
+class CountedReads(tuple[UserState, ...]):
+    """States that count how often they are read."""
+
+    __slots__ = ()
+    reads = 0
+
+    def __iter__(self) -> Iterator[UserState]:
+        type(self).reads += 1
+        return super().__iter__()
+
+
+def test_while_nothing_changes_the_users_are_not_searched_again_for_those_that_joined(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ledger = Ledger("acme", USERS[:2])
+    platform = Platform()
+    sweeper = a_sweeper(platform, ledger, Counts())
+    sweeper.sweep()
+    view = replace(ledger.view(), users=CountedReads(ledger.view().users))
+    monkeypatch.setattr(ledger, "view", lambda: view)
+    for _ in range(3):
+        sweeper.catch_up()
+    assert CountedReads.reads == 1
+    monkeypatch.undo()
+    ledger.watch(USERS[:3])
+    sweeper.catch_up()
+    assert platform.asked == ["u0", "u1", "u2"]
+
+
+def test_a_user_whose_catching_up_was_paused_is_polled_later() -> None:
+    ledger = Ledger("acme", USERS[:1])
+    platform = Platform()
+    sweeper = a_sweeper(platform, ledger, Counts())
+    sweeper.sweep()
+    ledger.watch(USERS[:2])
+    platform.answers["u1"] = raising(StoppedError())
+    sweeper.catch_up()
+    del platform.answers["u1"]
+    sweeper.catch_up()
+    assert platform.asked == ["u0", "u1", "u1"]
 
 
 def test_a_user_removed_during_a_sweep_is_not_recorded() -> None:
