@@ -15,6 +15,11 @@ _SUCCESS = re.compile(
 )
 _ORGANIZATION = re.compile(r'[{,]organization="([^"]*)"')
 _USER = re.compile(r'[{,]user_id="([^"]*)"')
+_ENDED = re.compile(
+    r"^yunxiao_(?:alert_source_rank|\w+_alert_\w+|organization_(?:unreadable|poll_alerts)_\w+)\{.*\} 0(?:\.0)?$",
+    re.MULTILINE,
+)
+"""Entries for alert rules that have ended; they are exposed for 15 minutes more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +28,8 @@ class Scrape:
 
     Attributes:
         leader: whether the daemon polls.
-        organizations: every value of the label `organization`, of any metric.
-        users: every value of the label `user_id`.
+        organizations: every value of the label `organization`, of any metric but ended entries for alert rules.
+        users: every value of the label `user_id`, likewise.
         last_success: epoch seconds by user.
     """
 
@@ -37,6 +42,7 @@ class Scrape:
 def parse_scrape(text: str) -> Scrape:
     """Parse what the checks need from the text format."""
     leader = _LEADER.search(text)
+    text = _ENDED.sub("", text)
     return Scrape(
         leader is not None and float(leader[1]) > 0,
         frozenset(_ORGANIZATION.findall(text)),

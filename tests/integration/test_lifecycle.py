@@ -56,7 +56,9 @@ def configure(folder: Path, platform: Simulator, **users: str) -> Path:
 
 
 def about(exporter: Exporter, organization: str) -> list[str]:
-    return [line for line in get(f"{exporter.url}/metrics").text.splitlines() if f'"{organization}"' in line]
+    """The series of an organization, except for entries for alert rules that have ended."""
+    lines = [line for line in get(f"{exporter.url}/metrics").text.splitlines() if f'"{organization}"' in line]
+    return [line for line in lines if not (line.endswith((" 0", " 0.0")) and "alert" in line.partition("{")[0])]
 
 
 def rows_about(folder: Path, organization: str) -> list[tuple[Any, ...]]:

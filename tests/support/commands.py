@@ -31,12 +31,13 @@ class Result:
 def _streams(out: io.TextIOWrapper, err: io.TextIOWrapper, arguments: tuple[str, ...]) -> Iterator[None]:
     """A command's streams and arguments, and afterwards the logging and hooks of before."""
     before = sys.argv, sys.stdout, sys.stderr, threading.excepthook, sys.excepthook
+    logs = structlog.get_config()
     sys.argv, sys.stdout, sys.stderr = ["yunxiao-token-exporter", *arguments], out, err
     try:
         yield
     finally:
         sys.argv, sys.stdout, sys.stderr, threading.excepthook, sys.excepthook = before
-        structlog.reset_defaults()
+        structlog.configure(**logs)
 
 
 def run(*arguments: str) -> Result:

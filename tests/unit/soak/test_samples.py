@@ -22,3 +22,14 @@ def test_a_scrape_is_read() -> None:
 
 def test_a_standby_is_not_a_leader() -> None:
     assert not parse_scrape("yunxiao_exporter_leader 0.0\n").leader
+
+
+def test_ended_entries_for_alert_rules_are_left_out() -> None:
+    scrape = parse_scrape(
+        'yunxiao_token_alert_expiry_timestamp_seconds{organization="acme",user_id="1",token="a} b"} 0\n'
+        'yunxiao_alert_source_rank{alert_source="x",organization="gone"} 0.0\n'
+        'yunxiao_policy_alert_violations{organization="globex",policy="max_age"} 2\n'
+        'yunxiao_user_up{organization="acme",user_id="2"} 0\n'
+    )
+    assert scrape.organizations == {"acme", "globex"}
+    assert scrape.users == {"2"}
