@@ -12,14 +12,19 @@ from typing import TYPE_CHECKING, TypeVar
 from exporter.common.sorted_chunks import SortedChunks
 from exporter.model.token import CredentialKind, TokenState
 from exporter.model.user import User
+from exporter.state.columns import token_columns
+from exporter.state.contents import Contents
 from exporter.state.credential_orders import CredentialOrders
+from exporter.state.facets import Facets
 from exporter.state.token_order import Entry, Found, Order, by_user, entries, key, user_key
+from exporter.state.violation_index import ViolationIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from exporter.model.snapshot import OrganizationView
     from exporter.model.state import UserState
+    from exporter.policies.schema import Policies
     from exporter.state.credential_orders import Change
     from exporter.state.token_order import Query
 
@@ -64,6 +69,8 @@ class OrganizationIndex:
         self._failing = SortedChunks[User](partial(user_key, name))
         self._successes = SortedChunks[float](lambda at: (at,))
         self._orders = {kind: CredentialOrders(name, kind) for kind in CredentialKind}
+        self._violations = ViolationIndex()
+        self.facets = Facets()
         self._pending = self._cut = 0
         self._left_out: Counter[TokenState] = Counter()
 
@@ -90,6 +97,8 @@ class OrganizationIndex:
         _change(self._failing, changes, view.users, lambda state: None if state.failure is None else state.user)
         for orders in self._orders.values():
             orders.change(changes, view.users)
+        self._violations.change(changes)
+        self.facets.change(changes)
         self._view = view
 
     def _changes(self, view: OrganizationView) -> list[Change]:
@@ -126,6 +135,48 @@ class OrganizationIndex:
             stale=self._successes.leading(lambda at: now - at > stale_after),
             cut=self._cut,
             tokens={state: tokens.count(state, now) + self._left_out[state] for state in TokenState},
+        )
+
+    def evaluate(self, policies: Policies, now: float, most: int) -> bool:
+        """Find the violations of users for which they are not known; whether all are known after that.
+
+        Args:
+            policies: the configured policies.
+            now: epoch seconds.
+            most: the number of users to evaluate at most.
+        """
+        self._violations.use(policies, self._states)
+        self._violations.advance(self._states, now, most)
+        return self._violations.complete
+
+    def prepare(self, most: int) -> bool:
+        """Make the columns of chunks that have none; whether all have them after that.
+
+        Args:
+            most: the number of chunks at most.
+        """
+        left = most
+        for orders in self._orders.values():
+            for chunk in orders.chunks:
+                if chunk.derived is None:
+                    if not left:
+                        return False
+                    token_columns(chunk)
+                    left -= 1
+        return True
+
+    def contents(self) -> Contents:
+        """All that can be searched. Valid until the next update."""
+        found = self._violations
+        return Contents(
+            self._name,
+            self._states,
+            self._users,
+            self._orders,
+            found.masks,
+            found.policies,
+            found.complete,
+            {policy: found.count(policy) for policy in found.policies.configured},
         )
 
     @property

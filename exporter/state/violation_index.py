@@ -1,0 +1,144 @@
+"""Which policies each user of an organization violates, kept up to date as states and time change."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from exporter.model.token import NEVER
+from exporter.policies.evaluate import next_change, violations
+from exporter.policies.schema import Policies
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from exporter.model.state import UserState
+    from exporter.policies.base import Policy
+    from exporter.state.credential_orders import Change
+
+Mask = tuple[int, ...]
+"""For each token of a user, and last for the user as a whole, a bit for each policy that is violated."""
+_MOST_SHARED = 4096
+"""Masks that are shared among users; beyond that, they begin again."""
+_NO_POLICIES = Policies()
+
+
+class ViolationIndex:
+    """The violations of one organization. For one thread at a time.
+
+    A user is evaluated when its state has changed or a point in time has come, a limited number at a time: until then
+    nothing is known about it, and the index is not `complete`. Evaluating takes some 10 µs a user.
+    """
+
+    def __init__(self) -> None:
+        self._policies = _NO_POLICIES
+        self._masks: dict[str, Mask] = {}
+        self._shared: dict[Mask, Mask] = {}
+        self._counts: Counter[int] = Counter()
+        self._pending: dict[str, None] = {}
+        # When users must be evaluated again. Entries of changed users stay, which only evaluates them too early.
+        self._due: list[tuple[float, str]] = []
+        self._evaluated_at = 0.0
+
+    @property
+    def policies(self) -> Policies:
+        """The configured policies."""
+        return self._policies
+
+    @property
+    def complete(self) -> bool:
+        """Whether all users have been evaluated."""
+        return not self._pending
+
+    @property
+    def masks(self) -> Mapping[str, Mask]:
+        """The masks of the users that violate a policy, by id."""
+        return self._masks
+
+    def count(self, policy: type[Policy]) -> int:
+        """The number of violations of a policy."""
+        configured = self._policies.configured
+        return self._counts[configured.index(policy)] if policy in configured else 0
+
+    def change(self, changes: Iterable[Change]) -> None:
+        """Note the users whose state has changed."""
+        for before, after in changes:
+            if before is not None:
+                self._set(before.user.user_id, None)
+                self._pending.pop(before.user.user_id, None)
+            if after is not None and self._policies.enabled:
+                self._pending[after.user.user_id] = None
+
+    def use(self, policies: Policies, user_ids: Iterable[str]) -> None:
+        """Evaluate all users by these policies from now on; nothing to do if they are the same."""
+        if policies is self._policies:
+            return
+        changed = policies != self._policies
+        self._policies = policies
+        if changed:
+            self._restart(user_ids)
+
+    def advance(self, states: Mapping[str, UserState], now: float, most: int) -> None:
+        """Evaluate users that wait for it.
+
+        Args:
+            states: the states of all users, by id.
+            now: epoch seconds.
+            most: the number of users to evaluate at most.
+        """
+        if now < self._evaluated_at or len(self._due) > 2 * len(states) + _MOST_SHARED:
+            # The clock was set back, or entries of changed users have piled up.
+            self._restart(states)
+        self._evaluated_at = now
+        while self._due and self._due[0][0] <= now:
+            _, user_id = heapq.heappop(self._due)
+            if user_id in states:
+                self._pending[user_id] = None
+        for user_id in [user_id for user_id, _ in zip(self._pending, range(most), strict=False)]:
+            del self._pending[user_id]
+            self._evaluate(states[user_id], now)
+
+    def _restart(self, user_ids: Iterable[str]) -> None:
+        self._masks, self._shared, self._due = {}, {}, []
+        self._counts.clear()
+        self._pending = dict.fromkeys(user_ids) if self._policies.enabled else {}
+
+    def _evaluate(self, state: UserState, now: float) -> None:
+        user, tokens = state.user, state.tokens
+        found = violations(user, tokens, self._policies, now, state.unexpired_left_out)
+        mask: Mask | None = None
+        if found:
+            bits = {policy: 1 << place for place, policy in enumerate(self._policies.configured)}
+            places = {id(token): place for place, token in enumerate(tokens)}
+            every = [0] * (len(tokens) + 1)
+            for one in found:
+                every[len(tokens) if one.token is None else places[id(one.token)]] |= bits[one.policy]
+            mask = tuple(every)
+        self._set(user.user_id, mask)
+        if (at := next_change(tokens, self._policies, now)) < NEVER:
+            heapq.heappush(self._due, (at, user.user_id))
+
+    def _set(self, user_id: str, mask: Mask | None) -> None:
+        if (old := self._masks.pop(user_id, None)) is not None:
+            self._add(old, -1)
+        if mask is not None:
+            if len(self._shared) >= _MOST_SHARED:
+                self._shared = {}
+            self._masks[user_id] = self._shared.setdefault(mask, mask)
+            self._add(mask, 1)
+
+    def _add(self, mask: Mask, sign: int) -> None:
+        for bits in mask:
+            for place in set_bits(bits):
+                self._counts[place] += sign
+
+
+def set_bits(bits: int) -> list[int]:
+    """The places of the bits that are set, the lowest first."""
+    return [place for place in range(bits.bit_length()) if bits >> place & 1]
+
+
+def violation_count(mask: Mask) -> int:
+    """The number of violations of a user."""
+    return sum([bits.bit_count() for bits in mask])
