@@ -151,14 +151,6 @@ class SortedChunks(Generic[Item]):
             yield from islice(self._chunks[number], position, None)
             position = 0
 
-    def preceding(self, before: Callable[[Item], bool]) -> Iterator[Item]:
-        """The items at the beginning for which this is true, in reverse order, as for `following`."""
-        at, position = self._boundary(before)
-        if position:
-            yield from reversed(self._chunks[at][:position])
-        for number in range(at - 1, -1, -1):
-            yield from reversed(self._chunks[number])
-
     @property
     def chunks(self) -> list[Chunk[Item]]:
         """The chunks in order. They must not be changed."""

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exporter.model.severity import Severity
-from exporter.model.token import CredentialKind, Token
-from exporter.state.columns import searchable, users_with_text
-from exporter.state.token_order import user_key
+from exporter.model.token import CredentialKind, Token, TokenState
+from exporter.state.columns import department, searchable, users_with_text
+from exporter.state.token_order import Entry, by_expiry
 from exporter.state.token_search import TokenSearch, TokenSort
 from exporter.state.user_search import UserSearch, UserSort
 from exporter.state.violation_index import set_bits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping, Sequence
 
     from exporter.common.sorted_chunks import Key, SortedChunks
     from exporter.model.state import UserState
@@ -25,13 +26,12 @@ if TYPE_CHECKING:
     from exporter.state.credential_orders import CredentialOrders
     from exporter.state.criteria import Criteria
     from exporter.state.cut import Wanted
-    from exporter.state.token_order import Entry
     from exporter.state.violation_index import Mask
 
 _SEVERITIES = {severity: float(place) for place, severity in enumerate(Severity)}
 _NO_RANK = float(len(Severity))
-_USER_KEY = 3
-"""Parts of the key of a user, with which the keys in the order by user begin."""
+_WHOLE_USER = Token("", "", expires_at=None)
+"""Stands for the token in rows about a user as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,11 @@ class Contents:
             rows += [self._match(key, one) for key, one in page]
         return Part(total, merged(rows, wanted))
 
-    def violating_users(self, criteria: Criteria, wanted: Wanted) -> Part:
-        """The users that violate a policy as a whole, by name; none if the criteria are about tokens."""
+    def violating_users(self, criteria: Criteria, sort: TokenSort, wanted: Wanted) -> Part:
+        """The users that violate a policy as a whole; none if the criteria are about tokens.
+
+        Their keys fit into a list of tokens: they stand among those whose expiry is not known.
+        """
         if criteria.about_tokens or not criteria.kinds:
             return Part(0, [])
         bits, text = self.bits(criteria.policies), searchable(criteria.text)
@@ -110,15 +113,39 @@ class Contents:
         if text:
             named = frozenset(users_with_text(self.users, text))
             ids = [user_id for user_id in ids if user_id in named]
-        states = [self.states[user_id] for user_id in ids]
-        page = wanted.sort(states, lambda state: user_key(self.name, state.user))
+        page = wanted.sort([(self._whole_key(user_id, sort), user_id) for user_id in ids], lambda pair: pair[0])
         return Part(
             len(ids),
             [
-                Match(user_key(self.name, one.user), self.name, one, None, self.named(self.masks[one.user.user_id][-1]))
-                for one in page
+                Match(key, self.name, self.states[user_id], None, self.named(self.masks[user_id][-1]))
+                for key, user_id in page
             ],
         )
+
+    def _whole_key(self, user_id: str, sort: TokenSort) -> Key:
+        user = self.states[user_id].user
+        base = by_expiry(self.name, Entry(user, _WHOLE_USER, 0))
+        match sort:
+            case TokenSort.EXPIRES:
+                return base
+            case TokenSort.USER:
+                return (f"{user.name}\0{user_id}", *base)
+            case TokenSort.ORGANIZATION:
+                return (self.name, *base)
+            case TokenSort.DEPARTMENT:
+                return (department(user), *base)
+            case TokenSort.SEVERITY:
+                return (self._ranks[self.masks[user_id][-1]], *base)
+            case TokenSort.TOKEN:
+                return ("", *base)
+            case TokenSort.PERMISSIONS:
+                return (0.0, *base)
+            case TokenSort.CREATED:
+                return (math.inf, *base)
+
+    def expired_at(self, times: Sequence[float]) -> list[int]:
+        """How many tokens and SSH keys will have expired at each of these times."""
+        return [sum(one.count(TokenState.EXPIRED, at) for one in self.orders.values()) for at in times]
 
     def users_of(self, criteria: Criteria, sort: UserSort, wanted: Wanted, now: float) -> Part:
         """The users that match."""
@@ -161,13 +188,6 @@ class Contents:
         text = searchable(criteria.owner or criteria.department or criteria.user or "")
         candidates = [states[user_id] for user_id in users_with_text(self.users, text)] if text else states.values()
         return frozenset(state.user.user_id for state in candidates if criteria.matches_user(state))
-
-    def users_from(self, after: Key | None, *, descending: bool) -> Iterator[User]:
-        """The users by name, from the one of a key in the order by user; all of them without a key."""
-        first = None if after is None else after[:_USER_KEY]
-        if descending:
-            return self.users.preceding(lambda user: first is None or user_key(self.name, user) <= first)
-        return self.users.following(lambda user: first is not None and user_key(self.name, user) < first)
 
     def _match(self, key: Key, one: Entry) -> Match:
         mask = self.masks.get(one.user.user_id) if one.token.kind is CredentialKind.TOKEN else None

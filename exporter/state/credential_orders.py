@@ -113,17 +113,6 @@ class CredentialOrders:
         """All credentials by expiry, in chunks."""
         return self._by_expiry.chunks
 
-    def named_after(self, after: Key | None, *, descending: bool) -> Iterator[Entry]:
-        """The credentials by name, after a key.
-
-        Args:
-            after: the key; None for all credentials.
-            descending: whether to list them in reverse, those before the key.
-        """
-        if descending:
-            return self._by_name.preceding(lambda one: after is None or self._name_key(one) < after)
-        return self._by_name.following(lambda one: after is not None and self._name_key(one) <= after)
-
     def by_expiry(self, state: TokenState | None, now: float, after: Key | None) -> Iterator[Entry]:
         """The credentials by expiry.
 

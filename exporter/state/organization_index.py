@@ -44,6 +44,7 @@ class Counts:
         stale: users whose last successful poll is too long ago.
         cut: users with more tokens than are kept.
         tokens: tokens by state, without SSH keys; those that are not kept are included.
+        oldest: epoch seconds of the oldest of the last successful polls of users; None before the first.
     """
 
     users: int
@@ -52,6 +53,7 @@ class Counts:
     stale: int
     cut: int
     tokens: dict[TokenState, int]
+    oldest: float | None = None
 
 
 class OrganizationIndex:
