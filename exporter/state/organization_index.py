@@ -137,6 +137,7 @@ class OrganizationIndex:
             stale=self._successes.leading(lambda at: now - at > stale_after),
             cut=self._cut,
             tokens={state: tokens.count(state, now) + self._left_out[state] for state in TokenState},
+            oldest=next(iter(self._successes), None),
         )
 
     def evaluate(self, policies: Policies, now: float, most: int) -> bool:

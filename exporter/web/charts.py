@@ -56,7 +56,7 @@ def bars(columns: Sequence[Column], reader: Reader, urls: Urls) -> Chart:
     """The histogram of some columns."""
     top = max([one.count for one in columns], default=0) or 1
     pitch = WIDTH / max(1, len(columns))
-    step = -(-len(columns) // _MOST_LABELS) if len(columns) > 2 * _MOST_LABELS else 1
+    step = -(-len(columns) // _MOST_LABELS)
     found = []
     for number, one in enumerate(columns):
         first, last = f"{one.first:%Y-%m-%d}", f"{one.last:%Y-%m-%d}"
