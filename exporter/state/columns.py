@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
     from exporter.common.sorted_chunks import Chunk, SortedChunks
     from exporter.model.user import User
     from exporter.state.token_order import Entry
+    from exporter.state.user_table import UserTable
 
 _FIELD = "\0"
 _LINE = "\n"
@@ -32,7 +33,7 @@ class TokenColumns:
         created: epoch seconds; infinity if unknown.
         combinations: the different combinations of permissions.
         combination: the place of each one's combination among them.
-        users: the ids of their users.
+        slots: the slots of their users.
         positions: their places among the credentials of their users.
         names: their names.
         user_names: the names of their users.
@@ -43,7 +44,7 @@ class TokenColumns:
     created: array[float]
     combinations: tuple[tuple[str, ...], ...]
     combination: array[int]
-    users: list[str]
+    slots: array[int]
     positions: array[int]
     names: list[str]
     user_names: list[str]
@@ -55,8 +56,8 @@ class TokenColumns:
         return [float(len(one)) for one in self.combinations]
 
 
-def token_columns(chunk: Chunk[Entry]) -> TokenColumns:
-    """The columns of a chunk."""
+def token_columns(chunk: Chunk[Entry], users: UserTable) -> TokenColumns:
+    """The columns of a chunk of credentials of these users."""
     if isinstance(chunk.derived, TokenColumns):
         return chunk.derived
     found: dict[tuple[str, ...], int] = {}
@@ -66,7 +67,7 @@ def token_columns(chunk: Chunk[Entry]) -> TokenColumns:
         array("d", [math.inf if (at := one.token.created_at) is None else at for one in chunk]),
         tuple(found),
         combination,
-        [one.user.user_id for one in chunk],
+        array("L", [users.slot(one.user.user_id) for one in chunk]),
         array("H", [one.position for one in chunk]),
         [one.token.name for one in chunk],
         [one.user.name for one in chunk],
@@ -82,17 +83,18 @@ class _UserColumns:
 
     Attributes:
         text: a line for each, with its name, id, e-mail address, account and departments in lower case.
-        ids: their ids.
+        slots: their slots.
     """
 
     text: str
-    ids: list[str]
+    slots: array[int]
 
 
-def _user_columns(chunk: Chunk[User]) -> _UserColumns:
+def _user_columns(chunk: Chunk[User], users: UserTable) -> _UserColumns:
     if isinstance(chunk.derived, _UserColumns):
         return chunk.derived
-    columns = _UserColumns(_LINE.join([_user_line(user) for user in chunk]), [user.user_id for user in chunk])
+    text = _LINE.join([_user_line(user) for user in chunk])
+    columns = _UserColumns(text, array("L", [users.slot(user.user_id) for user in chunk]))
     chunk.derived = columns
     return columns
 
@@ -124,9 +126,19 @@ def lines(text: str) -> list[str]:
     return text.split(_LINE)
 
 
-def users_with_text(users: SortedChunks[User], text: str) -> Iterator[str]:
-    """The ids of the users of whom something known contains a text, as `searchable` returns it."""
-    for chunk in users.chunks:
-        columns = _user_columns(chunk)
+def slots_with_text(order: SortedChunks[User], users: UserTable, text: str) -> list[int]:
+    """The slots of the users of whom something known contains a text, as `searchable` returns it."""
+    found: list[int] = []
+    for chunk in order.chunks:
+        columns = _user_columns(chunk, users)
         if text in columns.text:
-            yield from [one for one, line in zip(columns.ids, lines(columns.text), strict=True) if text in line]
+            found += [slot for slot, line in zip(columns.slots, lines(columns.text), strict=True) if text in line]
+    return found
+
+
+def flags(slots: Iterable[int], size: int) -> bytearray:
+    """A flag for each slot, which is set for these."""
+    found = bytearray(size)
+    for slot in slots:
+        found[slot] = 1
+    return found

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from exporter.model.severity import Severity
 from exporter.model.token import CredentialKind, Token, TokenState
-from exporter.state.columns import department, searchable, users_with_text
+from exporter.state.columns import department, flags, searchable, slots_with_text
 from exporter.state.token_order import Entry, by_expiry
 from exporter.state.token_search import TokenSearch, TokenSort
 from exporter.state.user_search import UserSearch, UserSort
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from exporter.model.user import User
     from exporter.policies.base import Policy
     from exporter.policies.schema import Policies
+    from exporter.state.columns import TokenColumns
     from exporter.state.credential_orders import CredentialOrders
     from exporter.state.criteria import Criteria
-    from exporter.state.cut import Wanted
+    from exporter.state.cut import Value, Wanted
+    from exporter.state.user_table import UserTable
     from exporter.state.violation_index import Mask
 
 _SEVERITIES = {severity: float(place) for place, severity in enumerate(Severity)}
@@ -72,20 +74,20 @@ class Contents:
 
     Attributes:
         name: the organization.
-        states: the states of all users, by id.
+        table: the states of all users.
         users: the users by name.
         orders: the credentials of each kind.
-        masks: the violations of users, by user id.
+        masks: the violations of users, by slot.
         policies: the configured policies.
         evaluated: whether the violations of all users are known.
         violations: the number of violations of each policy.
     """
 
     name: str
-    states: Mapping[str, UserState]
+    table: UserTable
     users: SortedChunks[User]
     orders: Mapping[CredentialKind, CredentialOrders]
-    masks: Mapping[str, Mask]
+    masks: Sequence[Mask | None]
     policies: Policies
     evaluated: bool
     violations: Mapping[type[Policy], int]
@@ -107,35 +109,30 @@ class Contents:
         if criteria.about_tokens or not criteria.kinds:
             return Part(0, [])
         bits, text = self.bits(criteria.policies), searchable(criteria.text)
-        ids = [user_id for user_id, mask in self.masks.items() if mask[-1] & bits]
-        if (chosen := self.chosen(criteria)) is not None:
-            ids = [user_id for user_id in ids if user_id in chosen]
-        if text:
-            named = frozenset(users_with_text(self.users, text))
-            ids = [user_id for user_id in ids if user_id in named]
-        page = wanted.sort([(self._whole_key(user_id, sort), user_id) for user_id in ids], lambda pair: pair[0])
-        return Part(
-            len(ids),
-            [
-                Match(key, self.name, self.states[user_id], None, self.named(self.masks[user_id][-1]))
-                for key, user_id in page
-            ],
-        )
+        slots = [slot for slot, mask in enumerate(self.masks) if mask is not None and mask[-1] & bits]
+        for wanted_users in (self.chosen(criteria), self.with_text(text) if text else None):
+            if wanted_users is not None:
+                slots = [slot for slot in slots if wanted_users[slot]]
+        states = [state for slot in slots if (state := self.table.states[slot]) is not None]
+        page = wanted.sort([(self._whole_key(state, sort), state) for state in states], lambda pair: pair[0])
+        rows = [Match(key, self.name, state, None, self.policies_of(state)[-1]) for key, state in page]
+        return Part(len(states), rows)
 
-    def _whole_key(self, user_id: str, sort: TokenSort) -> Key:
-        user = self.states[user_id].user
+    def _whole_key(self, state: UserState, sort: TokenSort) -> Key:
+        user = state.user
         base = by_expiry(self.name, Entry(user, _WHOLE_USER, 0))
         match sort:
             case TokenSort.EXPIRES:
                 return base
             case TokenSort.USER:
-                return (f"{user.name}\0{user_id}", *base)
+                return (f"{user.name}\0{user.user_id}", *base)
             case TokenSort.ORGANIZATION:
                 return (self.name, *base)
             case TokenSort.DEPARTMENT:
                 return (department(user), *base)
             case TokenSort.SEVERITY:
-                return (self._ranks[self.masks[user_id][-1]], *base)
+                mask = self.masks[self.table.slot(user.user_id)]
+                return (self._ranks[mask[-1]] if mask else _NO_RANK, *base)
             case TokenSort.TOKEN:
                 return ("", *base)
             case TokenSort.PERMISSIONS:
@@ -154,12 +151,15 @@ class Contents:
 
     def violated_by(self, state: UserState) -> tuple[Policy, ...]:
         """The policies that a user or its tokens violate."""
-        return self.named(functools.reduce(int.__or__, self.masks.get(state.user.user_id, ()), 0))
+        return self.named(functools.reduce(int.__or__, self._mask(state.user.user_id) or (), 0))
 
     def policies_of(self, state: UserState) -> tuple[tuple[Policy, ...], ...]:
         """The policies that each token of a user violates, in their order, and last the user as a whole."""
-        mask = self.masks.get(state.user.user_id) or (0,) * (len(state.tokens) + 1)
+        mask = self._mask(state.user.user_id) or (0,) * (len(state.tokens) + 1)
         return tuple([self.named(bits) for bits in mask])
+
+    def _mask(self, user_id: str) -> Mask | None:
+        return self.masks[self.table.slot(user_id)]
 
     def named(self, bits: int) -> tuple[Policy, ...]:
         """The policies of a mask's bits."""
@@ -170,29 +170,35 @@ class Contents:
         every = enumerate(self.policies.configured)
         return sum(1 << place for place, policy in every if names is None or policy.name in names)
 
-    def rank(self, user_id: str, position: int) -> float:
-        """The rank of the most severe policy that a token violates; the most severe comes first."""
-        mask = self.masks.get(user_id)
-        return self._ranks[mask[position]] if mask is not None and mask[position] else _NO_RANK
+    def ranks(self, columns: TokenColumns, at: Sequence[int]) -> list[Value]:
+        """The ranks of the most severe policies that tokens violate; the most severe comes first."""
+        masks, slots, positions, ranks = self.masks, columns.slots, columns.positions, self._ranks
+        found = [(masks[slots[i]], positions[i]) for i in at]
+        return [_NO_RANK if mask is None else ranks[mask[position]] for mask, position in found]
 
     @functools.cached_property
     def _ranks(self) -> _Ranks:
         return _Ranks([_SEVERITIES[policy.severity] for policy in self.policies.enabled])
 
-    def chosen(self, criteria: Criteria) -> frozenset[str] | None:
-        """The ids of the users that match everything about users but the text; None if everyone does."""
+    def chosen(self, criteria: Criteria) -> bytearray | None:
+        """Flags by slot of the users that match everything about users but the text; None if everyone does."""
         if not criteria.about_users:
             return None
-        states = self.states
+        states = self.table.states
         # Names contain the text; only those that do are compared exactly.
         text = searchable(criteria.owner or criteria.department or criteria.user or "")
-        candidates = [states[user_id] for user_id in users_with_text(self.users, text)] if text else states.values()
-        return frozenset(state.user.user_id for state in candidates if criteria.matches_user(state))
+        candidates = slots_with_text(self.users, self.table, text) if text else range(len(states))
+        matching = [slot for slot in candidates if (state := states[slot]) is not None and criteria.matches_user(state)]
+        return flags(matching, len(states))
+
+    def with_text(self, text: str) -> bytearray:
+        """Flags by slot of the users of whom something known contains a text, as `searchable` returns it."""
+        return flags(slots_with_text(self.users, self.table, text), len(self.table.states))
 
     def _match(self, key: Key, one: Entry) -> Match:
-        mask = self.masks.get(one.user.user_id) if one.token.kind is CredentialKind.TOKEN else None
+        mask = self._mask(one.user.user_id) if one.token.kind is CredentialKind.TOKEN else None
         policies = () if mask is None else self.named(mask[one.position])
-        return Match(key, self.name, self.states[one.user.user_id], one.token, policies)
+        return Match(key, self.name, self.table[one.user.user_id], one.token, policies)
 
 
 class _Ranks(dict[int, float]):
@@ -203,7 +209,7 @@ class _Ranks(dict[int, float]):
         self._of_policies = ranks
 
     def __missing__(self, bits: int) -> float:
-        self[bits] = found = min([self._of_policies[place] for place in set_bits(bits)])
+        self[bits] = found = min([self._of_policies[place] for place in set_bits(bits)], default=_NO_RANK)
         return found
 
 

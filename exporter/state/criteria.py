@@ -13,7 +13,7 @@ from exporter.model.user import Owner
 from exporter.state.columns import lines, searchable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from exporter.model.state import Reason, UserState
     from exporter.state.columns import TokenColumns
@@ -138,7 +138,7 @@ def _in(text: str, *fields: str | None) -> bool:
 
 
 def filters(
-    criteria: Criteria, users: Container[str] | None, text_users: Container[str], masks: Mapping[str, Mask], bits: int
+    criteria: Criteria, users: bytearray | None, text_users: bytearray | None, masks: Sequence[Mask | None], bits: int
 ) -> Iterator[Filter]:
     """What reduces places in columns to those that match, apart from state and expiry, the cheapest first.
 
@@ -146,15 +146,15 @@ def filters(
 
     Args:
         criteria: what to match.
-        users: the ids of the users that match everything but the text; None if all do.
-        text_users: the ids of the users that contain the text.
-        masks: the violations of users.
+        users: flags by slot of the users that match everything but the text; None if all do.
+        text_users: flags by slot of the users that contain the text; None if none does.
+        masks: the violations of users by slot.
         bits: the policies of which one must be violated.
     """
     if criteria.token_id is not None:
-        yield _with_text(searchable(criteria.token_id), ())
+        yield _with_text(searchable(criteria.token_id), None)
     if users is not None:
-        yield lambda columns, at: [i for i in at if columns.users[i] in users]
+        yield lambda columns, at: _of_users(columns.slots, at, users)
     if not criteria.created.everything:
         start, end = criteria.created.start, criteria.created.end
         yield lambda columns, at: [i for i in at if start <= columns.created[i] < end]
@@ -163,9 +163,7 @@ def filters(
     if criteria.text:
         yield _with_text(searchable(criteria.text), text_users)
     if criteria.policies is not None:
-        yield lambda columns, at: [
-            i for i in at if (mask := masks.get(columns.users[i])) is not None and mask[columns.positions[i]] & bits
-        ]
+        yield _violating(masks, bits)
 
 
 def _granting(permission: str) -> Filter:
@@ -182,14 +180,26 @@ def _granting(permission: str) -> Filter:
     return reduced
 
 
-def _with_text(text: str, users: Container[str]) -> Filter:
+def _of_users(slots: Sequence[int], at: Sequence[int], users: bytearray) -> list[int]:
+    return [i for i in at if users[slots[i]]]
+
+
+def _violating(masks: Sequence[Mask | None], bits: int) -> Filter:
     def reduced(columns: TokenColumns, at: Sequence[int]) -> Sequence[int]:
-        ids = columns.users
+        slots, positions = columns.slots, columns.positions
+        return [i for i in at if (mask := masks[slots[i]]) is not None and mask[positions[i]] & bits]
+
+    return reduced
+
+
+def _with_text(text: str, users: bytearray | None) -> Filter:
+    def reduced(columns: TokenColumns, at: Sequence[int]) -> Sequence[int]:
+        slots = columns.slots
         if text not in columns.text:
-            return [i for i in at if ids[i] in users] if users else ()
+            return () if users is None else _of_users(slots, at, users)
         every = lines(columns.text)
-        if users:
-            return [i for i in at if text in every[i] or ids[i] in users]
+        if users is not None:
+            return [i for i in at if users[slots[i]] or text in every[i]]
         return [i for i in at if text in every[i]]
 
     return reduced

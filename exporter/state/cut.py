@@ -67,6 +67,9 @@ class TopRows:
 
     Args:
         wanted: the page; rows up to `after` are not added.
+
+    Attributes:
+        edge: the last value that further rows of the page can have; None as long as any value can be.
     """
 
     def __init__(self, wanted: Wanted) -> None:
@@ -74,8 +77,7 @@ class TopRows:
         self._limit = wanted.limit
         self._rows: list[tuple[Any, int, Any]] = []
         self._seen = 0
-        # The last value that a row of the page can have; None as long as there are too few rows.
-        self._edge: Any = None
+        self.edge: Any = None
 
     def add(self, rows: Sequence[Row], at: Sequence[int], values: Sequence[Value]) -> None:
         """Add rows that follow those added before in the basic order.
@@ -86,7 +88,7 @@ class TopRows:
             values: their values.
         """
         pairs: list[tuple[Any, int]] = list(zip(values, at, strict=True))
-        limit, edge, descending = self._limit, self._edge, self._descending
+        limit, edge, descending = self._limit, self.edge, self._descending
         # Of equal rows the first ones are the first of the page; the last ones if it is reversed.
         if edge is not None:
             pairs = [pair for pair in pairs if (pair[0] >= edge if descending else pair[0] < edge)]
@@ -102,7 +104,7 @@ class TopRows:
         self._rows.sort(key=lambda row: row[:2], reverse=self._descending)
         del self._rows[limit:]
         if self._rows:
-            self._edge = self._rows[-1][0]
+            self.edge = self._rows[-1][0]
 
     def page(self) -> list[tuple[Any, Any]]:
         """The rows of the page with their values, in order."""

@@ -17,6 +17,7 @@ from exporter.state.contents import Contents
 from exporter.state.credential_orders import CredentialOrders
 from exporter.state.facets import Facets
 from exporter.state.token_order import Entry, Found, Order, by_user, entries, key, user_key
+from exporter.state.user_table import UserTable
 from exporter.state.violation_index import ViolationIndex
 
 if TYPE_CHECKING:
@@ -66,12 +67,12 @@ class OrganizationIndex:
     def __init__(self, name: str) -> None:
         self._name = name
         self._view: OrganizationView | None = None
-        self._states: dict[str, UserState] = {}
+        self._states = UserTable()
         self._users = SortedChunks[User](partial(user_key, name))
         self._failing = SortedChunks[User](partial(user_key, name))
         self._successes = SortedChunks[float](lambda at: (at,))
         self._orders = {kind: CredentialOrders(name, kind) for kind in CredentialKind}
-        self._violations = ViolationIndex()
+        self._violations = ViolationIndex(self._states)
         self.facets = Facets()
         self._pending = self._cut = 0
         self._left_out: Counter[TokenState] = Counter()
@@ -83,23 +84,23 @@ class OrganizationIndex:
         """
         if view is self._view:
             return
-        changes = self._changes(view)
-        for before, after in changes:
+        every = self._changes(view)
+        # Most polls find what is known already.
+        changes = [(old, new) for old, new in every if old is None or new is None or not _same(old, new)]
+        self._violations.change(changes)
+        for before, after in every:
             if before is not None:
                 self._count(before, -1)
             if after is not None:
                 self._count(after, 1)
-                self._states[after.user.user_id] = after
+                self._states.put(after)
             elif before is not None:
-                del self._states[before.user.user_id]
-        _change(self._successes, changes, view.users, lambda state: state.last_success)
-        # Most polls find what is known already.
-        changes = [(old, new) for old, new in changes if old is None or new is None or not _same(old, new)]
+                self._states.remove(before.user.user_id)
+        _change(self._successes, every, view.users, lambda state: state.last_success)
         _change(self._users, changes, view.users, lambda state: state.user)
         _change(self._failing, changes, view.users, lambda state: None if state.failure is None else state.user)
         for orders in self._orders.values():
             orders.change(changes, view.users)
-        self._violations.change(changes)
         self.facets.change(changes)
         self._view = view
 
@@ -148,8 +149,8 @@ class OrganizationIndex:
             now: epoch seconds.
             most: the number of users to evaluate at most.
         """
-        self._violations.use(policies, self._states)
-        self._violations.advance(self._states, now, most)
+        self._violations.use(policies)
+        self._violations.advance(now, most)
         return self._violations.complete
 
     def prepare(self, most: int) -> bool:
@@ -164,7 +165,7 @@ class OrganizationIndex:
                 if chunk.derived is None:
                     if not left:
                         return False
-                    token_columns(chunk)
+                    token_columns(chunk, self._states)
                     left -= 1
         return True
 

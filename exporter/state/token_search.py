@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from exporter.state.columns import searchable, token_columns, users_with_text
+from exporter.state.columns import searchable, token_columns
 from exporter.state.criteria import filters
 from exporter.state.cut import TopRows
 from exporter.state.token_order import by_expiry
@@ -60,16 +60,17 @@ class TokenSearch:
         """The number of all that match, and those of the page with their keys."""
         values = self._values(sort)
         if values is not None:
-            total, top = self._top(values, wanted)
+            total, top = self._top(sort, values, wanted)
             return total, [((value, *self._by_expiry(one)), one) for value, one in top]
         total, rows = self._slice(sort, wanted)
         return total, [(self._key(sort, one), one) for one in rows]
 
-    def user_ids(self) -> set[str]:
-        """The ids of the users of all that match."""
-        found: set[str] = set()
+    def slots(self) -> set[int]:
+        """The slots of the users of all that match."""
+        found: set[int] = set()
         for _, columns, at in self._matching():
-            found.update([columns.users[i] for i in at])
+            slots = columns.slots
+            found.update([slots[i] for i in at])
         return found
 
     def _slice(self, sort: TokenSort, wanted: Wanted) -> tuple[int, list[Entry]]:
@@ -88,15 +89,24 @@ class TokenSearch:
     def _key(self, sort: TokenSort, one: Entry) -> Key:
         return (self._contents.name, *self._by_expiry(one)) if sort is TokenSort.ORGANIZATION else self._by_expiry(one)
 
-    def _top(self, values: ValuesOf, wanted: Wanted) -> tuple[int, list[tuple[Value, Entry]]]:
+    def _top(self, sort: TokenSort, values: ValuesOf, wanted: Wanted) -> tuple[int, list[tuple[Value, Entry]]]:
         """The page of what matches, by values, with the values."""
         total = 0
         top = TopRows(wanted)
         for chunk, columns, at in self._matching():
             total += len(at)
-            left = at if wanted.after is None else self._following(chunk, at, values(columns, at), wanted)
+            left = self._near(columns, at, sort, top.edge, wanted)
+            left = left if wanted.after is None else self._following(chunk, left, values(columns, left), wanted)
             top.add(chunk, left, values(columns, left))
         return total, top.page()
+
+    @staticmethod
+    def _near(columns: TokenColumns, at: Sequence[int], sort: TokenSort, edge: Any, wanted: Wanted) -> Sequence[int]:
+        """The places that can be on the page as far as the names of users tell: their whole values take time to make."""
+        if sort is not TokenSort.USER or edge is None:
+            return at
+        name, names = str(edge).partition("\0")[0], columns.user_names
+        return [i for i in at if (names[i] >= name if wanted.descending else names[i] <= name)]
 
     def _following(self, chunk: Chunk[Entry], at: Sequence[int], values: list[Any], wanted: Wanted) -> Sequence[int]:
         """The places after the last page."""
@@ -119,25 +129,28 @@ class TokenSearch:
             case TokenSort.TOKEN:
                 return lambda columns, at: [columns.names[i] for i in at]
             case TokenSort.USER:
-                # With the id, so that the tokens of users with the same name do not mix.
-                return lambda columns, at: [f"{columns.user_names[i]}\0{columns.users[i]}" for i in at]
+                return self._user_names
             case TokenSort.DEPARTMENT:
                 return lambda columns, at: [columns.departments[i] for i in at]
             case TokenSort.PERMISSIONS:
                 return _sizes
             case TokenSort.SEVERITY:
-                rank = self._contents.rank
-                return lambda columns, at: [rank(columns.users[i], columns.positions[i]) for i in at]
+                return self._contents.ranks
+
+    def _user_names(self, columns: TokenColumns, at: Sequence[int]) -> list[Value]:
+        """The names of the users, with their ids, so that the tokens of users with the same name do not mix."""
+        names, slots, states = columns.user_names, columns.slots, self._contents.table.states
+        return [f"{names[i]}\0{state.user.user_id}" for i in at if (state := states[slots[i]]) is not None]
 
     def _matching(self) -> Iterator[tuple[Chunk[Entry], TokenColumns, Sequence[int]]]:
         """The chunks by expiry, with the places of what matches."""
         criteria, contents = self._criteria, self._contents
         text = searchable(criteria.text)
-        named = frozenset(users_with_text(contents.users, text)) if text else frozenset[str]()
+        named = contents.with_text(text) if text else None
         bits = contents.bits(criteria.policies)
         every = tuple(filters(criteria, contents.chosen(criteria), named, contents.masks, bits))
         for chunk, places in self._orders.matching(criteria.state, criteria.expires, self._now):
-            columns = token_columns(chunk)
+            columns = token_columns(chunk, contents.table)
             at: Sequence[int] = places
             for reduced in every:
                 at = reduced(columns, at)

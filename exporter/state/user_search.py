@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from exporter.model.token import CredentialKind
-from exporter.state.columns import department, searchable, users_with_text
+from exporter.state.columns import department, searchable
 from exporter.state.criteria import Criteria
 from exporter.state.token_search import TokenSearch
 from exporter.state.violation_index import violation_count
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from exporter.model.state import UserState
     from exporter.state.contents import Contents
     from exporter.state.cut import Value, Wanted
+    from exporter.state.violation_index import Mask
 
 
 class UserSort(StrEnum):
@@ -84,23 +85,28 @@ class UserSearch:
     ) -> list[tuple[Key, UserState]]:
         return [(key(pair), pair[1]) for pair in replace(wanted, after=None).sort(pairs, key)]
 
-    def _matched(self) -> Sequence[UserState]:
+    def _matched(self) -> list[UserState]:
         criteria, contents = self._criteria, self._contents
-        chosen = contents.chosen(criteria)
-        found = [*contents.states.values()] if chosen is None else [contents.states[user_id] for user_id in chosen]
-        if criteria.text:
-            named = frozenset(users_with_text(contents.users, searchable(criteria.text)))
-            found = [state for state in found if state.user.user_id in named]
+        states = contents.table.states
+        if not (criteria.about_users or criteria.text or criteria.policies is not None or criteria.about_tokens):
+            return [state for state in states if state is not None]
+        slots: Sequence[int] = range(len(states))
+        for flags in (
+            contents.chosen(criteria),
+            contents.with_text(searchable(criteria.text)) if criteria.text else None,
+        ):
+            if flags is not None:
+                slots = [slot for slot in slots if flags[slot]]
         if criteria.policies is not None:
             bits, masks = contents.bits(criteria.policies), contents.masks
-            found = [state for state in found if _any_bits(masks.get(state.user.user_id, ())) & bits]
+            slots = [slot for slot in slots if _any_bits(masks[slot]) & bits]
         if criteria.about_tokens:
             of_tokens = Criteria(
                 state=criteria.state, permission=criteria.permission, expires=criteria.expires, created=criteria.created
             )
-            ids = TokenSearch(contents, CredentialKind.TOKEN, of_tokens, self._now).user_ids()
-            found = [state for state in found if state.user.user_id in ids]
-        return found
+            found = TokenSearch(contents, CredentialKind.TOKEN, of_tokens, self._now).slots()
+            slots = [slot for slot in slots if slot in found]
+        return [state for slot in slots if (state := states[slot]) is not None]
 
     def _values(self, sort: UserSort, found: Sequence[UserState]) -> Sequence[Value]:
         match sort:
@@ -123,8 +129,8 @@ class UserSearch:
             case UserSort.POLLED:
                 return [-math.inf if (at := state.last_success) is None else at for state in found]
             case UserSort.VIOLATIONS:
-                masks = self._contents.masks
-                return [float(violation_count(masks.get(state.user.user_id, ()))) for state in found]
+                masks, slot = self._contents.masks, self._contents.table.slot
+                return [float(violation_count(masks[slot(state.user.user_id)])) for state in found]
 
 
 def next_expiry(state: UserState, now: float) -> float:
@@ -136,8 +142,8 @@ def next_expiry(state: UserState, now: float) -> float:
     return soonest
 
 
-def _any_bits(mask: tuple[int, ...]) -> int:
+def _any_bits(mask: Mask | None) -> int:
     bits = 0
-    for one in mask:
+    for one in mask or ():
         bits |= one
     return bits

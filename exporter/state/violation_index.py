@@ -11,11 +11,12 @@ from exporter.policies.evaluate import next_change, violations
 from exporter.policies.schema import Policies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Sequence
 
     from exporter.model.state import UserState
     from exporter.policies.base import Policy
     from exporter.state.credential_orders import Change
+    from exporter.state.user_table import UserTable
 
 Mask = tuple[int, ...]
 """For each token of a user, and last for the user as a whole, a bit for each policy that is violated."""
@@ -29,11 +30,15 @@ class ViolationIndex:
 
     A user is evaluated when its state has changed or a point in time has come, a limited number at a time: until then
     nothing is known about it, and the index is not `complete`. Evaluating takes some 10 µs a user.
+
+    Args:
+        users: the states of all users.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, users: UserTable) -> None:
+        self._users = users
         self._policies = _NO_POLICIES
-        self._masks: dict[str, Mask] = {}
+        self._masks: list[Mask | None] = []
         self._shared: dict[Mask, Mask] = {}
         self._counts: Counter[int] = Counter()
         self._pending: dict[str, None] = {}
@@ -52,8 +57,9 @@ class ViolationIndex:
         return not self._pending
 
     @property
-    def masks(self) -> Mapping[str, Mask]:
-        """The masks of the users that violate a policy, by id."""
+    def masks(self) -> Sequence[Mask | None]:
+        """The masks of users by slot; None for users that violate nothing."""
+        self._masks += [None] * (len(self._users.states) - len(self._masks))
         return self._masks
 
     def count(self, policy: type[Policy]) -> int:
@@ -62,7 +68,7 @@ class ViolationIndex:
         return self._counts[configured.index(policy)] if policy in configured else 0
 
     def change(self, changes: Iterable[Change]) -> None:
-        """Note the users whose state has changed."""
+        """Evaluate these users again. Must be called before the table of users shows the new states."""
         for before, after in changes:
             if before is not None:
                 self._set(before.user.user_id, None)
@@ -70,39 +76,38 @@ class ViolationIndex:
             if after is not None and self._policies.enabled:
                 self._pending[after.user.user_id] = None
 
-    def use(self, policies: Policies, user_ids: Iterable[str]) -> None:
+    def use(self, policies: Policies) -> None:
         """Evaluate all users by these policies from now on; nothing to do if they are the same."""
         if policies is self._policies:
             return
         changed = policies != self._policies
         self._policies = policies
         if changed:
-            self._restart(user_ids)
+            self._restart()
 
-    def advance(self, states: Mapping[str, UserState], now: float, most: int) -> None:
+    def advance(self, now: float, most: int) -> None:
         """Evaluate users that wait for it.
 
         Args:
-            states: the states of all users, by id.
             now: epoch seconds.
             most: the number of users to evaluate at most.
         """
-        if now < self._evaluated_at or len(self._due) > 2 * len(states) + _MOST_SHARED:
+        if now < self._evaluated_at or len(self._due) > 2 * len(self._users) + _MOST_SHARED:
             # The clock was set back, or entries of changed users have piled up.
-            self._restart(states)
+            self._restart()
         self._evaluated_at = now
         while self._due and self._due[0][0] <= now:
             _, user_id = heapq.heappop(self._due)
-            if user_id in states:
+            if user_id in self._users:
                 self._pending[user_id] = None
         for user_id in [user_id for user_id, _ in zip(self._pending, range(most), strict=False)]:
             del self._pending[user_id]
-            self._evaluate(states[user_id], now)
+            self._evaluate(self._users[user_id], now)
 
-    def _restart(self, user_ids: Iterable[str]) -> None:
-        self._masks, self._shared, self._due = {}, {}, []
+    def _restart(self) -> None:
+        self._masks, self._shared, self._due = [], {}, []
         self._counts.clear()
-        self._pending = dict.fromkeys(user_ids) if self._policies.enabled else {}
+        self._pending = dict.fromkeys(self._users) if self._policies.enabled else {}
 
     def _evaluate(self, state: UserState, now: float) -> None:
         user, tokens = state.user, state.tokens
@@ -120,13 +125,15 @@ class ViolationIndex:
             heapq.heappush(self._due, (at, user.user_id))
 
     def _set(self, user_id: str, mask: Mask | None) -> None:
-        if (old := self._masks.pop(user_id, None)) is not None:
+        masks, slot = self.masks, self._users.slot(user_id)
+        if (old := masks[slot]) is not None:
             self._add(old, -1)
         if mask is not None:
             if len(self._shared) >= _MOST_SHARED:
                 self._shared = {}
-            self._masks[user_id] = self._shared.setdefault(mask, mask)
+            mask = self._shared.setdefault(mask, mask)
             self._add(mask, 1)
+        self._masks[slot] = mask
 
     def _add(self, mask: Mask, sign: int) -> None:
         for bits in mask:
@@ -139,6 +146,6 @@ def set_bits(bits: int) -> list[int]:
     return [place for place in range(bits.bit_length()) if bits >> place & 1]
 
 
-def violation_count(mask: Mask) -> int:
+def violation_count(mask: Mask | None) -> int:
     """The number of violations of a user."""
-    return sum([bits.bit_count() for bits in mask])
+    return sum([bits.bit_count() for bits in mask or ()])

@@ -103,7 +103,7 @@ class Subjects:
 
         def question(snapshot: Snapshot) -> _Found | None:
             for one in _of(snapshot, organization):
-                state = one.states.get(user_id)
+                state = one.table.get(user_id)
                 if state is not None:
                     return _found(one, state, state.credentials)
             return None
