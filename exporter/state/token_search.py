@@ -102,7 +102,7 @@ class TokenSearch:
 
     @staticmethod
     def _near(columns: TokenColumns, at: Sequence[int], sort: TokenSort, edge: Any, wanted: Wanted) -> Sequence[int]:
-        """The places that can be on the page as far as the names of users tell: their whole values take time to make."""
+        """The places that can be on the page, judged by the names of users: whole values take longer to make."""
         if sort is not TokenSort.USER or edge is None:
             return at
         name, names = str(edge).partition("\0")[0], columns.user_names

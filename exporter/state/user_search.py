@@ -91,10 +91,8 @@ class UserSearch:
         if not (criteria.about_users or criteria.text or criteria.policies is not None or criteria.about_tokens):
             return [state for state in states if state is not None]
         slots: Sequence[int] = range(len(states))
-        for flags in (
-            contents.chosen(criteria),
-            contents.with_text(searchable(criteria.text)) if criteria.text else None,
-        ):
+        named = contents.with_text(searchable(criteria.text)) if criteria.text else None
+        for flags in (contents.chosen(criteria), named):
             if flags is not None:
                 slots = [slot for slot in slots if flags[slot]]
         if criteria.policies is not None:
