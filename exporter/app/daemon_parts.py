@@ -184,7 +184,7 @@ def build_parts(
     # A replica stands by until it holds the lock.
     alerting.stand_by(member is not None)
     organizations.poll(polls=member is None)
-    index = TokenIndex(base.store.view, current.policies)
+    index = TokenIndex(base.store.view, current.policies, base.count("index"))
     served = Served(
         exposition=exposition,
         store=base.store,

@@ -50,7 +50,7 @@ class Facets:
         every: Counter[str] = Counter()
         for one in counters:
             every.update(one)
-        return tuple(sorted(name for name, _ in every.most_common(MOST)))
+        return tuple(sorted((name for name, _ in every.most_common(MOST)), key=str))
 
 
 def _add(counter: Counter[Name], name: Name, sign: int) -> None:

@@ -62,9 +62,10 @@ class OrganizationIndex:
 
     Args:
         name: the organization.
+        defect: called for each user that cannot be checked against the policies.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, defect: Callable[[], None] = lambda: None) -> None:
         self._name = name
         self._view: OrganizationView | None = None
         self._states = UserTable()
@@ -72,7 +73,7 @@ class OrganizationIndex:
         self._failing = SortedChunks[User](partial(user_key, name))
         self._successes = SortedChunks[float](lambda at: (at,))
         self._orders = {kind: CredentialOrders(name, kind) for kind in CredentialKind}
-        self._violations = ViolationIndex(self._states)
+        self._violations = ViolationIndex(self._states, defect)
         self.facets = Facets()
         self._pending = self._cut = 0
         self._left_out: Counter[TokenState] = Counter()

@@ -92,10 +92,17 @@ class TokenIndex:
     Args:
         view: makes a snapshot.
         policies: the configured policies.
+        defect: called for each user that cannot be checked against the policies.
     """
 
-    def __init__(self, view: Callable[[], View], policies: Callable[[], Policies] = Policies) -> None:
+    def __init__(
+        self,
+        view: Callable[[], View],
+        policies: Callable[[], Policies] = Policies,
+        defect: Callable[[], None] = lambda: None,
+    ) -> None:
         self._view = view
+        self._defect = defect
         self._policies = policies
         # Guards the index of each organization, by name. Held while a question is answered.
         self._lock = threading.Lock()
@@ -158,7 +165,7 @@ class TokenIndex:
         self._organizations = {one.name: known[one.name] for one in view.organizations if one.name in known}
         for one in organizations:
             # Taken out while it changes: after a defect it is made from the whole snapshot.
-            index = self._organizations.pop(one.name, None) or OrganizationIndex(one.name)
+            index = self._organizations.pop(one.name, None) or OrganizationIndex(one.name, self._defect)
             index.update(one)
             self._organizations[one.name] = index
 

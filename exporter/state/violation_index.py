@@ -6,18 +6,21 @@ import heapq
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import structlog
+
 from exporter.model.token import NEVER
 from exporter.policies.evaluate import next_change, violations
 from exporter.policies.schema import Policies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from exporter.model.state import UserState
     from exporter.policies.base import Policy
     from exporter.state.credential_orders import Change
     from exporter.state.user_table import UserTable
 
+_log = structlog.get_logger(__name__)
 Mask = tuple[int, ...]
 """For each token of a user, and last for the user as a whole, a bit for each policy that is violated."""
 _MOST_SHARED = 4096
@@ -33,10 +36,12 @@ class ViolationIndex:
 
     Args:
         users: the states of all users.
+        defect: called for each user that cannot be evaluated; such a user violates nothing.
     """
 
-    def __init__(self, users: UserTable) -> None:
+    def __init__(self, users: UserTable, defect: Callable[[], None] = lambda: None) -> None:
         self._users = users
+        self._defect = defect
         self._policies = _NO_POLICIES
         self._masks: list[Mask | None] = []
         self._shared: dict[Mask, Mask] = {}
@@ -110,19 +115,27 @@ class ViolationIndex:
         self._pending = dict.fromkeys(self._users) if self._policies.enabled else {}
 
     def _evaluate(self, state: UserState, now: float) -> None:
+        try:
+            self._set(state.user.user_id, self._mask(state, now))
+        except Exception:  # noqa: BLE001 - one user must not break every page; counted
+            _log.exception("a user cannot be checked against the policies", user_id=state.user.user_id)
+            self._defect()
+            self._set(state.user.user_id, None)
+            return
+        if (at := next_change(state.tokens, self._policies, now)) < NEVER:
+            heapq.heappush(self._due, (at, state.user.user_id))
+
+    def _mask(self, state: UserState, now: float) -> Mask | None:
         user, tokens = state.user, state.tokens
         found = violations(user, tokens, self._policies, now, state.unexpired_left_out)
-        mask: Mask | None = None
-        if found:
-            bits = {policy: 1 << place for place, policy in enumerate(self._policies.configured)}
-            places = {id(token): place for place, token in enumerate(tokens)}
-            every = [0] * (len(tokens) + 1)
-            for one in found:
-                every[len(tokens) if one.token is None else places[id(one.token)]] |= bits[one.policy]
-            mask = tuple(every)
-        self._set(user.user_id, mask)
-        if (at := next_change(tokens, self._policies, now)) < NEVER:
-            heapq.heappush(self._due, (at, user.user_id))
+        if not found:
+            return None
+        bits = {policy: 1 << place for place, policy in enumerate(self._policies.configured)}
+        places = {id(token): place for place, token in enumerate(tokens)}
+        every = [0] * (len(tokens) + 1)
+        for one in found:
+            every[len(tokens) if one.token is None else places[id(one.token)]] |= bits[one.policy]
+        return tuple(every)
 
     def _set(self, user_id: str, mask: Mask | None) -> None:
         masks, slot = self.masks, self._users.slot(user_id)

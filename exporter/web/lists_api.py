@@ -14,7 +14,15 @@ from exporter.web import parameters
 from exporter.web.answers import Answer, Packed
 from exporter.web.parameters import ParameterError, values_of
 from exporter.web.problems import problem
-from exporter.web.records import csv_rows, event_record, json_rows, token_record, user_record, violation_record
+from exporter.web.records import (
+    csv_heading,
+    csv_row,
+    event_record,
+    json_row,
+    token_record,
+    user_record,
+    violation_record,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -104,10 +112,11 @@ class ListsApi:
         if found.next is not None:
             following = urlencode({**values, "cursor": found.next})
             headers |= {"Link": f'<{name}?{following}>; rel="next"', "X-Next-Cursor": found.next}
-        records = self._records(one, found.rows, now)
-        if values.get("format") == "csv":
-            return Answer(csv_rows(name, records, heading=True), _CSV, 200, headers | attachment(name))
-        return Answer(b"[" + json_rows(records) + b"]", JSON, 200, headers)
+        in_csv = values.get("format") == "csv"
+        made = self._made(one, found.rows, now, in_csv=in_csv)
+        if in_csv:
+            return Answer(b"".join([csv_heading(name), *made]), _CSV, 200, headers | attachment(name))
+        return Answer(b"[" + b",".join(made) + b"]", JSON, 200, headers)
 
     def whole(self, name: str, values: Values, *, packed: bool) -> tuple[dict[str, str], Body]:
         """All rows of a list, and the headers that follow from them.
@@ -141,17 +150,21 @@ class ListsApi:
         ]
         return Answer(calendar(listed, now).encode(), _ICS, 200, HEADERS)
 
-    def _records(self, one: _List, rows: Sequence[Any], now: float) -> list[Record]:
-        return self._guard.made(rows, lambda row: one.record(row, now), one.whose)
+    def _made(self, one: _List, rows: Sequence[Any], now: float, *, in_csv: bool) -> list[bytes]:
+        if in_csv:
+            return self._guard.made(rows, lambda row: csv_row(one.name, one.record(row, now)), one.whose)
+        return self._guard.made(rows, lambda row: json_row(one.record(row, now)), one.whose)
 
     def _portions(self, one: _List, rows: Sequence[Any], now: float, *, in_csv: bool) -> Iterator[bytes]:
-        before = b"" if in_csv else b"["
-        for start in range(0, max(1, len(rows)), _PORTION):
-            records = self._records(one, rows[start : start + _PORTION], now)
+        if in_csv:
+            yield csv_heading(one.name)
+        before = b"["
+        for start in range(0, len(rows), _PORTION):
+            made = self._made(one, rows[start : start + _PORTION], now, in_csv=in_csv)
             if in_csv:
-                yield csv_rows(one.name, records, heading=start == 0)
-            elif records:
-                yield before + json_rows(records)
+                yield b"".join(made)
+            elif made:
+                yield before + b",".join(made)
                 before = b","
         if not in_csv:
             yield b"[]" if before == b"[" else b"]"

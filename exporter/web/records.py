@@ -17,7 +17,7 @@ from exporter.state.user_search import next_expiry
 from exporter.web.urgency import urgency
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from exporter.config.alerting import Alerting
     from exporter.model.event import Event
@@ -162,29 +162,29 @@ def _flat(record: Record) -> Record:
     return flat
 
 
-def json_rows(found: Iterable[Record]) -> bytes:
-    """Records as JSON objects with commas between them."""
-    return msgspec.json.encode([*found])[1:-1]
+def json_row(record: Record) -> bytes:
+    """A record as a JSON object."""
+    return msgspec.json.encode(record)
 
 
-def csv_rows(listed: str, found: Iterable[Record], *, heading: bool) -> bytes:
-    """Records as lines of CSV, in UTF-8. The heading begins with a byte order mark."""
+def csv_row(listed: str, record: Record) -> bytes:
+    """A record as a line of CSV, in UTF-8."""
+    flat = _flat(record)
+    return _line([_cell(flat.get(column)) for column in COLUMNS[listed]])
+
+
+def csv_heading(listed: str) -> bytes:
+    """The first line of CSV, with a byte order mark."""
+    return BOM.encode() + _line(COLUMNS[listed])
+
+
+def _line(cells: Sequence[object]) -> bytes:
     stream = io.StringIO()
-    writer = csv.writer(stream)
-    columns = COLUMNS[listed]
-    if heading:
-        writer.writerow(columns)
-    for record in map(_flat, found):
-        writer.writerow([_cell(record.get(column)) for column in columns])
-    return ((BOM if heading else "") + stream.getvalue()).encode()
+    csv.writer(stream).writerow(cells)
+    return stream.getvalue().encode("utf-8", "replace")
 
 
 def _cell(value: object) -> object:
     if isinstance(value, list):
         return csv_cell(" ".join(value))
     return csv_cell(value) if isinstance(value, str) else value
-
-
-def with_commas(portions: Sequence[bytes]) -> bytes:
-    """Portions of JSON as an array."""
-    return b"[" + b",".join(portion for portion in portions if portion) + b"]"

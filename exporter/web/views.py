@@ -159,7 +159,8 @@ class Views:
     def credential(self, organization: str, state: UserState, token: Token, policies: tuple[Policy, ...]) -> TokenView:
         """A token or SSH key of a user."""
         reader = self._reader
-        permissions = token.permissions
+        # Raises for anything but text: a template could not leave the row out.
+        permissions = tuple([str.__str__(one) for one in token.permissions])
         return TokenView(
             name=token.name,
             href=self._urls.token(organization, token.token_id),

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
+from exporter.web.page import landing_page
 from support import official_sample as sample
 from support.alert_oracle import alerts
 from support.builders import Counts, ManualClock
@@ -35,7 +36,6 @@ from exporter.state.storage import Storage
 from exporter.state.store import Store
 from exporter.state.token_index import TokenIndex
 from exporter.web.api import EventList
-from exporter.web.page import landing_page
 from exporter.web.token_list import TokenList
 
 if TYPE_CHECKING:

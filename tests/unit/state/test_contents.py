@@ -136,9 +136,15 @@ def key_of(rows: list[Match]) -> Key:
 
 
 @settings(max_examples=150, deadline=None)
-@given(worlds(), CRITERIA, st.sampled_from(TokenSort), st.booleans(), st.integers(1, 4))
+@given(
+    world=worlds(),
+    criteria=CRITERIA,
+    sort=st.sampled_from(TokenSort),
+    limit=st.integers(1, 4),
+    descending=st.booleans(),
+)
 def test_pages_of_tokens_are_what_filtering_and_sorting_everything_finds(
-    world: searches.World, criteria: Criteria, sort: TokenSort, descending: bool, limit: int
+    world: searches.World, criteria: Criteria, sort: TokenSort, limit: int, *, descending: bool
 ) -> None:
     index = an_index(world)
     expected = searches.tokens(world, POLICIES, criteria, sort, NOW)
@@ -158,9 +164,11 @@ def test_pages_of_tokens_are_what_filtering_and_sorting_everything_finds(
 
 
 @settings(max_examples=100, deadline=None)
-@given(worlds(), CRITERIA, st.sampled_from(UserSort), st.booleans(), st.integers(1, 4))
+@given(
+    world=worlds(), criteria=CRITERIA, sort=st.sampled_from(UserSort), limit=st.integers(1, 4), descending=st.booleans()
+)
 def test_pages_of_users_are_what_filtering_and_sorting_everything_finds(
-    world: searches.World, criteria: Criteria, sort: UserSort, descending: bool, limit: int
+    world: searches.World, criteria: Criteria, sort: UserSort, limit: int, *, descending: bool
 ) -> None:
     criteria = replace(criteria, kind=None, token_id=None)
     index = an_index(world)

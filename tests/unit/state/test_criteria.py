@@ -38,7 +38,7 @@ def test_policies_are_about_tokens() -> None:
         (Criteria(status=PollStatus.OK), False, True),
     ],
 )
-def test_what_criteria_are_about(criteria: Criteria, tokens: bool, users: bool) -> None:
+def test_what_criteria_are_about(criteria: Criteria, *, tokens: bool, users: bool) -> None:
     assert (criteria.about_tokens, criteria.about_users) == (tokens, users)
 
 
@@ -54,7 +54,7 @@ def test_what_criteria_are_about(criteria: Criteria, tokens: bool, users: bool) 
         (Criteria(status=PollStatus.FAILING), False),
     ],
 )
-def test_which_users_fit(criteria: Criteria, fits: bool) -> None:
+def test_which_users_fit(criteria: Criteria, *, fits: bool) -> None:
     assert criteria.matches_user(LI) is fits
 
 

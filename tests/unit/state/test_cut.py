@@ -10,9 +10,9 @@ from exporter.state.cut import TopRows, Wanted
 ROWS = st.lists(st.tuples(st.integers(0, 3).map(float), st.integers(0, 1000)), unique=True, max_size=40)
 
 
-@given(ROWS, st.booleans(), st.integers(1, 5) | st.none(), st.integers(0, 40))
+@given(rows=ROWS, descending=st.booleans(), limit=st.integers(1, 5) | st.none(), start=st.integers(0, 40))
 def test_a_page_of_unsorted_rows(
-    rows: list[tuple[float, int]], descending: bool, limit: int | None, start: int
+    rows: list[tuple[float, int]], limit: int | None, start: int, *, descending: bool
 ) -> None:
     every = sorted(rows, reverse=descending)
     after = every[start - 1] if 0 < start <= len(every) else None
@@ -20,9 +20,9 @@ def test_a_page_of_unsorted_rows(
     assert Wanted(descending, after, limit).sort(rows, lambda row: row) == expected[:limit]
 
 
-@given(ROWS, st.booleans(), st.integers(1, 5), st.integers(1, 7))
+@given(rows=ROWS, descending=st.booleans(), limit=st.integers(1, 5), portion=st.integers(1, 7))
 def test_the_first_rows_by_value_in_portions(
-    rows: list[tuple[float, int]], descending: bool, limit: int, portion: int
+    rows: list[tuple[float, int]], limit: int, portion: int, *, descending: bool
 ) -> None:
     # Rows come in the basic order, which decides among equal values.
     basic = sorted(rows, key=lambda row: row[1])
@@ -34,8 +34,8 @@ def test_the_first_rows_by_value_in_portions(
     assert [row for _, row in top.page()] == [row for _, row in expected[:limit]]
 
 
-@given(ROWS, st.booleans(), st.integers(0, 40))
-def test_the_places_after_the_last_page(rows: list[tuple[float, int]], descending: bool, start: int) -> None:
+@given(rows=ROWS, descending=st.booleans(), start=st.integers(0, 40))
+def test_the_places_after_the_last_page(rows: list[tuple[float, int]], start: int, *, descending: bool) -> None:
     every = sorted(rows)
     after = every[start] if start < len(every) else None
     wanted = Wanted(descending, after)

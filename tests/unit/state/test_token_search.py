@@ -44,7 +44,7 @@ def index() -> TokenIndex:
 
 @pytest.mark.parametrize("sort", TokenSort)
 @pytest.mark.parametrize("descending", [False, True])
-def test_pages_across_many_chunks(index: TokenIndex, sort: TokenSort, descending: bool) -> None:
+def test_pages_across_many_chunks(index: TokenIndex, sort: TokenSort, *, descending: bool) -> None:
     for criteria in (Criteria(), Criteria(text="job-1"), Criteria(permission="b_read")):
         expected = searches.tokens({"acme": STATES}, NONE, criteria, sort, NOW)
         expected = expected[::-1] if descending else expected
