@@ -194,7 +194,6 @@ def build_parts(
         reload=reloader.reload if lifecycle else None,
         clock=clock,
         problems=base.supervisor.problems,
-        config=current.config,
         language=current.language,
         zones=current.zones,
     )

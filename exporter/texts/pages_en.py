@@ -148,7 +148,7 @@ WORDS: Mapping[str, str] = {
     "tokens": "Tokens",
     "tokens_by_state": "Tokens by state",
     "tokens_of": "Tokens of {user}",
-    "unreadable_banner": "No user of {organization} can be polled: {reason}. Tokens may expire unnoticed.",
+    "unreadable_banner": "No user of {organization} can be polled since {since}: {reason}. Tokens may expire unseen.",
     "until": "Until",
     "urgency_critical": "critical",
     "urgency_expired": "expired",

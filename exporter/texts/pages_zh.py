@@ -148,7 +148,7 @@ WORDS: Mapping[str, str] = {
     "tokens": "令牌",
     "tokens_by_state": "令牌状态",
     "tokens_of": "{user} 的令牌",
-    "unreadable_banner": "组织 {organization} 的所有用户均无法轮询：{reason}。令牌可能在无人察觉的情况下过期。",
+    "unreadable_banner": "组织 {organization} 的所有用户自 {since} 起均无法轮询：{reason}。令牌可能在无人察觉时过期。",
     "until": "截止时间",
     "urgency_critical": "紧急",
     "urgency_expired": "已过期",

@@ -15,14 +15,16 @@ from exporter.metrics.encoding import gzip_accepted
 from exporter.web.single_flight import BusyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Hashable, Iterator, Mapping
 
     from starlette.requests import Request
 
     from exporter.web.deliveries import Deliveries
     from exporter.web.streams import Body
 
-_MAX_WAITING = 256
+_MAX_WAITING = 1024
+_RELEVANT = ("accept-encoding", "accept-language", "cookie", "if-none-match")
+"""Headers on which responses depend."""
 _SMALL = 1024
 """Bytes up to which compressing gains nothing."""
 _LEVEL = 5
@@ -47,7 +49,9 @@ class Answer:
 
 
 class Answers:
-    """Makes responses one at a time, however many clients ask. For the event loop's thread only.
+    """Makes responses one at a time, and once for all clients that ask the same. For the event loop's thread only.
+
+    Clients that ask while a response is made share the next one, so that none is older than its request.
 
     Args:
         deliveries: sends them.
@@ -57,12 +61,16 @@ class Answers:
         self._deliveries = deliveries
         self._one_at_a_time = asyncio.Lock()
         self._waiting = 0
+        # What will be made next, by what the response depends on; and all that is being made, which the event loop
+        # itself does not keep alive.
+        self._next: dict[Hashable, asyncio.Task[Answer]] = {}
+        self._tasks: set[asyncio.Task[Answer]] = set()
 
     async def response(self, request: Request, make: Callable[[], Answer]) -> Response:
         """The response.
 
         Args:
-            request: compared with the tag and the encodings.
+            request: two requests with the same address and the same relevant headers get the same response.
             make: makes it, in a thread.
 
         Raises:
@@ -70,17 +78,44 @@ class Answers:
         """
         if self._waiting >= _MAX_WAITING:
             raise BusyError
-        packed = gzip_accepted(request.headers.get("accept-encoding", ""))
-        known = request.headers.get("if-none-match", "")
         self._waiting += 1
         try:
-            async with self._one_at_a_time:
-                answer = await run_in_threadpool(lambda: encoded(make(), known, packed=packed))
+            # Shielded: a client that disconnects must not cancel the work for others.
+            answer = await asyncio.shield(self._shared(request, make))
         finally:
             self._waiting -= 1
         if answer.status != 200:  # noqa: PLR2004 - OK
             return Response(answer.body, answer.status, answer.headers, answer.media_type)
         return self._deliveries.response(answer.body, answer.headers, answer.media_type)
+
+    def _shared(self, request: Request, make: Callable[[], Answer]) -> asyncio.Task[Answer]:
+        headers = tuple([request.headers.get(name, "") for name in _RELEVANT])
+        key = (request.scope["raw_path"], request.scope["query_string"], headers)
+        if (waiting := self._next.get(key)) is not None:
+            return waiting
+        packed = gzip_accepted(request.headers.get("accept-encoding", ""))
+        known = request.headers.get("if-none-match", "")
+        task = asyncio.create_task(self._run(key, lambda: encoded(make(), known, packed=packed)))
+        self._next[key] = task
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    async def _run(self, key: Hashable, work: Callable[[], Answer]) -> Answer:
+        try:
+            await self._one_at_a_time.acquire()
+        finally:
+            self._next.pop(key, None)
+        try:
+            return await run_in_threadpool(work)
+        finally:
+            self._one_at_a_time.release()
+
+    def _done(self, task: asyncio.Task[Answer]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            # Waiting clients raise it; mark it as retrieved in case none is left.
+            task.exception()
 
 
 def encoded(answer: Answer, known: str, *, packed: bool) -> Answer:

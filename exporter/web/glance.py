@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from exporter.alerts.thresholds import failing_after
 from exporter.common.text import utc
 from exporter.model.stages import ExpiryThresholds, Stage, stage_at, stages
 from exporter.model.token import NEVER, CredentialKind, TokenState
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from exporter.config.alerting import Alerting
-    from exporter.config.schema import Config
-    from exporter.model.snapshot import OrganizationView
+    from exporter.config.schema import Config, Poll
+    from exporter.model.snapshot import OrganizationView, Outage
     from exporter.policies.base import Policy
     from exporter.state.organization_index import Counts
     from exporter.state.token_index import Snapshot, TokenIndex
@@ -40,6 +40,7 @@ class OrganizationState:
         evaluated: whether the violations of all its users are known.
         next_sweep: when the next sweep is expected to start, in epoch seconds; None if that is not known.
         own_stage: the stage of the exporter's own token on its way to its expiry; None if that is far away.
+        outage: why no user can be polled, if that lasts for so long that there is an alert; else None.
     """
 
     view: OrganizationView
@@ -49,17 +50,7 @@ class OrganizationState:
     evaluated: bool
     next_sweep: float | None
     own_stage: Stage | None
-
-    @property
-    def unreadable(self) -> bool:
-        """Whether no user can be polled."""
-        return 0 < self.counts.users == self.counts.failing
-
-    @property
-    def reason(self) -> str:
-        """Why most users cannot be polled; "" if all can be."""
-        counts = Counter(one.failure.reason.value for one in self.view.users if one.failure is not None)
-        return counts.most_common(1)[0][0] if counts else ""
+    outage: Outage | None
 
     @property
     def total_violations(self) -> int:
@@ -113,7 +104,7 @@ class State:
     @property
     def unreadable_first(self) -> list[OrganizationState]:
         """The organizations; those first of which no user can be polled."""
-        return sorted(self.organizations, key=lambda one: not one.unreadable)
+        return sorted(self.organizations, key=lambda one: one.outage is None)
 
     @property
     def users(self) -> int:
@@ -173,6 +164,7 @@ def state_at(index: TokenIndex, config: Config, zone: ZoneInfo, now: float) -> S
             at.evaluated.get(view.name, True),
             None if view.sweep is None else view.sweep.completed_at - view.sweep.duration + config.poll.interval,
             _own_stage(view.own_expiry, config.alerting, now),
+            _outage(view, config.poll, now),
         )
         for view, counts in zip(overview.view.organizations, overview.counts, strict=True)
     )
@@ -215,6 +207,13 @@ def _month_after(day: datetime, months: int) -> datetime:
     return day.replace(year=day.year + month // 12, month=month % 12 + 1, day=1)
 
 
+def _outage(view: OrganizationView, poll: Poll, now: float) -> Outage | None:
+    found = view.outage
+    if found is None or found.ended_at is not None or now < found.begins_to_count(failing_after(poll)):
+        return None
+    return found
+
+
 def _own_stage(own_expiry: float | None, alerting: Alerting, now: float) -> Stage | None:
     if own_expiry is None or own_expiry == NEVER:
         return None
@@ -229,7 +228,9 @@ def organization_record(one: OrganizationState) -> Record:
     return {
         "organization": view.name,
         "ready": view.ready,
-        "unreadable": one.unreadable,
+        "unreadable": one.outage is not None,
+        "unreadable_since": None if one.outage is None else utc(one.outage.since),
+        "unreadable_reason": None if one.outage is None else one.outage.reason.value,
         "users": counts.users,
         "users_pending": counts.pending,
         "users_failing": counts.failing,

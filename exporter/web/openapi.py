@@ -139,6 +139,8 @@ _SCHEMAS: dict[str, Schema] = {
             "organization": _TEXT,
             "ready": _FLAG,
             "unreadable": _FLAG,
+            "unreadable_since": _maybe(_TIME),
+            "unreadable_reason": _maybe(_enum(Reason)),
             "users": _NUMBER,
             "users_pending": _NUMBER,
             "users_failing": _NUMBER,

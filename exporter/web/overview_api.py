@@ -46,7 +46,7 @@ class OverviewApi:
             "healthy": not problems,
             "problems": list(problems),
             "organizations": len(state.organizations),
-            "organizations_unreadable": sum(one.unreadable for one in state.organizations),
+            "organizations_unreadable": sum(one.outage is not None for one in state.organizations),
             "users": state.users,
             "users_failing": state.failing,
             "tokens": {one.value: state.tokens(one) for one in TokenState},

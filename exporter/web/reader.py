@@ -103,6 +103,11 @@ class Reader:
         found = self.texts.reasons.get(reason)
         return self.texts.unknown_reason if found is None else found.words
 
+    def meaning_of(self, reason: str) -> str:
+        """What a reason means, and what to do about it; "" for an unknown one."""
+        found = self.texts.reasons.get(reason)
+        return "" if found is None else found.meaning
+
     def policy(self, policy: Policy) -> str:
         """What is wrong with what violates a policy."""
         found = self.texts.policies.get(policy.name)

@@ -5,15 +5,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from exporter.model.stages import ExpiryThresholds, Stage, stage_at, stages
+from exporter.model.stages import Stage, stage_at, stages
 from exporter.model.token import NEVER
 
 if TYPE_CHECKING:
     from exporter.config.alerting import Alerting
     from exporter.model.token import Token
-    from exporter.model.user import OwnThresholds, User
-
-_WEEK = 7 * 86400.0
+    from exporter.model.user import User
 
 
 class Urgency(StrEnum):
@@ -45,10 +43,5 @@ def urgency(user: User, token: Token, alerting: Alerting, now: float) -> Urgency
         return Urgency.UNKNOWN
     if token.expires_at == NEVER:
         return Urgency.NEVER
-    stage = stage_at(stages(token.created_at, token.expires_at, _thresholds(alerting, user.thresholds)), now)
+    stage = stage_at(stages(token.created_at, token.expires_at, alerting.expiry_thresholds(user.thresholds)), now)
     return Urgency.OK if stage is None else _OF_STAGES[stage]
-
-
-def _thresholds(alerting: Alerting, own: OwnThresholds | None) -> ExpiryThresholds:
-    warning, critical = alerting.effective(own)
-    return ExpiryThresholds(None, warning, critical, _WEEK)

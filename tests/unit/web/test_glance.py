@@ -42,13 +42,15 @@ def test_numbers_of_all_organizations() -> None:
     world = AppWorld("acme", "globex")
     world.watch("acme", User("1", "li"), User("2", "wang")).succeeded("1", (a_token(expires_in=NEVER),), NOW - 5)
     world.ledgers["acme"].failed("2", a_failure(), NOW)
-    world.watch("globex", User("3", "zhao")).failed("3", a_failure(), NOW)
+    world.watch("globex", User("3", "zhao")).failed("3", a_failure(), NOW - HOUR)
     state = a_state(world)
     assert (state.users, state.failing, state.violations, state.violations_of("never_expires")) == (3, 2, 1, 1)
     assert (state.tokens(TokenState.NEVER_EXPIRES), state.expiring(7), state.cut, state.ready) == (1, 0, 0, True)
     assert [one.view.name for one in state.unreadable_first] == ["globex", "acme"]
     globex, acme = state.unreadable_first
-    assert (globex.reason, acme.counts.oldest, globex.counts.oldest) == ("server_error", NOW - 5, None)
+    assert globex.outage is not None
+    assert (globex.outage.reason.value, acme.outage) == ("server_error", None)
+    assert (acme.counts.oldest, globex.counts.oldest) == (NOW - 5, None)
 
 
 def test_the_next_sweep_starts_an_interval_after_the_last_one_has_started() -> None:

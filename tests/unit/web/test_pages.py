@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
-from support.builders import DAY, HOUR, NOW, a_failure, a_key, a_token
+from support.builders import DAY, HOUR, NOW, ManualClock, a_failure, a_key, a_token
 from support.pages import AppWorld
 
 from exporter.model.event import Change, Event
+from exporter.model.state import Failure, Reason
 from exporter.model.token import NEVER
 from exporter.model.user import Owner, User
 
@@ -144,11 +145,23 @@ def test_failing_users_come_first_with_their_reason(world: AppWorld) -> None:
 
 def test_an_organization_of_which_no_user_can_be_polled_is_named_on_every_page() -> None:
     world = a_world()
-    world.ledgers["acme"].failed("1", a_failure(), NOW)
+    world.ledgers["acme"].all_failed(Failure(Reason.UNAUTHORIZED, "HTTP 401 <script>"), NOW)
     for path in ("/", *LISTS, "/users/acme/1"):
-        assert 'class="banner critical" role="alert"><strong>No user of acme can be polled: the platform answers' in (
-            world.get(path).text
-        )
+        page = world.get(path).text
+        assert '<p class="banner critical" role="alert"><strong>No user of acme can be polled since' in page
+        assert "since 2026-06-01 08:00 +08:00: the platform refuses the exporter&#39;s token." in page
+        assert "HTTP 401 &lt;script&gt;. What to do: if all users have it" in page
+
+
+def test_failures_that_may_be_short_make_no_banner_before_the_alert() -> None:
+    world = a_world()
+    world.ledgers["acme"].failed("1", a_failure(), NOW)
+    # Two sweeps of 15 minutes.
+    for later, expected in ((1799, False), (1800, True)):
+        world.clock = ManualClock()
+        world.clock.advance(later)
+        world.served = replace(world.served, clock=world.clock)
+        assert ("No user of acme can be polled" in world.get("/users").text) is expected
 
 
 @pytest.mark.parametrize(

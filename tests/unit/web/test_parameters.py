@@ -57,8 +57,8 @@ def test_policies_by_name_and_severity() -> None:
     every = criteria(policy="any").policies
     assert every is not None
     assert {"never_expires", "max_age"} <= every
-    assert criteria(policy="max_age").policies == {"max_age"}
-    assert criteria(severity="critical").policies == {"forbidden_permissions"}
+    assert criteria(policy="max_age").policies == frozenset({"max_age"})
+    assert criteria(severity="critical").policies == frozenset({"forbidden_permissions"})
     assert criteria(policy="never_expires", severity="critical").policies == frozenset()
     assert criteria().policies is None
 
