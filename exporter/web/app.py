@@ -94,7 +94,11 @@ class _Routes:
         found = find_document(name, language_of(request, self._language()), chosen=chosen_language(request) is not None)
         if found is None:
             return _no_page("There is no runbook of this name; /runbooks/ lists all.")
-        headers = PAGE_HEADERS | {"Content-Language": found.language.value, "Vary": "Accept-Language"}
+        headers = PAGE_HEADERS | {
+            "Cache-Control": "no-store",
+            "Content-Language": found.language.value,
+            "Vary": "Accept-Language",
+        }
         return self._deliveries.response(rendered(found), headers, "text/html")
 
     async def healthy(self, _: Request) -> Response:

@@ -185,9 +185,9 @@ def _parameter(one: Parameter) -> Schema:
     elif one.form is Form.NUMBER:
         schema = {"type": "integer", "minimum": 1, "maximum": MOST_ROWS}
     elif one.form is Form.DURATION:
-        schema = {"type": "string", "pattern": "^([0-9]{1,4}d)?([0-9]{1,4}h)?([0-9]{1,4}m)?([0-9]{1,4}s)?$"}
+        schema = {"type": "string", "pattern": "^(0|([0-9]{1,4}d)?([0-9]{1,4}h)?([0-9]{1,4}m)?([0-9]{1,4}s)?)$"}
     elif one.form is Form.TIME:
-        schema = {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}
+        schema = {"anyOf": [*({"type": "string", "format": one} for one in ("date", "date-time")), {"const": ""}]}
     elif one.form is Form.CURSOR:
         schema = {"type": "string", "maxLength": 4000}
     return {"name": one.name, "in": "query", "description": one.meaning, "schema": schema}

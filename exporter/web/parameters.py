@@ -181,13 +181,11 @@ def criteria_of(values: Mapping[str, str], now: float, zone: tzinfo, severities:
         severities: the severity of each configured policy, by its name.
 
     Raises:
-        ParameterError: a value cannot be read, or two parameters exclude each other.
+        ParameterError: a value cannot be read.
     """
     expires = span_of(values, "expires_from", "expires_to", zone)
     if (within := values.get("expires_within")) is not None:
-        if not expires.everything:
-            raise ParameterError("expires_within excludes expires_from and expires_to; give one or the other")
-        expires = Span(now, now + _duration("expires_within", within))
+        expires = Span(max(now, expires.start), min(now + _duration("expires_within", within), expires.end))
     state, kind, status, reason = (values.get(name) for name in ("state", "kind", "status", "reason"))
     return Criteria(
         text=values.get("q", "").strip(),
