@@ -56,7 +56,7 @@ WORDS: Mapping[str, str] = {
     "expiring": "Coming expiries",
     "expiring_in": "Expire within {days} days",
     "failing": "Users with failing polls",
-    "failing_for": "Failing for",
+    "failing_for": "Failing since",
     "failing_of_users": "of {users} users",
     "first_page": "First page",
     "for_clients": "This page as",

@@ -56,7 +56,7 @@ WORDS: Mapping[str, str] = {
     "expiring": "即将到来的过期",
     "expiring_in": "{days} 天内过期",
     "failing": "轮询失败的用户",
-    "failing_for": "已持续",
+    "failing_for": "开始失败",
     "failing_of_users": "共 {users} 个用户",
     "first_page": "第一页",
     "for_clients": "导出",

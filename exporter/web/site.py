@@ -146,7 +146,10 @@ class Site:
         chosen = {COOKIE: chosen_language(request), _THEME: request.query_params.get("theme")}
         for name, value in chosen.items():
             if value is not None and (name == COOKIE or value in THEMES):
-                response.set_cookie(name, str(value), max_age=_YEAR, path="/", httponly=True, samesite="lax")
+                secure = request.url.scheme == "https"
+                response.set_cookie(
+                    name, str(value), max_age=_YEAR, path="/", secure=secure, httponly=True, samesite="lax"
+                )
         return response
 
     def _visit(self, request: Request) -> Visit:
