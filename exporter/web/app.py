@@ -16,6 +16,7 @@ from exporter.web.deliveries import Deliveries, busy
 from exporter.web.documents import INDEX, PLATFORM, find_document, rendered
 from exporter.web.languages import chosen_language, language_of
 from exporter.web.pages import HEADERS as PAGE_HEADERS
+from exporter.web.problems import problem
 from exporter.web.single_flight import BusyError, SingleFlight
 from exporter.web.site import Site
 from exporter.web.streams import StreamedResponse, Streams
@@ -77,7 +78,8 @@ class _Routes:
             return await self.site.rows("events", request)
         limit = request.query_params.get("limit")
         if limit is not None and invalid_limit(limit):
-            return PlainTextResponse("limit must be a whole number, such as ?limit=20.\n", status_code=400)
+            refused = problem("limit must be a whole number, such as ?limit=20")
+            return Response(refused.body, refused.status, refused.headers, refused.media_type)
         encoded = await self._events.result()
         return self._deliveries.response(encoded.newest(limit), _API_HEADERS, "application/json")
 

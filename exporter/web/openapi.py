@@ -181,7 +181,8 @@ _SCHEMAS: dict[str, Schema] = {
 def _parameter(one: Parameter) -> Schema:
     schema: Schema = {"type": "string", "maxLength": _LONGEST}
     if one.choices:
-        schema = _enum(one.choices)
+        # Forms send empty values, which count as absent.
+        schema = _enum((*one.choices, ""))
     elif one.form is Form.NUMBER:
         schema = {"type": "integer", "minimum": 1, "maximum": MOST_ROWS}
     elif one.form is Form.DURATION:
@@ -191,6 +192,15 @@ def _parameter(one: Parameter) -> Schema:
     elif one.form is Form.CURSOR:
         schema = {"type": "string", "maxLength": 4000}
     return {"name": one.name, "in": "query", "description": one.meaning, "schema": schema}
+
+
+def _events() -> Schema:
+    """Changes: alone, `limit` may be any number, as it always could."""
+    found = _list("The latest changes of tokens, newest first.", "Event", parameters.EVENTS)
+    for one in found["get"]["parameters"]:
+        if one["name"] == "limit":
+            one["schema"] = _NUMBER
+    return found
 
 
 def _list(summary: str, schema: str, known: Sequence[Parameter]) -> Schema:
@@ -242,7 +252,7 @@ def document() -> bytes:
                 "Tokens, and users as a whole, that violate policies.", "Violation", parameters.VIOLATIONS
             ),
             "/users": _list("Users, those first whose polls fail.", "User", parameters.USERS),
-            "/events": _list("The latest changes of tokens, newest first.", "Event", parameters.EVENTS),
+            "/events": _events(),
             "/organizations": _one(
                 "All organizations.",
                 {"type": "array", "items": {"$ref": "#/components/schemas/Organization"}},
