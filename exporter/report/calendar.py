@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from exporter.common.text import printable, utc, without_control_characters
 from exporter.model.token import CredentialKind, TokenState
@@ -66,7 +66,8 @@ def _event(row: Row, uid: str, expires: datetime, made_at: datetime) -> str:
 
     summary = f"{_WHAT[row.token.kind]} {printable(row.token.name)} of {printable(row.user.name)} expires"
     texts = {"SUMMARY": summary, "DESCRIPTION": _description(row), "CATEGORIES": printable(row.organization)}
-    lines = [Contentline(f"{key}:{vText(text).to_ical().decode()}").to_ical().decode() for key, text in texts.items()]
+    folded: Any = Contentline
+    lines = [folded(f"{key}:{vText(text).to_ical().decode()}").to_ical().decode() for key, text in texts.items()]
     fixed = (f"UID:{uid}", f"DTSTAMP:{made_at:{_TIME}}", f"DTSTART:{expires:{_TIME}}")
     return "\r\n".join(["BEGIN:VEVENT", *fixed, *lines, *_REST, "END:VEVENT", ""])
 
