@@ -237,12 +237,13 @@ class OrganizationIndex:
 
 
 def _same(before: UserState, after: UserState) -> bool:
-    """Whether user, credentials and failure are the same objects."""
+    """Whether user, credentials and failure are the same objects, and as many tokens are only counted."""
     return (
         before.user is after.user
         and before.tokens is after.tokens
         and before.ssh_keys is after.ssh_keys
         and before.failure is after.failure
+        and before.left_out == after.left_out
     )
 
 
