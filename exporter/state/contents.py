@@ -11,7 +11,7 @@ from exporter.model.severity import Severity
 from exporter.model.token import CredentialKind, Token, TokenState
 from exporter.state.columns import department, flags, searchable, slots_with_text
 from exporter.state.token_order import Entry, by_expiry
-from exporter.state.token_search import TokenSearch, TokenSort
+from exporter.state.token_search import NO_RANK, TokenSearch, TokenSort
 from exporter.state.user_search import UserSearch, UserSort
 from exporter.state.violation_index import set_bits
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from exporter.state.violation_index import Mask
 
 _SEVERITIES = {severity: float(place) for place, severity in enumerate(Severity)}
-_NO_RANK = float(len(Severity))
 _WHOLE_USER = Token("", "", expires_at=None)
 """Stands for the token in rows about a user as a whole."""
 
@@ -132,7 +131,7 @@ class Contents:
                 return (department(user), *base)
             case TokenSort.SEVERITY:
                 mask = self.masks[self.table.slot(user.user_id)]
-                return (self._ranks[mask[-1]] if mask else _NO_RANK, *base)
+                return (self._ranks[mask[-1]] if mask else NO_RANK, *base)
             case TokenSort.TOKEN:
                 return ("", *base)
             case TokenSort.PERMISSIONS:
@@ -174,7 +173,7 @@ class Contents:
         """The ranks of the most severe policies that tokens violate; the most severe comes first."""
         masks, slots, positions, ranks = self.masks, columns.slots, columns.positions, self._ranks
         found = [(masks[slots[i]], positions[i]) for i in at]
-        return [_NO_RANK if mask is None else ranks[mask[position]] for mask, position in found]
+        return [NO_RANK if mask is None else ranks[mask[position]] for mask, position in found]
 
     @functools.cached_property
     def _ranks(self) -> _Ranks:
@@ -209,7 +208,7 @@ class _Ranks(dict[int, float]):
         self._of_policies = ranks
 
     def __missing__(self, bits: int) -> float:
-        self[bits] = found = min([self._of_policies[place] for place in set_bits(bits)], default=_NO_RANK)
+        self[bits] = found = min([self._of_policies[place] for place in set_bits(bits)], default=NO_RANK)
         return found
 
 

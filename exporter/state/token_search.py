@@ -7,6 +7,8 @@ from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from exporter.model.severity import Severity
+from exporter.model.token import CredentialKind
 from exporter.state.columns import searchable, token_columns
 from exporter.state.criteria import filters
 from exporter.state.cut import TopRows
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from exporter.common.sorted_chunks import Chunk, Key
-    from exporter.model.token import CredentialKind
     from exporter.state.columns import TokenColumns
     from exporter.state.contents import Contents
     from exporter.state.criteria import Criteria
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from exporter.state.token_order import Entry
 
     ValuesOf = Callable[[TokenColumns, Sequence[int]], list[Value]]
+
+
+NO_RANK = float(len(Severity))
+"""The rank of what violates no policy: after all severities."""
 
 
 class TokenSort(StrEnum):
@@ -51,6 +56,7 @@ class TokenSearch:
 
     def __init__(self, contents: Contents, kind: CredentialKind, criteria: Criteria, now: float) -> None:
         self._contents = contents
+        self._kind = kind
         self._orders = contents.orders[kind]
         self._criteria = criteria
         self._now = now
@@ -135,6 +141,9 @@ class TokenSearch:
             case TokenSort.PERMISSIONS:
                 return _sizes
             case TokenSort.SEVERITY:
+                if self._kind is not CredentialKind.TOKEN:
+                    # Policies are about tokens.
+                    return lambda _, at: [NO_RANK] * len(at)
                 return self._contents.ranks
 
     def _user_names(self, columns: TokenColumns, at: Sequence[int]) -> list[Value]:

@@ -242,6 +242,18 @@ def test_rows_name_the_policies_that_they_violate(acme: Contents) -> None:
     assert [one.name for one in of_user] == ["max_tokens_per_user"]
 
 
+def test_an_ssh_key_violates_nothing_whatever_the_token_at_its_place_does() -> None:
+    li = UserState(User("1", "li"))
+    tokens = (a_token("pt-a", expires_in=NEVER),)
+    index = an_index({"acme": [li.succeeded(tokens, NOW, ssh_keys=(a_key("501"), a_key("502")))]})
+    rows = index.read(lambda one: one.contents[0].tokens(Criteria(), TokenSort.SEVERITY, Wanted(), NOW).rows, NOW)
+    assert [(row.token and row.token.token_id, names(row)) for row in rows] == [
+        ("pt-a", ["never_expires"]),
+        ("501", []),
+        ("502", []),
+    ]
+
+
 def test_expired_tokens_are_counted_at_any_time(acme: Contents) -> None:
     # pt-b expires after one day, pt-c after two, pt-d after five.
     assert acme.expired_at([NOW, NOW + DAY, NOW + 4 * DAY, NOW + 5 * DAY]) == [0, 1, 2, 3]
