@@ -131,7 +131,8 @@ class ViolationIndex:
         if not found:
             return None
         bits = {policy: 1 << place for place, policy in enumerate(self._policies.configured)}
-        places = {id(token): place for place, token in enumerate(tokens)}
+        # Of tokens with the same id and name, the first one stands for all; they may even be the same object.
+        places = {id(token): place for place, token in reversed([*enumerate(tokens)])}
         every = [0] * (len(tokens) + 1)
         for one in found:
             every[len(tokens) if one.token is None else places[id(one.token)]] |= bits[one.policy]

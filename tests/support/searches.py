@@ -45,7 +45,10 @@ def tokens(
             if criteria.organization in {None, name} and _user_fits(state, criteria):
                 for kind in CredentialKind:
                     for position, token in enumerate(state.of_kind(kind)):
-                        of_policies = violated(state, token, policies, now) if kind is CredentialKind.TOKEN else []
+                        # Equal tokens can be the same object; the first one stands for all.
+                        first = next(place for place, one in enumerate(state.of_kind(kind)) if one is token)
+                        about = kind is CredentialKind.TOKEN and position == first
+                        of_policies = violated(state, token, policies, now) if about else []
                         if _token_fits(state, token, criteria, of_policies, now):
                             base = by_expiry(name, Entry(state.user, token, position))
                             rank = min((severities[one] for one in of_policies), default=3.0)
@@ -130,7 +133,8 @@ def users(world: World, policies: Policies, criteria: Criteria, sort: UserSort, 
                     )
                 )
             ):  # fmt: skip
-                count = sum(len(violated(state, token, policies, now)) for token in (*state.tokens, None))
+                different = {id(token): token for token in state.tokens}.values()
+                count = sum(len(violated(state, token, policies, now)) for token in (*different, None))
                 key = (_user_value(name, state, sort, count, now), state.user.name, name, state.user.user_id)
                 found.append((key, state.user.user_id))
     return [user_id for _, user_id in sorted(found)]

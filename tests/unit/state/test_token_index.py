@@ -252,6 +252,7 @@ def change(world: World, ledger: Ledger, kind: str, rest: list[Any]) -> None:
             ledger.keep_tokens(rest[0])
 
 
+GONE = a_token("pt-1", expires_in=-DAY)
 MASKED_TWINS = (a_token("pt-1"), a_token("pt-1"), replace(a_token("pt-1"), description="another"))
 
 
@@ -261,6 +262,13 @@ MASKED_TWINS = (a_token("pt-1"), a_token("pt-1"), replace(a_token("pt-1"), descr
 @example(
     [("succeeded", "acme", "1", (a_token(),), None), ("refresh",), ("watch", "acme", [User("1", "a"), User("3", "b")])],
     [Query(Order.USER, limit=2)] * 3,
+)
+@example(
+    [
+        ("succeeded", "acme", "1", (GONE,), None),
+        ("succeeded", "acme", "1", (GONE, replace(GONE)), (a_key(expires_in=-DAY),)),
+    ],
+    [Query()] * 3,
 )
 def test_pages_and_numbers_are_those_of_a_plain_computation(history: list[Any], asked: list[Query]) -> None:
     world = World()

@@ -55,6 +55,13 @@ def test_each_token_and_the_user_have_their_violations(world: World) -> None:
     assert [world.index.count(one) for one in (NeverExpires, MaxTokensPerUser, ExpiredNotRemoved)] == [1, 1, 0]
 
 
+def test_the_first_of_equal_tokens_stands_for_all(world: World) -> None:
+    token = a_token("1", expires_in=NEVER)
+    world.set("a", token, token)
+    world.index.advance(NOW, 10)
+    assert (world.mask("a"), world.index.count(NeverExpires)) == ((1, 0, 2), 1)
+
+
 def test_users_are_evaluated_a_few_at_a_time(world: World) -> None:
     for number in range(5):
         world.set(str(number), a_token(expires_in=NEVER))
