@@ -19,9 +19,12 @@ from bench.table import Row, best_of, markdown
 from exporter.common.clock import SystemClock
 from exporter.model.token import CredentialKind, TokenState
 from exporter.report.listing import records, rows
+from exporter.state.criteria import Criteria
+from exporter.state.cut import Wanted
 from exporter.state.token_index import TokenIndex
 from exporter.state.token_order import Order, Query, by_name, entries, key
-from exporter.web.page import LandingPage
+from exporter.state.token_search import TokenSort
+from exporter.state.user_search import UserSort
 from exporter.web.token_list import TokenList
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
     from exporter.state.ledger import Ledger
     from exporter.state.store import Store
+    from exporter.state.token_index import Snapshot
     from exporter.state.token_order import Entry
     from exporter.web.refusals import Refusals
 
@@ -47,13 +51,12 @@ def listing(users: int) -> str:
     tracemalloc.stop()
     each = memory / (count := sum(len(state.tokens) for one in store.view().organizations for state in one.users))
     nothing = cast("Refusals", None)
-    page = LandingPage(index, clock, nothing, lambda: 3600.0)
     (ledger,) = store._ledgers  # noqa: SLF001 - the bench changes a user
     changes = itertools.count(1)
 
     def after_a_change() -> None:
         _change(ledger, now + next(changes))
-        page.body()
+        index.overview(now, 3600.0, soonest=_FIRST, failing=_FIRST)
 
     slowest = max(
         best_of(_RUNS, partial(index.page, Query(order, organization, state), now))
@@ -63,12 +66,21 @@ def listing(users: int) -> str:
     )
     first = [
         Row(f"ours, slowest of {len(Order) * 2 * (1 + len(TokenState))} orders and filters", slowest),
-        Row("ours, the page after one user changed", best_of(_RUNS, after_a_change)),
+        Row("ours, numbers and first rows after one user changed", best_of(_RUNS, after_a_change)),
         Row("SQLite in memory, one index, by name", _database(store), "the query alone"),
         Row("`heapq.nsmallest`, by name", best_of(2, lambda: _smallest(store))),
         Row("`sorted`, by name", best_of(2, lambda: _sorted(store))),
         Row("the list of the command line", best_of(1, lambda: rows(store.view(), now))),
         Row("ours, the first time", best_of(2, lambda: TokenIndex(store.view).refresh()), f"{each:.0f} bytes a token"),
+    ]
+    started = time.perf_counter()
+    index.prepare(now)
+    prepared = time.perf_counter() - started
+    found = [
+        Row("violations and columns, the first time", prepared, "in the background"),
+        Row("tokens, the slowest sort", max(_search_time(index, Criteria(), sort, now) for sort in TokenSort)),
+        *(Row(name, _search_time(index, criteria, TokenSort.CREATED, now)) for name, criteria in _SEARCHES.items()),
+        Row("users, the slowest sort", max(best_of(_RUNS, partial(_users, index, sort, now)) for sort in UserSort)),
     ]
     tokens = TokenList(index, clock, nothing)
     size = sum(map(len, tokens.begin().portions()))
@@ -79,9 +91,34 @@ def listing(users: int) -> str:
         Row("json, at once", best_of(1, lambda: json.dumps(_records(store, now))), "all in memory"),
     ]
     title = f"{count:,} tokens of {users:,} users"
-    return (
-        markdown(f"The first {_FIRST} of {title}", "seconds", first) + "\n" + markdown(f"All {title}", "seconds", whole)
+    return "\n".join(
+        (
+            markdown(f"The first {_FIRST} of {title}", "seconds", first),
+            markdown(f"Searches in {title}", "seconds", found),
+            markdown(f"All {title}", "seconds", whole),
+        )
     )
+
+
+_SEARCHES = {
+    "a text that many contain, by creation": Criteria(text="a"),
+    "a text that none contains, by creation": Criteria(text="no such text"),
+    "a permission, by creation": Criteria(permission="base_user_read"),
+    "part of the user's name, by creation": Criteria(owner="li"),
+}
+
+
+def _search_time(index: TokenIndex, criteria: Criteria, sort: TokenSort, now: float) -> float:
+    def question(snapshot: Snapshot) -> None:
+        for one in snapshot.contents:
+            one.tokens(criteria, sort, Wanted(limit=_FIRST), now)
+
+    return best_of(_RUNS, lambda: index.read(question, now))
+
+
+def _users(index: TokenIndex, sort: UserSort, now: float) -> None:
+    wanted = Wanted(limit=_FIRST)
+    index.read(lambda snapshot: [one.users_of(Criteria(), sort, wanted, now) for one in snapshot.contents], now)
 
 
 def _portions(tokens: TokenList) -> Iterator[float]:

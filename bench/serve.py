@@ -26,10 +26,11 @@ from exporter.common.worker import Supervisor
 from exporter.metrics.families.http import HTTP_REFUSED, LOG_SUPPRESSED
 from exporter.metrics.telemetry import Telemetry
 from exporter.state.token_index import TokenIndex
-from exporter.web.app import Served, create_app
+from exporter.web.app import create_app
 from exporter.web.live_security import LiveSecurity
 from exporter.web.refusals import Refusals
 from exporter.web.security import WebSecurity
+from exporter.web.served import Served
 from exporter.web.server import WebServer
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def main(kind: str, users: int, port: int, config: Config) -> None:
         case "ours":
             telemetry, clock = Telemetry(), SystemClock()
             exposition = an_exposition(store, telemetry, config)
-            served = Served(exposition, store, TokenIndex(store.view), lambda: 3600.0, tuple, None, clock)
+            served = Served(exposition, store, TokenIndex(store.view), lambda: config, tuple, None, clock)
             inc = telemetry.instruments.inc
             log_limit = LogLimit(clock, partial(inc, LOG_SUPPRESSED))
             refusals = Refusals(partial(inc, HTTP_REFUSED), log_limit, telemetry.internal_error)

@@ -104,7 +104,7 @@ class Daemon:
         parts.base.scheduler.start()
         teardown.add("scheduler", parts.base.scheduler.stop)
         self._add_job("notes", parts.warnings.check, _WARNINGS_EVERY)
-        self._add_job("index", parts.index.refresh, _INDEX_EVERY)
+        self._add_job("index", self._prepare_index, _INDEX_EVERY)
         self._add_job("garbage", parts.garbage.check, _GARBAGE_EVERY)
         if parts.storage is not None:
             parts.storage.start()
@@ -153,3 +153,6 @@ class Daemon:
     def _add_job(self, name: str, job: Callable[[], None], interval: float) -> None:
         base = self._parts.base
         base.scheduler.add(name, job, interval, skipped=lambda: None, crashed=base.count("watch"))
+
+    def _prepare_index(self) -> None:
+        self._parts.index.prepare(self._parts.base.clock.now())

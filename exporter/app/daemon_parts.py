@@ -44,9 +44,10 @@ from exporter.state.audit import AuditTrail
 from exporter.state.storage import Storage
 from exporter.state.store import Store
 from exporter.state.token_index import TokenIndex
-from exporter.web.app import Served, create_app
+from exporter.web.app import create_app
 from exporter.web.live_security import LiveSecurity
 from exporter.web.refusals import Refusals
+from exporter.web.served import Served
 from exporter.web.server import WebServer
 
 if TYPE_CHECKING:
@@ -184,17 +185,16 @@ def build_parts(
     # A replica stands by until it holds the lock.
     alerting.stand_by(member is not None)
     organizations.poll(polls=member is None)
-    index = TokenIndex(base.store.view)
+    index = TokenIndex(base.store.view, current.policies, base.count("index"))
     served = Served(
         exposition=exposition,
         store=base.store,
         index=index,
-        stale_after=current.stale_after,
+        config=current.config,
         events=audit.latest,
         reload=reloader.reload if lifecycle else None,
         clock=clock,
         problems=base.supervisor.problems,
-        config=current.config,
         language=current.language,
         zones=current.zones,
     )

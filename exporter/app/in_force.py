@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 if TYPE_CHECKING:
     from exporter.config.schema import Config
     from exporter.config.settings import Settings
+    from exporter.policies.schema import Policies
     from exporter.texts.catalogue import Language
 
 
@@ -55,6 +56,10 @@ class Current:
     def config(self) -> Config:
         """The whole configuration file."""
         return self._value.settings.config
+
+    def policies(self) -> Policies:
+        """The section `policies`."""
+        return self._value.settings.config.policies
 
     def stale_after(self) -> float:
         """Seconds after which data counts as stale."""

@@ -22,6 +22,20 @@ _RUN = 8192
 """Items that are sorted at once: sorting holds the interpreter lock."""
 
 
+class Chunk(list[Item]):
+    """Some items, and what has been derived from them; it is dropped when they change.
+
+    Attributes:
+        derived: any value; None if there is none.
+    """
+
+    __slots__ = ("derived",)
+
+    def __init__(self, items: Iterable[Item] = ()) -> None:
+        super().__init__(items)
+        self.derived: object | None = None
+
+
 class SortedChunks(Generic[Item]):
     """Items in the order of their keys, in chunks: to add or remove one moves the items of one chunk only.
 
@@ -35,7 +49,7 @@ class SortedChunks(Generic[Item]):
 
     def __init__(self, key: Callable[[Item], Key], items: Iterable[Item] = ()) -> None:
         self._key = key
-        self._chunks: list[list[Item]] = []
+        self._chunks: list[Chunk[Item]] = []
         self._size = 0
         self.replace(items)
 
@@ -60,7 +74,7 @@ class SortedChunks(Generic[Item]):
             runs.append(run)
         merged = iter(runs[0]) if len(runs) == 1 else heapq.merge(*runs, key=self._key)
         self._chunks = []
-        while chunk := list(islice(merged, _LOAD)):
+        while chunk := Chunk(islice(merged, _LOAD)):
             self._chunks.append(chunk)
         self._size = sum(map(len, self._chunks))
 
@@ -87,11 +101,12 @@ class SortedChunks(Generic[Item]):
         """Add an item."""
         self._size += 1
         if not self._chunks:
-            self._chunks.append([item])
+            self._chunks.append(Chunk([item]))
             return
         at = self._chunk_of(self._key(item))
         chunk = self._chunks[at]
         insort(chunk, item, key=self._key)
+        chunk.derived = None
         self._split(at)
 
     def remove(self, item: Item) -> None:
@@ -109,11 +124,13 @@ class SortedChunks(Generic[Item]):
         if position == len(chunk) or self._key(chunk[position]) != key:
             raise KeyError(key)
         del chunk[position]
+        chunk.derived = None
         self._size -= 1
         if len(self._chunks) > 1 and len(chunk) < _LOAD // 4:
             # Otherwise many small chunks would be left in the long run.
             into = max(0, at - 1)
-            self._chunks[into] += self._chunks.pop(into + 1)
+            self._chunks[into].extend(self._chunks.pop(into + 1))
+            self._chunks[into].derived = None
             self._split(into)
         elif not chunk:
             del self._chunks[at]
@@ -134,6 +151,25 @@ class SortedChunks(Generic[Item]):
             yield from islice(self._chunks[number], position, None)
             position = 0
 
+    @property
+    def chunks(self) -> list[Chunk[Item]]:
+        """The chunks in order. They must not be changed."""
+        return self._chunks
+
+    def between(
+        self, before: Callable[[Item], bool], until: Callable[[Item], bool]
+    ) -> Iterator[tuple[Chunk[Item], range]]:
+        """Chunks with the places of the items that are not ``before`` but ``until``.
+
+        Both functions are true for some items at the beginning and false for all others.
+        """
+        (first, start), (last, end) = self._boundary(before), self._boundary(until)
+        for number in range(first, min(last + 1, len(self._chunks))):
+            chunk = self._chunks[number]
+            places = range(start if number == first else 0, end if number == last else len(chunk))
+            if places:
+                yield chunk, places
+
     def _chunk_of(self, key: Key) -> int:
         """The last chunk that does not begin after the key; the first one if all do."""
         return max(0, bisect_right(self._chunks, key, key=lambda chunk: self._key(chunk[0])) - 1)
@@ -142,8 +178,9 @@ class SortedChunks(Generic[Item]):
         """Split a chunk if it has become too large."""
         chunk = self._chunks[at]
         if len(chunk) >= 2 * _LOAD:
-            self._chunks.insert(at + 1, chunk[_LOAD:])
+            self._chunks.insert(at + 1, Chunk(chunk[_LOAD:]))
             del chunk[_LOAD:]
+            chunk.derived = None
 
     def _boundary(self, before: Callable[[Item], bool]) -> tuple[int, int]:
         """The chunk and the position in it of the first item that does not count as ``before``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from exporter.common.fields import ExternalUrl, Section
+from exporter.common.fields import ExternalUrl, PageUrl, Section
 
 
 class Web(Section):
@@ -17,5 +17,12 @@ class Web(Section):
             "serves it below one. With it, alerts link to the exporter's pages about a token or user and to the "
             "runbooks that it serves itself. Its path is the default of `--web.route-prefix`, which is read once at "
             "startup. `--web.external-url` overrides it."
+        ),
+    )
+    grafana_url: PageUrl | None = Field(
+        None,
+        description=(
+            "URL of Grafana, such as `https://grafana.example.com`. With it, the exporter's pages link to the "
+            "dashboard `Yunxiao tokens / Overview`; a user's page links to it with that user selected."
         ),
     )

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 from exporter.common.sorted_chunks import SortedChunks
 from exporter.model.token import TokenState
-from exporter.state.token_order import RANK, Entry, by_expiry, by_name, entries
+from exporter.state.token_order import LAST_DATE, RANK, Entry, by_expiry, by_name, entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from exporter.common.sorted_chunks import Key
+    from exporter.common.sorted_chunks import Chunk, Key
     from exporter.model.state import UserState
     from exporter.model.token import CredentialKind, Token
     from exporter.model.user import User
+    from exporter.state.criteria import Span
 
 Change = tuple["UserState | None", "UserState | None"]
 """The state of a user before and after; None for a user that was not watched before, or is not any more."""
@@ -83,6 +84,35 @@ class CredentialOrders:
         """All credentials by expiry, as a list of their own."""
         return self._by_expiry.copy()
 
+    def matching(self, state: TokenState | None, expires: Span, now: float) -> Iterator[tuple[Chunk[Entry], range]]:
+        """The credentials in a state whose expiry is in a range, by expiry, as chunks with places in them.
+
+        Those whose expiry is not known or never may be among them if the range has no end.
+
+        Args:
+            state: the state; None for any.
+            expires: the range.
+            now: epoch seconds.
+        """
+        rank = None if state is None else RANK[state]
+
+        def before(one: Entry) -> bool:
+            if rank is not None and RANK[one.token.state(now)] < rank:
+                return True
+            return _sorted_expiry(one) < expires.start
+
+        def until(one: Entry) -> bool:
+            if rank is not None and RANK[one.token.state(now)] > rank:
+                return False
+            return expires.everything or _sorted_expiry(one) < min(expires.end, LAST_DATE)
+
+        return self._by_expiry.between(before, until)
+
+    @property
+    def chunks(self) -> list[Chunk[Entry]]:
+        """All credentials by expiry, in chunks."""
+        return self._by_expiry.chunks
+
     def by_expiry(self, state: TokenState | None, now: float, after: Key | None) -> Iterator[Entry]:
         """The credentials by expiry.
 
@@ -106,6 +136,10 @@ class CredentialOrders:
         """The credentials by name; the arguments are those of `by_expiry`."""
         found = self._by_name.following(lambda entry: after is not None and self._name_key(entry) <= after)
         return found if state is None else (entry for entry in found if entry.token.state(now) is state)
+
+
+def _sorted_expiry(one: Entry) -> float:
+    return LAST_DATE if one.token.expires_at is None else one.token.expires_at
 
 
 def _entries(user: User, credentials: tuple[Token, ...], others: tuple[Token, ...]) -> list[Entry]:

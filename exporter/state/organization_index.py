@@ -12,14 +12,20 @@ from typing import TYPE_CHECKING, TypeVar
 from exporter.common.sorted_chunks import SortedChunks
 from exporter.model.token import CredentialKind, TokenState
 from exporter.model.user import User
+from exporter.state.columns import token_columns
+from exporter.state.contents import Contents
 from exporter.state.credential_orders import CredentialOrders
+from exporter.state.facets import Facets
 from exporter.state.token_order import Entry, Found, Order, by_user, entries, key, user_key
+from exporter.state.user_table import UserTable
+from exporter.state.violation_index import ViolationIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from exporter.model.snapshot import OrganizationView
     from exporter.model.state import UserState
+    from exporter.policies.schema import Policies
     from exporter.state.credential_orders import Change
     from exporter.state.token_order import Query
 
@@ -39,6 +45,7 @@ class Counts:
         stale: users whose last successful poll is too long ago.
         cut: users with more tokens than are kept.
         tokens: tokens by state, without SSH keys; those that are not kept are included.
+        oldest: epoch seconds of the oldest of the last successful polls of users; None before the first.
     """
 
     users: int
@@ -47,6 +54,7 @@ class Counts:
     stale: int
     cut: int
     tokens: dict[TokenState, int]
+    oldest: float | None = None
 
 
 class OrganizationIndex:
@@ -54,16 +62,19 @@ class OrganizationIndex:
 
     Args:
         name: the organization.
+        defect: called for each user that cannot be checked against the policies.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, defect: Callable[[], None] = lambda: None) -> None:
         self._name = name
         self._view: OrganizationView | None = None
-        self._states: dict[str, UserState] = {}
+        self._states = UserTable()
         self._users = SortedChunks[User](partial(user_key, name))
         self._failing = SortedChunks[User](partial(user_key, name))
         self._successes = SortedChunks[float](lambda at: (at,))
         self._orders = {kind: CredentialOrders(name, kind) for kind in CredentialKind}
+        self._violations = ViolationIndex(self._states, defect)
+        self.facets = Facets()
         self._pending = self._cut = 0
         self._left_out: Counter[TokenState] = Counter()
 
@@ -74,22 +85,24 @@ class OrganizationIndex:
         """
         if view is self._view:
             return
-        changes = self._changes(view)
-        for before, after in changes:
+        every = self._changes(view)
+        # Most polls find what is known already.
+        changes = [(old, new) for old, new in every if old is None or new is None or not _same(old, new)]
+        self._violations.change(changes)
+        for before, after in every:
             if before is not None:
                 self._count(before, -1)
             if after is not None:
                 self._count(after, 1)
-                self._states[after.user.user_id] = after
+                self._states.put(after)
             elif before is not None:
-                del self._states[before.user.user_id]
-        _change(self._successes, changes, view.users, lambda state: state.last_success)
-        # Most polls find what is known already.
-        changes = [(old, new) for old, new in changes if old is None or new is None or not _same(old, new)]
+                self._states.remove(before.user.user_id)
+        _change(self._successes, every, view.users, lambda state: state.last_success)
         _change(self._users, changes, view.users, lambda state: state.user)
         _change(self._failing, changes, view.users, lambda state: None if state.failure is None else state.user)
         for orders in self._orders.values():
             orders.change(changes, view.users)
+        self.facets.change(changes)
         self._view = view
 
     def _changes(self, view: OrganizationView) -> list[Change]:
@@ -126,6 +139,49 @@ class OrganizationIndex:
             stale=self._successes.leading(lambda at: now - at > stale_after),
             cut=self._cut,
             tokens={state: tokens.count(state, now) + self._left_out[state] for state in TokenState},
+            oldest=next(iter(self._successes), None),
+        )
+
+    def evaluate(self, policies: Policies, now: float, most: int) -> bool:
+        """Find the violations of users for which they are not known; whether all are known after that.
+
+        Args:
+            policies: the configured policies.
+            now: epoch seconds.
+            most: the number of users to evaluate at most.
+        """
+        self._violations.use(policies)
+        self._violations.advance(now, most)
+        return self._violations.complete
+
+    def prepare(self, most: int) -> bool:
+        """Make the columns of chunks that have none; whether all have them after that.
+
+        Args:
+            most: the number of chunks at most.
+        """
+        left = most
+        for orders in self._orders.values():
+            for chunk in orders.chunks:
+                if chunk.derived is None:
+                    if not left:
+                        return False
+                    token_columns(chunk, self._states)
+                    left -= 1
+        return True
+
+    def contents(self) -> Contents:
+        """All that can be searched. Valid until the next update."""
+        found = self._violations
+        return Contents(
+            self._name,
+            self._states,
+            self._users,
+            self._orders,
+            found.masks,
+            found.policies,
+            found.complete,
+            {policy: found.count(policy) for policy in found.policies.configured},
         )
 
     @property
@@ -181,12 +237,13 @@ class OrganizationIndex:
 
 
 def _same(before: UserState, after: UserState) -> bool:
-    """Whether user, credentials and failure are the same objects."""
+    """Whether user, credentials and failure are the same objects, and as many tokens are only counted."""
     return (
         before.user is after.user
         and before.tokens is after.tokens
         and before.ssh_keys is after.ssh_keys
         and before.failure is after.failure
+        and before.left_out == after.left_out
     )
 
 

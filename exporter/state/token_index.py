@@ -7,9 +7,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice, repeat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from exporter.model.token import TokenState
+from exporter.policies.schema import Policies
+from exporter.state.facets import Facets
 from exporter.state.organization_index import Counts, OrganizationIndex
 from exporter.state.token_order import Query, by_expiry
 
@@ -19,8 +21,14 @@ if TYPE_CHECKING:
     from exporter.model.snapshot import OrganizationView, View
     from exporter.model.state import UserState
     from exporter.model.token import CredentialKind
+    from exporter.state.contents import Contents
     from exporter.state.token_order import Entry, Found
 
+Answer = TypeVar("Answer")
+_EVALUATED = 500
+"""Users of an organization whose violations are evaluated at a time: some milliseconds."""
+_CHUNKS = 8
+"""Chunks whose columns are made at a time, for the same reason."""
 
 Without = Callable[[str, "UserState"], bool]
 """Whether to leave out a user of an organization."""
@@ -41,6 +49,19 @@ class Overview:
     counts: tuple[Counts, ...]
     soonest: tuple[Found, ...]
     failing: tuple[tuple[str, UserState], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All organizations at one moment, ready for searches.
+
+    Attributes:
+        view: the snapshot.
+        contents: what can be searched, of each of its organizations.
+    """
+
+    view: View
+    contents: tuple[Contents, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +91,19 @@ class TokenIndex:
 
     Args:
         view: makes a snapshot.
+        policies: the configured policies.
+        defect: called for each user that cannot be checked against the policies.
     """
 
-    def __init__(self, view: Callable[[], View]) -> None:
+    def __init__(
+        self,
+        view: Callable[[], View],
+        policies: Callable[[], Policies] = Policies,
+        defect: Callable[[], None] = lambda: None,
+    ) -> None:
         self._view = view
+        self._defect = defect
+        self._policies = policies
         # Guards the index of each organization, by name. Held while a question is answered.
         self._lock = threading.Lock()
         self._organizations: dict[str, OrganizationIndex] = {}
@@ -88,6 +118,41 @@ class TokenIndex:
             view = self._view()
             self._update(view, [one for one in view.organizations if one.sweep is not None])
 
+    def prepare(self, now: float) -> None:
+        """Refresh, find violations that are not known yet, and make columns, so that the next question finds them.
+
+        A few at a time, so that questions meanwhile are not delayed.
+        """
+        self.refresh()
+        ready = False
+        while not ready:
+            with self._lock:
+                ready = self._evaluate(now) and all(one.prepare(_CHUNKS) for one in self._organizations.values())
+
+    def _evaluate(self, now: float) -> bool:
+        """Evaluate some users of each organization; whether all have been. Requires the lock."""
+        policies = self._policies()
+        complete = [one.evaluate(policies, now, _EVALUATED) for one in self._organizations.values()]
+        return all(complete)
+
+    def read(self, question: Callable[[Snapshot], Answer], now: float) -> Answer:
+        """Answer a question from everything that can be searched.
+
+        Args:
+            question: called with all organizations, which it must not keep: they change after that.
+            now: epoch seconds.
+        """
+        with self._lock:
+            view = self._current()
+            self._evaluate(now)
+            return question(Snapshot(view, tuple([one.contents() for one in self._organizations.values()])))
+
+    def facets(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The permissions and the departments that occur most, by name."""
+        with self._lock:
+            every = [one.facets for one in self._organizations.values()]
+            return Facets.names(one.permissions for one in every), Facets.names(one.departments for one in every)
+
     def _current(self) -> View:
         """A new snapshot, which the index shows. Requires the lock."""
         view = self._view()
@@ -100,7 +165,7 @@ class TokenIndex:
         self._organizations = {one.name: known[one.name] for one in view.organizations if one.name in known}
         for one in organizations:
             # Taken out while it changes: after a defect it is made from the whole snapshot.
-            index = self._organizations.pop(one.name, None) or OrganizationIndex(one.name)
+            index = self._organizations.pop(one.name, None) or OrganizationIndex(one.name, self._defect)
             index.update(one)
             self._organizations[one.name] = index
 

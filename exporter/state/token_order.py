@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from exporter.common.sorted_chunks import Key
     from exporter.model.state import UserState
 
-_UNKNOWN = sys.float_info.max
+LAST_DATE = sys.float_info.max
 """An unreadable expiry sorts after all dates and before tokens that never expire."""
 
 RANK = {TokenState.EXPIRED: 0, TokenState.ACTIVE: 1, TokenState.UNKNOWN: 2, TokenState.NEVER_EXPIRES: 3}
@@ -67,14 +67,14 @@ def key(order: Order, organization: str, entry: Entry) -> Key:
 def by_expiry(organization: str, entry: Entry) -> Key:
     """The key in the order by expiry."""
     user, token = entry.user, entry.token
-    expires_at = _UNKNOWN if token.expires_at is None else token.expires_at
+    expires_at = LAST_DATE if token.expires_at is None else token.expires_at
     return (expires_at, organization, user.name, token.token_id, user.user_id, token.kind, entry.position)
 
 
 def by_user(organization: str, entry: Entry) -> Key:
     """The key in the order by user; it begins with `user_key`."""
     user, token = entry.user, entry.token
-    expires_at = _UNKNOWN if token.expires_at is None else token.expires_at
+    expires_at = LAST_DATE if token.expires_at is None else token.expires_at
     return (user.name, organization, user.user_id, expires_at, token.token_id, token.kind, entry.position)
 
 

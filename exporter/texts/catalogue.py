@@ -111,7 +111,7 @@ class Catalogue:
         reasons: by the value of the label `reason`.
         unknown_reason: the words for any other reason.
         losses: what happens to permissions.
-        page: words of the pages about single users and tokens.
+        page: words of the pages with runbooks; the words of other pages are in `exporter.texts.pages`.
     """
 
     units: Mapping[str, str]

@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from exporter.alerts.definitions import DEFINITIONS_BY_NAME
 from exporter.texts.catalogue import LANGUAGE_NAMES, Language, catalogue
+from exporter.web.static_files import addresses
 from exporter.web.templating import TEMPLATES
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def rendered(document: Document) -> bytes:
         language=document.language.value,
         title=title,
         links=_links(document, words),
+        style=addresses()["page.css"],
         # Markdown's renderer has escaped all HTML in the text.
         content=Markup(content),  # noqa: S704
     )

@@ -29,12 +29,24 @@ def accepted_language(header: str) -> Language | None:
     return best
 
 
+COOKIE = "yunxiao_lang"
+"""Remembers the language that a reader has chosen on a page."""
+
+
 def chosen_language(request: Request) -> Language | None:
     """The language of the query ``?lang=``; None if it names none."""
-    wanted = request.query_params.get("lang", "")
-    return Language(wanted) if wanted in {one.value for one in Language} else None
+    return _language(request.query_params.get("lang", ""))
 
 
 def language_of(request: Request, default: Language) -> Language:
-    """The language of a response: that of the query ``?lang=``, else of `Accept-Language`, else the default."""
-    return chosen_language(request) or accepted_language(request.headers.get("accept-language", "")) or default
+    """The language of a response: of the query ``?lang=``, else the one chosen before, else of `Accept-Language`."""
+    return (
+        chosen_language(request)
+        or _language(request.cookies.get(COOKIE, ""))
+        or accepted_language(request.headers.get("accept-language", ""))
+        or default
+    )
+
+
+def _language(name: str) -> Language | None:
+    return Language(name) if name in {one.value for one in Language} else None

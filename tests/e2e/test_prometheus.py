@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,11 +15,9 @@ from support.prometheus import Prometheus
 from support.running import (
     ROOT,
     Exporter,
-    Running,
     a_record,
     a_simulator,
     command,
-    free_port,
     get,
     wait_until,
     write_config,
@@ -236,31 +233,3 @@ def contrast(one: str, other: str) -> float:
 
     dark, light = sorted((luminance(one), luminance(other)))
     return (light + 0.05) / (dark + 0.05)
-
-
-def test_the_demo_page_in_a_real_browser(chromium: str) -> None:
-    port = free_port()
-    arguments = [sys.executable, "-m", "exporter", "demo", "--no-lively", "--web.listen-address", f"127.0.0.1:{port}"]
-    with Running(arguments, cwd=ROOT) as demo, sync_playwright() as driver:
-        wait_until(lambda: "sweep completed" in demo.output)
-        browser = driver.chromium.launch(
-            executable_path=chromium,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
-        )
-        page = browser.new_page()
-        complaints: list[str] = []
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(f"http://127.0.0.1:{port}/")
-        assert page.title() == "yunxiao-token-exporter"
-        organization = page.locator("table").first.locator("tr").nth(1).locator("td")
-        assert organization.nth(0).inner_text() == "demo"
-        assert organization.nth(1).inner_text() == "25"
-        assert "expires in" in page.locator("table").nth(1).inner_text()
-        page.get_by_role("link", name="Ready").click()
-        assert "is ready" in page.content()
-        page.go_back()
-        page.get_by_role("link", name="Metrics").click()
-        assert "yunxiao_user_up" in page.content()
-        assert [text for text in complaints if "favicon" not in text and "404" not in text] == []
-        browser.close()

@@ -6,6 +6,7 @@ import csv
 import html
 import io
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,7 @@ from support import official_sample as sample
 from support.alert_oracle import alerts
 from support.builders import Counts, ManualClock
 from support.configuration import settled, with_organization
+from support.pages import AppWorld
 from support.report import text_of, write_list
 
 from exporter.cluster.records import read_state
@@ -36,7 +38,6 @@ from exporter.state.storage import Storage
 from exporter.state.store import Store
 from exporter.state.token_index import TokenIndex
 from exporter.web.api import EventList
-from exporter.web.page import landing_page
 from exporter.web.token_list import TokenList
 
 if TYPE_CHECKING:
@@ -123,11 +124,19 @@ def test_the_api(store: Store) -> None:
     assert (json.loads(b"".join(listing.portions())), listing.left_out) == ([AS_RECORD], 0)
 
 
-def test_the_landing_page(view: View) -> None:
-    page = html.unescape(
-        landing_page(TokenIndex(lambda: view).overview(NOW, 3600, soonest=10, failing=20), NOW).decode()
+def test_the_first_page(store: Store) -> None:
+    world = AppWorld()
+    world.clock = ManualClock(NOW)
+    world.served = replace(
+        world.served,
+        clock=world.clock,
+        store=store,
+        index=TokenIndex(store.view),
+        zones=lambda: {"acme": ZoneInfo("Asia/Shanghai")},
     )
-    shown = (*TEXTS, "li.wei", "3001", "expires in 1d", "2025-06-22T12:44:50Z")
+    page = html.unescape(world.get("/").text).replace("<wbr>", "")
+    # 12:44:50Z is 20:44 in Shanghai.
+    shown = (*TEXTS, "li.wei", "3001", "in 1d", "2025-06-22 20:44 +08:00", "2025-06-22 12:44 UTC")
     assert [text for text in shown if text not in page] == []
 
 

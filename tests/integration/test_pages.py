@@ -49,8 +49,8 @@ def test_an_alert_links_to_pages_that_the_exporter_serves(platform: Simulator, t
             assert answer.status_code == 200
             assert "&lt;i&gt;ci&lt;/i&gt;" in answer.text
             assert answer.headers["Content-Language"] == "zh"
-            link = answer.text.partition('href="../../users')[2].partition('"')[0]
-            user = get(urljoin(answer.url, "../../users" + link))
+            link = answer.text.partition('href="../../users/')[2].partition('"')[0]
+            user = get(urljoin(answer.url, "../../users/" + link))
             assert user.status_code == 200
             assert user.url == f"{exporter.url}/yte/users/R%26D%20%2F%20%E4%BA%91%E6%95%88/u%201"
             assert "含义" in get(runbook.replace("http://proxy.example.com", exporter.url)).text

@@ -7,6 +7,8 @@ from support.builders import DAY, NOW, a_failure, a_key, a_token
 
 from exporter.model.token import NEVER, CredentialKind, TokenState
 from exporter.model.user import User
+from exporter.policies.builtin import MaxTokensPerUser
+from exporter.policies.schema import Policies
 from exporter.state import organization_index
 from exporter.state.ledger import Ledger
 from exporter.state.organization_index import OrganizationIndex
@@ -51,3 +53,19 @@ def test_a_rare_state_is_found_as_any_other(monkeypatch: pytest.MonkeyPatch, ord
     query = Query(order, state=TokenState.EXPIRED, limit=2)
     first = [*index.page(query, NOW)][:2]
     assert [found.state.user.user_id for found in first] == ["5", "20"]
+
+
+def test_tokens_that_are_only_counted_count_for_policies_as_soon_as_there_are_more() -> None:
+    policies = Policies.model_validate({"max_tokens_per_user": {"limit": 2}})
+    ledger = Ledger("acme", [User("1", "li")])
+    ledger.keep_tokens(2)
+    index = OrganizationIndex("acme")
+    found = []
+    for number in (2, 3, 2):
+        tokens = [a_token(f"pt-{one}", expires_in=(1 + one) * DAY) for one in range(number)]
+        ledger.succeeded("1", tuple(tokens), NOW)
+        index.update(ledger.view())
+        index.evaluate(policies, NOW, 10)
+        found.append(index.contents().violations[MaxTokensPerUser])
+    # The third token is not kept, but counts.
+    assert found == [0, 1, 0]

@@ -8,23 +8,31 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support import searches
 from support.builders import DAY, NOW, a_failure, a_key, a_state, a_token
 
 from exporter.common import sorted_chunks
 from exporter.model.snapshot import Sweep, SweepResult, View
 from exporter.model.token import NEVER, CredentialKind, Token, TokenState
 from exporter.model.user import User
+from exporter.policies.schema import Policies
 from exporter.state import credential_orders, organization_index
+from exporter.state.contents import Match, merged
+from exporter.state.criteria import Criteria
+from exporter.state.cut import Wanted
 from exporter.state.ledger import Ledger
 from exporter.state.store import Store
 from exporter.state.token_index import TokenIndex
 from exporter.state.token_order import Order, Query, by_expiry
+from exporter.state.token_search import TokenSort
+from exporter.state.user_search import UserSort
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from exporter.common.sorted_chunks import Key
     from exporter.model.state import UserState
+    from exporter.state.token_index import Snapshot
     from exporter.state.token_order import Entry, Found
 
 STALE_AFTER = 2 * DAY
@@ -43,6 +51,12 @@ def small_chunks() -> Iterator[None]:
         yield
 
 
+POLICIES = Policies.model_validate(
+    {"never_expires": "forbid", "expired_not_removed": {"after": "1d"}, "max_tokens_per_user": {"limit": 2}}
+)
+SEARCHES = (Criteria(), Criteria(text="li"), Criteria(user="1", policies=frozenset({"never_expires"})))
+
+
 class World:
     """Ledgers as the daemon has them, and the time."""
 
@@ -51,7 +65,7 @@ class World:
         self.store = Store()
         self.ledgers = {name: Ledger(name, [User("1", "li"), User("2", "wang")]) for name in ORGANIZATIONS}
         self.store.replace(self.ledgers.values())
-        self.index = TokenIndex(self.store.view)
+        self.index = TokenIndex(self.store.view, lambda: POLICIES)
 
     def reload(self, names: tuple[str, ...]) -> None:
         """Organizations are removed, stay with their ledger, or come back with a new one."""
@@ -107,6 +121,21 @@ class World:
                 return [(one.organization, one.state, one.token) for one in found]
             query = replace(query, after=page[-1].key)
 
+    def check_searches(self) -> None:
+        """Searches find what a search without an index finds, whatever has changed before."""
+        self.index.prepare(self.now)
+        view = self.store.view()
+        states: searches.World = {one.name: one.users for one in view.organizations}
+        for criteria in SEARCHES:
+            for sort in (TokenSort.EXPIRES, TokenSort.USER, TokenSort.SEVERITY, TokenSort.CREATED):
+                rows = self.index.read(lambda found: searched(found, criteria, sort, self.now), self.now)  # noqa: B023
+                expected = searches.tokens(states, POLICIES, criteria, sort, self.now)
+                assert [(row.state.user.user_id, row.token) for row in rows] == expected
+            users = self.index.read(lambda found: searched_users(found, criteria, self.now), self.now)  # noqa: B023
+            assert [row.state.user.user_id for row in users] == searches.users(
+                states, POLICIES, criteria, UserSort.VIOLATIONS, self.now
+            )
+
     def check_numbers(self) -> None:
         overview = self.index.overview(self.now, STALE_AFTER, soonest=3, failing=2)
         view = self.store.view()
@@ -140,6 +169,17 @@ class World:
         assert whole.left_out == sum(user.tokens_left_out for one in view.organizations for user in one.users)
         listed = [(name, entry.user, entry.token) for name, entry in whole.by_expiry()]
         assert listed == [(name, state.user, token) for name, state, token in self.expected_page(Query())]
+
+
+def searched(found: Snapshot, criteria: Criteria, sort: TokenSort, now: float) -> list[Match]:
+    wanted = Wanted(limit=None)
+    return merged([row for one in found.contents for row in one.tokens(criteria, sort, wanted, now).rows], wanted)
+
+
+def searched_users(found: Snapshot, criteria: Criteria, now: float) -> list[Match]:
+    wanted = Wanted(limit=None)
+    parts = [one.users_of(criteria, UserSort.VIOLATIONS, wanted, now) for one in found.contents]
+    return merged([row for one in parts for row in one.rows], wanted)
 
 
 users = st.builds(User, st.sampled_from("123456"), st.sampled_from(["li", "wang", "zhao"]))
@@ -212,6 +252,7 @@ def change(world: World, ledger: Ledger, kind: str, rest: list[Any]) -> None:
             ledger.keep_tokens(rest[0])
 
 
+GONE = a_token("pt-1", expires_in=-DAY)
 MASKED_TWINS = (a_token("pt-1"), a_token("pt-1"), replace(a_token("pt-1"), description="another"))
 
 
@@ -222,13 +263,23 @@ MASKED_TWINS = (a_token("pt-1"), a_token("pt-1"), replace(a_token("pt-1"), descr
     [("succeeded", "acme", "1", (a_token(),), None), ("refresh",), ("watch", "acme", [User("1", "a"), User("3", "b")])],
     [Query(Order.USER, limit=2)] * 3,
 )
+@example(
+    [
+        ("succeeded", "acme", "1", (GONE,), None),
+        ("succeeded", "acme", "1", (GONE, replace(GONE)), (a_key(expires_in=-DAY),)),
+    ],
+    [Query()] * 3,
+)
 def test_pages_and_numbers_are_those_of_a_plain_computation(history: list[Any], asked: list[Query]) -> None:
     world = World()
     for step in history:
         take(world, step)
         if step[0] in {"check", "time"}:
             world.check_numbers()
+        if step[0] == "check":
+            world.check_searches()
     world.check_numbers()
+    world.check_searches()
     for query in asked:
         assert world.page(query) == world.expected_page(query)
 

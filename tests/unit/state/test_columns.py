@@ -1,0 +1,77 @@
+"""What searches read of many entries."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from support.builders import NOW, a_token
+
+from exporter.common.sorted_chunks import Chunk, SortedChunks
+from exporter.model.state import UserState
+from exporter.model.user import Owner, User
+from exporter.state.columns import (
+    LAST,
+    department,
+    flags,
+    lines,
+    searchable,
+    slots_with_text,
+    token_columns,
+)
+from exporter.state.token_order import Entry
+from exporter.state.user_table import UserTable
+
+LI = User("U1", "Li", (), None, Owner("Li@X.com", "Ops", "liwei"))
+WANG = User("U2", "王\n芳")
+
+
+def a_table() -> UserTable:
+    table = UserTable()
+    for user in (WANG, LI):
+        table.put(UserState(user))
+    return table
+
+
+def test_columns_are_beside_each_other() -> None:
+    read, write = ("a_read",), ("a_read", "b_read")
+    first = replace(a_token("PT-1", name="CI", permissions=read), description="Nightly")
+    chunk = Chunk([Entry(LI, first, 3), Entry(WANG, a_token("pt-2", name="x\ny", permissions=write, age=None), 0),
+                   Entry(LI, a_token("pt-3", permissions=read), 1)])  # fmt: skip
+    columns = token_columns(chunk, a_table())
+    assert lines(columns.text) == ["ci\0pt-1\0nightly", "x y\0pt-2\0", "ci\0pt-3\0"]
+    assert [*columns.created] == [NOW - 86400, math.inf, NOW - 86400]
+    assert (columns.combinations, [*columns.combination], columns.sizes) == ((read, write), [0, 1, 0], [1.0, 2.0])
+    assert ([*columns.slots], [*columns.positions]) == ([1, 0, 1], [3, 0, 1])
+    assert (columns.names[0], columns.user_names[1], columns.departments) == ("CI", "王\n芳", ["Ops", LAST, "Ops"])
+
+
+def test_columns_are_made_once_until_the_chunk_changes() -> None:
+    order: SortedChunks[Entry] = SortedChunks(lambda one: (one.token.token_id,), [Entry(LI, a_token("1"), 0)])
+    (chunk,) = order.chunks
+    table = a_table()
+    columns = token_columns(chunk, table)
+    assert token_columns(chunk, table) is columns
+    order.add(Entry(LI, a_token("2"), 1))
+    assert len(token_columns(chunk, table).slots) == 2
+    order.remove(Entry(LI, a_token("1"), 0))
+    assert [*token_columns(chunk, table).positions] == [1]
+
+
+def test_users_are_found_by_any_text_about_them() -> None:
+    order: SortedChunks[User] = SortedChunks(lambda user: (user.name,), [LI, WANG])
+    table = a_table()
+    found = {
+        text: slots_with_text(order, table, searchable(text)) for text in ("LI", "@x", "ops", "u2", "王\n芳", "zz")
+    }
+    assert found == {"LI": [1], "@x": [1], "ops": [1], "u2": [0], "王\n芳": [0], "zz": []}
+
+
+def test_a_text_does_not_match_across_fields_or_lines() -> None:
+    order: SortedChunks[User] = SortedChunks(lambda user: (user.name,), [LI, WANG])
+    assert slots_with_text(order, a_table(), searchable("li\0u1")) == []
+
+
+def test_flags_and_departments() -> None:
+    assert [*flags([2, 0], 4)] == [1, 0, 1, 0]
+    assert (department(LI), department(WANG)) == ("Ops", LAST)
