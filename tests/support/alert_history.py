@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
-LENGTH = 60
+LENGTH = 45
 """Minutes of a history."""
 POLL = 120.0
 """Seconds from one sweep to the next."""
@@ -55,7 +55,8 @@ class Fault:
         at: epoch seconds.
         kind: what happens.
         until: the end of what lasts.
-        amount: seconds by which a clock is set; 1 if a restart has storage, or if an outage is a refusal.
+        amount: seconds by which a clock is set; 1 if a restart has storage, if an outage is a refusal, or if scrapes of
+            one replica are missed only.
     """
 
     at: float
@@ -137,7 +138,7 @@ def _faults(rng: random.Random) -> Iterator[Fault]:
 
     for _ in range(rng.randrange(4)):
         at = minute()
-        yield Fault(at, "unscraped", at + MINUTE * rng.choice([1, 1, 2, 3, 3, 5, 8, 12]))
+        yield Fault(at, "unscraped", at + MINUTE * rng.choice([1, 1, 2, 3, 3, 5, 8, 12]), rng.choice([0.0, 1.0]))
     for _ in range(rng.choice([0, 1, 1, 2])):
         at = minute() + rng.choice([0.0, 15.0, 45.0])
         yield Fault(at, "restart", at + rng.choice([15.0, 30.0, 60.0, 150.0, 240.0, 600.0]), rng.choice([0.0, 1.0]))
@@ -270,8 +271,10 @@ class Account:
 
 def changed(terms: Terms, amount: float) -> Terms:
     """Other settings, by a random number below 1."""
-    if amount < 0.4:
+    if amount < 0.3:
         return replace(terms, warning=20 * DAY, critical=6 * DAY)
-    if amount < 0.7:
+    if amount < 0.5:
+        return replace(terms, silenced="deploy" if terms.silenced is None else None)
+    if amount < 0.75:
         return replace(terms, resend=90.0 if terms.resend != 90.0 else 60.0)
     return replace(terms, never_expires=not terms.never_expires)

@@ -11,7 +11,8 @@ Tolerances:
   these are over; a process that has not polled a user since its start without storage may show what the one before it
   showed, or nothing;
 - alerts that the exporter sends: while it is stopped or Alertmanager cannot be reached, what was sent last holds for at
-  least three and at most four times `alerting.resend_interval`; after that, up to 45 seconds until the next delivery.
+  least three and at most four times `alerting.resend_interval`, and longer by as much as the exporter's clock is ahead;
+  after that, up to 45 seconds until the next delivery.
 """
 
 from __future__ import annotations
@@ -62,14 +63,18 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The part of a configuration that these alerts depend on."""
+    """The part of a configuration that these alerts depend on.
+
+    Attributes:
+        silenced: the name of the tokens that `alerting.ignore` lists.
+    """
 
     info: float | None = None
     warning: float = 14 * 86_400.0
     critical: float = 3 * 86_400.0
     expired_for: float = 7 * 86_400.0
     never_expires: bool = False
-    silenced: frozenset[str] = frozenset()
+    silenced: str | None = None
     resend: float = 60.0
 
 
@@ -101,7 +106,7 @@ def believed(before: Belief, answer: Iterable[Listed]) -> Belief:
 
 def stage(token: Listed, entry: Entry, terms: Terms, now: float, shares: Shares) -> str | None:
     """The alert about a token, without `YunxiaoToken`; None for none."""
-    if token.expires is None or token.token_id in terms.silenced:
+    if token.expires is None or token.name == terms.silenced:
         return None
     if token.expires == NEVER:
         return "NeverExpires" if terms.never_expires else None
@@ -193,11 +198,17 @@ class RulesOracle:
 
 @dataclass(slots=True)
 class _Sent:
-    """What Alertmanager was known to show of a user, when, and what has been due since then."""
+    """What Alertmanager was known to show of a user, when, and what has been due since then.
+
+    Attributes:
+        until: when the last of it ends by itself.
+        always: what has been due all the time.
+        ever: what has been due at some time.
+    """
 
     at: float
+    until: float
     must: frozenset[Key]
-    may: frozenset[Key]
     always: frozenset[Key]
     ever: frozenset[Key]
 
@@ -239,7 +250,8 @@ class DirectOracle:
         due = picture.about(user_id, wall, self.shares) if picture is not None and known else None
         last = self._sent.get(user_id)
         if due is not None and delivers:
-            self._sent[user_id] = _Sent(now, *due, *due)
+            until = now + 4 * self.longest + STEP + max(0.0, wall - now)
+            self._sent[user_id] = _Sent(now, until, due[0], *due)
             must, may = due
         elif last is None:
             must, may = _NONE, _NONE if due is None else due[1]
@@ -249,8 +261,8 @@ class DirectOracle:
                 last.ever |= due[1]
             must = last.must & last.always if now - last.at < 3 * self.shortest else _NONE
             # Without anything that is due, nothing is sent, and what was sent ends by itself.
-            may = last.ever if due is not None or now - last.at <= 4 * self.longest + STEP else _NONE
+            may = last.ever if due is not None or now <= last.until else _NONE
         for left in self._left.get(user_id, ()):
-            if now - left.at <= 4 * self.longest + STEP:
+            if now <= left.until:
                 may |= left.ever
         return must, may

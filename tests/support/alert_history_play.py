@@ -6,10 +6,12 @@ what its oracle needs to know, for `support.alert_history_rules`.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from exporter.config.alerting import Silence
 from exporter.config.schema import Config
 from exporter.model.user import OwnThresholds, User
 from support.alert_history import LENGTH, MINUTE, POLL, Account, Fault, World, changed
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 _COMPLETED_IN_TIME = 3 * POLL + 10
 """Seconds, by docs/metrics.md and docs/configuration.md: three intervals and the time of one request."""
 LABELS = ("team",)
+_FAR = dt.date(2099, 1, 1)
 _EMPTY = re.compile(r'\w+="",?')
 USED_BY_RULES = (
     "yunxiao_token_alert_expiry_timestamp_seconds",
@@ -59,6 +62,7 @@ def config(terms: Terms, organization: str) -> Config:
             "expired_for": f"{terms.expired_for:.0f}s",
             "never_expires": terms.never_expires,
             "resend_interval": f"{terms.resend:.0f}s",
+            "ignore": () if terms.silenced is None else (Silence(name=terms.silenced, reason="x", until=_FAR),),
         },
     }
     return Config.model_validate(text)
@@ -214,6 +218,7 @@ class Player:
             run.process.clock.time, run.process.clock.ticks = now + self._clock_offset, now
         while self._actions and self._actions[0][0] <= now:
             self._actions.pop(0)[1](now)
+        self.alertmanager.sender_ahead = max(self._clock_offset, 0.0)
         for run in self._runs.values():
             self._poll(run, now)
         main = self._runs.get("a")
@@ -337,11 +342,11 @@ class Player:
         if not self.world.by_rules:
             return
         minute = int(now // MINUTE)
-        missed = self._during("unscraped", now) is not None
+        fault = self._during("unscraped", now)
         for instance in ("a", "b"):
             run = self._runs.get(instance)
             found: set[str] = set()
-            if run is not None and not missed:
+            if run is not None and (fault is None or (fault.amount and instance == "b")):
                 body = run.process.scrape()
                 for line in (body if self._edit is None else self._edit(body)).split("\n"):
                     if line.startswith(USED_BY_RULES):

@@ -49,12 +49,14 @@ class Alertmanager:
 
     Attributes:
         time: its clock, in epoch seconds.
+        sender_ahead: seconds by which the sender's clock is ahead of it.
         reachable: whether it answers.
         faults: what no sequence of requests may do.
     """
 
     def __init__(self) -> None:
         self.time = 0.0
+        self.sender_ahead = 0.0
         self.reachable = True
         self.faults: list[str] = []
         self._ends: dict[Key, float] = {}
@@ -67,7 +69,7 @@ class Alertmanager:
             labels = alert["labels"]
             key: Key = tuple([labels.get(name, "") for name in _SHOWN])  # type: ignore[assignment]
             starts, ends = _epoch(alert["startsAt"]), _epoch(alert["endsAt"])
-            if not starts < ends or starts > self.time + 1:
+            if not starts < ends or starts > self.time + self.sender_ahead:
                 self.faults.append(f"{key} starts at {starts:.1f} and ends at {ends:.1f}, sent at {self.time:.1f}")
             fired = self._ends.get(key, 0.0) > self.time
             if ends > self.time and not fired:

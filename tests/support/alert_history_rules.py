@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from typing import TYPE_CHECKING
@@ -59,7 +60,7 @@ def play_rules(players: Sequence[Player], promtool: str, folder: Path, seconds: 
     (folder / "histories.test.yaml").write_text(json.dumps(document), encoding="utf-8")
     result = subprocess.run(
         [promtool, "test", "rules", "histories.test.yaml"],
-        cwd=folder, capture_output=True, encoding="utf-8", check=False, timeout=seconds,
+        cwd=folder, env=os.environ | {"GOMAXPROCS": "1", "GOGC": "400"}, capture_output=True, encoding="utf-8", check=False, timeout=seconds,
     )  # fmt: skip
     firing, counts = _read(result.stdout + result.stderr)
     if result.returncode and not firing:
