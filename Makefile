@@ -11,8 +11,9 @@ DEMO_ARGS ?=
 TEST_ARGS ?=
 SOAK_ARGS ?=
 MUTANTS_ARGS ?=
+HISTORIES_ARGS ?=
 
-.PHONY: help demo test lint format docs dashboards bench soak mutants lock clean
+.PHONY: help demo test lint format docs dashboards bench soak histories mutants lock clean
 
 help: ## list all targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -47,6 +48,10 @@ bench: $(VENV)/.dev ## run the benchmarks and write docs/performance.md
 soak: $(VENV)/.dev ## run the daemon under a seeded schedule of faults for SOAK_MINUTES (30)
 	scripts/debian-packages.sh soak
 	$(BIN)/python -m soak $(SOAK_ARGS)
+
+histories: $(VENV)/.dev ## play 20,000 random histories of tokens through both ways of alerts; takes ten minutes
+	scripts/debian-packages.sh test
+	$(BIN)/python scripts/alert_histories.py $(HISTORIES_ARGS)
 
 mutants: $(VENV)/.dev ## change the code at random places and report what no unit test notices; takes an hour
 	$(BIN)/python scripts/mutants.py $(MUTANTS_ARGS)

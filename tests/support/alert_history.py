@@ -128,43 +128,54 @@ def world(number: int, users: int = USERS) -> World:
         resend=rng.choice([60.0, 60.0, 150.0]),
     )
     faults = tuple(sorted(_faults(rng), key=lambda one: one.at))
-    people = [_person(f"{number}-{position}", faults, terms) for position in range(users)]
+    people = [_person(f"{number}-{position}", faults) for position in range(users)]
     return World(number, terms, tuple(people), faults, rng.choice([0.0, 0.0, 45.0, 90.0]))
 
 
 def _faults(rng: random.Random) -> Iterator[Fault]:
-    def minute() -> float:
-        return rng.randrange(4, LENGTH - 6) * MINUTE
-
     for _ in range(rng.randrange(4)):
-        at = minute()
+        at = _minute(rng)
         yield Fault(at, "unscraped", at + MINUTE * rng.choice([1, 1, 2, 3, 3, 5, 8, 12]), rng.choice([0.0, 1.0]))
     for _ in range(rng.choice([0, 1, 1, 2])):
-        at = minute() + rng.choice([0.0, 15.0, 45.0])
+        at = _minute(rng) + rng.choice([0.0, 15.0, 45.0])
         yield Fault(at, "restart", at + rng.choice([15.0, 30.0, 60.0, 150.0, 240.0, 600.0]), rng.choice([0.0, 1.0]))
     for _ in range(rng.randrange(4)):
-        yield Fault(minute() + rng.choice([0.0, 15.0, 30.0]), rng.choice(["reload", "reload changes"]), 0.0, rng.random())
+        yield Fault(_minute(rng) + rng.choice([0.0, 15.0, 30.0]), rng.choice(_RELOADS), 0.0, rng.random())
     if rng.random() < 0.3:
-        at = minute()
-        yield Fault(at, "alertmanager", at + MINUTE * rng.choice([1, 2, 4, 10]))
+        at = _minute(rng)
+        until = at + MINUTE * rng.choice([1, 2, 4, 10])
+        yield Fault(at, "alertmanager", until)
+        if rng.random() < 0.5:
+            # What has ended by then waits to be sent.
+            yield Fault(until - 15, rng.choice(_RELOADS), 0.0, rng.random())
     if rng.random() < 0.4:
-        at = minute()
+        at = _minute(rng)
         yield Fault(at, "platform", at + MINUTE * rng.choice([2, 5, 12]), rng.choice([0.0, 1.0]))
+    yield from _rarely_together(rng)
+
+
+def _rarely_together(rng: random.Random) -> Iterator[Fault]:
+    """A second replica, or a clock that is set."""
     if rng.random() < 0.25:
-        at = minute()
+        at = _minute(rng)
         yield Fault(at, "replica", at + MINUTE * rng.randrange(5, 40))
     elif rng.random() < 0.25:
         for _ in range(rng.choice([1, 2])):
-            yield Fault(minute(), "clock", 0.0, rng.choice([-7200.0, -900.0, -61.0, 40.0, 600.0, 5400.0]))
+            yield Fault(_minute(rng), "clock", 0.0, rng.choice([-7200.0, -900.0, -61.0, 40.0, 600.0, 5400.0]))
 
 
+def _minute(rng: random.Random) -> float:
+    return rng.randrange(4, LENGTH - 6) * MINUTE
+
+
+_RELOADS = ("reload", "reload changes")
 _KINDS = (
     "create", "create", "renew", "renew", "renew", "shorten", "shorten", "delete", "delete", "delete", "replace",
     "rename", "rename", "never", "unreadable", "unreadable", "failing", "user renamed", "user moved", "user gone",
 )  # fmt: skip
 
 
-def _person(user_id: str, faults: tuple[Fault, ...], terms: Terms) -> Person:
+def _person(user_id: str, faults: tuple[Fault, ...]) -> Person:
     rng = random.Random(f"person {user_id}")
     events = [Event(-1.0, "create", rng.getrandbits(32)) for _ in range(rng.choice([1, 1, 2]))]
     if rng.random() < 0.15:
@@ -275,6 +286,8 @@ def changed(terms: Terms, amount: float) -> Terms:
         return replace(terms, warning=20 * DAY, critical=6 * DAY)
     if amount < 0.5:
         return replace(terms, silenced="deploy" if terms.silenced is None else None)
-    if amount < 0.75:
+    if amount < 0.65:
+        return replace(terms, by_policy=not terms.by_policy)
+    if amount < 0.8:
         return replace(terms, resend=90.0 if terms.resend != 90.0 else 60.0)
     return replace(terms, never_expires=not terms.never_expires)

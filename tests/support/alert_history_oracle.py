@@ -7,9 +7,9 @@ Prometheus' and Alertmanager's own documentation (staleness, `endsAt`).
 
 Tolerances:
 - a second on both sides of the time at which a stage begins;
-- rules: what was there at the last scrape holds for ten minutes without one, and may hold in the very second after which
+- rules: what was there at the last scrape holds for ten minutes without one, and may hold in the very second in which
   these are over; a process that has not polled a user since its start without storage may show what the one before it
-  showed, or nothing;
+  showed, or nothing; of two processes that started in the same second, either may count;
 - alerts that the exporter sends: while it is stopped or Alertmanager cannot be reached, what was sent last holds for at
   least three and at most four times `alerting.resend_interval`, and longer by as much as the exporter's clock is ahead;
   after that, up to 45 seconds until the next delivery.
@@ -67,6 +67,7 @@ class Terms:
 
     Attributes:
         silenced: the name of the tokens that `alerting.ignore` lists.
+        by_policy: whether policies report tokens that never expire or are not removed, so that no other alert does.
     """
 
     info: float | None = None
@@ -75,6 +76,7 @@ class Terms:
     expired_for: float = 7 * 86_400.0
     never_expires: bool = False
     silenced: str | None = None
+    by_policy: bool = False
     resend: float = 60.0
 
 
@@ -109,10 +111,12 @@ def stage(token: Listed, entry: Entry, terms: Terms, now: float, shares: Shares)
     if token.expires is None or token.name == terms.silenced:
         return None
     if token.expires == NEVER:
-        return "NeverExpires" if terms.never_expires else None
+        return "NeverExpires" if terms.never_expires and not terms.by_policy else None
     left = token.expires - now
     if left <= 0:
-        return "NotRemoved" if -left >= terms.expired_for else "Expired"
+        if -left < terms.expired_for:
+            return "Expired"
+        return None if terms.by_policy else "NotRemoved"
     warning = terms.warning if entry.warning is None else entry.warning
     critical = terms.critical if entry.critical is None else entry.critical
     if token.created is not None:
@@ -185,15 +189,12 @@ class RulesOracle:
             return _NONE, _NONE
         best, *others = seen
         must, may = best.picture.about(user_id, now, self.shares)
-        if now - best.at > LOOK_BACK - _BLUR:
-            must = _NONE
-            for one in others:
-                may |= one.picture.about(user_id, now, self.shares)[1]
-        if user_id not in best.picture.beliefs:
-            must = _NONE
-            for one in others:
-                may |= one.picture.about(user_id, now, self.shares)[1]
-        return must, may
+        unknown = user_id not in best.picture.beliefs or now - best.at > LOOK_BACK - _BLUR
+        for one in others:
+            if unknown or one.rank == best.rank:
+                also = one.picture.about(user_id, now, self.shares)
+                must, may = must & also[0], may | also[1]
+        return (_NONE, may) if unknown else (must, may)
 
 
 @dataclass(slots=True)

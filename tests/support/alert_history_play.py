@@ -57,6 +57,7 @@ def config(terms: Terms, organization: str) -> Config:
         ),
         "poll": {"interval": f"{POLL:.0f}s", "stale_after": "10m", "timeout": "10s"},
         "metrics": {"per_token": False, "per_permission": False, "relative": False},
+        "policies": {"never_expires": "forbid", "expired_not_removed": {"after": "30d"}} if terms.by_policy else {},
         "alerting": {
             "thresholds": {name: f"{value:.0f}s" for name, value in thresholds.items() if value is not None},
             "expired_for": f"{terms.expired_for:.0f}s",
@@ -90,7 +91,9 @@ class Mismatch:
         )
 
 
-def compared(way: str, at: float, user_id: str, found: Collection[Key], expected: tuple[Collection[Key], Collection[Key]]) -> Iterator[Mismatch]:
+def compared(
+    way: str, at: float, user_id: str, found: Collection[Key], expected: tuple[Collection[Key], Collection[Key]]
+) -> Iterator[Mismatch]:
     """What is wrong with the alerts about a user."""
     must, may = set(expected[0]), set(expected[1])
     missing, wrong = must - set(found), set(found) - may
@@ -163,14 +166,22 @@ class Player:
         self._edit = edit
         self._sabotage = sabotage
         self._terms = world.terms
-        resends = {world.terms.resend} | {60.0, 90.0} if any(f.kind == "reload changes" for f in world.faults) else {world.terms.resend}
+        resends = (
+            {world.terms.resend} | {60.0, 90.0}
+            if any(f.kind == "reload changes" for f in world.faults)
+            else {world.terms.resend}
+        )
         self._direct = DirectOracle(min(resends), max(resends), shares)
         self._rules = RulesOracle(shares)
         self._accounts = {
             one.user_id: Account(one.user_id, world.terms, {}, Entry(f"u{one.user_id}")) for one in world.people
         }
         self._events = sorted(
-            [(event.at, position, person.user_id, event) for position, person in enumerate(world.people) for event in person.events],
+            [
+                (event.at, position, person.user_id, event)
+                for position, person in enumerate(world.people)
+                for event in person.events
+            ],
             key=lambda one: one[:2],
         )
         self._clock_offset = 0.0
@@ -187,7 +198,9 @@ class Player:
         """Play it to its end."""
         for step in range(int(LENGTH * MINUTE / STEP) + 1):
             self._step(step * STEP)
-        self.mismatches += [Mismatch(f"direct: {one}", 0, "", frozenset(), frozenset()) for one in self.alertmanager.faults]
+        self.mismatches += [
+            Mismatch(f"direct: {one}", 0, "", frozenset(), frozenset()) for one in self.alertmanager.faults
+        ]
         self.mismatches += [Mismatch(f"defect: {one}", 0, "", frozenset(), frozenset()) for one in self.errors]
         return self
 

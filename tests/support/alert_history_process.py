@@ -26,8 +26,6 @@ from exporter.model.state import Failure, Reason
 from exporter.model.token import NEVER, Token
 from exporter.state.ledger import Ledger
 from exporter.state.store import Store
-from support.alert_history_oracle import Key
-from support.builders import ManualClock
 from support.scrapes import with_source
 
 if TYPE_CHECKING:
@@ -38,7 +36,8 @@ if TYPE_CHECKING:
     from exporter.model.kept_alert import KeptAlert, KeptChanges
     from exporter.model.snapshot import OrganizationView
     from exporter.model.user import User
-    from support.alert_history_oracle import Listed
+    from support.alert_history_oracle import Key, Listed
+    from support.builders import ManualClock
 
 _SHOWN = ("alertname", "user_id", "user", "token_id", "token", "team")
 _STAGES = "YunxiaoToken"
@@ -67,7 +66,7 @@ class Alertmanager:
         begun, ended = set(), set()
         for alert in alerts:
             labels = alert["labels"]
-            key: Key = tuple([labels.get(name, "") for name in _SHOWN])  # type: ignore[assignment]
+            key: Key = tuple([labels.get(name, "") for name in _SHOWN])
             starts, ends = _epoch(alert["startsAt"]), _epoch(alert["endsAt"])
             if not starts < ends or starts > self.time + self.sender_ahead:
                 self.faults.append(f"{key} starts at {starts:.1f} and ends at {ends:.1f}, sent at {self.time:.1f}")
@@ -272,6 +271,15 @@ class Process:
         for sender in self._senders:
             while (rest := sender.step()) is not None and rest <= 0:
                 pass
+
+    def forget_resolved(self) -> None:
+        """Drop what has ended and waits to be sent: as a reload did that began with an empty tracker."""
+        if self._pipeline is not None:
+            tracker = self._notifier._tracker
+            for one in list(tracker._resolved.values()):
+                tracker._remove(one)
+            for sender in self._senders:
+                sender._outbox._waiting.clear()
 
     def scrape(self) -> str:
         """The body of a scrape."""

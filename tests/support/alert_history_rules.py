@@ -1,4 +1,4 @@
-"""Plays the scrapes of many worlds through the rules that the command prints, in one run of promtool each few worlds."""
+"""Plays the scrapes of several worlds through the rules that the command prints, in one run of promtool."""
 
 from __future__ import annotations
 
@@ -60,7 +60,9 @@ def play_rules(players: Sequence[Player], promtool: str, folder: Path, seconds: 
     (folder / "histories.test.yaml").write_text(json.dumps(document), encoding="utf-8")
     result = subprocess.run(
         [promtool, "test", "rules", "histories.test.yaml"],
-        cwd=folder, env=os.environ | {"GOMAXPROCS": "1", "GOGC": "400"}, capture_output=True, encoding="utf-8", check=False, timeout=seconds,
+        # One processor and a lazy garbage collector cost a third less.
+        cwd=folder, env=os.environ | {"GOMAXPROCS": "1", "GOGC": "400"}, timeout=seconds,
+        capture_output=True, encoding="utf-8", check=False,
     )  # fmt: skip
     firing, counts = _read(result.stdout + result.stderr)
     if result.returncode and not firing:
@@ -109,7 +111,7 @@ def _read(output: str) -> tuple[dict[tuple[int, str], set[Key]], dict[tuple[int,
         minute = _minutes(time)
         for text, value in _SAMPLE.findall(got):
             labels = dict(_LABEL.findall(text))
-            key: Key = tuple([labels.get(name, "") for name in _SHOWN])  # type: ignore[assignment]
+            key: Key = tuple([labels.get(name, "") for name in _SHOWN])
             firing.setdefault((minute, key[1]), set()).add(key)
             counts[minute, key] = float(value)
     return firing, counts
