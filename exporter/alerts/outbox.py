@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from exporter.alerts.alert import Labels
     from exporter.alerts.notification import Notification
@@ -19,8 +20,10 @@ class Outbox:
     """A bounded queue. Not thread-safe: the owner holds a lock.
 
     A newer notification of an alert replaces the queued one and keeps its place: otherwise an alert that is renewed
-    repeatedly would never be sent. Only notifications of one unit move to the end, so that they stay together. When the
-    queue is full, it drops notifications of the alerts that were delivered most recently, then the newest.
+    repeatedly would never be sent. Only notifications of one unit move to the end, so that they stay together. If one
+    of them replaces a queued one of an earlier unit, the units become one: an alert that has ended leaves with the one
+    that fires now, even if there was another one in between that was never sent. When the queue is full, it drops
+    notifications of the alerts that were delivered most recently, then the newest.
 
     Args:
         capacity: how many notifications it holds.
@@ -42,10 +45,15 @@ class Outbox:
 
     def put(self, notifications: Iterable[Notification]) -> int:
         """Append notifications; returns how many were dropped because the queue was full."""
-        for notification in notifications:
+        joined: dict[int, int] = {}
+        for one in notifications:
+            notification, queued = one, self._waiting.get(one.labels)
             if notification.unit:
                 self._waiting.pop(notification.labels, None)
+            if queued is not None:
+                notification = _successor(queued, notification, joined)
             self._waiting[notification.labels] = notification
+        self._join(joined)
         return self._make_room()
 
     def take(self, count: int, *, whole: bool = False) -> list[Notification]:
@@ -69,13 +77,19 @@ class Outbox:
 
         If a newer notification of the same alert was queued meanwhile, it stays. Returns how many were dropped.
         """
-        returned = {notification.labels: self._waiting.get(notification.labels, notification) for notification in batch}
+        joined: dict[int, int] = {}
+        returned = {
+            one.labels: one if (newer := self._waiting.get(one.labels)) is None else _successor(one, newer, joined)
+            for one in batch
+        }
         if behind:
             for labels in returned:
                 self._waiting.pop(labels, None)
             self._waiting |= returned
         else:
-            self._waiting = returned | self._waiting
+            # Not `|`, which keeps the values of the right-hand side.
+            self._waiting = returned | {labels: one for labels, one in self._waiting.items() if labels not in returned}
+        self._join(joined)
         return self._make_room()
 
     def delivered(self, batch: Iterable[Notification]) -> None:
@@ -87,6 +101,30 @@ class Outbox:
         for labels in list(itertools.islice(self._delivered, surplus)):
             del self._delivered[labels]
 
+    def _join(self, joined: Mapping[int, int]) -> None:
+        """Bring the notifications of units that have become one together, at the place of the first.
+
+        Args:
+            joined: the later unit, by the earlier one; the same unit if its notifications may only have been separated.
+        """
+        if not joined:
+            return
+        remaining = set(joined.values())
+        units: dict[int, list[Notification]] = {}
+        current: dict[Labels, Notification] = {}
+        for labels, one in self._waiting.items():
+            unit = one.unit
+            while unit < (later := joined.get(unit, 0)):
+                unit = later
+            current[labels] = one if unit == one.unit else replace(one, unit=unit)
+            if unit in remaining:
+                units.setdefault(unit, []).append(current[labels])
+        self._waiting = {}
+        for labels, one in current.items():
+            # What fires comes first, in case a receiver gets only a part.
+            members = sorted(units.get(one.unit, ()), key=lambda member: not member.firing)
+            self._waiting |= {member.labels: member for member in members} or {labels: one}
+
     def _make_room(self) -> int:
         surplus = max(0, len(self._waiting) - self._capacity)
         if surplus:
@@ -95,3 +133,17 @@ class Outbox:
             for labels in list(itertools.islice(chosen, surplus)):
                 del self._waiting[labels]
         return surplus
+
+
+def _successor(older: Notification, newer: Notification, joined: dict[int, int]) -> Notification:
+    """The newer notification of the same alert, in its unit or else in that of the older one.
+
+    Records in ``joined`` which units it joins or may divide. A unit of a later change has a higher number.
+    """
+    if older.unit and not newer.unit:
+        return replace(newer, unit=older.unit)
+    if older.unit and older.unit < newer.unit:
+        joined[older.unit] = newer.unit
+    elif newer.unit and not older.unit:
+        joined.setdefault(newer.unit, newer.unit)
+    return newer

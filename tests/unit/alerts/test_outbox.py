@@ -14,6 +14,10 @@ def a_notification(name: str, version: int = 0) -> Notification:
     return Notification((("alertname", name),), (("version", str(version)),), NOW, 9e9)
 
 
+def a_member(name: str, unit: int, *, ended: bool = False) -> Notification:
+    return Notification((("alertname", name),), (), NOW, 9e9, NOW if ended else None, unit)
+
+
 def names(notifications: list[Notification]) -> list[str]:
     return [notification.labels[0][1] for notification in notifications]
 
@@ -117,3 +121,62 @@ def test_the_room_is_what_can_be_added_without_dropping_anything() -> None:
     assert outbox.room == 0
     outbox.take(1)
     assert outbox.room == 1
+
+
+def test_the_end_of_an_alert_goes_with_the_one_that_fires_now_if_they_change_twice_while_queued() -> None:
+    outbox = Outbox()
+    outbox.put([a_notification("x"), a_member("warning", 1), a_notification("y")])
+    outbox.put([a_member("critical", 2), a_member("warning", 2, ended=True)])
+    outbox.put([a_notification("z"), a_member("expired", 3), a_member("critical", 3, ended=True)])
+    assert names(outbox.take(3, whole=True)) == ["x", "y"]
+    assert names(outbox.take(3, whole=True)) == ["expired", "warning", "critical"]
+    assert names(outbox.take(3)) == ["z"]
+
+
+def test_the_same_if_the_first_change_is_in_flight() -> None:
+    outbox = Outbox()
+    outbox.put([a_member("critical", 1), a_member("warning", 1, ended=True), a_notification("x")])
+    batch = outbox.take(2, whole=True)
+    outbox.put([a_member("expired", 2), a_member("critical", 2, ended=True)])
+    outbox.put_back(batch)
+    assert names(outbox.take(3, whole=True)) == ["expired", "critical", "warning"]
+
+
+def test_an_alert_that_is_sent_again_stays_with_what_it_replaces() -> None:
+    for in_flight in (False, True):
+        outbox = Outbox()
+        outbox.put([a_member("critical", 1), a_member("warning", 1, ended=True), a_notification("x")])
+        batch = outbox.take(2) if in_flight else []
+        outbox.put([a_notification("y"), a_notification("critical")])
+        outbox.put_back(batch)
+        assert names(outbox.take(1, whole=False)) == ["critical"]
+        outbox.put_back([a_member("critical", 1)])
+        assert names(outbox.take(2, whole=True)) == ["critical", "warning"]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=12), st.integers(8, 14))
+def test_all_about_one_token_leaves_in_one_batch_however_often_it_changes(
+    steps: list[tuple[int, bool]], count: int
+) -> None:
+    outbox, version, unit = Outbox(), [0] * 4, 0
+    batch: list[Notification] = []
+    outbox.put([a_notification(f"other{position}") for position in range(5)])
+    for token, attempted in steps:
+        # At most three changes, so that what is about a token fits into a batch.
+        if version[token] < 3:
+            version[token], unit = version[token] + 1, unit + 1
+            outbox.put([
+                a_member(f"{token}-{version[token]}", unit), a_member(f"{token}-{version[token] - 1}", unit, ended=True)
+            ])  # fmt: skip
+        if attempted:
+            outbox.put_back(batch)
+            batch = outbox.take(count, whole=True)
+    outbox.put_back(batch)
+    batches = []
+    while len(outbox):
+        batches.append(names(outbox.take(count, whole=True)))
+    for token, last in enumerate(version):
+        about = [[name for name in each if name.startswith(f"{token}-")] for each in batches]
+        assert [sorted(each) for each in about if each] == [[f"{token}-{number}" for number in range(last + 1)]] * (
+            last > 0
+        )
