@@ -51,7 +51,11 @@ class Check:
         if not found:
             return ""
         first = found[0]
-        world = next(one for one in worlds if not first.user_id or one.number == int(first.user_id.partition("-")[0]))
+        world = next(
+            one
+            for one in worlds
+            if not first.user_id or one.number == int(first.user_id.partition("-")[0].removeprefix("w"))
+        )
         small, still = self._shrunk(world, first)
         return "\n".join(
             [f"{len(found)} histories fail", small.story(), f"  {still}", *[str(one) for one in found[:20]]]
@@ -60,10 +64,12 @@ class Check:
     def _shrunk(self, world: World, first: Mismatch) -> tuple[World, Mismatch]:
         """A smaller world that fails in the same way."""
 
-        def fails(smaller: World) -> Mismatch | None:
-            return next((one for one in self.mismatches([smaller]) if one.way == first.way), None)
+        kind = first.way, bool(first.text)
 
-        if first.user_id:
+        def fails(smaller: World) -> Mismatch | None:
+            return next((one for one in self.mismatches([smaller]) if (one.way, bool(one.text)) == kind), None)
+
+        if "-" in first.user_id:
             alone = world.only(first.user_id)
             found = fails(alone)
             if found is None:

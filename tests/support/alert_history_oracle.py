@@ -1,7 +1,7 @@
-"""Which alerts about the expiry of tokens must and may fire: an oracle, written from the documentation.
+"""Which alerts about tokens and polls must and may fire: an oracle, written from the documentation.
 
-It shares no code with the exporter. Sources: `docs/runbooks/YunxiaoToken*.md` (meaning of each alert, which one takes
-the place of which), `docs/configuration.md` (thresholds, a third and a tenth of the lifetime, `expired_for`, silences,
+It shares no code with the exporter. Sources: `docs/runbooks/` (meaning of each alert, which one takes the place of
+which), `docs/configuration.md` (thresholds, a third and a tenth of the lifetime, `expired_for`, silences,
 `resend_interval`), README (what does not resolve an alert), `docs/metrics.md` (`yunxiao_alert_source_rank`), and
 Prometheus' and Alertmanager's own documentation (staleness, `endsAt`).
 
@@ -10,6 +10,8 @@ Tolerances:
 - rules: what was there at the last scrape holds for ten minutes without one, and may hold in the very second in which
   these are over; a process that has not polled a user since its start without storage may show what the one before it
   showed, or nothing; of two processes that started in the same second, either may count;
+- rules: polls fail for two intervals from when Prometheus first sees it, whichever process says so;
+- an organization of which some users have not been polled, or 20 in a row have failed, may count as unreadable;
 - alerts that the exporter sends: while it is stopped or Alertmanager cannot be reached, what was sent last holds for at
   least three and at most four times `alerting.resend_interval`, and longer by as much as the exporter's clock is ahead;
   after that, up to 45 seconds until the next delivery.
@@ -21,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 NEVER = float("inf")
 LOOK_BACK = 600.0
@@ -30,6 +32,12 @@ STEP = 15.0
 """Seconds between two evaluations by the exporter."""
 RECOVERY = 45.0
 """Longest pause between two attempts to reach Alertmanager, and an evaluation."""
+INTERVAL = 120.0
+"""Seconds from one sweep to the next: `poll.interval` of the histories."""
+STALE_AFTER = 600.0
+"""`poll.stale_after` of the histories."""
+POLL_FAILING = "YunxiaoUserPollFailing"
+_MANY = 20
 _BLUR = 1.0
 
 
@@ -89,9 +97,7 @@ class Shares:
 
 
 Key = tuple[str, str, str, str, str, str]
-"""An alert: its name, user id, user, token id, token, team."""
-Found = dict[str, frozenset[Key]]
-"""Alerts by user id."""
+"""An alert: its name, user id (or organization, if it is about no user), user, token id, token, team."""
 _NONE: frozenset[Key] = frozenset()
 
 
@@ -130,12 +136,93 @@ def stage(token: Listed, entry: Entry, terms: Terms, now: float, shares: Shares)
 
 
 @dataclass(frozen=True, slots=True)
+class Polls:
+    """How the polls of an organization went.
+
+    Attributes:
+        failing: when the first poll failed since the last successful one, by user id.
+        succeeded: when the last poll succeeded.
+        since: when the first poll failed since the last successful one of any user; None if the last one succeeded.
+        refused: whether the platform refuses the exporter's token.
+        certain_at: when the organization was certainly unreadable last, since the start of the process.
+        possible_at: when it was perhaps.
+    """
+
+    failing: Mapping[str, float]
+    succeeded: Mapping[str, float]
+    since: float | None = None
+    refused: bool = False
+    certain_at: float = -NEVER
+    possible_at: float = -NEVER
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """Everything that a process knows at one time. Beliefs are absent for users that it has never polled."""
 
     beliefs: Mapping[str, Belief]
     entries: Mapping[str, Entry]
     terms: Terms
+    polls: Polls
+
+    def unreadable(self, now: float) -> tuple[bool, bool]:
+        """Whether no user can be polled: certainly, and perhaps."""
+        polls = self.polls
+        failing = [self.polls.failing[one] for one in self.entries if one in polls.failing]
+        if not failing:
+            return False, False
+        certain = (
+            len(failing) == len(self.entries)
+            and polls.since is not None
+            and (polls.refused or now >= polls.since + 2 * INTERVAL)
+        )
+        most = all(one in polls.failing or one not in polls.succeeded for one in self.entries)
+        many = polls.since is not None and len(failing) >= _MANY
+        return certain, (most or many) and (polls.refused or now >= min(failing) + 2 * INTERVAL - _BLUR)
+
+    def about_organization(self, name: str, now: float) -> tuple[frozenset[Key], frozenset[Key]]:
+        """The alert that no user can be polled."""
+        alert = frozenset([("YunxiaoOrganizationUnreadable", name, "", "", "", "")])
+        certain, possible = self.unreadable(now)
+        return alert if certain else _NONE, alert if possible else _NONE
+
+    def held_back(self, now: float) -> tuple[bool, bool]:
+        """Whether alerts about polls of single users are: certainly, and perhaps.
+
+        While no user can be polled, and until each has been polled once more.
+        """
+        certain, possible = self.unreadable(now)
+        return (
+            certain or now < self.polls.certain_at + 2 * INTERVAL - STEP,
+            possible or now < self.polls.possible_at + 2 * INTERVAL + INTERVAL,
+        )
+
+    def about_polls(
+        self, user_id: str, now: float, held_back: tuple[bool, bool], patience: float = 2 * INTERVAL
+    ) -> tuple[frozenset[Key], frozenset[Key]]:
+        """The alerts about the polls of a user.
+
+        Args:
+            user_id: the user.
+            now: epoch seconds.
+            held_back: the result of `held_back`.
+            patience: seconds for which polls must have failed.
+        """
+        entry = self.entries.get(user_id)
+        certainly, perhaps = held_back
+        if entry is None or certainly:
+            return _NONE, _NONE
+        must, may = set(), set()
+        for name, since in (
+            (POLL_FAILING, self.polls.failing.get(user_id, NEVER) + patience),
+            ("YunxiaoUserDataStale", self.polls.succeeded.get(user_id, NEVER) + STALE_AFTER),
+        ):
+            key = (name, user_id, entry.name, "", "", entry.team)
+            if now >= since - _BLUR:
+                may.add(key)
+            if now >= since + _BLUR and not perhaps:
+                must.add(key)
+        return frozenset(must), frozenset(may)
 
     def about(self, user_id: str, now: float, shares: Shares) -> tuple[frozenset[Key], frozenset[Key]]:
         """The alerts about a user that must fire and those that may, by this knowledge."""
@@ -175,31 +262,58 @@ class RulesOracle:
 
     shares: Shares = field(default_factory=Shares)
     _scraped: dict[str, Scraped] = field(default_factory=dict)
+    _must_since: dict[Key, float] = field(default_factory=dict)
+    _may_since: dict[Key, float] = field(default_factory=dict)
 
     def scraped(self, process: str, scrape: Scraped) -> None:
         """A scrape succeeded."""
         self._scraped[process] = scrape
 
-    def expected(self, user_id: str, now: float) -> tuple[frozenset[Key], frozenset[Key]]:
-        """The alerts about a user that must fire and those that may."""
+    def tokens(self, user_id: str, now: float) -> tuple[frozenset[Key], frozenset[Key]]:
+        """The alerts about the tokens of a user that must fire, and those that may."""
+        return self._joined(now, user_id, lambda one: one.picture.about(user_id, now, self.shares))
+
+    def polls(self, user_id: str, now: float) -> tuple[frozenset[Key], frozenset[Key]]:
+        """The same about the polls of a user. To be called for every evaluation."""
+        must, may = self._joined(
+            now, None, lambda one: one.picture.about_polls(user_id, now, one.picture.held_back(one.at), 0.0)
+        )
+        return self._lasting(self._must_since, user_id, must, now), self._lasting(self._may_since, user_id, may, now)
+
+    def _lasting(self, since: dict[Key, float], user_id: str, due: frozenset[Key], now: float) -> frozenset[Key]:
+        """Those that have been due long enough, whichever process said so."""
+        for key in [key for key in since if key[1] == user_id and key not in due]:
+            del since[key]
+        for key in due:
+            since.setdefault(key, now)
+        return frozenset([key for key in due if key[0] != POLL_FAILING or now >= since[key] + 2 * INTERVAL])
+
+    def organization(self, name: str, now: float) -> tuple[frozenset[Key], frozenset[Key]]:
+        """The same about the organization."""
+        return self._joined(now, None, lambda one: one.picture.about_organization(name, one.at))
+
+    def _joined(
+        self, now: float, user_id: str | None, about: Callable[[Scraped], tuple[frozenset[Key], frozenset[Key]]]
+    ) -> tuple[frozenset[Key], frozenset[Key]]:
+        """What the process with the highest rank says; if it does not know the user, others may count."""
         seen = sorted(
             (one for one in self._scraped.values() if now - one.at <= LOOK_BACK), key=lambda one: one.rank, reverse=True
         )
         if not seen:
             return _NONE, _NONE
         best, *others = seen
-        must, may = best.picture.about(user_id, now, self.shares)
-        unknown = user_id not in best.picture.beliefs or now - best.at > LOOK_BACK - _BLUR
+        must, may = about(best)
+        unknown = now - best.at > LOOK_BACK - _BLUR or (user_id is not None and user_id not in best.picture.beliefs)
         for one in others:
             if unknown or one.rank == best.rank:
-                also = one.picture.about(user_id, now, self.shares)
+                also = about(one)
                 must, may = must & also[0], may | also[1]
         return (_NONE, may) if unknown else (must, may)
 
 
 @dataclass(slots=True)
 class _Sent:
-    """What Alertmanager was known to show of a user, when, and what has been due since then.
+    """What Alertmanager was known to show of a subject, when, and what has been due since then.
 
     Attributes:
         until: when the last of it ends by itself.
@@ -225,34 +339,35 @@ class DirectOracle:
 
     shortest: float
     longest: float
-    shares: Shares = field(default_factory=Shares)
     _sent: dict[str, _Sent] = field(default_factory=dict)
     _left: dict[str, list[_Sent]] = field(default_factory=dict)
 
     def lost(self) -> None:
         """The process has ended without storage: what it has sent ends by itself."""
-        for user_id, sent in self._sent.items():
-            self._left.setdefault(user_id, []).append(replace(sent))
+        for subject, sent in self._sent.items():
+            self._left.setdefault(subject, []).append(replace(sent))
 
     def expected(
-        self, user_id: str, now: float, wall: float, picture: Picture | None, *, delivers: bool
+        self,
+        subject: str,
+        now: float,
+        due: tuple[frozenset[Key], frozenset[Key]] | None,
+        ahead: float,
+        *,
+        delivers: bool,
     ) -> tuple[frozenset[Key], frozenset[Key]]:
-        """The alerts about a user that must fire and those that may.
+        """The alerts about a subject that must fire and those that may.
 
         Args:
-            user_id: the user.
+            subject: identifies it.
             now: epoch seconds.
-            wall: the same by the clock of the exporter.
-            picture: what the exporter knows; None while it is stopped.
+            due: what must and may fire by the exporter's knowledge; None if it is stopped or has none.
+            ahead: seconds by which its clock is ahead.
             delivers: whether it reaches Alertmanager, and has for so long that it must have delivered what is due.
         """
-        # A user without an entry is known, too: not to be watched.
-        known = picture is not None and (user_id in picture.beliefs or user_id not in picture.entries)
-        due = picture.about(user_id, wall, self.shares) if picture is not None and known else None
-        last = self._sent.get(user_id)
+        last = self._sent.get(subject)
         if due is not None and delivers:
-            until = now + 4 * self.longest + STEP + max(0.0, wall - now)
-            self._sent[user_id] = _Sent(now, until, due[0], *due)
+            self._sent[subject] = _Sent(now, now + 4 * self.longest + STEP + max(0.0, ahead), due[0], *due)
             must, may = due
         elif last is None:
             must, may = _NONE, _NONE if due is None else due[1]
@@ -263,7 +378,7 @@ class DirectOracle:
             must = last.must & last.always if now - last.at < 3 * self.shortest else _NONE
             # Without anything that is due, nothing is sent, and what was sent ends by itself.
             may = last.ever if due is not None or now <= last.until else _NONE
-        for left in self._left.get(user_id, ()):
+        for left in self._left.get(subject, ()):
             if now <= left.until:
                 may |= left.ever
         return must, may

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from exporter.config.alerting import Silence
@@ -22,7 +22,9 @@ from support.alert_history_oracle import (
     DirectOracle,
     Entry,
     Key,
+    Listed,
     Picture,
+    Polls,
     RulesOracle,
     Scraped,
     Shares,
@@ -33,7 +35,7 @@ from support.alert_history_process import Alertmanager, Process, StoredAlerts
 from support.builders import ManualClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
 _COMPLETED_IN_TIME = 3 * POLL + 10
 """Seconds, by docs/metrics.md and docs/configuration.md: three intervals and the time of one request."""
@@ -44,8 +46,11 @@ USED_BY_RULES = (
     "yunxiao_token_alert_expiry_timestamp_seconds",
     "yunxiao_token_alert_due_timestamp_seconds",
     "yunxiao_alert_source_rank",
+    "yunxiao_user_alert_since_timestamp_seconds",
+    "yunxiao_organization_poll_alerts_suppressed",
+    "yunxiao_organization_unreadable_since_timestamp_seconds",
 )
-"""The families that the rules about tokens are based on."""
+"""The families that the rules are based on that are checked."""
 
 
 def config(terms: Terms, organization: str) -> Config:
@@ -74,8 +79,9 @@ class Mismatch:
     """An alert that fires and may not, or does not and must.
 
     Attributes:
-        way: rules or direct.
+        way: rules or direct; `defect` for an unexpected exception.
         at: epoch seconds.
+        text: what is wrong, if it is something else.
     """
 
     way: str
@@ -83,11 +89,12 @@ class Mismatch:
     user_id: str
     missing: frozenset[Key]
     wrong: frozenset[Key]
+    text: str = ""
 
     def __str__(self) -> str:
         return (
             f"{self.way}, minute {self.at / 60:.2f}, user {self.user_id}: "
-            f"missing {sorted(self.missing)}, wrong {sorted(self.wrong)}"
+            f"{self.text or f'missing {sorted(self.missing)}, wrong {sorted(self.wrong)}'}"
         )
 
 
@@ -122,19 +129,47 @@ class _Run:
     succeeded: int = 0
     refused: bool = False
     sweeping: bool = False
+    polled: Polls = field(default_factory=lambda: Polls({}, {}))
     _picture: Picture | None = None
 
     def picture(self) -> Picture:
         """What it knows."""
         if self._picture is None:
-            self._picture = Picture(dict(self.beliefs), self.entries, self.terms)
+            self._picture = Picture(dict(self.beliefs), self.entries, self.terms, self.polled)
         return self._picture
 
     def learned(self) -> None:
         """What it knows has changed."""
         self._picture = None
 
+    def succeeded_with(self, user_id: str, answer: Iterable[Listed], now: float) -> None:
+        """A poll has succeeded."""
+        self.succeeded += 1
+        self.beliefs[user_id] = believed(self.beliefs.get(user_id, ()), answer)
+        failing = {one: since for one, since in self.polled.failing.items() if one != user_id}
+        succeeded = {**self.polled.succeeded, user_id: now}
+        self.polled = replace(self.polled, failing=failing, succeeded=succeeded, since=None, refused=False)
+        self.learned()
 
+    def failed_with(self, user_ids: Iterable[str], now: float, *, refused: bool = False) -> None:
+        """Polls have failed."""
+        failing = {**dict.fromkeys(user_ids, now), **self.polled.failing}
+        since = now if self.polled.since is None else self.polled.since
+        self.polled = replace(self.polled, failing=failing, since=since, refused=self.polled.refused or refused)
+        self.learned()
+
+    def check(self, now: float) -> None:
+        """Record whether the organization is unreadable at the moment."""
+        certain, possible = self.picture().unreadable(now)
+        if certain:
+            self.polled = replace(self.polled, certain_at=now)
+        if possible:
+            self.polled = replace(self.polled, possible_at=now)
+            self.learned()
+
+
+Expected = tuple[frozenset[Key], frozenset[Key]]
+"""The alerts that must fire, and those that may."""
 Series = dict[str, dict[int, float]]
 STALE = float("nan")
 
@@ -159,19 +194,20 @@ class Player:
         self.world = world
         self.series: Series = {}
         self.mismatches: list[Mismatch] = []
-        self.expected: dict[int, dict[str, tuple[frozenset[Key], frozenset[Key]]]] = {}
+        self.expected: dict[int, dict[str, Expected]] = {}
         """For the rules, by minute and user id."""
         self.errors: list[str] = []
         self.alertmanager = Alertmanager()
         self._edit = edit
         self._sabotage = sabotage
+        self._shares = shares
         self._terms = world.terms
         resends = (
             {world.terms.resend} | {60.0, 90.0}
             if any(f.kind == "reload changes" for f in world.faults)
             else {world.terms.resend}
         )
-        self._direct = DirectOracle(min(resends), max(resends), shares)
+        self._direct = DirectOracle(min(resends), max(resends))
         self._rules = RulesOracle(shares)
         self._accounts = {
             one.user_id: Account(one.user_id, world.terms, {}, Entry(f"u{one.user_id}")) for one in world.people
@@ -199,9 +235,10 @@ class Player:
         for step in range(int(LENGTH * MINUTE / STEP) + 1):
             self._step(step * STEP)
         self.mismatches += [
-            Mismatch(f"direct: {one}", 0, "", frozenset(), frozenset()) for one in self.alertmanager.faults
+            Mismatch("direct", at, user_id, frozenset(), frozenset(), text)
+            for at, user_id, text in self.alertmanager.faults
         ]
-        self.mismatches += [Mismatch(f"defect: {one}", 0, "", frozenset(), frozenset()) for one in self.errors]
+        self.mismatches += [Mismatch("defect", 0, "", frozenset(), frozenset(), one) for one in self.errors]
         return self
 
     def _planned(self) -> Iterator[tuple[float, Callable[[float], None]]]:
@@ -234,6 +271,7 @@ class Player:
         self.alertmanager.sender_ahead = max(self._clock_offset, 0.0)
         for run in self._runs.values():
             self._poll(run, now)
+            run.check(now)
         main = self._runs.get("a")
         if main is not None:
             main.process.notify()
@@ -261,6 +299,11 @@ class Player:
     def _watch(self, run: _Run) -> None:
         run.entries = self._entries()
         run.beliefs = {user_id: one for user_id, one in run.beliefs.items() if user_id in run.entries}
+        run.polled = replace(
+            run.polled,
+            failing={user_id: one for user_id, one in run.polled.failing.items() if user_id in run.entries},
+            succeeded={user_id: one for user_id, one in run.polled.succeeded.items() if user_id in run.entries},
+        )
         run.learned()
 
     def _start(self, instance: str, now: float, *, storage: bool) -> None:
@@ -285,6 +328,8 @@ class Player:
         beliefs = {} if before is None else dict(before.beliefs)
         completed = None if before is None else before.completed
         run = _Run(process, beliefs, {}, self._terms, now, completed, now)
+        if before is not None:
+            run.polled = replace(before.polled, certain_at=-float("inf"))
         self._watch(run)
         self._runs[instance] = run
 
@@ -321,6 +366,7 @@ class Player:
             return
         if run.refused:
             run.process.refused()
+            run.failed_with(run.entries, now, refused=True)
             run.polls = []
         down = self._during("platform", now) is not None
         while run.polls and run.polls[0][0] <= now:
@@ -329,10 +375,10 @@ class Player:
                 continue
             answer = None if down else self._accounts[user_id].answer(now)
             run.process.polled(user_id, answer)
-            if answer is not None:
-                run.succeeded += 1
-                run.beliefs[user_id] = believed(run.beliefs.get(user_id, ()), answer)
-                run.learned()
+            if answer is None:
+                run.failed_with([user_id], now)
+            else:
+                run.succeeded_with(user_id, answer, now)
         if not run.polls:
             run.sweeping = False
             run.process.swept(failed=not run.succeeded)
@@ -345,11 +391,25 @@ class Player:
             firing.setdefault(key[1], set()).add(key)
         picture = None if main is None else main.picture()
         delivers = main is not None and now >= self._unreachable_until
+        offset = self._clock_offset
+        held_back = (False, False) if picture is None else picture.held_back(now)
         for user_id in self._accounts:
-            expected = self._direct.expected(user_id, now, now + self._clock_offset, picture, delivers=delivers)
-            found = firing.get(user_id, ())
-            if found or expected[0]:
-                self.mismatches += compared("direct", now, user_id, found, expected)
+            # A user without an entry is known, too: not to be watched.
+            known = picture is not None and (user_id in picture.beliefs or user_id not in picture.entries)
+            due = picture.about(user_id, now + offset, self._shares) if picture is not None and known else None
+            expected = self._direct.expected(user_id, now, due, offset, delivers=delivers)
+            found = firing.pop(user_id, set())
+            about_polls = {key for key in found if not key[3]}
+            self.mismatches += compared("direct", now, user_id, found - about_polls, expected)
+            if self.world.by_rules:
+                due = None if picture is None else picture.about_polls(user_id, now, held_back)
+                expected = self._direct.expected(f"polls {user_id}", now, due, offset, delivers=delivers)
+                self.mismatches += compared("direct", now, user_id, about_polls, expected)
+        name = self.world.organization
+        due = None if picture is None else picture.about_organization(name, now)
+        if self.world.by_rules:
+            expected = self._direct.expected(name, now, due, offset, delivers=delivers)
+            self.mismatches += compared("direct", now, name, firing.pop(name, ()), expected)
 
     def _scrape(self, now: float) -> None:
         if not self.world.by_rules:
@@ -373,7 +433,12 @@ class Player:
             for series in self._series_of.get(instance, set()) - found:
                 self.series[series][minute] = STALE
             self._series_of[instance] = found
-        self.expected[minute] = {user_id: self._rules.expected(user_id, now) for user_id in self._accounts}
+        self.expected[minute] = {user_id: self._by_rules(user_id, now) for user_id in self._accounts}
+        self.expected[minute][self.world.organization] = self._rules.organization(self.world.organization, now)
+
+    def _by_rules(self, user_id: str, now: float) -> Expected:
+        tokens, polls = self._rules.tokens(user_id, now), self._rules.polls(user_id, now)
+        return tokens[0] | polls[0], tokens[1] | polls[1]
 
     def _name(self, name: str, instance: str) -> str:
         """A series as Prometheus stores it: without empty labels, with that of the target."""

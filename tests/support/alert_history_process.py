@@ -40,7 +40,22 @@ if TYPE_CHECKING:
     from support.builders import ManualClock
 
 _SHOWN = ("alertname", "user_id", "user", "token_id", "token", "team")
-_STAGES = "YunxiaoToken"
+STAGES = (
+    "YunxiaoTokenExpiringInfo",
+    "YunxiaoTokenExpiringWarning",
+    "YunxiaoTokenExpiringCritical",
+    "YunxiaoTokenExpired",
+    "YunxiaoTokenNotRemoved",
+    "YunxiaoTokenNeverExpires",
+)
+CHECKED = frozenset((*STAGES, "YunxiaoUserPollFailing", "YunxiaoUserDataStale", "YunxiaoOrganizationUnreadable"))
+"""The alerts that histories are checked for."""
+
+
+def key_of(labels: Mapping[str, str]) -> Key:
+    """The labels that matter."""
+    name, user_id, user, token_id, token, team = [labels.get(one, "") for one in _SHOWN]
+    return name, user_id or labels["organization"], user, token_id, token, team
 
 
 class Alertmanager:
@@ -50,14 +65,14 @@ class Alertmanager:
         time: its clock, in epoch seconds.
         sender_ahead: seconds by which the sender's clock is ahead of it.
         reachable: whether it answers.
-        faults: what no sequence of requests may do.
+        faults: what no sequence of requests may do: when, about which user, and what.
     """
 
     def __init__(self) -> None:
         self.time = 0.0
         self.sender_ahead = 0.0
         self.reachable = True
-        self.faults: list[str] = []
+        self.faults: list[tuple[float, str, str]] = []
         self._ends: dict[Key, float] = {}
         self._requests: list[tuple[set[Key], set[Key]]] = []
 
@@ -66,10 +81,10 @@ class Alertmanager:
         begun, ended = set(), set()
         for alert in alerts:
             labels = alert["labels"]
-            key: Key = tuple([labels.get(name, "") for name in _SHOWN])
+            key = key_of(labels)
             starts, ends = _epoch(alert["startsAt"]), _epoch(alert["endsAt"])
             if not starts < ends or starts > self.time + self.sender_ahead:
-                self.faults.append(f"{key} starts at {starts:.1f} and ends at {ends:.1f}, sent at {self.time:.1f}")
+                self.faults.append((self.time, key[1], f"{key} starts at {starts:.1f} and ends at {ends:.1f}"))
             fired = self._ends.get(key, 0.0) > self.time
             if ends > self.time and not fired:
                 begun.add(key)
@@ -79,8 +94,8 @@ class Alertmanager:
         self._requests.append((begun, ended))
 
     def firing(self) -> set[Key]:
-        """The alerts about tokens that fire."""
-        return {key for key, ends in self._ends.items() if ends > self.time and key[0].startswith(_STAGES)}
+        """The alerts that fire."""
+        return {key for key, ends in self._ends.items() if ends > self.time and key[0] in CHECKED}
 
     def check_requests(self) -> None:
         """The end of an alert about a token and the beginning of another one about it are in one request."""
@@ -90,7 +105,8 @@ class Alertmanager:
                 for other, (begun, _) in enumerate(self._requests):
                     for key in begun if other != number else ():
                         if (key[1], key[3]) in tokens:
-                            self.faults.append(f"{key} begins in another request than what it replaces ends")
+                            text = f"{key} begins in another request than what it replaces ends"
+                            self.faults.append((self.time, key[1], text))
         self._requests = []
 
 

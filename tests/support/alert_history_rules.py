@@ -14,6 +14,7 @@ from exporter.alerts.prometheus_rules import rules
 from support.alert_history import LENGTH
 from support.alert_history_oracle import Key, Terms
 from support.alert_history_play import LABELS, Mismatch, compared, config
+from support.alert_history_process import CHECKED, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from support.alert_history_play import Player
 
-_SHOWN = ("alertname", "user_id", "user", "token_id", "token", "team")
+_SHOWN = ("alertname", "organization", "user_id", "user", "token_id", "token", "team")
 _QUERY = f'count by ({", ".join(_SHOWN)}) (ALERTS{{alertstate="firing"}})'
 _RESULT = re.compile(r"time: (\w+),\s+exp: nil\s+got: (.*)")
 _SAMPLE = re.compile(r"\{([^}]*)\} ([^ ,\n]+)")
@@ -29,7 +30,7 @@ _LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 
 def rules_file(file: Path) -> None:
-    """Write the rules about tokens, for all worlds; without texts, which cost most and are tested elsewhere."""
+    """Write the rules that are checked, for all worlds; without texts, which cost most and are tested elsewhere."""
     settings = config(Terms(info=30 * 86_400.0, never_expires=True), "x")
     content = rules(settings.alerting, settings.poll, LABELS, settings.policies)
     groups = []
@@ -37,7 +38,7 @@ def rules_file(file: Path) -> None:
         about = [
             {key: value for key, value in rule.items() if key != "annotations"}
             for rule in group["rules"]
-            if "yunxiao_token_alert" in rule["expr"]
+            if rule["alert"] in CHECKED
         ]
         if about:
             groups.append({"name": group["name"], "rules": about})
@@ -68,7 +69,7 @@ def play_rules(players: Sequence[Player], promtool: str, folder: Path, seconds: 
     if result.returncode and not firing:
         raise AssertionError(result.stdout[-2000:] + result.stderr[-2000:])
     mismatches = [
-        Mismatch(f"rules: {count:g} alerts with the same labels", minute * 60.0, key[1], frozenset(), frozenset([key]))
+        Mismatch("rules", minute * 60.0, key[1], frozenset(), frozenset(), f"{count:g} alerts {key}")
         for (minute, key), count in counts.items()
         if count != 1
     ]
@@ -111,7 +112,7 @@ def _read(output: str) -> tuple[dict[tuple[int, str], set[Key]], dict[tuple[int,
         minute = _minutes(time)
         for text, value in _SAMPLE.findall(got):
             labels = dict(_LABEL.findall(text))
-            key: Key = tuple([labels.get(name, "") for name in _SHOWN])
+            key = key_of(labels)
             firing.setdefault((minute, key[1]), set()).add(key)
             counts[minute, key] = float(value)
     return firing, counts
