@@ -331,6 +331,7 @@ class Player:
         if before is not None:
             run.polled = replace(before.polled, certain_at=-float("inf"))
         self._watch(run)
+        run.check(now)
         self._runs[instance] = run
 
     def _stop(self, instance: str) -> None:
