@@ -47,7 +47,6 @@ from exporter.config.alerting import PolicyAlerts
 from exporter.model.event import GRANTS_MORE
 from exporter.model.stages import Stage
 from exporter.model.token_texts import OWNER_TEXTS, TOKEN_TEXTS
-from exporter.policies.builtin import ExpiredNotRemoved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -81,7 +80,7 @@ def rules(
         external_url: the URL under which people open the exporter, for links.
     """
     names = sorted(set(label_names))
-    tokens = [*_token_rules(alerting, policies, names)]
+    tokens = [*_token_rules(alerting, names)]
     if policies is None or policies.configured:
         tokens += _policy_rules(alerting, names)
     if alerting.permissions_widened:
@@ -134,10 +133,8 @@ _OF_STAGES = {
 }
 
 
-def _token_rules(alerting: Alerting, policies: Policies | None, names: list[str]) -> Iterator[dict[str, Any]]:
+def _token_rules(alerting: Alerting, names: list[str]) -> Iterator[dict[str, Any]]:
     for stage, definition in _OF_STAGES.items():
-        if stage is Stage.NOT_REMOVED and policies is not None and ExpiredNotRemoved in policies.configured:
-            continue
         expression = f"{_token_entries(stage.value, names, *_not_yet_or_no_more(stage))} - time()"
         yield _entry_rule(definition, alerting, expression, names, TOKEN_TEXTS)
     if alerting.never_expires:

@@ -142,6 +142,12 @@ def test_optional_alerts_are_off_by_default_and_the_exporter_is_monitored() -> N
     assert EXPORTER_DOWN.name in names
 
 
+def test_what_a_policy_says_about_tokens_leaves_the_rules_for_ssh_keys() -> None:
+    policies = Policies.model_validate({"never_expires": "forbid", "expired_not_removed": {"after": "1d"}})
+    printed = rules_text(Alerting.model_validate({"never_expires": True}), Poll(), policies=policies)
+    assert {"YunxiaoTokenNeverExpires", "YunxiaoTokenNotRemoved"} <= set(re.findall(r"alert: (\w+)", printed))
+
+
 def test_policy_rules_are_left_out_only_without_configured_policies() -> None:
     for policies, some in ((None, True), (Policies(), False), (Policies.model_validate({"never_expires": {}}), True)):
         assert ("YunxiaoPolicyViolation" in rules_text(Alerting(), Poll(), (), policies)) == some

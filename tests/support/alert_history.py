@@ -1,4 +1,4 @@
-"""Random histories of tokens: what happens to them, and what goes wrong around them.
+"""Random histories of tokens and SSH keys: what happens to them, and what goes wrong around them.
 
 A history is one user's: tokens are created, renewed, shortened, deleted, renamed, never expire, or have a date that
 cannot be read for a while; the user is renamed or goes to another team; polls fail. Fifty users share a world: one
@@ -125,6 +125,7 @@ def world(number: int, users: int = USERS) -> World:
         info=_INFO if rng.random() < 0.4 else None,
         expired_for=rng.choice([7 * DAY, 1 * HOUR]),
         never_expires=rng.random() < 0.5,
+        by_policy=rng.random() < 0.2,
         resend=rng.choice([60.0, 60.0, 150.0]),
     )
     faults = tuple(sorted(_faults(rng), key=lambda one: one.at))
@@ -191,7 +192,7 @@ def _person(user_id: str, faults: tuple[Fault, ...]) -> Person:
 
 
 def a_token(rng: random.Random, token_id: str, name: str, now: float, terms: Terms) -> Listed:
-    """A token of which some stage begins within the hour, in most cases."""
+    """A token or SSH key of which some stage begins within the hour, in most cases."""
     lifetime = rng.choice([None, 3 * HOUR, 12 * HOUR, 3 * DAY, 30 * DAY, 90 * DAY, 365 * DAY])
     warning, critical = terms.warning, terms.critical
     if lifetime is not None:
@@ -199,11 +200,12 @@ def a_token(rng: random.Random, token_id: str, name: str, now: float, terms: Ter
     # Seconds left when the stage begins; other values are for tokens that are in one stage all the time.
     left = rng.choice([warning, warning, critical, critical, 0.0, 0.0, -terms.expired_for, terms.info or warning])
     left += rng.choice([0.0, 0.0, 0.0, 0.0, rng.uniform(-2 * HOUR, 2 * HOUR)])
+    is_key = rng.random() < 0.2
     if rng.random() < 0.08:
-        return Listed(token_id, name, now - DAY, NEVER)
+        return Listed(token_id, name, now - DAY, NEVER, is_key)
     expires = now + rng.uniform(-5, 50) * MINUTE + left
     created = None if lifetime is None else min(expires - lifetime, now - MINUTE)
-    return Listed(token_id, name, created, round(expires, 3))
+    return Listed(token_id, name, created, round(expires, 3), is_key)
 
 
 @dataclass

@@ -43,9 +43,10 @@ _BLUR = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A token as the platform lists it, or as it is believed to be.
+    """A token or SSH key as the platform lists it, or as it is believed to be.
 
     Attributes:
+        is_key: whether it is an SSH key; no policy is about these.
         expires: epoch seconds; `NEVER`; None if the answer's date cannot be read, or has never been.
     """
 
@@ -53,6 +54,7 @@ class Listed:
     name: str
     created: float | None
     expires: float | None
+    is_key: bool = False
 
 
 Belief = tuple[Listed, ...]
@@ -97,7 +99,8 @@ class Shares:
 
 
 Key = tuple[str, str, str, str, str, str]
-"""An alert: its name, user id (or organization, if it is about no user), user, token id, token, team."""
+"""An alert: its name, user id (or organization, if it is about no user), user, token id with its
+kind, token, team."""
 _NONE: frozenset[Key] = frozenset()
 
 
@@ -116,13 +119,14 @@ def stage(token: Listed, entry: Entry, terms: Terms, now: float, shares: Shares)
     """The alert about a token, without `YunxiaoToken`; None for none."""
     if token.expires is None or token.name == terms.silenced:
         return None
+    by_policy = terms.by_policy and not token.is_key
     if token.expires == NEVER:
-        return "NeverExpires" if terms.never_expires and not terms.by_policy else None
+        return "NeverExpires" if terms.never_expires and not by_policy else None
     left = token.expires - now
     if left <= 0:
         if -left < terms.expired_for:
             return "Expired"
-        return None if terms.by_policy else "NotRemoved"
+        return None if by_policy else "NotRemoved"
     warning = terms.warning if entry.warning is None else entry.warning
     critical = terms.critical if entry.critical is None else entry.critical
     if token.created is not None:
@@ -231,9 +235,10 @@ class Picture:
             return _NONE, _NONE
         must, may = [], []
         for token in self.beliefs.get(user_id, ()):
+            kind = " ssh_key" if token.is_key else ""
             found = {stage(token, entry, self.terms, at, shares) for at in (now - _BLUR, now, now + _BLUR)}
             keys = [
-                (f"YunxiaoToken{name}", user_id, entry.name, token.token_id, token.name, entry.team)
+                (f"YunxiaoToken{name}", user_id, entry.name, token.token_id + kind, token.name, entry.team)
                 for name in found
                 if name is not None
             ]

@@ -22,6 +22,7 @@ from exporter.config.alerting import Alertmanager as AlertmanagerSection
 from exporter.config.settings import AlertmanagerSettings, Settings
 from exporter.metrics.exposition import Exposition
 from exporter.model.snapshot import Sweep, SweepResult
+from exporter.model.ssh_key import SshKey
 from exporter.model.state import Failure, Reason
 from exporter.model.token import NEVER, Token
 from exporter.state.ledger import Ledger
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from support.alert_history_oracle import Key, Listed
     from support.builders import ManualClock
 
-_SHOWN = ("alertname", "user_id", "user", "token_id", "token", "team")
+_SHOWN = ("alertname", "user_id", "user", "token_id", "token", "team", "kind")
 STAGES = (
     "YunxiaoTokenExpiringInfo",
     "YunxiaoTokenExpiringWarning",
@@ -54,8 +55,8 @@ CHECKED = frozenset((*STAGES, "YunxiaoUserPollFailing", "YunxiaoUserDataStale", 
 
 def key_of(labels: Mapping[str, str]) -> Key:
     """The labels that matter."""
-    name, user_id, user, token_id, token, team = [labels.get(one, "") for one in _SHOWN]
-    return name, user_id or labels["organization"], user, token_id, token, team
+    name, user_id, user, token_id, token, team, kind = [labels.get(one, "") for one in _SHOWN]
+    return name, user_id or labels["organization"], user, f"{token_id} {kind}".rstrip(), token, team
 
 
 class Alertmanager:
@@ -268,7 +269,9 @@ class Process:
         if answer is None:
             self.ledger.failed(user_id, Failure(Reason.TIMEOUT, "x"), at)
         else:
-            self.ledger.succeeded(user_id, tuple([_token(one) for one in answer]), at)
+            listed = list(answer)
+            tokens = tuple([_token(one) for one in listed if not one.is_key])
+            self.ledger.succeeded(user_id, tokens, at, tuple([_key(one) for one in listed if one.is_key]))
 
     def refused(self) -> None:
         """The platform refuses the token for all users."""
@@ -305,3 +308,8 @@ class Process:
 def _token(one: Listed) -> Token:
     expires = NEVER if one.expires == float("inf") else one.expires
     return Token(one.token_id, one.name, ("base_user_read",), one.created, expires)
+
+
+def _key(one: Listed) -> SshKey:
+    expires = NEVER if one.expires == float("inf") else one.expires
+    return SshKey(one.token_id, one.name, ("ALL",), one.created, expires)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from support.alert_history_play import Player
 
-_SHOWN = ("alertname", "organization", "user_id", "user", "token_id", "token", "team")
+_SHOWN = ("alertname", "organization", "user_id", "user", "token_id", "token", "team", "kind")
 _QUERY = f'count by ({", ".join(_SHOWN)}) (ALERTS{{alertstate="firing"}})'
 _RESULT = re.compile(r"time: (\w+),\s+exp: nil\s+got: (.*)")
 _SAMPLE = re.compile(r"\{([^}]*)\} ([^ ,\n]+)")

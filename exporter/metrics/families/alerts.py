@@ -149,10 +149,13 @@ def _expiry(organization: str, state: UserState, scope: Scope) -> Iterable[Sampl
 
 
 def _is_told(user: User, token: Token, stage: str, scope: Scope, alerts: AlertScope) -> bool:
-    """Whether there is an alert for a token in a stage: what a policy says about a token is not said again."""
-    policies = () if scope.policies is None else scope.policies.enabled
+    """Whether there is an alert for a token in a stage: what a policy says about a token is not said again.
+
+    No policy is about SSH keys.
+    """
+    policies = scope.policies.enabled if scope.policies is not None and token.kind is CredentialKind.TOKEN else ()
     if stage == NEVER_EXPIRES:
-        forbidden = token.kind is CredentialKind.TOKEN and any(
+        forbidden = any(
             isinstance(policy, NeverExpires) and not policy.exempts(user, token, scope.now) for policy in policies
         )
         return alerts.alerting.never_expires and not forbidden

@@ -119,6 +119,15 @@ def test_what_a_policy_says_has_no_entry() -> None:
     assert entries(EXPIRY, state, a_scope(), "token_id") == [("pt-2", NOW - 30 * DAY)]
 
 
+def test_no_policy_is_about_ssh_keys() -> None:
+    keys = (a_key("501", expires_in=-30 * DAY, age=90 * DAY), a_key("502", expires_in=NEVER))
+    policies = {"never_expires": "forbid", "expired_not_removed": {"after": "1d"}}
+    found = entries(
+        EXPIRY, a_state(keys=keys), a_scope(policies=policies, never_expires=True), "token_id", "alert_stage"
+    )
+    assert found == [("501", "not_removed", NOW - 30 * DAY), ("502", "never_expires", NEVER)]
+
+
 def test_failing_polls_and_old_data_have_entries() -> None:
     state = a_state(a_token())
     assert entries(SINCE, state, a_scope(NOW + 2699), "alert") == []
