@@ -138,7 +138,8 @@ class Alerting(Section):
         7 * _DAY,
         gt=0,
         description="Time since the expiry from which `YunxiaoTokenNotRemoved` (info) replaces `YunxiaoTokenExpired` "
-        "(critical). If `policies.expired_not_removed` is set, its alert takes the place of `YunxiaoTokenNotRemoved`.",
+        "(critical). If `policies.expired_not_removed` is set, its alert takes the place of `YunxiaoTokenNotRemoved`, "
+        "except for SSH keys.",
     )
     never_expires: bool = Field(
         False,

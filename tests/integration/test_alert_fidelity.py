@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 HISTORIES = 2000
 PER_TEST = 5
+_SUPPRESSED = re.compile(r"^yunxiao_organization_poll_alerts_suppressed.*\n", re.MULTILINE)
+_RANK = re.compile(r"^(yunxiao_alert_source_rank\{.*\}) .*$", re.MULTILINE)
 _ENDED = re.compile(r"^yunxiao_token_alert\S*\{.*\} 0\.0\n", re.MULTILINE)
 
 
@@ -52,11 +54,21 @@ def test_entries_that_are_not_kept_after_their_end_are_noticed(promtool: str, tm
     assert ways(found) == {"rules"}
 
 
+def test_alerts_about_users_that_are_not_held_back_in_an_outage_are_noticed(promtool: str, tmp_path: Path) -> None:
+    found = Check(promtool, tmp_path, edit=lambda body: _SUPPRESSED.sub("", body)).mismatches([world(5)])
+    assert ways(found) == {"rules"}
+
+
+def test_a_replica_that_counts_although_another_one_knows_more_is_noticed(promtool: str, tmp_path: Path) -> None:
+    found = Check(promtool, tmp_path, edit=lambda body: _RANK.sub(r"\1 1", body)).mismatches([world(8)])
+    assert ways(found) == {"rules"}
+
+
 def test_a_reload_that_drops_what_has_just_ended_is_noticed(promtool: str, tmp_path: Path) -> None:
     def drop(process: Process) -> None:
         process.forget_resolved()
 
-    found = Check(promtool, tmp_path, before_reload=drop).mismatches([world(21), world(31)])
+    found = Check(promtool, tmp_path, before_reload=drop).mismatches([world(0), world(15)])
     assert ways(found) == {"direct"}
 
 

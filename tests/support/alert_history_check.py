@@ -73,7 +73,8 @@ class Check:
             alone = world.only(first.user_id)
             found = fails(alone)
             if found is None:
-                return world, first
+                # It needs the other users, but what happens to them is not shown.
+                return alone, first
             world, first = alone, found
         replays, progress = 0, True
         while progress:

@@ -144,6 +144,8 @@ class _Run:
 
     def succeeded_with(self, user_id: str, answer: Iterable[Listed], now: float) -> None:
         """A poll has succeeded."""
+        # Up to this moment, no user may have been reachable.
+        self.check(now)
         self.succeeded += 1
         self.beliefs[user_id] = believed(self.beliefs.get(user_id, ()), answer)
         failing = {one: since for one, since in self.polled.failing.items() if one != user_id}
@@ -160,6 +162,8 @@ class _Run:
 
     def check(self, now: float) -> None:
         """Record whether the organization is unreadable at the moment."""
+        if self.polled.since is None:
+            return
         certain, possible = self.picture().unreadable(now)
         if certain:
             self.polled = replace(self.polled, certain_at=now)
@@ -361,7 +365,7 @@ class Player:
             fault = self._during("platform", now)
             run.refused = fault is not None and bool(fault.amount)
             watched = list(run.entries)
-            duration = self.world.sweep if run.started else 0.0
+            duration = self.world.sweep if now else 0.0
             run.polls = [(now + duration * position / len(watched), one) for position, one in enumerate(watched)]
         if not run.sweeping:
             return
