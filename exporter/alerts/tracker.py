@@ -86,7 +86,8 @@ class Tracker:
         # To be sent first, each alert at most once.
         self._urgent: deque[_Tracked] = deque()
         # What was sent together, oldest first. An alert belongs to the batch whose moment it has; others are leftovers.
-        self._batches: deque[tuple[Moment, deque[_Tracked]]] = deque()
+        # With the interval after which it is due again: after a reload, a longer one must let no lease run out.
+        self._batches: deque[tuple[Moment, float, deque[_Tracked]]] = deque()
         self._firing: Counter[str] = Counter()
         self._units = itertools.count(1)
         self._kept = KeptQueue()
@@ -145,13 +146,15 @@ class Tracker:
             self._remove(one)
         taken = self._take(at, resend, room)
         if taken:
-            self._batches.append((at, taken))
+            self._batches.append((at, resend, taken))
         found = [self._notification(one, at, resend) for one in taken]
         for one in taken:
             one.unit = None
         self._forget_surplus()
         self._tidy()
-        self.behind = bool(self._urgent) or any(_is_due(sent, at, resend) for sent, _ in self._batches)
+        self.behind = bool(self._urgent) or any(
+            _is_due(sent, at, min(interval, resend)) for sent, interval, _ in self._batches
+        )
         return found
 
     @property
@@ -187,8 +190,8 @@ class Tracker:
             for member in waiting:
                 member.urgent, member.sent = False, at
                 taken.append(member)
-        for sent, members in self._batches:
-            if not _is_due(sent, at, resend):
+        for sent, interval, members in self._batches:
+            if not _is_due(sent, at, min(interval, resend)):
                 continue
             while members and len(taken) < room:
                 one = members.popleft()
@@ -274,13 +277,14 @@ class Tracker:
 
     def _tidy(self) -> None:
         """Drop empty batches, and what only refers to alerts that were sent again meanwhile."""
-        if sum(len(members) for _, members in self._batches) > 2 * len(self._tracked) + _LEFTOVERS:
+        if sum(len(members) for _, _, members in self._batches) > 2 * len(self._tracked) + _LEFTOVERS:
             self._batches = deque(
-                (sent, deque(one for one in members if one.sent is sent)) for sent, members in self._batches
+                (sent, interval, deque(one for one in members if one.sent is sent))
+                for sent, interval, members in self._batches
             )
             self._urgent = deque(one for one in self._urgent if one.urgent)
-        if any(not members for _, members in self._batches):
-            self._batches = deque(batch for batch in self._batches if batch[1])
+        if any(not members for _, _, members in self._batches):
+            self._batches = deque(batch for batch in self._batches if batch[2])
 
 
 def _waiting_with(one: _Tracked) -> list[_Tracked]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from support.alert_history_play import Mismatch
     from support.alert_history_process import Process
 
-_MOST_REPLAYS = 60
+_MOST_REPLAYS = 40
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ Tolerances:
 - rules: polls fail for two intervals from when Prometheus first sees it, whichever process says so;
 - an organization of which some users have not been polled, or 20 in a row have failed, may count as unreadable;
 - alerts that the exporter sends: while it is stopped or Alertmanager cannot be reached, what was sent last holds for at
-  least three and at most four times `alerting.resend_interval`, and longer by as much as the exporter's clock is ahead;
+  least three and at most four times `alerting.resend_interval` (less where a reload has just made that longer), and
+  longer by as much as the exporter's clock is ahead;
   after that, up to 45 seconds until the next delivery.
 """
 
@@ -380,7 +381,8 @@ class DirectOracle:
             if due is not None:
                 last.always &= due[0]
                 last.ever |= due[1]
-            must = last.must & last.always if now - last.at < 3 * self.shortest else _NONE
+            lasts = 4 * self.shortest - self.longest
+            must = last.must & last.always if now - last.at < lasts else _NONE
             # Without anything that is due, nothing is sent, and what was sent ends by itself.
             may = last.ever if due is not None or now <= last.until else _NONE
         for left in self._left.get(subject, ()):

@@ -150,6 +150,8 @@ class _Tracked:
     notification: Notification
     # None if it has not been sent in this run.
     sent: Moment | None
+    # The interval at that time: a longer one after a reload applies from the next time on.
+    interval: float = 0.0
 
     def due(self, at: Moment, resend: float) -> bool:
         """Whether it must be sent again: after the resend interval on either clock.
@@ -159,6 +161,7 @@ class _Tracked:
         """
         if self.sent is None:
             return True
+        resend = min(resend, self.interval)
         passed = at.wall - self.sent.wall
         return at.monotonic - self.sent.monotonic >= resend or not 0 <= passed < resend
 
@@ -237,7 +240,7 @@ class FullTracker:
 
     def _send(self, labels: Labels, annotations: Labels, starts_at: float, at: Moment, resend: float) -> Notification:
         notification = Notification(labels, annotations, min(starts_at, at.wall), at.monotonic + LEASE * resend)
-        self._tracked[labels] = _Tracked(notification, at)
+        self._tracked[labels] = _Tracked(notification, at, resend)
         return notification
 
     def _end(self, labels: Labels, at: Moment, resend: float) -> Notification | None:
@@ -253,7 +256,7 @@ class FullTracker:
             notification = replace(before.notification, ends_at=min(ends_at, at.wall))
         else:
             return None
-        self._tracked[labels] = _Tracked(notification, at)
+        self._tracked[labels] = _Tracked(notification, at, resend)
         return notification
 
     def _held(self, labels: Labels, unknown: frozenset[Subject]) -> bool:

@@ -269,4 +269,15 @@ def test_alerts_that_start_and_end_all_the_time_leave_nothing_behind() -> None:
         tracker.update(fires if second % 2 else ends, at(second), RESEND)
         # there is never room for what is due again
         tracker.due(at(second), RESEND, 1)
-    assert sum(len(members) for _, members in tracker._batches) <= 2 * 101 + 1000
+    assert sum(len(members) for _, _, members in tracker._batches) <= 2 * 101 + 1000
+
+
+def test_a_longer_resend_interval_lets_no_lease_run_out() -> None:
+    tracker = Tracker()
+    tracker.update(Evaluation((an_alert(),)), at(0), RESEND)
+    assert len(tracker.due(at(0), RESEND)) == 1
+    # Its lease ends after 240 s, and the new interval would send it after 300 s.
+    assert tracker.due(at(45), 5 * RESEND) == []
+    assert len(tracker.due(at(60), 5 * RESEND)) == 1
+    assert tracker.due(at(120), 5 * RESEND) == []
+    assert len(tracker.due(at(360), 5 * RESEND)) == 1
