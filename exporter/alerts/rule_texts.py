@@ -2,6 +2,9 @@
 
 The value of a rule about an expiry is the remaining time in seconds, negative once it has passed; of one about an age,
 the seconds; of `YunxiaoPolicyViolation`, the number of violations. What texts say beyond that are labels of the series.
+
+Prometheus expands each annotation and each label of a rule for every alert at every evaluation. Many alerts may fire
+about tokens, so their series bring finished texts along.
 """
 
 from __future__ import annotations
@@ -12,14 +15,14 @@ from typing import TYPE_CHECKING
 from exporter.alerts.alert import PAGE_URL
 from exporter.alerts.escaping import template_text
 from exporter.alerts.links import Links, page_path
-from exporter.alerts.sentences import optional, placeholders
 from exporter.common.text import rough_duration
 from exporter.model.labels import KIND
 from exporter.model.token import CredentialKind
-from exporter.model.token_texts import OWNER, OWNER_DEPARTMENT, OWNER_EMAIL
+from exporter.model.token_texts import DESCRIPTION, OWNER, OWNER_DEPARTMENT, OWNER_EMAIL, SUMMARY, TOKEN_ALERTS
 from exporter.policies.base import Seconds
 from exporter.policies.builtin import POLICIES
 from exporter.texts.catalogue import Catalogue, catalogue
+from exporter.texts.sentences import divided, optional, placeholders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,8 +32,8 @@ if TYPE_CHECKING:
     from exporter.policies.base import Policy
     from exporter.policies.schema import Policies
 
-# Seconds as the daemon writes them: the first unit of Prometheus' own format, without the sign.
-_ROUGH = '$value | humanizeDuration | reReplaceAll "^-|[.][0-9]+| .*" "" | reReplaceAll "^[0-9]+[mun]s$" "0s"'
+# Seconds as the daemon writes them, from a second on: the first unit of Prometheus' own format, without the sign.
+_ROUGH = '$value | humanizeDuration | reReplaceAll "^-|[.][0-9]+| .*" ""'
 _LABELS = (
     "organization",
     "user",
@@ -38,16 +41,18 @@ _LABELS = (
     "token",
     "token_id",
     "policy",
-    "expires",
-    "permissions",
     "worst",
     "users",
     "reason",
 )
-_NOT_IN_RULES = ("purpose", "created", "last_success", "detail")
+_NOT_IN_RULES = ("permissions", "purpose", "created", "last_success", "detail")
 """Placeholders of sentences that rules leave out."""
-_SHOWN_IF = {"permissions": "permissions", "worst": "worst", "users": "users", "contact": OWNER}
+_SHOWN_IF = {"worst": "worst", "users": "users", "contact": OWNER}
 """The label without which a sentence with this placeholder is left out."""
+
+
+_FINISHED = frozenset(TOKEN_ALERTS.values())
+"""The alerts whose series have finished texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +81,17 @@ class RuleTexts:
         text = self.words.alerts[definition.name]
         link = self._link(frozenset().union(*map(placeholders, text.description)))
         values = self._values() | {"link": link}
-        first, *rest = text.description
+        if definition.name in _FINISHED:
+            summary, first, rest = _label(SUMMARY), _label(DESCRIPTION), divided(text.description)[1]
+        else:
+            summary, first, rest = (
+                text.summary.format_map(values),
+                text.description[0].format_map(values),
+                text.description[1:],
+            )
         found = {
-            "summary": text.summary.format_map(values),
-            "description": first.format_map(values) + "".join(self._sentence(one, values) for one in rest),
+            "summary": summary,
+            "description": first + "".join(self._sentence(one, values) for one in rest),
             "runbook_url": template_text(self.links.runbook(definition.name)),
         }
         return found | {PAGE_URL: link} if link else found
@@ -102,8 +114,7 @@ class RuleTexts:
         lasting, over = words.expires_in.format(remaining=rough), words.expired_ago.format(remaining=rough)
         return {
             **dict.fromkeys(_NOT_IN_RULES, ""),
-            **{name: f"{{{{ $labels.{name} }}}}" for name in _LABELS},
-            "local": '{{ $labels.expires | reReplaceAll " [(].*" "" }}',
+            **{name: _label(name) for name in _LABELS},
             "remaining": rough,
             "age": rough,
             "began": words.ago.format(remaining=rough),
@@ -157,6 +168,11 @@ class RuleTexts:
             for name in ("organization", "user_id", "token_id")
         )
         return template_text(base) + page_path(organization, user_id, token_id)
+
+
+def _label(name: str) -> str:
+    """The value of a label."""
+    return f"{{{{ $labels.{name} }}}}"
 
 
 def _chosen(label: str, texts: Mapping[str, str], default: str = "") -> str:

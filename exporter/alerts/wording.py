@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 from zoneinfo import ZoneInfo
 
-from exporter.alerts.sentences import joined
 from exporter.common.text import local_and_utc, local_time, printable, rough_duration
 from exporter.model.labels import ORGANIZATION
 from exporter.model.token import NEVER, CredentialKind
-from exporter.model.token_texts import owner_texts
+from exporter.model.token_texts import contact, expiry_facts, token_facts
 from exporter.policies.base import Seconds, Time, TokenPolicy
 from exporter.texts.catalogue import Catalogue, catalogue
+from exporter.texts.sentences import complete, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,7 +109,7 @@ class Wording:
         values |= self._of_facts(facts, zone) | self._of_expiry(token, facts, zone, now)
         if (policy := labels.get("policy")) is not None:
             values["violation"] = self.violation(policy, token, facts.get("found"), zone)
-        return text.summary.format_map(values), joined(text.description, values, self.words.space)
+        return shortened(text.summary.format_map(values)), complete(text.description, values, self.words.space)
 
     def violation(self, name: str, token: Token | None, found: Fact | None, zone: ZoneInfo) -> str:
         """What is wrong, with the limit of the policy and what was found instead, as far as they are known.
@@ -141,18 +141,12 @@ class Wording:
         return self.words.duration(rough_duration(seconds))
 
     def _of_owner(self, user: User | None) -> dict[str, str]:
-        known = () if user is None else [text for text in owner_texts(user).values() if text]
-        return {"contact": self.words.comma.join(known)}
+        return {"contact": "" if user is None else contact(user, self.words)}
 
     def _of_token(self, token: Token | None, zone: ZoneInfo) -> dict[str, str]:
-        kind = CredentialKind.TOKEN if token is None else token.kind
-        # Only texts about tokens without an expiry name it, and many alerts are made at once.
-        created = token.created_at if token is not None and token.expires_at == NEVER else None
-        return {
-            "credential": self.words.credentials[kind.value],
-            "purpose": "" if token is None else printable(token.description),
-            "created": "" if created is None else local_and_utc(created, zone),
-        }
+        if token is not None:
+            return token_facts(token, self.words, zone)
+        return {"credential": self.words.credentials[CredentialKind.TOKEN.value], "purpose": "", "created": ""}
 
     def _of_facts(self, facts: Facts, zone: ZoneInfo) -> dict[str, str]:
         values = {"worst": facts.get("worst", ""), "detail": facts.get("detail", "")}
@@ -171,10 +165,8 @@ class Wording:
         expires = facts.get("expires") if token is None else token.expires_at
         if expires is None or expires == NEVER:
             return {}
-        both = local_and_utc(expires, zone)
-        values = {
-            "expires": both,
-            "local": both.partition(" (")[0],
-            "remaining": self._duration(abs(expires - now)),
-        }
+        remaining = {"remaining": self._duration(abs(expires - now))}
+        if token is not None:
+            return remaining
+        values = expiry_facts(expires, zone) | remaining
         return values | {"expiry": (self.words.expires if expires > now else self.words.expired).format_map(values)}

@@ -11,28 +11,36 @@ _PURPOSE = "Purpose: {purpose}."
 _OWNER = "Owner: {contact}."
 _LINK = "Details: {link}"
 _ABOUT_A_TOKEN = (_PURPOSE, _OWNER, _LINK)
+_EXPIRING = (f"{_NAME_AND_ID} expires at {{expires}}.", _AT_STAKE, _PURPOSE, _OWNER, "Time left: {remaining}.", _LINK)
 
 _ALERTS = {
     "YunxiaoTokenExpiringInfo": AlertText(
         f"{_NAME} expires at {{local}}",
-        (f"{_NAME_AND_ID} expires at {{expires}}, in {{remaining}}.", _AT_STAKE, *_ABOUT_A_TOKEN),
+        _EXPIRING,
     ),
     "YunxiaoTokenExpiringWarning": AlertText(
         f"{_NAME} expires soon, at {{local}}",
-        (f"{_NAME_AND_ID} expires at {{expires}}, in {{remaining}}.", _AT_STAKE, *_ABOUT_A_TOKEN),
+        _EXPIRING,
     ),
     "YunxiaoTokenExpiringCritical": AlertText(
         f"{_NAME} is about to expire, at {{local}}",
-        (f"{_NAME_AND_ID} expires at {{expires}}, in {{remaining}}.", _AT_STAKE, *_ABOUT_A_TOKEN),
+        _EXPIRING,
     ),
     "YunxiaoTokenExpired": AlertText(
         f"{_NAME} expired at {{local}}",
-        (f"{_NAME_AND_ID} expired at {{expires}}, {{remaining}} ago.", _AT_STAKE, *_ABOUT_A_TOKEN),
+        (
+            f"{_NAME_AND_ID} expired at {{expires}}.",
+            _AT_STAKE,
+            _PURPOSE,
+            _OWNER,
+            "Expired for: {remaining}.",
+            _LINK,
+        ),
     ),
     "YunxiaoTokenNotRemoved": AlertText(
         f"{_NAME} expired at {{local}} and is still listed",
         (
-            f"{_NAME_AND_ID} expired at {{expires}}, {{remaining}} ago, and is still listed.",
+            f"{_NAME_AND_ID} expired at {{expires}} and is still listed.",
             "Delete it, or replace it if it is needed.",
             *_ABOUT_A_TOKEN,
         ),

@@ -11,28 +11,29 @@ _PURPOSE = "用途：{purpose}。"
 _OWNER = "负责人：{contact}。"
 _LINK = "详情：{link}"
 _ABOUT_A_TOKEN = (_PURPOSE, _OWNER, _LINK)
+_EXPIRING = (f"{_NAME_AND_ID}将于 {{expires}} 过期。", _AT_STAKE, _PURPOSE, _OWNER, "剩余时间：{remaining}。", _LINK)
 
 _ALERTS = {
     "YunxiaoTokenExpiringInfo": AlertText(
         f"{_NAME} 将于 {{local}} 过期",
-        (f"{_NAME_AND_ID}将于 {{expires}} 过期，剩余 {{remaining}}。", _AT_STAKE, *_ABOUT_A_TOKEN),
+        _EXPIRING,
     ),
     "YunxiaoTokenExpiringWarning": AlertText(
         f"{_NAME} 临近过期，过期时间 {{local}}",
-        (f"{_NAME_AND_ID}将于 {{expires}} 过期，剩余 {{remaining}}。", _AT_STAKE, *_ABOUT_A_TOKEN),
+        _EXPIRING,
     ),
     "YunxiaoTokenExpiringCritical": AlertText(
         f"{_NAME} 即将过期，过期时间 {{local}}",
-        (f"{_NAME_AND_ID}将于 {{expires}} 过期，剩余 {{remaining}}。", _AT_STAKE, *_ABOUT_A_TOKEN),
+        _EXPIRING,
     ),
     "YunxiaoTokenExpired": AlertText(
         f"{_NAME} 已于 {{local}} 过期",
-        (f"{_NAME_AND_ID}已于 {{expires}} 过期，至今 {{remaining}}。", _AT_STAKE, *_ABOUT_A_TOKEN),
+        (f"{_NAME_AND_ID}已于 {{expires}} 过期。", _AT_STAKE, _PURPOSE, _OWNER, "已过期：{remaining}。", _LINK),
     ),
     "YunxiaoTokenNotRemoved": AlertText(
         f"{_NAME} 已于 {{local}} 过期，尚未删除",
         (
-            f"{_NAME_AND_ID}已于 {{expires}} 过期，至今 {{remaining}}，平台上仍未删除。",
+            f"{_NAME_AND_ID}已于 {{expires}} 过期，平台上仍未删除。",
             "请删除；如仍需使用，请重新创建。",
             *_ABOUT_A_TOKEN,
         ),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -23,6 +22,8 @@ from exporter.alerts.definitions import (
     TOKEN_EXPIRED,
     TOKEN_EXPIRING_CRITICAL,
     TOKEN_EXPIRING_WARNING,
+    TOKEN_NEVER_EXPIRES,
+    TOKEN_NOT_REMOVED,
     TOKEN_PERMISSIONS_WIDENED,
     USER_POLL_FAILING,
     Definition,
@@ -30,9 +31,10 @@ from exporter.alerts.definitions import (
 from exporter.alerts.rule_texts import RuleTexts
 from exporter.config.schema import Config
 from exporter.model.labels import KIND
-from exporter.model.token_texts import token_texts
+from exporter.model.token import NEVER
+from exporter.model.token_texts import TOKEN_TEXTS, token_texts
 from exporter.model.user import Owner, User
-from exporter.texts.catalogue import Language
+from exporter.texts.catalogue import Language, catalogue
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,10 +73,13 @@ class Case:
         self.annotations: dict[str, str] = {}
         self._maker = AlertMaker.of(config)
         self._maker.begin(NOW)
+        self._language = config.alerting.language
 
     def about_token(self, token: Token, user: User, *others: Token) -> Case:
         losses = self._maker.losses(ORGANIZATION, a_state(token, *others))
-        texts = token_texts(user, token, losses, ZONE, NOW)
+        permissions = losses.words(token, NOW) if token.expires_at != NEVER else ""
+        words = catalogue(self._language)
+        texts = token_texts(self.definition.name, ORGANIZATION, user, token, permissions, words, ZONE)
         labels = {
             "organization": ORGANIZATION,
             "user_id": user.user_id,
@@ -82,10 +87,10 @@ class Case:
             "token_id": token.token_id,
             "token": token.name,
         }
-        alert = self._maker.make(self.definition, labels, NOW, user, token, permissions=texts["permissions"])
+        alert = self._maker.make(self.definition, labels, NOW, user, token, permissions=permissions)
         kind = {KIND: token.kind.value} if token.kind.value == "ssh_key" else {}
-        self.labels = labels | kind | {name: text for name, text in texts.items() if text}
-        self.value = (token.expires_at or 0.0) - NOW
+        self.labels = labels | kind | dict(zip(TOKEN_TEXTS, texts, strict=True))
+        self.value = 0.0 if token.expires_at in (None, NEVER) else token.expires_at - NOW
         return self._expect(dict(alert.annotations))
 
     def about(self, value: float, labels: dict[str, str], series: dict[str, str], **facts: Any) -> Case:
@@ -105,7 +110,9 @@ def cases(config: Config) -> list[Case]:
         Case(config, TOKEN_EXPIRED).about_token(a_token(expires_in=-3 * HOUR), OWNED),
         Case(config, TOKEN_EXPIRING_WARNING).about_token(soon, OWNED, a_token("pt-2", permissions=("ci_read",))),
         Case(config, TOKEN_EXPIRING_CRITICAL).about_token(a_token(expires_in=40.0, permissions=()), a_user()),
-        Case(config, TOKEN_EXPIRED).about_token(replace(a_key(expires_in=0.0), description=""), a_user()),
+        Case(config, TOKEN_EXPIRED).about_token(a_key(expires_in=0.0), a_user()),
+        Case(config, TOKEN_NOT_REMOVED).about_token(a_token(name='a"\\{{ b', expires_in=-9 * DAY), OWNED),
+        Case(config, TOKEN_NEVER_EXPIRES).about_token(a_token(expires_in=NEVER), OWNED),
         Case(config, POLICY_VIOLATION).about(
             12, acme | {POLICY: "name_pattern"}, {"users": "3", "worst": "li (7)"}, count=12, users=3, worst="li (7)"
         ),

@@ -16,8 +16,16 @@ from exporter.model.labels import KIND, TOKEN_LABEL_NAMES, USER_LABEL_NAMES, tok
 from exporter.model.loss import Losses
 from exporter.model.stages import Stage, stages
 from exporter.model.token import NEVER, CredentialKind, token_series
-from exporter.model.token_texts import OWNER_TEXTS, TOKEN_TEXTS, owner_texts, token_texts
+from exporter.model.token_texts import (
+    NEVER_EXPIRES,
+    OWNER_TEXTS,
+    TOKEN_ALERTS,
+    TOKEN_TEXTS,
+    owner_texts,
+    token_texts,
+)
 from exporter.policies.builtin import ExpiredNotRemoved, NeverExpires
+from exporter.texts.catalogue import catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,8 +41,6 @@ ENDED = 0.0
 SOURCE = "alert_source"
 """The process that exposes an entry. Its value is random, and another one after each start."""
 STAGE = "alert_stage"
-NEVER_EXPIRES = "never_expires"
-"""In the place of a stage, for tokens that never expire."""
 WINDOW = 3600.0
 """Seconds before a stage begins from which its entry is exposed: more than rules look back, or scrapes are apart."""
 _STALE_WINDOW = 900.0
@@ -129,6 +135,7 @@ def _expiry(organization: str, state: UserState, scope: Scope) -> Iterable[Sampl
     if (alerts := scope.alerts) is None:
         return
     zone, losses = alerts.zone(organization), None
+    words = catalogue(alerts.alerting.language)
     for token in _credentials(state):
         expires_at = token.expires_at
         if expires_at is None or (expires_at != NEVER and _is_far(state.user, token, alerts, scope.now)):
@@ -141,11 +148,12 @@ def _expiry(organization: str, state: UserState, scope: Scope) -> Iterable[Sampl
         for stage in found:
             if _is_told(state.user, token, stage, scope, alerts) and not _silenced(state.user, token, scope):
                 losses = losses or Losses(state, alerts.alerting.language, zone)
-                texts = token_texts(state.user, token, losses, zone, scope.now)
+                permissions = "" if stage == NEVER_EXPIRES else losses.words(token, scope.now)
+                texts = token_texts(TOKEN_ALERTS[stage], organization, state.user, token, permissions, words, zone)
                 kind = "" if token.kind is CredentialKind.TOKEN else token.kind.value
                 values = (*token_values(organization, state.user, token), kind, stage, alerts.source)
                 # A date at the epoch itself would look like an entry that has ended.
-                yield (*values, *[texts[name] for name in TOKEN_TEXTS]), expires_at or 1.0
+                yield (*values, *texts), expires_at or 1.0
 
 
 def _is_told(user: User, token: Token, stage: str, scope: Scope, alerts: AlertScope) -> bool:

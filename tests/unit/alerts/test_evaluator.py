@@ -125,7 +125,7 @@ def test_time_alone_evaluates_the_users_that_are_due(evaluated: list[str]) -> No
     # "expires in 12h" becomes "in 11h" just after the start; the other one has expired "1h ago" for another hour
     found = evaluator.evaluate(CONFIG, NOW + 1, found.number)
     assert (summary(found), evaluated) == ((False, [("YunxiaoTokenExpiringCritical", "1")], []), ["1"])
-    assert dict(found.alerts[0].annotations)["description"].count(", in 11h.") == 1
+    assert dict(found.alerts[0].annotations)["description"].count(" Time left: 11h.") == 1
 
 
 def test_a_result_that_was_not_used_is_followed_by_a_complete_one() -> None:

@@ -11,6 +11,7 @@ from exporter.alerts.definitions import (
     EXPORTER_TOKEN_EXPIRING,
     POLICY_VIOLATION,
     TOKEN_EXPIRED,
+    TOKEN_NEVER_EXPIRES,
     USER_POLL_FAILING,
     Definition,
 )
@@ -25,15 +26,20 @@ def description(definition: Definition, language: str = "en", url: str | None = 
 
 
 def test_sentences_with_a_label_that_may_be_missing_are_conditional() -> None:
-    text = description(TOKEN_EXPIRED)
-    assert text.startswith('{{ if eq $labels.kind "ssh_key" }}SSH key{{ else }}Token{{ end }} {{ $labels.token }} (')
-    assert "{{ if $labels.permissions }} Permissions: {{ $labels.permissions }}.{{ end }}" in text
+    text = description(USER_POLL_FAILING)
     assert text.endswith(
         "{{ if $labels.owner }} Owner: {{ $labels.owner }}{{ with $labels.owner_email }}, {{ . }}{{ end }}"
         "{{ with $labels.owner_department }}, {{ . }}{{ end }}.{{ end }}"
     )
-    # only the daemon knows what a token is for
-    assert "Purpose" not in text
+
+
+def test_texts_about_tokens_are_labels_but_for_what_changes_with_time() -> None:
+    annotations = RuleTexts.of(Alerting()).annotations(TOKEN_EXPIRED)
+    assert annotations["summary"] == "{{ $labels.alert_summary }}"
+    assert annotations["description"].startswith("{{ $labels.alert_description }} Expired for: {{ $value | ")
+    assert "if" not in annotations["description"]
+    never = RuleTexts.of(Alerting()).annotations(TOKEN_NEVER_EXPIRES)
+    assert never["description"] == "{{ $labels.alert_description }}"
 
 
 def test_links_are_there_only_with_an_external_url() -> None:

@@ -62,11 +62,11 @@ def test_a_text_about_a_token_stands_alone() -> None:
         (
             "en",
             "Token ci of li.wei in acme expires soon, at 2026-06-03 08:00 Asia/Shanghai",
-            "Token ci (pt-1) of li.wei in acme expires at 2026-06-03 08:00 Asia/Shanghai (2026-06-03 00:00 UTC), "
-            "in 2d. "
+            "Token ci (pt-1) of li.wei in acme expires at 2026-06-03 08:00 Asia/Shanghai (2026-06-03 00:00 UTC). "
             "Permissions: code_read: stays until 2026-06-10 08:00 Asia/Shanghai through other tokens. "
             "Purpose: nightly build. "
             "Owner: li.wei (liwei), li.wei@example.com, \u7814\u53d1. "
+            "Time left: 2d. "
             "Details: https://x/tokens/acme/pt-1",
         ),
         (
@@ -74,11 +74,12 @@ def test_a_text_about_a_token_stands_alone() -> None:
             "\u7ec4\u7ec7 acme \u7528\u6237 li.wei \u7684\u4ee4\u724c ci \u4e34\u8fd1\u8fc7\u671f\uff0c"
             "\u8fc7\u671f\u65f6\u95f4 2026-06-03 08:00 Asia/Shanghai",
             "\u7ec4\u7ec7 acme \u7528\u6237 li.wei \u7684\u4ee4\u724c ci\uff08pt-1\uff09\u5c06\u4e8e 2026-06-03 08:00 "
-            "Asia/Shanghai (2026-06-03 00:00 UTC) \u8fc7\u671f\uff0c\u5269\u4f59 2 \u5929\u3002"
+            "Asia/Shanghai (2026-06-03 00:00 UTC) \u8fc7\u671f\u3002"
             "\u6d89\u53ca\u6743\u9650\uff1acode_read\uff1a\u901a\u8fc7\u5176\u4ed6\u4ee4\u724c\u4fdd\u7559\u81f3 "
             "2026-06-10 08:00 Asia/Shanghai\u3002"
             "\u7528\u9014\uff1anightly build\u3002"
             "\u8d1f\u8d23\u4eba\uff1ali.wei (liwei)\u3001li.wei@example.com\u3001\u7814\u53d1\u3002"
+            "\u5269\u4f59\u65f6\u95f4\uff1a2 \u5929\u3002"
             "\u8be6\u60c5\uff1ahttps://x/tokens/acme/pt-1",
         ),
     ):
@@ -95,7 +96,8 @@ def test_what_is_not_known_is_left_out() -> None:
     token = a_token(expires_in=-3 * DAY)
     _, description = wording.texts(TOKEN_EXPIRED, LABELS, NOW, a_user(), token, Facts(), link="", permissions="")
     assert description == (
-        "Token ci (pt-1) of li.wei in acme expired at 2026-05-29 08:00 Asia/Shanghai (2026-05-29 00:00 UTC), 3d ago."
+        "Token ci (pt-1) of li.wei in acme expired at 2026-05-29 08:00 Asia/Shanghai (2026-05-29 00:00 UTC). "
+        "Expired for: 3d."
     )
 
 

@@ -77,11 +77,13 @@ def test_an_entry_has_the_texts_of_annotations_in_the_time_zone_of_the_organizat
     user = replace(a_user(), owner=Owner("li.wei@example.com", "R&D", "li.wei"))
     (entry,) = entries(
         EXPIRY, a_state(a_token(expires_in=DAY, age=99 * DAY), user=user), a_scope(),
-        "alert_source", "kind", "expires", "owner", "owner_email", "owner_department", "permissions",
+        "alert_source", "kind", "alert_summary", "alert_description",
     )  # fmt: skip
     assert entry == (
-        "s", "", "2026-06-02 08:00 Asia/Shanghai (2026-06-02 00:00 UTC)", "li.wei", "li.wei@example.com", "R&D",
-        "base_user_read: lost at 2026-06-02 08:00 Asia/Shanghai", NOW + DAY,
+        "s", "", "Token ci of li.wei in acme is about to expire, at 2026-06-02 08:00 Asia/Shanghai",
+        "Token ci (pt-aaaa) of li.wei in acme expires at 2026-06-02 08:00 Asia/Shanghai (2026-06-02 00:00 UTC). "
+        "Permissions: base_user_read: lost at 2026-06-02 08:00 Asia/Shanghai. "
+        "Owner: li.wei, li.wei@example.com, R&D.", NOW + DAY,
     )  # fmt: skip
 
 
