@@ -49,8 +49,6 @@ _NOT_IN_RULES = ("permissions", "purpose", "created", "last_success", "detail")
 """Placeholders of sentences that rules leave out."""
 _SHOWN_IF = {"worst": "worst", "users": "users", "contact": OWNER}
 """The label without which a sentence with this placeholder is left out."""
-
-
 _FINISHED = frozenset(TOKEN_ALERTS.values())
 """The alerts whose series have finished texts."""
 

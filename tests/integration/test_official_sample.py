@@ -164,7 +164,7 @@ def test_the_report(view: View) -> None:
     assert values["most_powerful", "permissions"] == "1"
 
 
-def test_the_metrics_and_no_description_in_any_label(state: UserState) -> None:
+def test_the_metrics_and_no_description_but_in_the_text_of_an_alert(state: UserState) -> None:
     rendered = render_user("acme", state, Plan.of(CONFIG, "s"), NOW)
     text = b"".join(rendered.lines).decode()
     labels = f'organization="acme",token="{sample.NAME}",token_id="{sample.TOKEN_ID}",user="li.wei",user_id="3001"'
@@ -173,7 +173,9 @@ def test_the_metrics_and_no_description_in_any_label(state: UserState) -> None:
     assert f"yunxiao_token_created_timestamp_seconds{{{labels}}} {sample.CREATED_AT}\n" in text
     assert f"yunxiao_user_permission_expiry_timestamp_seconds{{{permission}}} {sample.EXPIRES_AT}\n" in text
     assert f"yunxiao_user_permission_tokens{{{permission}}} 1.0\n" in text
-    assert sample.DESCRIPTION not in text
+    (described,) = [line for line in text.splitlines() if sample.DESCRIPTION in line]
+    assert described.startswith("yunxiao_token_alert_expiry_timestamp_seconds{")
+    assert f" Purpose: {sample.DESCRIPTION}." in described.partition('alert_description="')[2].partition('"')[0]
 
 
 def test_the_events(state: UserState) -> None:
@@ -211,7 +213,7 @@ def test_the_annotations_of_alerts(view: View) -> None:
         assert sample.DESCRIPTION not in labels.values()
     assert dict(about_tokens[0].annotations)["description"].startswith(
         f"Token {sample.NAME} ({sample.TOKEN_ID}) of li.wei in acme expires at 2025-06-22 20:44 Asia/Shanghai "
-        f"(2025-06-22 12:44 UTC), in 1d. Permissions: {PERMISSION}: lost at 2025-06-22 20:44 Asia/Shanghai. "
+        f"(2025-06-22 12:44 UTC). Permissions: {PERMISSION}: lost at 2025-06-22 20:44 Asia/Shanghai. "
         f"Purpose: {sample.DESCRIPTION}."
     )
 

@@ -41,6 +41,8 @@ ENDED = 0.0
 SOURCE = "alert_source"
 """The process that exposes an entry. Its value is random, and another one after each start."""
 STAGE = "alert_stage"
+_WITHOUT_PERMISSIONS = frozenset({NEVER_EXPIRES, Stage.NOT_REMOVED.value})
+"""The stages whose texts do not say which permissions are lost."""
 WINDOW = 3600.0
 """Seconds before a stage begins from which its entry is exposed: more than rules look back, or scrapes are apart."""
 _STALE_WINDOW = 900.0
@@ -147,8 +149,10 @@ def _expiry(organization: str, state: UserState, scope: Scope) -> Iterable[Sampl
         )
         for stage in found:
             if _is_told(state.user, token, stage, scope, alerts) and not _silenced(state.user, token, scope):
-                losses = losses or Losses(state, alerts.alerting.language, zone)
-                permissions = "" if stage == NEVER_EXPIRES else losses.words(token, scope.now)
+                permissions = ""
+                if stage not in _WITHOUT_PERMISSIONS:
+                    losses = losses or Losses(state, alerts.alerting.language, zone)
+                    permissions = losses.words(token, scope.now)
                 texts = token_texts(TOKEN_ALERTS[stage], organization, state.user, token, permissions, words, zone)
                 kind = "" if token.kind is CredentialKind.TOKEN else token.kind.value
                 values = (*token_values(organization, state.user, token), kind, stage, alerts.source)

@@ -18,8 +18,10 @@ from exporter.metrics.families.alerts import ALERT_FAMILIES, next_alert_change, 
 from exporter.metrics.families.base import AlertScope, Scope
 from exporter.model.stages import stage_at, stages
 from exporter.model.token import NEVER
+from exporter.model.token_texts import TOKEN_ALERTS
 from exporter.model.user import Owner, OwnThresholds
 from exporter.policies.schema import Policies
+from exporter.texts.catalogue import Language, catalogue
 
 if TYPE_CHECKING:
     from exporter.model.state import UserState
@@ -85,6 +87,18 @@ def test_an_entry_has_the_texts_of_annotations_in_the_time_zone_of_the_organizat
         "Permissions: base_user_read: lost at 2026-06-02 08:00 Asia/Shanghai. "
         "Owner: li.wei, li.wei@example.com, R&D.", NOW + DAY,
     )  # fmt: skip
+
+
+def test_permissions_are_left_out_only_where_no_text_names_them() -> None:
+    for stage, alert in TOKEN_ALERTS.items():
+        text = " ".join(catalogue(Language.EN).alerts[alert].description)
+        expires_in = {"never_expires": NEVER, "not_removed": -30 * DAY, "expired": -DAY, "info": 20 * DAY}
+        state = a_state(a_token(expires_in=expires_in.get(stage, DAY), age=300 * DAY))
+        scope = a_scope(
+            never_expires=True, thresholds={"info": "30d", "critical": "2h" if stage == "warning" else "3d"}
+        )
+        ((found, said, _),) = entries(EXPIRY, state, scope, "alert_stage", "alert_description")
+        assert (found, "base_user_read" in said) == (stage, "{permissions}" in text)
 
 
 def test_keys_have_entries_with_their_kind() -> None:
