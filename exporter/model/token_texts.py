@@ -94,5 +94,6 @@ def token_texts(
     """
     text = words.alerts[alert]
     values = token_labels(organization, user, token) | token_facts(token, words, zone)
-    values |= {"contact": contact(user, words), "permissions": permissions}
+    # These texts are labels, and the token's description never is one.
+    values |= {"contact": contact(user, words), "permissions": permissions, "purpose": ""}
     return shortened(text.summary.format_map(values)), lasting(text.description, values, words.space)

@@ -164,7 +164,7 @@ def test_the_report(view: View) -> None:
     assert values["most_powerful", "permissions"] == "1"
 
 
-def test_the_metrics_and_no_description_but_in_the_text_of_an_alert(state: UserState) -> None:
+def test_the_metrics_and_no_description_in_any_label(state: UserState) -> None:
     rendered = render_user("acme", state, Plan.of(CONFIG, "s"), NOW)
     text = b"".join(rendered.lines).decode()
     labels = f'organization="acme",token="{sample.NAME}",token_id="{sample.TOKEN_ID}",user="li.wei",user_id="3001"'
@@ -173,9 +173,7 @@ def test_the_metrics_and_no_description_but_in_the_text_of_an_alert(state: UserS
     assert f"yunxiao_token_created_timestamp_seconds{{{labels}}} {sample.CREATED_AT}\n" in text
     assert f"yunxiao_user_permission_expiry_timestamp_seconds{{{permission}}} {sample.EXPIRES_AT}\n" in text
     assert f"yunxiao_user_permission_tokens{{{permission}}} 1.0\n" in text
-    (described,) = [line for line in text.splitlines() if sample.DESCRIPTION in line]
-    assert described.startswith("yunxiao_token_alert_expiry_timestamp_seconds{")
-    assert f" Purpose: {sample.DESCRIPTION}." in described.partition('alert_description="')[2].partition('"')[0]
+    assert sample.DESCRIPTION not in text
 
 
 def test_the_events(state: UserState) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -87,7 +88,9 @@ class Case:
             "token_id": token.token_id,
             "token": token.name,
         }
-        alert = self._maker.make(self.definition, labels, NOW, user, token, permissions=permissions)
+        # The description of a token is no label, so rules cannot say it.
+        without = replace(token, description="")
+        alert = self._maker.make(self.definition, labels, NOW, user, without, permissions=permissions)
         kind = {KIND: token.kind.value} if token.kind.value == "ssh_key" else {}
         self.labels = labels | kind | dict(zip(TOKEN_TEXTS, texts, strict=True))
         self.value = 0.0 if token.expires_at in (None, NEVER) else token.expires_at - NOW

@@ -54,7 +54,7 @@ def test_the_texts_about_a_token_are_in_the_language_and_the_time_zone() -> None
     assert summary == "Token ci of li in acme expires soon, at 2026-06-02 08:00 Asia/Shanghai"
     assert description == (
         "Token ci (pt-aaaa) of li in acme expires at 2026-06-02 08:00 Asia/Shanghai (2026-06-02 00:00 UTC). "
-        "Permissions: code_read: lost at 2026-06-02 08:00 Asia/Shanghai. Purpose: nightly\ufffdbuild. "
+        "Permissions: code_read: lost at 2026-06-02 08:00 Asia/Shanghai. "
         "Owner: li, li@example.com."
     )
     summary, description = said("YunxiaoTokenExpired", a_token(expires_in=0.0, permissions=()), OWNED, Language.ZH)
