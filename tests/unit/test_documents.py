@@ -18,6 +18,7 @@ DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
+RUNBOOKS = sorted((ROOT / "docs" / "runbooks").rglob("*.md"))
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CONSOLE_PAGES = {"Personal Settings", "Access Token"}
 PROMETHEUS_PAGES = {"Status", "Targets"}
@@ -45,6 +46,16 @@ def test_runbooks_name_only_documented_pages(document: Path) -> None:
     text = re.sub(r"```.*?```|`[^`]*`", "", document.read_text(encoding="utf-8"), flags=re.DOTALL)
     emphasised = {" ".join(words.split()) for words in re.findall(r"(?<!\*)\*(?![\s*])([^*]+)\*", text)}
     assert emphasised <= CONSOLE_PAGES | PROMETHEUS_PAGES
+
+
+@pytest.mark.parametrize("document", RUNBOOKS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_runbooks_ask_the_running_exporter_instead_of_the_platform(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    for command in re.findall(r"yunxiao-token-exporter (?:tokens|report)\b[^\n`]*", text):
+        assert "--from http://<exporter>:10097" in command
+        # Policies are those of a configuration, and HTML is refused on a terminal.
+        assert "--policy" not in command or "--config.file config.yaml" in command
+        assert " report " not in command or "--output-file report.html" in command
 
 
 def test_the_documents_that_the_exporter_serves_are_in_the_wheel_and_the_image() -> None:
