@@ -32,7 +32,7 @@ ALERT_NAME = "alertname"
 SEVERITY = "severity"
 POLICY = "policy"
 PAGE_URL = "page_url"
-"""The annotation with the exporter's page about the token or user, and the source of the alert for receivers."""
+"""The annotation with the exporter's page about what the alert is about, and the source of the alert for receivers."""
 _FEW_VALUES = frozenset({ALERT_NAME, SEVERITY, POLICY, ORGANIZATION})
 _MOST_SHARED = 10_000
 _MOST_LISTED = 5
@@ -132,8 +132,10 @@ class AlertMaker:
         organization = labels.get(ORGANIZATION, "")
         link = self._links.page(
             organization,
+            page=definition.page,
             user_id="" if user is None else user.user_id,
             token_id="" if token is None else token.token_id,
+            policy=labels.get(POLICY, ""),
         )
         summary, description = self._wording.texts(
             definition, labels, self._now, user, token, facts, link=link, permissions=permissions

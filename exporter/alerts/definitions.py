@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from exporter.model.severity import Severity
+
+
+class Page(StrEnum):
+    """The exporter's page that an alert links to."""
+
+    SUBJECT = "subject"
+    """That of the token or else of the user that the alert is about; the first page if it is about neither."""
+    VIOLATIONS = "violations"
+    """The violations of the policy in the organization."""
+    FAILING_USERS = "failing_users"
+    """The users of the organization that cannot be polled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +26,12 @@ class Definition:
     Attributes:
         name: CamelCase; also the name of the runbook's page.
         severity: the label `severity`; None if the configured policy sets it.
+        page: the exporter's page that it links to.
     """
 
     name: str
     severity: Severity | None
+    page: Page = Page.SUBJECT
 
 
 TOKEN_EXPIRING_INFO = Definition("YunxiaoTokenExpiringInfo", Severity.INFO)
@@ -26,11 +40,11 @@ TOKEN_EXPIRING_CRITICAL = Definition("YunxiaoTokenExpiringCritical", Severity.CR
 TOKEN_EXPIRED = Definition("YunxiaoTokenExpired", Severity.CRITICAL)
 TOKEN_NOT_REMOVED = Definition("YunxiaoTokenNotRemoved", Severity.INFO)
 TOKEN_NEVER_EXPIRES = Definition("YunxiaoTokenNeverExpires", Severity.WARNING)
-POLICY_VIOLATION = Definition("YunxiaoPolicyViolation", None)
+POLICY_VIOLATION = Definition("YunxiaoPolicyViolation", None, Page.VIOLATIONS)
 TOKEN_POLICY_VIOLATION = Definition("YunxiaoTokenPolicyViolation", None)
 USER_POLICY_VIOLATION = Definition("YunxiaoUserPolicyViolation", None)
 TOKEN_PERMISSIONS_WIDENED = Definition("YunxiaoTokenPermissionsWidened", Severity.WARNING)
-ORGANIZATION_UNREADABLE = Definition("YunxiaoOrganizationUnreadable", Severity.CRITICAL)
+ORGANIZATION_UNREADABLE = Definition("YunxiaoOrganizationUnreadable", Severity.CRITICAL, Page.FAILING_USERS)
 USER_POLL_FAILING = Definition("YunxiaoUserPollFailing", Severity.WARNING)
 USER_DATA_STALE = Definition("YunxiaoUserDataStale", Severity.WARNING)
 SWEEP_STALLED = Definition("YunxiaoSweepStalled", Severity.CRITICAL)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from exporter.alerts.definitions import Page
 from exporter.config.alerting import RUNBOOKS
 from exporter.texts.catalogue import Language
 
@@ -41,15 +42,28 @@ class Links:
         folder = RUNBOOKS if self.language is Language.EN else f"{RUNBOOKS}/{self.language.value}"
         return f"{folder}/{alert}.md"
 
-    def page(self, organization: str = "", *, user_id: str = "", token_id: str = "") -> str:
-        """The page about a token or else a user of an organization, or the first page; "" without an external URL."""
+    def page(
+        self,
+        organization: str = "",
+        *,
+        page: Page = Page.SUBJECT,
+        user_id: str = "",
+        token_id: str = "",
+        policy: str = "",
+    ) -> str:
+        """A page of the exporter about an organization or what is in it; "" without an external URL."""
         if self.external_url is None:
             return ""
-        return f"{self.external_url}{page_path(quote(organization, ''), quote(user_id, ''), quote(token_id, ''))}"
+        of, user, token, violated = (quote(text, "") for text in (organization, user_id, token_id, policy))
+        return f"{self.external_url}{page_path(page, of, user, token, violated)}"
 
 
-def page_path(organization: str, user_id: str, token_id: str) -> str:
-    """The path of a page; the arguments are encoded as parts of a path. Only a token id is sure to be in the path."""
+def page_path(page: Page, organization: str, user_id: str, token_id: str, policy: str) -> str:
+    """Path and query of a page; the arguments are percent-encoded, and "" if the alert is not about such a thing."""
+    if page is Page.VIOLATIONS:
+        return f"/violations?organization={organization}&policy={policy}"
+    if page is Page.FAILING_USERS:
+        return f"/users?organization={organization}&status=failing"
     if token_id:
         return f"/tokens/{organization}/{token_id}"
     return f"/users/{organization}/{user_id}" if user_id else "/"

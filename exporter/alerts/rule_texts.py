@@ -27,7 +27,7 @@ from exporter.texts.sentences import divided, optional, placeholders
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from exporter.alerts.definitions import Definition
+    from exporter.alerts.definitions import Definition, Page
     from exporter.config.alerting import Alerting
     from exporter.policies.base import Policy
     from exporter.policies.schema import Policies
@@ -77,7 +77,7 @@ class RuleTexts:
     def annotations(self, definition: Definition) -> dict[str, str]:
         """The annotations of the rule for an alert."""
         text = self.words.alerts[definition.name]
-        link = self._link(frozenset().union(*map(placeholders, text.description)))
+        link = self._link(definition.page, frozenset().union(*map(placeholders, text.description)))
         values = self._values() | {"link": link}
         if definition.name in _FINISHED:
             summary, first, rest = _label(SUMMARY), _label(DESCRIPTION), divided(text.description)[1]
@@ -157,15 +157,15 @@ class RuleTexts:
             shown = template_text(str(allowed))
         return text.words + self.words.brackets.format(text.limit.format(limit=shown))
 
-    def _link(self, used: frozenset[str]) -> str:
-        """The page about what the texts name."""
+    def _link(self, page: Page, used: frozenset[str]) -> str:
+        """The page, about what the texts name."""
         if not (base := self.links.external_url):
             return ""
-        organization, user_id, token_id = (
+        organization, user_id, token_id, policy = (
             f"{{{{ $labels.{name} | urlquery | reReplaceAll `[+]` `%20` }}}}" if name in used else ""
-            for name in ("organization", "user_id", "token_id")
+            for name in ("organization", "user_id", "token_id", "policy")
         )
-        return template_text(base) + page_path(organization, user_id, token_id)
+        return template_text(base) + page_path(page, organization, user_id, token_id, policy)
 
 
 def _label(name: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 import pytest
 import requests
+import yaml
 from support.alertmanager_stub import Alertmanager
 from support.running import Exporter, a_record, a_simulator, command, get, wait_until, write_config
 
@@ -54,6 +56,46 @@ def test_an_alert_links_to_pages_that_the_exporter_serves(platform: Simulator, t
             assert user.status_code == 200
             assert user.url == f"{exporter.url}/yte/users/R%26D%20%2F%20%E4%BA%91%E6%95%88/u%201"
             assert "含义" in get(runbook.replace("http://proxy.example.com", exporter.url)).text
+
+
+def test_alerts_about_many_link_to_the_list_of_these(tmp_path: Path) -> None:
+    tokens = {
+        "u 1": [a_record("pt-forever", expires_in=None), a_record("pt-1")],
+        "u 2": [a_record("pt-2")],
+    }
+    with a_simulator(tokens) as platform, Alertmanager() as alertmanager:
+        config = write_config(tmp_path, platform, ["u 1", "u 2"], name=NAME)
+        external = "http://proxy.example.com/yte"
+        more = {
+            "alerting": {"alertmanagers": [{"url": alertmanager.url}]},
+            "policies": {"never_expires": "forbid", "name_pattern": {"pattern": "no-such-name"}},
+            "web": {"external_url": external},
+        }
+        config.write_text(config.read_text("utf-8") + yaml.safe_dump(more), encoding="utf-8")
+        with Exporter(config).ready_below("/yte") as exporter:
+
+            def link(**labels: str) -> str:
+                def posted() -> list[dict[str, Any]]:
+                    every = [one for _, batch in alertmanager.posts for one in batch]
+                    return [one for one in every if labels.items() <= one["labels"].items()]
+
+                alert = wait_until(posted, within=40.0)[-1]
+                assert alert["annotations"]["page_url"] == alert["generatorURL"]
+                assert alert["annotations"]["description"].endswith(f" Details: {alert['generatorURL']}")
+                return str(alert["generatorURL"]).replace("http://proxy.example.com", exporter.url)
+
+            def rows(url: str, column: str) -> list[str]:
+                answer = get(url)
+                assert answer.status_code == 200
+                return re.findall(rf'<td class="c-{column}(?: wide)?"><a href="[^"]*/([^/"]+)"', answer.text)
+
+            violations = link(alertname="YunxiaoPolicyViolation", policy="never_expires", organization=NAME)
+            assert rows(violations, "token") == ["pt-forever"]
+            named = link(alertname="YunxiaoPolicyViolation", policy="name_pattern", organization=NAME)
+            assert sorted(rows(named, "token")) == ["pt-1", "pt-2", "pt-forever"]
+            platform.token = "replaced"
+            unreadable = link(alertname="YunxiaoOrganizationUnreadable", organization=NAME)
+            assert wait_until(lambda: sorted(rows(unreadable, "user")) == ["u%201", "u%202"])
 
 
 @pytest.mark.parametrize(

@@ -210,6 +210,19 @@ def test_texts_that_only_rules_have(promtool: str, tmp_path: Path) -> None:
                 },
             ),
             (
+                ORGANIZATION_UNREADABLE,
+                ({"organization": "R&D / x", "reason": "something new"}, 7200),
+                {
+                    "summary": "No user of R&D / x can be polled: the reason is not known",
+                    "description": "No user of R&D / x can be polled: the reason is not known (reason something new). "
+                    "Tokens may change or expire unnoticed. Since: 2h ago. "
+                    "What to do: the reason is not known. "
+                    "Details: https://x.example.com/yte/users?organization=R%26D%20%2F%20x&status=failing",
+                    "runbook_url": "https://x.example.com/yte/runbooks/YunxiaoOrganizationUnreadable",
+                    "page_url": "https://x.example.com/yte/users?organization=R%26D%20%2F%20x&status=failing",
+                },
+            ),
+            (
                 EXPORTER_DOWN,
                 ({}, 1),
                 texts(
@@ -225,16 +238,6 @@ def test_texts_that_only_rules_have(promtool: str, tmp_path: Path) -> None:
                     "YunxiaoExporterDown",
                     "Prometheus cannot scrape an exporter for acme",
                     f"No yunxiao-token-exporter for acme {down}",
-                ),
-            ),
-            (
-                ORGANIZATION_UNREADABLE,
-                (acme | {"reason": "something new"}, 3600),
-                texts(
-                    "YunxiaoOrganizationUnreadable",
-                    "No user of acme can be polled: the reason is not known",
-                    "No user of acme can be polled: the reason is not known (reason something new). Tokens may "
-                    "change or expire unnoticed. Since: 1h ago. What to do: the reason is not known.",
                 ),
             ),
         ],

@@ -8,7 +8,13 @@ from typing import Any
 from support.builders import DAY, NOW, a_token, a_user
 
 from exporter.alerts.alert import AlertMaker
-from exporter.alerts.definitions import CONFIG_RELOAD_FAILED, TOKEN_EXPIRED, USER_POLL_FAILING
+from exporter.alerts.definitions import (
+    CONFIG_RELOAD_FAILED,
+    ORGANIZATION_UNREADABLE,
+    POLICY_VIOLATION,
+    TOKEN_EXPIRED,
+    USER_POLL_FAILING,
+)
 from exporter.config.schema import Config
 from exporter.model.state import Reason
 
@@ -55,9 +61,17 @@ def test_an_alert_links_to_the_page_about_its_token_or_its_user_if_there_is_an_e
     failing = dict(maker.make(USER_POLL_FAILING, dict(labels), NOW, a_user("1"), reason=Reason.TIMEOUT).annotations)
     expired = dict(maker.make(TOKEN_EXPIRED, token, NOW, a_user("1"), a_token("pt-1", expires_in=-DAY)).annotations)
     refused = dict(maker.make(CONFIG_RELOAD_FAILED, {}, NOW).annotations)
+    policy = {"organization": "a/b", "policy": "max_age"}
+    violated = dict(maker.make(POLICY_VIOLATION, policy, NOW, count=3, users=2).annotations)
+    unreadable = maker.make(ORGANIZATION_UNREADABLE, {"organization": "a/b"}, NOW, began=NOW, reason=Reason.TIMEOUT)
     assert failing["page_url"] == "https://x.example.com/yte/users/a%2Fb/1"
     assert expired["page_url"] == "https://x.example.com/yte/tokens/a%2Fb/pt-1"
     assert refused["page_url"] == "https://x.example.com/yte/"
+    violations = "https://x.example.com/yte/violations?organization=a%2Fb&policy=max_age"
+    assert violated["page_url"] == violations
+    assert violated["description"].endswith(f" Details: {violations}")
+    failing_users = "https://x.example.com/yte/users?organization=a%2Fb&status=failing"
+    assert dict(unreadable.annotations)["page_url"] == failing_users
     assert expired["description"].endswith(" Details: https://x.example.com/yte/tokens/a%2Fb/pt-1")
     assert expired["runbook_url"] == "https://x.example.com/yte/runbooks/YunxiaoTokenExpired"
 

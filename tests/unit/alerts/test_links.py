@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from exporter.alerts.definitions import Page
 from exporter.alerts.links import Links
 from exporter.config.alerting import RUNBOOKS, Alerting
 from exporter.texts.catalogue import Language
@@ -28,3 +29,12 @@ def test_names_are_quoted_as_parts_of_a_path() -> None:
     assert links.page("acme", user_id="1", token_id="2") == "https://x/tokens/acme/2"
     assert links.page("acme") == links.page() == "https://x/"
     assert Links().page("acme", user_id="1") == ""
+
+
+def test_names_are_quoted_as_values_of_a_query() -> None:
+    links = Links("https://x")
+    assert links.page("R&D / \u4e91+=#~", page=Page.VIOLATIONS, policy="max_age") == (
+        "https://x/violations?organization=R%26D%20%2F%20%E4%BA%91%2B%3D%23~&policy=max_age"
+    )
+    assert links.page("acme", page=Page.FAILING_USERS) == "https://x/users?organization=acme&status=failing"
+    assert Links().page("acme", page=Page.FAILING_USERS) == ""

@@ -8,7 +8,9 @@ import pytest
 
 from exporter.alerts.definitions import (
     ALL_DEFINITIONS,
+    CONFIG_RELOAD_FAILED,
     EXPORTER_TOKEN_EXPIRING,
+    ORGANIZATION_UNREADABLE,
     POLICY_VIOLATION,
     TOKEN_EXPIRED,
     TOKEN_NEVER_EXPIRES,
@@ -52,12 +54,18 @@ def test_links_are_there_only_with_an_external_url() -> None:
     assert texts.annotations(USER_POLL_FAILING)["page_url"] == (
         f"https://x/users/{quoted % 'organization'}/{quoted % 'user_id'}"
     )
-    assert texts.annotations(POLICY_VIOLATION)["page_url"] == "https://x/"
+    organization, policy = quoted % "organization", quoted % "policy"
+    violations = f"https://x/violations?organization={organization}&policy={policy}"
+    assert texts.annotations(POLICY_VIOLATION)["page_url"] == violations
+    assert texts.annotations(POLICY_VIOLATION)["description"].endswith(f" Details: {violations}")
+    failing = f"https://x/users?organization={organization}&status=failing"
+    assert texts.annotations(ORGANIZATION_UNREADABLE)["page_url"] == failing
+    assert texts.annotations(CONFIG_RELOAD_FAILED)["page_url"] == "https://x/"
     assert texts.annotations(TOKEN_EXPIRED)["runbook_url"] == "https://x/runbooks/YunxiaoTokenExpired"
 
 
 def test_a_brace_in_an_address_begins_no_action() -> None:
-    annotations = RuleTexts.of(Alerting(), "https://x/{{y").annotations(POLICY_VIOLATION)
+    annotations = RuleTexts.of(Alerting(), "https://x/{{y").annotations(CONFIG_RELOAD_FAILED)
     assert annotations["page_url"] == '{{ "https://x/{{y" }}/'
 
 
