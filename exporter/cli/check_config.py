@@ -6,17 +6,22 @@ import typer
 
 from exporter.cli.exit_codes import REFUSED
 from exporter.cli.help import examples
-from exporter.cli.options import ConfigFile, env
-from exporter.cli.setup import load_settings, set_up_logs
+from exporter.cli.options import ConfigFile, WebConfigFile, env
+from exporter.cli.setup import load_settings, set_up_logs, web_security
 from exporter.cli.terminal import Terminal
 from exporter.common.log_options import Format, Level
 
-EXAMPLES: Final = examples("check-config", "check-config -c /etc/yunxiao-token-exporter/config.yaml --probe")
+EXAMPLES: Final = examples(
+    "check-config",
+    "check-config -c /etc/yunxiao-token-exporter/config.yaml --probe",
+    "check-config --web.config.file web.yml",
+)
 
 
 def check_config(
     context: typer.Context,
     config_file: ConfigFile,
+    web_config_file: WebConfigFile = None,
     *,
     probes: Annotated[
         bool,
@@ -29,17 +34,28 @@ def check_config(
         ),
     ] = False,
 ) -> None:
-    """Check a configuration with all files and variables that it refers to. Exit code 0 if it is valid, 1 if not."""
+    """Check a configuration, and a web configuration, with all files and variables that they refer to.
+
+    Exit code 0: valid. 1: invalid, or a request of --probe failed.
+    """
     from exporter.common.clock import SystemClock
 
     terminal = Terminal.of(context)
-    settings = load_settings(terminal, config_file)
+    try:
+        settings = load_settings(terminal, config_file)
+    finally:
+        # Whether or not the other one is valid, so that all errors are listed at once.
+        security = web_security(terminal, web_config_file)
     users = sum(len(one.users) for one in settings.organizations)
     found = sum(one.config.users.discover is not None for one in settings.organizations)
     more = f", more to be discovered in {found}" if found else ""
     terminal.out(f"{config_file}: valid; {len(settings.organizations)} organization(s), {users} user(s){more}")
     for warning in settings.warnings(SystemClock().now()):
         terminal.err(f"{config_file}: warning: {warning}")
+    if web_config_file is not None:
+        terminal.out(f"{web_config_file}: valid")
+        for warning in security.warnings:
+            terminal.err(f"{web_config_file}: warning: {warning}")
     if not probes:
         return
     from exporter.app.probe import Verdict, probe

@@ -47,6 +47,15 @@ ConfigFile = Annotated[
         help="Configuration file; config.example.yaml explains each key.",
     ),
 ]
+WebConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--web.config.file",
+        envvar=env("WEB_CONFIG_FILE"),
+        metavar="FILE",
+        help="TLS, authentication, headers and rate limit, in the format of Prometheus' exporter-toolkit.",
+    ),
+]
 ListenAddresses = Annotated[
     list[str],
     typer.Option(

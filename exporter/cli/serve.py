@@ -1,13 +1,21 @@
 """serve and demo: the daemon, for configured organizations or a simulated enterprise."""
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from exporter.cli.options import DEFAULT_ADDRESS, ConfigFile, ExternalUrl, ListenAddresses, LogFormat, LogLevel, env
-from exporter.cli.setup import load_settings, refuse, set_up_logs
+from exporter.cli.options import (
+    DEFAULT_ADDRESS,
+    ConfigFile,
+    ExternalUrl,
+    ListenAddresses,
+    LogFormat,
+    LogLevel,
+    WebConfigFile,
+    env,
+)
+from exporter.cli.setup import load_settings, refuse, set_up_logs, web_security
 from exporter.cli.terminal import Terminal
 from exporter.cluster.shard import WHOLE, Shard, parse_shard
 from exporter.common.log_options import Format, Level
@@ -16,7 +24,6 @@ if TYPE_CHECKING:
     import socket
 
     from exporter.config.settings import Settings
-    from exporter.web.security import WebSecurity
 
 
 def _shard(text: str) -> Shard:
@@ -30,14 +37,7 @@ def serve(
     context: typer.Context,
     config_file: ConfigFile,
     listen_addresses: ListenAddresses = [DEFAULT_ADDRESS],  # noqa: B006 - Typer copies it
-    web_config_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--web.config.file",
-            envvar=env("WEB_CONFIG_FILE"),
-            help="TLS, authentication, headers and rate limit, in the format of Prometheus' exporter-toolkit.",
-        ),
-    ] = None,
+    web_config_file: WebConfigFile = None,
     *,
     systemd_socket: Annotated[
         bool,
@@ -108,7 +108,7 @@ def serve(
     def load_again() -> "Settings":
         return load(config_file, os.environ, terminal.redactor).with_external_url(external_url)
 
-    security = _web_security(terminal, web_config_file, open_health=open_health)
+    security = web_security(terminal, web_config_file, open_health=open_health)
     sockets = _listening(context, terminal, listen_addresses, systemd=systemd_socket)
     clock = SystemClock()
     daemon = Daemon(settings, load_again, sockets, security, clock, lifecycle=enable_lifecycle, shard=shard or WHOLE)
@@ -146,6 +146,7 @@ def demo(
     from exporter.common.clock import SystemClock
     from exporter.web.listen import address_of
     from exporter.web.security import WebSecurity
+    from exporter.web.start_line import addresses_of, exposed
 
     terminal = Terminal.of(context)
     set_up_logs(terminal, log_level, log_format)
@@ -153,9 +154,14 @@ def demo(
     sockets = _listening(context, terminal, listen_addresses)
     with demo_simulator(users, seed, clock, lively=lively) as simulator:
         settings = demo_settings(simulator, terminal.redactor)
-        daemon = Daemon(settings, lambda: settings, sockets, WebSecurity.none(), clock, lifecycle=False)
+        daemon = Daemon(settings, lambda: settings, sockets, WebSecurity(public=True), clock, lifecycle=False)
         terminal.out(f"Simulated enterprise with {users} users: {simulator.url}")
         terminal.out(f"Exporter: {address_of(sockets[0])}/  (metrics at {address_of(sockets[0])}/metrics, Ctrl-C ends)")
+        if exposed(addresses_of(sockets)):
+            terminal.out(
+                "It listens on all interfaces: anyone who can reach this machine can read the simulated tokens. "
+                "For this machine only, add --web.listen-address 127.0.0.1:10097."
+            )
         run(daemon, signals)
 
 
@@ -166,16 +172,6 @@ def _route_prefix(prefix: str | None, external_url: str | None) -> str:
         return prefix_of(prefix, external_url)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--web.route-prefix") from None
-
-
-def _web_security(terminal: Terminal, file: Path | None, *, open_health: bool) -> "WebSecurity":
-    from exporter.config.errors import ConfigError
-    from exporter.web.security import security_of
-
-    try:
-        return security_of(file, open_health=open_health)
-    except ConfigError as error:
-        refuse(terminal, str(error))
 
 
 def _listening(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from exporter.common.log_options import Format, Level
     from exporter.config.settings import Settings
     from exporter.policies.schema import Policies
+    from exporter.web.security import WebSecurity
 
 
 def set_up_logs(terminal: Terminal, level: Level, form: Format) -> None:
@@ -63,6 +64,17 @@ def load_policies(terminal: Terminal, config_file: Path, code: int = REFUSED) ->
         return policies_of(config_file)
     except ConfigError as error:
         refuse(terminal, str(error.cleaned(terminal.redactor)), code)
+
+
+def web_security(terminal: Terminal, file: Path | None, *, open_health: bool = False) -> WebSecurity:
+    """Load the web configuration, or print what is wrong with it and exit."""
+    from exporter.config.errors import ConfigError
+    from exporter.web.security import security_of
+
+    try:
+        return security_of(file, open_health=open_health)
+    except ConfigError as error:
+        refuse(terminal, str(error))
 
 
 def refuse(terminal: Terminal, message: str, code: int = REFUSED) -> NoReturn:

@@ -43,6 +43,7 @@ class WebSecurity:
         stamp: the state of the files when they were read.
         warnings: what the exporter does not do as written.
         open_health: whether `/-/healthy` and `/-/ready` answer without authentication.
+        public: whether anyone may read what is served, because it is simulated.
     """
 
     config: WebConfig = field(default_factory=WebConfig)
@@ -52,6 +53,7 @@ class WebSecurity:
     stamp: Stamp = ()
     warnings: tuple[str, ...] = ()
     open_health: bool = False
+    public: bool = False
 
     @property
     def users(self) -> Mapping[str, str]:

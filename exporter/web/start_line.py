@@ -25,13 +25,17 @@ def start_line(addresses: Sequence[str | tuple[str, int]], security: WebSecurity
         security: the web configuration.
     """
     scheme = "http" if security.tls is None else "https"
-    exposed = any(not isinstance(one, str) and ipaddress.ip_address(one[0]).is_unspecified for one in addresses)
     return {
         "addresses": " ".join(address_text(one, scheme) for one in addresses),
         "web_config": "none" if security.file is None else str(security.file),
         "authentication": ", ".join(security.methods) or "none",
-        "warning": UNPROTECTED if exposed and not security.methods else None,
+        "warning": UNPROTECTED if exposed(addresses) and not security.public and not security.methods else None,
     }
+
+
+def exposed(addresses: Sequence[str | tuple[str, int]]) -> bool:
+    """Whether one of the addresses is all interfaces of the machine."""
+    return any(not isinstance(one, str) and ipaddress.ip_address(one[0]).is_unspecified for one in addresses)
 
 
 def address_text(address: str | tuple[str, int], scheme: str) -> str:

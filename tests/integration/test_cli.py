@@ -330,6 +330,41 @@ def test_check_config(platform: Simulator, tmp_path: Path) -> None:
     assert platform.requests() == 0
 
 
+def test_check_config_checks_the_web_configuration_as_serve_does(platform: Simulator, tmp_path: Path) -> None:
+    config, web = written(tmp_path, platform, "AB"), tmp_path / "web.yml"
+    arguments = ["--config.file", str(config), "--web.config.file", str(web)]
+    for content, fault in (
+        ("basic_auth_users: {a: b}\n", "basic_auth_users"),
+        ("tls_server_config: {cert_file: none.pem, key_file: none.pem}\n", "none.pem"),
+        ("nonsense: 1\n", "nonsense"),
+        (None, str(web)),
+    ):
+        if content is None:
+            web.unlink()
+        else:
+            web.write_text(content)
+        checked, served = command("check-config", *arguments), command("serve", *arguments)
+        assert (checked.returncode, served.returncode) == (1, 1)
+        assert fault in checked.stderr
+        assert checked.stderr == served.stderr
+    # This refuses every request, which is allowed.
+    web.write_text("rate_limit: {interval: 1s, burst: 0}\n")
+    checked = command("check-config", *arguments)
+    valid = f"{config}: valid; 1 organization(s), 2 user(s)\n{web}: valid\n"
+    assert (checked.returncode, checked.stdout) == (0, valid)
+    assert checked.stderr.startswith(f"{web}: warning: ")
+
+
+def test_check_config_lists_the_errors_of_both_files(platform: Simulator, tmp_path: Path) -> None:
+    config, web = written(tmp_path, platform, "AB"), tmp_path / "web.yml"
+    config.write_text(config.read_text().replace("interval: 1s", "interval: fast"))
+    web.write_text("nonsense: 1\n")
+    result = command("check-config", "--config.file", str(config), "--web.config.file", str(web))
+    assert result.returncode == 1
+    assert "poll.interval" in result.stderr
+    assert "nonsense" in result.stderr
+
+
 @pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b"\xff\xfe\x00", b"a: [", b"{}", b"- 1", b"a: 2026-12-31"])
 def test_an_invalid_file_is_an_error_and_never_a_traceback(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
@@ -368,6 +403,14 @@ def test_a_flag_may_come_from_the_environment(platform: Simulator, tmp_path: Pat
     assert command("tokens", env=env).returncode == 1
 
 
+def test_demo_on_all_interfaces_says_so_and_has_nothing_to_warn_about(tmp_path: Path) -> None:
+    arguments = [sys.executable, "-u", "-m", "exporter", "demo", "--web.listen-address", f":{free_port()}"]
+    with Running(arguments, env={"TMPDIR": str(tmp_path)}) as demo:
+        wait_until(lambda: "sweep completed" in demo.output)
+        assert "It listens on all interfaces: anyone who can reach this machine" in demo.output
+        assert "level=warn" not in demo.output
+
+
 def test_demo_prints_its_address_and_serves(tmp_path: Path) -> None:
     port = free_port()
     arguments = [
@@ -385,6 +428,7 @@ def test_demo_prints_its_address_and_serves(tmp_path: Path) -> None:
         assert f"Exporter: http://127.0.0.1:{port}/" in demo.output
         text = get(f"http://127.0.0.1:{port}/metrics").text
         assert text.count("\nyunxiao_user_up{") == 25
+        assert "all interfaces" not in demo.output
         demo.process.terminate()
         assert demo.ended() == 0
     assert list(tmp_path.iterdir()) == []

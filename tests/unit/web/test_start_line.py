@@ -6,7 +6,7 @@ import bcrypt
 import pytest
 
 from exporter.web.security import WebSecurity
-from exporter.web.start_line import UNPROTECTED, address_text, start_line
+from exporter.web.start_line import UNPROTECTED, address_text, exposed, start_line
 from exporter.web.web_config import WebConfig
 
 USERS = WebConfig.model_validate({"basic_auth_users": {"a": bcrypt.hashpw(b"x", bcrypt.gensalt(4)).decode()}})
@@ -38,6 +38,16 @@ def test_all_interfaces_without_authentication_are_a_warning(host: str) -> None:
     assert start_line([(host, 10097)], WebSecurity(ANY_CLIENTS))["warning"] == UNPROTECTED
     for config in (USERS, CLIENTS):
         assert start_line([(host, 10097)], WebSecurity(config))["warning"] is None
+
+
+def test_what_anyone_may_read_needs_no_warning() -> None:
+    assert start_line([("::", 10097)], WebSecurity(public=True))["warning"] is None
+
+
+def test_all_interfaces_are_noticed() -> None:
+    assert exposed([("127.0.0.1", 80), ("::", 80)])
+    assert exposed([("0.0.0.0", 80)])
+    assert not exposed([("127.0.0.1", 80), ("::1", 80), ("192.0.2.1", 80), "/run/x.sock"])
 
 
 def test_both_ways_of_authentication() -> None:
