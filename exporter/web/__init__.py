@@ -1,1 +1,1 @@
-"""The HTTP side: routes, the landing page, listening sockets."""
+"""The HTTP side: routes, pages, API, listening sockets."""
