@@ -52,10 +52,14 @@ _SOONEST = 10
 _FAILING = 10
 _CHANGES = 20
 _KNOWN: Mapping[str, Sequence[parameters.Parameter]] = {
-    "tokens": parameters.TOKENS,
-    "violations": parameters.VIOLATIONS,
-    "users": parameters.USERS,
-    "events": parameters.EVENTS,
+    # A page is HTML; its links to the API have other formats.
+    listed: [one for one in known if one is not parameters.FORMAT]
+    for listed, known in {
+        "tokens": parameters.TOKENS,
+        "violations": parameters.VIOLATIONS,
+        "users": parameters.USERS,
+        "events": parameters.EVENTS,
+    }.items()
 }
 _CALENDAR = frozenset(one.name for one in parameters.CALENDAR if one.name not in {"limit", "lang"})
 _PATHS = {"tokens": "tokens", "violations": "violations", "users": "users", "events": "changes"}

@@ -124,6 +124,15 @@ def test_a_query_that_cannot_be_answered_is_explained(world: AppWorld, path: str
     assert "unknown parameter &#39;foo&#39;; known are q," in reply.text
 
 
+@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize("value", ["csv", "json"])
+def test_pages_have_no_other_format_but_link_to_the_api(world: AppWorld, path: str, value: str) -> None:
+    reply = world.get(path, f"format={value}&limit=20")
+    assert reply.status == 400
+    assert "unknown parameter &#39;format&#39;; known are q," in reply.text
+    assert re.search(r'href="\./api/v1/\w+\?format=csv[^"]*">', reply.text)
+
+
 def test_violations_say_what_is_wrong_and_since_when(world: AppWorld) -> None:
     shown = text_of(world.get("/violations").text)
     assert "forbidden_permissions it grants a forbidden permission 30d ago" in shown
