@@ -54,12 +54,12 @@ def place(text: str, listed: str, sort: str) -> Key:
     try:
         found = json.loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
         of_list, of_sort, *key = found
-    except (ValueError, TypeError, RecursionError):
+        values = [float(one) if isinstance(one, int) and not isinstance(one, bool) else one for one in key]
+    except (ValueError, TypeError, OverflowError, RecursionError):
         raise damaged from None
     if of_list != listed or of_sort != sort:
         raise ParameterError("cursor belongs to another list or order; begin with the first page")
     types = shape(listed, sort.removeprefix("-"))
-    values = [float(one) if isinstance(one, int) and not isinstance(one, bool) else one for one in key]
     if len(values) != len(types) or not all(
         isinstance(value, kind) and not (isinstance(value, float) and math.isnan(value))
         for value, kind in zip(values, types, strict=True)

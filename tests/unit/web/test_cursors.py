@@ -39,7 +39,9 @@ def encoded(*parts: object) -> str:
         "x", "", "!!!!", "A" * 5000, encoded(), encoded("tokens"), encoded(1, 2), encoded("tokens", "expires", 1.0),
         encoded("tokens", "expires", *("x" for _ in KEY)), encoded("tokens", "expires", *KEY, 1),
         encoded("tokens", "expires", math.nan, *KEY[1:]), encoded("tokens", "expires", True, *KEY[1:]),
-        encoded("tokens", "expires", [], *KEY[1:]), base64.b64encode(b"5").decode(),
+        encoded("tokens", "expires", 10**400, *KEY[1:]),
+        encoded("tokens", "expires", -(10**400), *KEY[1:]), encoded("tokens", "expires", [], *KEY[1:]),
+        base64.b64encode(b"5").decode(),
         base64.b64encode(b"[" * 900).decode(),
     ],
 )  # fmt: skip
