@@ -12,7 +12,8 @@ from exporter.web.parameters import ParameterError
 if TYPE_CHECKING:
     from exporter.common.sorted_chunks import Key
 
-_LONGEST = 4000
+_LONGEST = 8000
+"""Characters of a cursor: enough for the longest texts that are kept, with four bytes for each character."""
 _TOKEN = (float, str, str, str, str, str, float)
 """The types of the key of a token: expiry, organization, user, id, user's id, kind, position."""
 _TEXT_FIRST = frozenset({"token", "user", "organization", "department"})
@@ -38,8 +39,8 @@ def cursor(listed: str, sort: str, key: Key) -> str:
         sort: its order, with - if it is reversed.
         key: the key of the last row before it.
     """
-    text = json.dumps([listed, sort, *key], ensure_ascii=True, separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    text = json.dumps([listed, sort, *key], ensure_ascii=False, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode(errors="surrogatepass")).decode().rstrip("=")
 
 
 def place(text: str, listed: str, sort: str) -> Key:

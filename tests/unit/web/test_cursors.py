@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from support.builders import a_token
 
 from exporter.model.user import User
+from exporter.platform.yunxiao.fields import ID_LENGTH, NAME_LENGTH
 from exporter.state.token_order import Entry, by_expiry
 from exporter.web.cursors import cursor, place
 from exporter.web.parameters import ParameterError
@@ -29,6 +30,13 @@ def test_a_place_at_infinity_comes_back() -> None:
     assert place(cursor("users", "expires", (math.inf, "li", "acme", "1")), "users", "expires")[0] == math.inf
 
 
+@pytest.mark.parametrize("character", ["\U0001f600", "李", '"', "\ud800"])
+def test_the_cursor_after_a_row_with_the_longest_texts_is_accepted(character: str) -> None:
+    name, long_id = character * NAME_LENGTH, character * ID_LENGTH
+    key = (name, 1.0, name, name, long_id, long_id, "ssh_key", 999.0)
+    assert place(cursor("tokens", "token", key), "tokens", "token") == key
+
+
 def encoded(*parts: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
 
@@ -36,7 +44,7 @@ def encoded(*parts: object) -> str:
 @pytest.mark.parametrize(
     "text",
     [
-        "x", "", "!!!!", "A" * 5000, encoded(), encoded("tokens"), encoded(1, 2), encoded("tokens", "expires", 1.0),
+        "x", "", "!!!!", "A" * 9000, encoded(), encoded("tokens"), encoded(1, 2), encoded("tokens", "expires", 1.0),
         encoded("tokens", "expires", *("x" for _ in KEY)), encoded("tokens", "expires", *KEY, 1),
         encoded("tokens", "expires", math.nan, *KEY[1:]), encoded("tokens", "expires", True, *KEY[1:]),
         encoded("tokens", "expires", 10**400, *KEY[1:]),
