@@ -12,7 +12,7 @@ from exporter.web.parameters import ParameterError
 if TYPE_CHECKING:
     from exporter.common.sorted_chunks import Key
 
-_LONGEST = 8000
+LONGEST = 8000
 """Characters of a cursor: enough for the longest texts that are kept, with four bytes for each character."""
 _TOKEN = (float, str, str, str, str, str, float)
 """The types of the key of a token: expiry, organization, user, id, user's id, kind, position."""
@@ -50,7 +50,7 @@ def place(text: str, listed: str, sort: str) -> Key:
         ParameterError: it is damaged, or belongs to another list or order.
     """
     damaged = ParameterError("cursor is damaged; take it from the link to the next page")
-    if len(text) > _LONGEST:
+    if len(text) > LONGEST:
         raise damaged
     try:
         found = json.loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))

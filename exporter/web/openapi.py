@@ -13,7 +13,7 @@ from exporter.model.state import Reason
 from exporter.model.token import CredentialKind, TokenState
 from exporter.policies.builtin import POLICIES
 from exporter.state.criteria import PollStatus
-from exporter.web import parameters
+from exporter.web import cursors, parameters
 from exporter.web.parameters import MOST_ROWS, Form
 from exporter.web.urgency import Urgency
 
@@ -190,7 +190,7 @@ def _parameter(one: Parameter) -> Schema:
     elif one.form is Form.TIME:
         schema = {"anyOf": [*({"type": "string", "format": one} for one in ("date", "date-time")), {"const": ""}]}
     elif one.form is Form.CURSOR:
-        schema = {"type": "string", "maxLength": 4000}
+        schema = {"type": "string", "maxLength": cursors.LONGEST}
     return {"name": one.name, "in": "query", "description": one.meaning, "schema": schema}
 
 
