@@ -28,6 +28,7 @@ _OK = 200
 _UNAUTHORIZED = 401
 _NOT_FOUND = 404
 _NOT_READY = 503
+_WRONG = "check user and password in the file of --from-auth-file"
 _HINTS = {
     _UNAUTHORIZED: "name a file that contains USER:PASSWORD with --from-auth-file",
     403: "the user may not read this; use another one in --from-auth-file",
@@ -141,6 +142,8 @@ class RemoteExporter:
                 detail = response.raw.read(1000, decode_content=True).decode("utf-8", "replace").strip()
                 words = detail if status == _NOT_READY else ""
                 hint = _HINTS.get(status, "try again later" if status == _NOT_READY else "")
+                if status == _UNAUTHORIZED and self._target.credentials is not None:
+                    hint = _WRONG
                 kind = _NotFoundError if status == _NOT_FOUND else RemoteError
                 raise kind(explained(f"HTTP {status} {words}".strip(), hint, reason=url))
             parts, size = [], 0
@@ -168,4 +171,4 @@ def _connection_problem(error: Exception) -> str:
 def _connection_hint(problem: str) -> str:
     if problem.startswith("TLS"):
         return "check http or https, and name the certificate authorities with --from-ca-file"
-    return "check the address, and that the exporter is running"
+    return "check the address, http or https, and that the exporter is running"

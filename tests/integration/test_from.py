@@ -112,19 +112,23 @@ def test_tls_and_basic_auth_of_a_running_exporter(platform: Simulator, tmp_path:
         # Each hint, obeyed, works: as above.
         without = run("tokens", "--from", url, "--from-auth-file", str(tmp_path / "auth"))
         assert (without.returncode, "--from-ca-file" in without.stderr) == (2, True)
-        for wrong in ((), ("--from-auth-file", str(tmp_path / "wrong"))):
+        for wrong, hint in (
+            ((), "name a file that contains USER:PASSWORD with --from-auth-file"),
+            (("--from-auth-file", str(tmp_path / "wrong")), "check user and password in the file of --from-auth-file"),
+        ):
             refused = run("tokens", "--from", url, *known, *wrong)
             assert refused.returncode == 2
-            assert "HTTP 401; name a file that contains USER:PASSWORD with --from-auth-file" in refused.stderr
+            assert f"HTTP 401; {hint}" in refused.stderr
             assert PASSWORD not in refused.stderr
         plain = run("tokens", "--from", exporter.url)
         assert plain.returncode == 2
+        assert "check the address, http or https, and that the exporter is running" in plain.stderr
 
 
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("http://127.0.0.1:1", "check the address, and that the exporter is running"),
+        ("http://127.0.0.1:1", "check the address, http or https, and that the exporter is running"),
         ("http://[", "is not a valid address; write it as http://host:10097"),
         ("ftp://host", "write http://host:port or https://host:port"),
         ("http://user:secret@host", "without a user and password"),
