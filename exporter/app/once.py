@@ -39,22 +39,24 @@ class Outcome:
         notes: sentences about what is missing without a failure: tokens that could not be read, and SSH keys that could
             not be listed, since only some editions offer that.
         undiscovered: organizations whose users could not be discovered.
+        unreadable: users of a state file that could not be read.
     """
 
     view: View
     failures: tuple[str, ...]
     notes: tuple[str, ...] = ()
     undiscovered: int = 0
+    unreadable: int = 0
 
     @property
     def users(self) -> int:
         """The number of users that were to be polled."""
-        return sum(len(one.users) for one in self.view.organizations)
+        return sum(len(one.users) for one in self.view.organizations) + self.unreadable
 
     @property
     def failed_users(self) -> int:
-        """The number of users that could not be polled."""
-        return sum(
+        """The number of users that could not be polled or read."""
+        return self.unreadable + sum(
             state.failure is not None or not state.polled for one in self.view.organizations for state in one.users
         )
 

@@ -51,8 +51,12 @@ def outcome_of(source: Source, clock: Clock) -> Outcome:
         restored = read_state(source)
     except FileError as error:
         raise SourceError(f"{source}: {error}") from None
+    unreadable = sum(row.table == "users" for row in restored.unreadable)
+    if not restored.organizations and not unreadable:
+        raise SourceError(f"{source}: contains no users yet; try again after the first sweep")
     view = View(tuple(restored.organizations.values()))
-    return Outcome(view, tuple(failure_sentences(view)))
+    damage = [f"{source}: {unreadable} user(s) cannot be read; a running exporter polls them again"] * bool(unreadable)
+    return Outcome(view, (*damage, *failure_sentences(view)), unreadable=unreadable)
 
 
 def events_of(source: Source, clock: Clock) -> list[EventRecord]:

@@ -47,4 +47,6 @@ def read_state(path: Path) -> Restored:
 def _read(address: str) -> Restored:
     with contextlib.closing(sqlite3.connect(address, timeout=_TIMEOUT, uri=True)) as connection:
         sqlite.check(connection)
+        if not sqlite.has_tables(connection):
+            raise ForeignFileError("is empty")
         return sqlite.read(connection)

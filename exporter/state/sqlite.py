@@ -126,6 +126,11 @@ def check(connection: sqlite3.Connection) -> None:
         raise sqlite3.DatabaseError("quick_check found damage")
 
 
+def has_tables(connection: sqlite3.Connection) -> bool:
+    """Whether a checked file contains more than nothing."""
+    return bool(_tables(connection))
+
+
 def make_tables(connection: sqlite3.Connection) -> None:
     """Create the tables that a checked file lacks."""
     connection.execute("PRAGMA journal_mode = WAL")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import sqlite3
 from typing import TYPE_CHECKING
 
 import bcrypt
@@ -14,6 +16,7 @@ from support.commands import run
 from support.running import PASSWORD, Exporter, a_record, a_simulator, wait_until, write_config
 
 from exporter.platform.yunxiao.simulator.faults import Fault
+from exporter.state.sqlite import make_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,6 +147,40 @@ def test_a_source_that_cannot_be_read_says_why_and_exits_with_2(name: str, sourc
     assert result.returncode == 2
     assert words in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("name", ["tokens", "report", "events"])
+def test_an_empty_file_is_no_state_file(name: str, tmp_path: Path) -> None:
+    state = tmp_path / "state.db"
+    state.touch()
+    result = run(name, "--from", str(state), *(["--output", "json"] if name == "report" else []))
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "is empty; name the file of storage.path" in result.stderr
+    assert state.read_bytes() == b""
+
+
+@pytest.mark.parametrize("name", ["tokens", "report"])
+def test_a_state_file_from_before_the_first_sweep_is_no_result(name: str, tmp_path: Path) -> None:
+    state = tmp_path / "state.db"
+    with contextlib.closing(sqlite3.connect(state)) as connection:
+        make_tables(connection)
+    result = run(name, "--from", str(state), *(["--output", "json"] if name == "report" else []))
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "contains no users yet; try again after the first sweep" in result.stderr
+
+
+def test_users_of_a_state_file_that_cannot_be_read_count_as_failed(platform: Simulator, tmp_path: Path) -> None:
+    state = tmp_path / "state.db"
+    with Exporter(with_storage(write_config(tmp_path, platform, "ABC"))) as exporter:
+        exporter.ready()
+        wait_until(lambda: state.exists() and "pt-never" in run("tokens", "--from", str(state)).stdout)
+    with contextlib.closing(sqlite3.connect(state)) as connection:
+        connection.execute("UPDATE users SET state = x'ff' WHERE user_id = 'B'")
+        connection.commit()
+    result = run("tokens", "--from", str(state))
+    assert (result.returncode, "pt-soon" in result.stdout) == (3, True)
+    assert f"{state}: 1 user(s) cannot be read" in result.stderr
+    assert run("tokens", "--from", str(state), "--allow-failed", "1").returncode == 0
 
 
 def test_another_server_is_no_exporter(platform: Simulator) -> None:
