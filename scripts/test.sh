@@ -7,5 +7,5 @@ shift
 EVIDENCE_FOLDER=$(mktemp -d)
 export EVIDENCE_FOLDER
 trap 'rm -rf "$EVIDENCE_FOLDER"' EXIT
-"$python" -m pytest -n 3 --dist loadfile --ignore tests/test_no_secret_shown.py "$@"
+"$python" -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore tests/test_no_secret_shown.py "$@"
 "$python" -m pytest -q tests/test_no_secret_shown.py

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 _LAST = "test_no_secret_shown"
+_FIRST = ("tests/e2e/test_soak.py", "tests/integration/test_alert_fidelity.py", "tests/e2e/")
+"""The files that take longest: if they came last, they would run alone."""
 
 # How long an example takes says more about what else the machine does than about the code.
 hypothesis.settings.register_profile("exporter", deadline=None)
@@ -43,8 +45,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The search for secrets comes last, when there is everything to search."""
-    items.sort(key=lambda item: _LAST in item.nodeid)
+    """The longest tests come first, and the search for secrets last, when there is everything to search."""
+
+    def place(item: pytest.Item) -> int:
+        if _LAST in item.nodeid:
+            return len(_FIRST) + 1
+        return next((number for number, name in enumerate(_FIRST) if name in item.nodeid), len(_FIRST))
+
+    items.sort(key=place)
 
 
 @pytest.fixture
