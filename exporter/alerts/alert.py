@@ -14,6 +14,7 @@ from exporter.model.user import Owner
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from zoneinfo import ZoneInfo
 
     from exporter.alerts.definitions import Definition
     from exporter.config.alerting import Alerting
@@ -158,6 +159,10 @@ class AlertMaker:
         words = self._wording.words
         more = [words.losses.more.format(count=len(names) - _MOST_LISTED)] if len(names) > _MOST_LISTED else []
         return words.comma.join([*names[:_MOST_LISTED], *more])
+
+    def zone(self, organization: str) -> ZoneInfo:
+        """The time zone of an organization."""
+        return self._wording.zone(organization)
 
     def losses(self, organization: str, state: UserState) -> Losses:
         """What a user loses with each token, in the language and the time zone of the texts."""

@@ -14,6 +14,7 @@ from exporter.alerts.definitions import (
     DISCOVERY_FAILING,
     EXPORTER_TOKEN_EXPIRING,
     EXPORTER_TOKEN_EXPIRING_CRITICAL,
+    NOT_REMOVED_FORMS,
     ORGANIZATION_UNREADABLE,
     POLICY_VIOLATION,
     SWEEP_STALLED,
@@ -30,7 +31,7 @@ from exporter.alerts.definitions import (
     USER_POLL_FAILING,
     Definition,
 )
-from exporter.alerts.offences import Offence, offences_of
+from exporter.alerts.offences import Offence, offence_of_not_removed, offences_of
 from exporter.alerts.thresholds import (
     WIDENED_FOR,
     failing_after,
@@ -43,6 +44,7 @@ from exporter.common.text import printable
 from exporter.config.alerting import PolicyAlerts
 from exporter.model.event import GRANTS_MORE
 from exporter.model.labels import SHARD, organization_labels, token_labels, user_labels
+from exporter.model.not_removed import not_removed
 from exporter.model.stages import Stage, stages
 from exporter.model.state import Reason
 from exporter.model.token import NEVER, CredentialKind, token_series
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from exporter.alerts.offences import PolicySummary
     from exporter.config.schema import Config
     from exporter.model.loss import Losses
+    from exporter.model.not_removed import NotRemoved
     from exporter.model.snapshot import OrganizationView
     from exporter.model.state import UserState
     from exporter.model.token import Token
@@ -132,28 +135,53 @@ class Conditions:
         for token in (*token_series(state.tokens), *token_series(state.ssh_keys or ())):
             if not self._silenced(state.user, token, at):
                 yield from _about_token(organization, state, token, losses, self, at)
-        if self.config.policies.enabled and not self._per_policy:
+        if self._mode is PolicyAlerts.PER_USER and (some := self._not_removed(state, at)) is not None:
+            labels = user_labels(organization, state.user)
+            since = some.expired_at + self.config.alerting.expired_for
+            yield self.maker.make(NOT_REMOVED_FORMS[self._mode], labels, since, state.user, count=some.count)
+        if self.config.policies.enabled and self._mode is not PolicyAlerts.PER_POLICY:
             yield from self._about_policies(organization, state, at)
 
-    def offences(self, state: UserState, at: Instant) -> tuple[Offence, ...]:
-        """What the alerts about policies count of a user; nothing if violations have alerts of their own."""
-        if not self.config.policies.enabled or not self._per_policy:
-            return ()
-        return tuple(offences_of(state.user, self._violations(state, at), state, self.config.policies, at.now))
+    def offences(self, organization: str, state: UserState, at: Instant) -> tuple[Offence, ...]:
+        """What the alerts about all users of an organization count of one; nothing if users have alerts of their own.
 
-    def about_policies(self, organization: str, summaries: Iterable[PolicySummary], at: Instant) -> Iterator[Alert]:
-        """The alerts about the policies that an organization violates, one a policy."""
+        Call `about_tokens` for the same user first: it finds when a token that is not removed begins to count.
+        """
+        if self._mode is not PolicyAlerts.PER_POLICY:
+            return ()
+        found: list[Offence] = []
+        if self.config.policies.enabled:
+            found += offences_of(state.user, self._violations(state, at), state, self.config.policies, at.now)
+        if (some := self._not_removed(state, at)) is not None:
+            zone = self.maker.zone(organization)
+            found.append(offence_of_not_removed(state.user, some, self.config.alerting.expired_for, zone))
+        return tuple(found)
+
+    def about_all_users(self, organization: str, summaries: Iterable[PolicySummary], at: Instant) -> Iterator[Alert]:
+        """The alerts about the policies that an organization violates, one a policy, and about tokens not removed."""
         self.maker.begin(at.now)
         for one in summaries:
-            labels = organization_labels(organization) | {POLICY: one.policy.name, SEVERITY: one.severity.value}
+            labels = organization_labels(organization)
+            definition = NOT_REMOVED_FORMS[self._mode]
+            if one.policy is not None:
+                definition = POLICY_VIOLATION
+                labels |= {POLICY: one.policy.name, SEVERITY: one.severity.value}
             since = at.now if one.since is None else min(one.since, at.now)
-            worst = self.maker.listed([f"{printable(name)} ({amount})" for name, amount in one.worst])
+            worst = self.maker.listed([f"{printable(name)} ({shown})" for name, shown in one.worst])
             count, users = one.violations, one.users
-            yield self.maker.make(POLICY_VIOLATION, labels, since, count=count, users=users, worst=worst)
+            yield self.maker.make(definition, labels, since, count=count, users=users, worst=worst)
 
     @property
-    def _per_policy(self) -> bool:
-        return self.config.alerting.policy_violations is PolicyAlerts.PER_POLICY
+    def _mode(self) -> PolicyAlerts:
+        return self.config.alerting.policy_violations
+
+    def _not_removed(self, state: UserState, at: Instant) -> NotRemoved | None:
+        """The tokens and SSH keys of a user that count as not removed."""
+
+        def counts(token: Token) -> bool:
+            return not _left_to_policy(token, self.config) and not self._silenced(state.user, token, at)
+
+        return not_removed(state, self.config.alerting.expired_for, at.now, counts)
 
     def about_organization(self, view: OrganizationView, widened: float | None, at: Instant) -> Iterator[Alert]:
         """The alerts about an organization as a whole.
@@ -237,7 +265,7 @@ class Conditions:
 
     def _about_policies(self, organization: str, state: UserState, at: Instant) -> Iterator[Alert]:
         user = state.user
-        per_user = self.config.alerting.policy_violations is PolicyAlerts.PER_USER
+        per_user = self._mode is PolicyAlerts.PER_USER
         of_user: dict[str, list[tuple[Violation, float]]] = {}
         for one in self._violations(state, at):
             since = at.now if one.since is None else min(one.since, at.now)
@@ -286,7 +314,8 @@ def _about_token(
 def _stage(user: User, token: Token, config: Config, at: Instant) -> tuple[Definition, float] | None:
     """The alert about the expiry of a token, and since when; None if there is none.
 
-    What a policy says about a token is not said again: that it never expires, or is still there after its expiry.
+    What a policy says about a token is not said again: that it never expires, or is still there after its expiry. Nor
+    is what one alert says of all tokens that are not removed.
     """
     if token.expires_at == NEVER:
         if not config.alerting.never_expires or _forbidden(user, token, config, at):
@@ -300,13 +329,15 @@ def _stage(user: User, token: Token, config: Config, at: Instant) -> tuple[Defin
     if found is None:
         return None
     stage, begin = found
-    if (
-        stage is Stage.NOT_REMOVED
-        and token.kind is CredentialKind.TOKEN
-        and ExpiredNotRemoved in config.policies.configured
-    ):
+    one_by_one = config.alerting.policy_violations is PolicyAlerts.PER_TOKEN
+    if stage is Stage.NOT_REMOVED and (not one_by_one or _left_to_policy(token, config)):
         return None
     return _OF_STAGES[stage], begin
+
+
+def _left_to_policy(token: Token, config: Config) -> bool:
+    """Whether a policy reports the token if it is not removed. No policy is about SSH keys."""
+    return token.kind is CredentialKind.TOKEN and ExpiredNotRemoved in config.policies.configured
 
 
 def _forbidden(user: User, token: Token, config: Config, at: Instant) -> bool:

@@ -64,7 +64,7 @@ class _Progress:
             if users.unknown:
                 unknown.add((name, ALL_USERS))
             others[name, None] = self._conditions.about_organization(organization, widened.get(name), at)
-            others[name, ALL_USERS] = self._conditions.about_policies(name, users.tally.summaries(), at)
+            others[name, ALL_USERS] = self._conditions.about_all_users(name, users.tally.summaries(), at)
         others[None, None] = self._conditions.about_reload(refused_since, at)
         for name in self._users.keys() - {organization.name for organization in view.organizations}:
             self._users.pop(name).remove_all(difference)

@@ -64,6 +64,8 @@ def page_path(page: Page, organization: str, user_id: str, token_id: str, policy
         return f"/violations?organization={organization}&policy={policy}"
     if page is Page.FAILING_USERS:
         return f"/users?organization={organization}&status=failing"
+    if page is Page.EXPIRED:
+        return f"/tokens?organization={organization}&state=expired"
     if token_id:
         return f"/tokens/{organization}/{token_id}"
     return f"/users/{organization}/{user_id}" if user_id else "/"

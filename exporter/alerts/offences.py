@@ -1,4 +1,7 @@
-"""How often an organization violates each policy, and who does it most; kept up to date user by user. No I/O."""
+"""How often an organization violates each policy, and who does it most; kept up to date user by user. No I/O.
+
+Tokens that should have been removed are counted in the same way.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,15 @@ import heapq
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from exporter.model.severity import Severity
 from exporter.policies.base import UserPolicy
 from exporter.policies.evaluate import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from zoneinfo import ZoneInfo
 
-    from exporter.model.severity import Severity
+    from exporter.model.not_removed import NotRemoved
     from exporter.model.state import UserState
     from exporter.model.user import User
     from exporter.policies.base import Policy
@@ -27,30 +32,32 @@ _FEW = 1000
 
 @dataclass(frozen=True, slots=True)
 class Offence:
-    """A policy that one user violates.
+    """A policy that one user violates, or that the user has not removed tokens.
 
     Attributes:
-        policy: the policy.
+        policy: the policy; None for tokens that are not removed.
         severity: as configured for it.
         user_id: the user.
         user: the user's name.
         violations: how many of the user's tokens violate it; 1 if the user does.
-        amount: what makes one user worse than another: the same number, or the tokens that count if the user violates
-            it.
+        rank: the user with the lowest is the worst: minus the same number, or the tokens that count if the user
+            violates it; when the first token expired if tokens are not removed.
+        shown: what a list of the worst says of the user.
         since: epoch seconds at which the first of these violations began; None if unknown.
     """
 
-    policy: type[Policy]
+    policy: type[Policy] | None
     severity: Severity
     user_id: str
     user: str
     violations: int
-    amount: int
+    rank: float
+    shown: str
     since: float | None
 
     @property
-    def _order(self) -> tuple[int, str, str]:
-        return -self.amount, self.user, self.user_id
+    def _order(self) -> tuple[float, str, str]:
+        return self.rank, self.user, self.user_id
 
     def __lt__(self, other: Offence) -> bool:
         """Whether it is worse than another one."""
@@ -78,27 +85,40 @@ def offences_of(
             amount = len(counted(user, state.tokens, policies, now)) + state.unexpired_left_out
         since = min((one.since for one in some if one.since is not None), default=None)
         name = user.name[:_LONGEST_NAME]
-        yield Offence(policy, some[0].severity, user.user_id, name, len(some), amount, since)
+        yield Offence(policy, some[0].severity, user.user_id, name, len(some), -amount, str(amount), since)
+
+
+def offence_of_not_removed(user: User, found: NotRemoved, expired_for: float, zone: ZoneInfo) -> Offence:
+    """The offence of a user whose tokens are not removed.
+
+    Args:
+        user: the user.
+        found: the tokens.
+        expired_for: seconds from the expiry to the time from which a token should have been removed.
+        zone: the time zone of the organization.
+    """
+    name, first = user.name[:_LONGEST_NAME], found.expired_at
+    return Offence(None, Severity.INFO, user.user_id, name, found.count, first, found.words(zone), first + expired_for)
 
 
 @dataclass(frozen=True, slots=True)
 class PolicySummary:
-    """A policy that an organization violates.
+    """A policy that an organization violates, or that tokens are not removed.
 
     Attributes:
-        policy: the policy.
+        policy: the policy; None for tokens that are not removed.
         severity: as configured for it.
         violations: the number of tokens that violate it; of users, if users do.
         users: the number of users whose tokens these are.
-        worst: name and amount of the users that violate it most, at most `WORST`.
+        worst: the users that violate it most, at most `WORST`: their names, and what is said of them.
         since: epoch seconds at which the first of these violations began; None if unknown.
     """
 
-    policy: type[Policy]
+    policy: type[Policy] | None
     severity: Severity
     violations: int
     users: int
-    worst: tuple[tuple[str, int], ...]
+    worst: tuple[tuple[str, str], ...]
     since: float | None
 
 
@@ -135,10 +155,10 @@ class _Offenders:
             self._times = [(one.since, one.user_id) for one in self._by_user.values() if one.since is not None]
             heapq.heapify(self._times)
 
-    def summary(self, policy: type[Policy]) -> PolicySummary:
+    def summary(self, policy: type[Policy] | None) -> PolicySummary:
         if self._worst is None:
             self._worst = heapq.nsmallest(WORST, self._by_user.values())
-        worst = tuple([(one.user, one.amount) for one in self._worst])
+        worst = tuple([(one.user, one.shown) for one in self._worst])
         return PolicySummary(policy, self._worst[0].severity, self.violations, len(self._by_user), worst, self._since())
 
     def _since(self) -> float | None:
@@ -158,7 +178,7 @@ class Tally:
     """
 
     def __init__(self) -> None:
-        self._policies: dict[type[Policy], _Offenders] = {}
+        self._policies: dict[type[Policy] | None, _Offenders] = {}
 
     def replace(self, before: tuple[Offence, ...], after: tuple[Offence, ...]) -> None:
         """Record that a user has other offences than before."""

@@ -17,6 +17,7 @@ from exporter.alerts.definitions import (
     EXPORTER_DOWN,
     EXPORTER_TOKEN_EXPIRING,
     EXPORTER_TOKEN_EXPIRING_CRITICAL,
+    NOT_REMOVED_FORMS,
     ORGANIZATION_UNREADABLE,
     POLICY_VIOLATION,
     SWEEP_STALLED,
@@ -91,8 +92,9 @@ def rules(
         *_exporter_rules(alerting, poll),
     ]
     texts = RuleTexts.of(alerting, external_url, policies)
+    definitions = DEFINITIONS_BY_NAME | {TOKEN_NOT_REMOVED.name: NOT_REMOVED_FORMS[alerting.policy_violations]}
     for rule in (*tokens, *exporter):
-        rule["annotations"] = texts.annotations(DEFINITIONS_BY_NAME[rule["alert"]])
+        rule["annotations"] = texts.annotations(definitions[rule["alert"]])
     return {"groups": [{"name": "yunxiao-tokens", "rules": tokens}, {"name": "yunxiao-exporter", "rules": exporter}]}
 
 
@@ -135,10 +137,24 @@ _OF_STAGES = {
 
 def _token_rules(alerting: Alerting, names: list[str]) -> Iterator[dict[str, Any]]:
     for stage, definition in _OF_STAGES.items():
+        if stage is Stage.NOT_REMOVED and alerting.policy_violations is not PolicyAlerts.PER_TOKEN:
+            yield _not_removed_rule(alerting, names)
+            continue
         expression = f"{_token_entries(stage.value, names, *_not_yet_or_no_more(stage))} - time()"
         yield _entry_rule(definition, alerting, expression, names, TOKEN_TEXTS)
     if alerting.never_expires:
         yield _entry_rule(TOKEN_NEVER_EXPIRES, alerting, _token_entries("never_expires", names), names, TOKEN_TEXTS)
+
+
+def _not_removed_rule(alerting: Alerting, names: list[str]) -> dict[str, Any]:
+    """One alert for an organization or a user: the families about policies count these tokens without a policy."""
+    definition = NOT_REMOVED_FORMS[alerting.policy_violations]
+    if alerting.policy_violations is PolicyAlerts.PER_POLICY:
+        series, texts = lookback("yunxiao_policy_alert_violations", '{policy=""}'), ("users", "worst")
+        return _entry_rule(definition, alerting, entries(series, SHARD, _with(SHARD, (), texts)), (), texts)
+    series = lookback("yunxiao_user_alert_policy_violations", '{policy=""}')
+    expression = entries(series, "organization, user_id", _with(USER, names, OWNER_TEXTS))
+    return _entry_rule(definition, alerting, expression, names, OWNER_TEXTS)
 
 
 def _token_entries(stage: str, names: list[str], *unless: tuple[str, str]) -> str:
@@ -165,11 +181,14 @@ def _policy_rules(alerting: Alerting, names: list[str]) -> Iterator[dict[str, An
     """The severity is a label of the series; the rules set none."""
     if alerting.policy_violations is PolicyAlerts.PER_POLICY:
         texts = ("users", "worst")
-        series = lookback("yunxiao_policy_alert_violations")
+        series = lookback("yunxiao_policy_alert_violations", '{policy!=""}')
         expression = entries(series, f"{SHARD}, policy", _with(f"{SHARD}, policy, severity", (), texts))
         yield _entry_rule(POLICY_VIOLATION, alerting, expression, (), texts)
         return
-    for definition, match in ((TOKEN_POLICY_VIOLATION, '{token_id!=""}'), (USER_POLICY_VIOLATION, '{token_id=""}')):
+    for definition, match in (
+        (TOKEN_POLICY_VIOLATION, '{token_id!=""}'),
+        (USER_POLICY_VIOLATION, '{token_id="",policy!=""}'),
+    ):
         of_token = definition is TOKEN_POLICY_VIOLATION
         if of_token and alerting.policy_violations is PolicyAlerts.PER_USER:
             continue

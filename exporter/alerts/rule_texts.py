@@ -1,7 +1,8 @@
 """The texts of alerts as templates of Prometheus rules, from the same catalogues that the exporter's own alerts use.
 
 The value of a rule about an expiry is the remaining time in seconds, negative once it has passed; of one about an age,
-the seconds; of `YunxiaoPolicyViolation`, the number of violations. What texts say beyond that are labels of the series.
+the seconds; of `YunxiaoPolicyViolation`, the number of violations; of `YunxiaoTokenNotRemoved`, the number of tokens,
+unless it is about one. What texts say beyond that are labels of the series.
 
 Prometheus expands each annotation and each label of a rule for every alert at every evaluation. Many alerts may fire
 about tokens, so their series bring finished texts along.
@@ -76,10 +77,10 @@ class RuleTexts:
 
     def annotations(self, definition: Definition) -> dict[str, str]:
         """The annotations of the rule for an alert."""
-        text = self.words.alerts[definition.name]
+        text = self.words.alerts[definition.text_name]
         link = self._link(definition.page, frozenset().union(*map(placeholders, text.description)))
         values = self._values() | {"link": link}
-        if definition.name in _FINISHED:
+        if definition.text_name in _FINISHED:
             summary, first, rest = _label(SUMMARY), _label(DESCRIPTION), divided(text.description)[1]
         else:
             summary, first, rest = (

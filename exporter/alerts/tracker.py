@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, cast
 
 from exporter.alerts import handover
 from exporter.alerts.alert import ALERT_NAME, ALL_USERS, POLICY
+from exporter.alerts.definitions import TOKEN_NOT_REMOVED
 from exporter.alerts.kept import KeptQueue
 from exporter.alerts.notification import Notification
 from exporter.model.kept_alert import KeptAlert
@@ -307,6 +308,7 @@ def _held(labels: Labels, unknown: frozenset[Subject]) -> bool:
 def subject_of(labels: Mapping[str, str]) -> Subject:
     """The organization and user that an alert with these labels is about; None for what the labels do not name.
 
-    An alert about a policy that names no user sums up all of them.
+    An alert about a policy, or about tokens that are not removed, that names no user sums up all of them.
     """
-    return labels.get("organization"), labels.get("user_id", ALL_USERS if POLICY in labels else None)
+    sums_up = POLICY in labels or labels.get(ALERT_NAME) == TOKEN_NOT_REMOVED.name
+    return labels.get("organization"), labels.get("user_id", ALL_USERS if sums_up else None)

@@ -106,7 +106,7 @@ class UserAlerts:
         # Until when the conditions raise no alerts about polls, as of the last call.
         self._silent_until = -NEVER
         self.tally = Tally()
-        """The violations of policies of all users, those excluded that could not be evaluated."""
+        """Violations of policies and tokens not removed, of all users but those that could not be evaluated."""
         self.unknown: set[str] = set()
         """The ids of the users that could not be evaluated. They are evaluated again each time."""
 
@@ -211,7 +211,7 @@ class UserAlerts:
                 offences = known.offences
             else:
                 found.extend(self._conditions.about_tokens(self._organization, state, tokens))
-                offences = self._conditions.offences(state, tokens)
+                offences = self._conditions.offences(self._organization, state, tokens)
                 tokens_until = tokens.until
         except Exception:  # noqa: BLE001 - a defect with one user must not stop the alerts about others; counted
             self._failed()

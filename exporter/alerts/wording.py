@@ -103,7 +103,7 @@ class Wording:
             facts: what else it says.
             ready: other values, as text.
         """
-        text = self.words.alerts[definition.name]
+        text = self.words.alerts[definition.text_name]
         zone = self.zone(labels.get(ORGANIZATION, ""))
         values = {**labels, **ready, "where": "", **self._of_owner(user), **self._of_token(token, zone)}
         values |= self._of_facts(facts, zone) | self._of_expiry(token, facts, zone, now)

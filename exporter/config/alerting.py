@@ -138,8 +138,9 @@ class Alerting(Section):
         7 * _DAY,
         gt=0,
         description="Time since the expiry from which `YunxiaoTokenNotRemoved` (info) replaces `YunxiaoTokenExpired` "
-        "(critical). If `policies.expired_not_removed` is set, its alert takes the place of `YunxiaoTokenNotRemoved`, "
-        "except for SSH keys.",
+        "(critical). Whether that is one alert for an organization, a user or a token, `policy_violations` says. If "
+        "`policies.expired_not_removed` is set, its alert takes the place of `YunxiaoTokenNotRemoved`, except for SSH "
+        "keys.",
     )
     never_expires: bool = Field(
         False,
@@ -153,7 +154,9 @@ class Alerting(Section):
         description="`per_policy`: one alert, `YunxiaoPolicyViolation`, for each organization and policy that is "
         "violated, with the number of violations and the worst offenders. `per_user`: one, "
         "`YunxiaoUserPolicyViolation`, for each user and policy. `per_token`: also one for each token, "
-        "`YunxiaoTokenPolicyViolation`; `YunxiaoUserPolicyViolation` is then about `max_tokens_per_user` alone.",
+        "`YunxiaoTokenPolicyViolation`; `YunxiaoUserPolicyViolation` is then about `max_tokens_per_user` alone. "
+        "In the same way, `YunxiaoTokenNotRemoved` is one alert for each organization, with the number of tokens and "
+        "the users whose tokens expired the longest ago, for each user, or for each token.",
     )
     labels: dict[LabelName, LabelValue] = Field(
         default_factory=dict, description="Labels of every alert. Labels of a user override them."

@@ -83,7 +83,7 @@ def about_organizations(
     organizations: Sequence[OrganizationView],
     alerts: AlertScope,
     policies: Policies,
-    summaries: Mapping[str, Mapping[type[Policy], PolicySummary]],
+    summaries: Mapping[str, Mapping[type[Policy] | None, PolicySummary]],
     now: float,
 ) -> Iterator[tuple[Family, tuple[list[Sample], tuple[str, ...]]]]:
     """The families about organizations for alert rules, each with its samples and the names of labels added.
@@ -107,9 +107,9 @@ def about_organizations(
     )
 
 
-def _summaries(chunks: Sequence[Chunk]) -> dict[str, dict[type[Policy], PolicySummary]]:
+def _summaries(chunks: Sequence[Chunk]) -> dict[str, dict[type[Policy] | None, PolicySummary]]:
     """The violations that count for alerts, by organization and policy."""
-    parts: dict[str, dict[type[Policy], list[PolicySummary]]] = {}
+    parts: dict[str, dict[type[Policy] | None, list[PolicySummary]]] = {}
     for chunk in chunks:
         if chunk.summaries:
             of_organization = parts.setdefault(chunk.organization, {})

@@ -101,7 +101,7 @@ class Chunk:
         broken: for each user, the violated policies, each once per violation.
         violations: the number of violations of each policy. Must not be modified.
         offences: for each user, the violations that count for alerts.
-        summaries: these by policy. Must not be modified.
+        summaries: these by policy; None for tokens that are not removed. Must not be modified.
         failed: the ids of users that cannot be rendered and have no lines.
         label_names: the names of the users' own labels.
         labels: the lines of `yunxiao_user_labels`, and the label names that they have; None if not rendered yet.
@@ -117,7 +117,7 @@ class Chunk:
     broken: tuple[tuple[type[Policy], ...], ...] = ()
     violations: Counter[type[Policy]] = field(default_factory=Counter)
     offences: tuple[Offenders, ...] = ()
-    summaries: Mapping[type[Policy], PolicySummary] = field(default_factory=dict)
+    summaries: Mapping[type[Policy] | None, PolicySummary] = field(default_factory=dict)
     failed: frozenset[str] = frozenset()
     label_names: frozenset[str] = frozenset()
     labels: tuple[tuple[str, ...], Segment] | None = None

@@ -1,4 +1,7 @@
-"""How often each policy is violated, and by whom most: for the alerts of rules, so without silenced tokens."""
+"""How often each policy is violated, and by whom most: for the alerts of rules, so without silenced tokens.
+
+Tokens that should have been removed are counted in the same way, without a policy.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,11 @@ from exporter.policies.evaluate import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from zoneinfo import ZoneInfo
 
+    from exporter.model.not_removed import NotRemoved
     from exporter.model.state import UserState
+    from exporter.model.user import User
     from exporter.policies.base import Policy
     from exporter.policies.evaluate import Violation
     from exporter.policies.schema import Policies
@@ -25,23 +31,31 @@ _LONGEST_NAME = 60
 
 @dataclass(frozen=True, slots=True, order=True)
 class Offender:
-    """A user that violates a policy. The worst come first.
+    """A user that violates a policy, or has not removed tokens. The worst come first.
 
     Attributes:
-        rank: minus the number of tokens that make one user worse than another.
+        rank: minus the number of tokens that make one user worse than another; when the first token expired if tokens
+            are not removed.
         name: the user's name.
         user_id: the user's id.
-        violations: how many tokens violate the policy; 1 if the user does.
+        violations: how many tokens violate the policy or are not removed; 1 if the user violates the policy.
+        shown: what a list of the worst says of the user.
     """
 
-    rank: int
+    rank: float
     name: str
     user_id: str
     violations: int
+    shown: str
 
 
-Offenders = tuple[tuple["type[Policy]", Offender], ...]
-"""The policies that a user violates."""
+Offenders = tuple[tuple["type[Policy] | None", Offender], ...]
+"""The policies that a user violates; None for tokens that are not removed."""
+
+
+def offender_not_removed(user: User, found: NotRemoved, zone: ZoneInfo) -> Offender:
+    """A user whose tokens are not removed; the time zone is that of the organization."""
+    return Offender(found.expired_at, user.name[:_LONGEST_NAME], user.user_id, found.count, found.words(zone))
 
 
 def offenders(state: UserState, violations: Iterable[Violation], policies: Policies, now: float) -> Offenders:
@@ -50,29 +64,18 @@ def offenders(state: UserState, violations: Iterable[Violation], policies: Polic
     for one in violations:
         found[one.policy] = found.get(one.policy, 0) + 1
     user = state.user
-    return tuple(
-        [
-            (
-                policy,
-                Offender(
-                    -(
-                        len(counted(user, state.tokens, policies, now)) + state.unexpired_left_out
-                        if issubclass(policy, UserPolicy)
-                        else count
-                    ),
-                    user.name[:_LONGEST_NAME],
-                    user.user_id,
-                    count,
-                ),
-            )
-            for policy, count in found.items()
-        ]
-    )
+    result: list[tuple[type[Policy] | None, Offender]] = []
+    for policy, count in found.items():
+        amount = count
+        if issubclass(policy, UserPolicy):
+            amount = len(counted(user, state.tokens, policies, now)) + state.unexpired_left_out
+        result.append((policy, Offender(-amount, user.name[:_LONGEST_NAME], user.user_id, count, str(amount))))
+    return tuple(result)
 
 
 @dataclass(slots=True)
 class PolicySummary:
-    """The violations of one policy.
+    """The violations of one policy, or the tokens that are not removed.
 
     Attributes:
         violations: tokens that violate it; users if users do.
@@ -86,13 +89,13 @@ class PolicySummary:
 
     @property
     def words(self) -> str:
-        """The names of the worst, with their numbers of tokens: ``li.wei (3), wang.fang (2)``."""
-        return ", ".join([f"{printable(one.name)} ({-one.rank})" for one in self.worst])
+        """The names of the worst, and what is said of each: ``li.wei (3), wang.fang (2)``."""
+        return ", ".join([f"{printable(one.name)} ({one.shown})" for one in self.worst])
 
 
-def summarized(users: Iterable[Offenders]) -> dict[type[Policy], PolicySummary]:
-    """The violations of some users, by policy."""
-    found: dict[type[Policy], list[Offender]] = {}
+def summarized(users: Iterable[Offenders]) -> dict[type[Policy] | None, PolicySummary]:
+    """The violations of some users, by policy; None for tokens that are not removed."""
+    found: dict[type[Policy] | None, list[Offender]] = {}
     for user in users:
         for policy, one in user:
             found.setdefault(policy, []).append(one)

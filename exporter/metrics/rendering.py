@@ -5,11 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exporter.metrics.families.alerts import alerted_violations, next_alert_change, next_poll_change
+from exporter.config.alerting import PolicyAlerts
+from exporter.metrics.families.alerts import (
+    alerted_violations,
+    counted_not_removed,
+    next_alert_change,
+    next_poll_change,
+)
 from exporter.metrics.families.base import AlertScope, Scope
 from exporter.metrics.families.users import USER_FAMILIES, USER_LABELS, user_labels
 from exporter.metrics.lines import lines
-from exporter.metrics.policy_summary import offenders
+from exporter.metrics.policy_summary import offender_not_removed, offenders
 from exporter.model.labels import user_values
 from exporter.model.token import NEVER
 from exporter.policies.evaluate import next_change
@@ -86,7 +92,7 @@ class RenderedUser:
             changes.
         polls_until: the same for the columns that depend on the outcome of polls only.
         broken: the violated policies, each once per violation.
-        offences: the violations that no entry of `alerting.ignore` silences.
+        offences: the violations, and the tokens not removed, that no entry of `alerting.ignore` silences.
     """
 
     lines: tuple[bytes, ...]
@@ -109,6 +115,8 @@ def render_user(organization: str, state: UserState, plan: Plan, now: float) -> 
     broken = tuple([one.policy for one in scope.violations(state)])
     _check_labels(organization, state)
     offences = offenders(state, alerted_violations(state, scope), plan.policies, now) if broken else ()
+    if (some := counted_not_removed(state, scope, PolicyAlerts.PER_POLICY)) is not None:
+        offences += ((None, offender_not_removed(state.user, some, plan.alerts.zone(organization))),)
     return RenderedUser(text, valid_until, next_poll_change(state, scope), broken, offences)
 
 

@@ -45,6 +45,27 @@ _ALERTS = {
             *_ABOUT_A_TOKEN,
         ),
     ),
+    "YunxiaoTokenNotRemoved.per_user": AlertText(
+        "{user} in {organization} has not removed expired tokens: {count}",
+        (
+            "{user} ({user_id}) in {organization} has tokens or SSH keys that expired long ago and are still listed.",
+            "Number: {count}.",
+            "Delete them, or replace those that are needed.",
+            _OWNER,
+            _LINK,
+        ),
+    ),
+    "YunxiaoTokenNotRemoved.per_policy": AlertText(
+        "Expired tokens in {organization} that are not removed: {count}",
+        (
+            "Users in {organization} have tokens or SSH keys that expired long ago and are still listed.",
+            "Number: {count}.",
+            "Users concerned: {users}.",
+            "Expired the longest ago: {worst}.",
+            "Delete them, or replace those that are needed.",
+            _LINK,
+        ),
+    ),
     "YunxiaoTokenNeverExpires": AlertText(
         f"{_NAME} never expires",
         (

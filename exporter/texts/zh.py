@@ -38,6 +38,27 @@ _ALERTS = {
             *_ABOUT_A_TOKEN,
         ),
     ),
+    "YunxiaoTokenNotRemoved.per_user": AlertText(
+        "组织 {organization} 用户 {user} 有已过期令牌尚未删除，共 {count} 个",
+        (
+            "组织 {organization} 用户 {user}（{user_id}）的令牌或 SSH 密钥过期已久，平台上仍未删除。",
+            "共 {count} 个。",
+            "请删除；如仍需使用，请重新创建。",
+            _OWNER,
+            _LINK,
+        ),
+    ),
+    "YunxiaoTokenNotRemoved.per_policy": AlertText(
+        "组织 {organization} 有已过期令牌尚未删除，共 {count} 个",
+        (
+            "组织 {organization} 有用户的令牌或 SSH 密钥过期已久，平台上仍未删除。",
+            "共 {count} 个。",
+            "涉及 {users} 名用户。",
+            "过期最久的是：{worst}。",
+            "请删除；如仍需使用，请重新创建。",
+            _LINK,
+        ),
+    ),
     "YunxiaoTokenNeverExpires": AlertText(
         f"{_NAME} 永不过期",
         (f"{_NAME_AND_ID}永不过期，一旦泄露将一直有效。", "创建时间：{created}。", *_ABOUT_A_TOKEN),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.alert_history import DAY, HOUR, MINUTE, USERS, world
 from support.alert_history_check import Check
-from support.alert_history_oracle import NEVER, Entry, Listed, Shares, Terms, believed, stage
+from support.alert_history_oracle import NEVER, NOT_REMOVED, Entry, Listed, Shares, Terms, believed, stage
 from support.alert_history_rules import promtool_values
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 HISTORIES = 2000
 PER_TEST = 5
 _SUPPRESSED = re.compile(r"^yunxiao_organization_poll_alerts_suppressed.*\n", re.MULTILINE)
+_COUNTED = re.compile(
+    r'^yunxiao_(policy_alert_violations|user_alert_policy_violations)\{.*policy="",.*\n', re.MULTILINE
+)
 _RANK = re.compile(r"^(yunxiao_alert_source_rank\{.*\}) .*$", re.MULTILINE)
 _ENDED = re.compile(r"^yunxiao_token_alert\S*\{.*\} 0\.0\n", re.MULTILINE)
 
@@ -52,6 +55,15 @@ def test_a_twelfth_of_the_lifetime_instead_of_a_tenth_is_noticed(promtool: str, 
 def test_entries_that_are_not_kept_after_their_end_are_noticed(promtool: str, tmp_path: Path) -> None:
     found = Check(promtool, tmp_path, edit=lambda body: _ENDED.sub("", body)).mismatches([world(5)])
     assert ways(found) == {"rules"}
+
+
+def test_tokens_not_removed_that_are_not_counted_are_noticed(promtool: str, tmp_path: Path) -> None:
+    by_organization, by_user = world(1), world(7)
+    assert [by_organization.terms.one_by, by_user.terms.one_by] == ["per_policy", "per_user"]
+    for one in (by_organization, by_user):
+        found = Check(promtool, tmp_path, edit=lambda body: _COUNTED.sub("", body)).mismatches([one])
+        assert ways(found) == {"rules"}
+        assert {key[0] for mismatch in found for key in mismatch.missing} == {NOT_REMOVED}
 
 
 def test_alerts_about_users_that_are_not_held_back_in_an_outage_are_noticed(promtool: str, tmp_path: Path) -> None:

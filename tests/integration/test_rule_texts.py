@@ -26,14 +26,16 @@ from exporter.alerts.definitions import (
     TOKEN_NEVER_EXPIRES,
     TOKEN_NOT_REMOVED,
     TOKEN_PERMISSIONS_WIDENED,
+    TOKENS_NOT_REMOVED,
     USER_POLL_FAILING,
+    USER_TOKENS_NOT_REMOVED,
     Definition,
 )
 from exporter.alerts.rule_texts import RuleTexts
 from exporter.config.schema import Config
 from exporter.model.labels import KIND
 from exporter.model.token import NEVER
-from exporter.model.token_texts import TOKEN_TEXTS, token_texts
+from exporter.model.token_texts import TOKEN_TEXTS, owner_texts, token_texts
 from exporter.model.user import Owner, User
 from exporter.texts.catalogue import Language, catalogue
 
@@ -120,6 +122,21 @@ def cases(config: Config) -> list[Case]:
             12, acme | {POLICY: "name_pattern"}, {"users": "3", "worst": "li (7)"}, count=12, users=3, worst="li (7)"
         ),
         Case(config, POLICY_VIOLATION).about(2, acme | {POLICY: "max_lifetime"}, {}, count=2),
+        Case(config, TOKENS_NOT_REMOVED).about(
+            12,
+            acme,
+            {"users": "3", "worst": "li (ci, 2026-05-01)"},
+            count=12,
+            users=3,
+            worst="li (ci, 2026-05-01)",
+        ),
+        Case(config, USER_TOKENS_NOT_REMOVED).about(
+            2,
+            acme | {"user_id": OWNED.user_id, "user": OWNED.name},
+            owner_texts(OWNED),
+            user=OWNED,
+            count=2,
+        ),
         Case(config, SWEEP_STALLED).about(7300, acme, {}, age=7300.0),
         Case(config, TOKEN_PERMISSIONS_WIDENED).about(1, acme, {}),
         Case(config, DISCOVERY_FAILING).about(0, acme, {}),

@@ -127,6 +127,8 @@ def world(number: int, users: int = USERS) -> World:
         never_expires=rng.random() < 0.5,
         by_policy=rng.random() < 0.2,
         resend=rng.choice([60.0, 60.0, 150.0]),
+        # Of its own, so that each world keeps what happens in it.
+        one_by=random.Random(f"one by {number}").choice(["per_policy", "per_policy", "per_user", "per_token"]),
     )
     faults = tuple(sorted(_faults(rng), key=lambda one: one.at))
     people = [_person(f"{number}-{position}", faults) for position in range(users)]

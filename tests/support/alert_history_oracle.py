@@ -10,6 +10,7 @@ Tolerances:
 - rules: what was there at the last scrape holds for ten minutes without one, and may hold in the very second in which
   these are over; a process that has not polled a user since its start without storage may show what the one before it
   showed, or nothing; of two processes that started in the same second, either may count;
+- rules: an alert about all tokens of a user or an organization is as old as the last scrape;
 - rules: polls fail for two intervals from when Prometheus first sees it, whichever process says so;
 - an organization of which some users have not been polled, or 20 in a row have failed, may count as unreadable;
 - alerts that the exporter sends: while it is stopped or Alertmanager cannot be reached, what was sent last holds for at
@@ -38,6 +39,8 @@ INTERVAL = 120.0
 STALE_AFTER = 600.0
 """`poll.stale_after` of the histories."""
 POLL_FAILING = "YunxiaoUserPollFailing"
+ABOUT_POLLS = frozenset({POLL_FAILING, "YunxiaoUserDataStale"})
+NOT_REMOVED = "YunxiaoTokenNotRemoved"
 _MANY = 20
 _BLUR = 1.0
 
@@ -79,6 +82,8 @@ class Terms:
     Attributes:
         silenced: the name of the tokens that `alerting.ignore` lists.
         by_policy: whether policies report tokens that never expire or are not removed, so that no other alert does.
+        one_by: `alerting.policy_violations`: whether tokens that are not removed are one alert for an organization, a
+            user or a token.
     """
 
     info: float | None = None
@@ -89,6 +94,7 @@ class Terms:
     silenced: str | None = None
     by_policy: bool = False
     resend: float = 60.0
+    one_by: str = "per_policy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,15 +235,49 @@ class Picture:
                 must.add(key)
         return frozenset(must), frozenset(may)
 
-    def about(self, user_id: str, now: float, shares: Shares) -> tuple[frozenset[Key], frozenset[Key]]:
-        """The alerts about a user that must fire and those that may, by this knowledge."""
+    def not_removed(self, name: str, now: float) -> tuple[frozenset[Key], frozenset[Key]]:
+        """The alert about all tokens of the organization that are not removed."""
+        if self.terms.one_by != "per_policy":
+            return _NONE, _NONE
+        alert = frozenset([(NOT_REMOVED, name, "", "", "", "")])
+        found = [self._not_removed_by(user_id, now) for user_id in self.entries]
+        return alert if any(one[0] for one in found) else _NONE, alert if any(one[1] for one in found) else _NONE
+
+    def _not_removed_by(self, user_id: str, now: float) -> tuple[bool, bool]:
+        """Whether a user certainly has such tokens, and whether perhaps."""
+        certain = possible = False
+        for token in self.beliefs.get(user_id, ()):
+            at = (now - _BLUR, now, now + _BLUR)
+            found = {stage(token, self.entries[user_id], self.terms, one, Shares()) for one in at}
+            certain |= found == {"NotRemoved"}
+            possible |= "NotRemoved" in found
+        return certain, possible
+
+    def about(
+        self, user_id: str, now: float, shares: Shares, known_at: float | None = None
+    ) -> tuple[frozenset[Key], frozenset[Key]]:
+        """The alerts about a user that must fire and those that may, by this knowledge.
+
+        Args:
+            user_id: the user.
+            now: epoch seconds.
+            shares: of lifetimes.
+            known_at: the time at which tokens were counted; None if that is now.
+        """
         entry = self.entries.get(user_id)
         if entry is None:
             return _NONE, _NONE
         must, may = [], []
+        if self.terms.one_by == "per_user":
+            key = (NOT_REMOVED, user_id, entry.name, "", "", entry.team)
+            certain, possible = self._not_removed_by(user_id, now if known_at is None else known_at)
+            must += [key] if certain else []
+            may += [key] if possible else []
         for token in self.beliefs.get(user_id, ()):
             kind = " ssh_key" if token.is_key else ""
             found = {stage(token, entry, self.terms, at, shares) for at in (now - _BLUR, now, now + _BLUR)}
+            if self.terms.one_by != "per_token":
+                found = {None if name == "NotRemoved" else name for name in found}
             keys = [
                 (f"YunxiaoToken{name}", user_id, entry.name, token.token_id + kind, token.name, entry.team)
                 for name in found
@@ -277,7 +317,7 @@ class RulesOracle:
 
     def tokens(self, user_id: str, now: float) -> tuple[frozenset[Key], frozenset[Key]]:
         """The alerts about the tokens of a user that must fire, and those that may."""
-        return self._joined(now, user_id, lambda one: one.picture.about(user_id, now, self.shares))
+        return self._joined(now, user_id, lambda one: one.picture.about(user_id, now, self.shares, one.at))
 
     def polls(self, user_id: str, now: float) -> tuple[frozenset[Key], frozenset[Key]]:
         """The same about the polls of a user. To be called for every evaluation."""
@@ -296,7 +336,9 @@ class RulesOracle:
 
     def organization(self, name: str, now: float) -> tuple[frozenset[Key], frozenset[Key]]:
         """The same about the organization."""
-        return self._joined(now, None, lambda one: one.picture.about_organization(name, one.at))
+        unreadable = self._joined(now, None, lambda one: one.picture.about_organization(name, one.at))
+        tokens = self._joined(now, None, lambda one: one.picture.not_removed(name, one.at))
+        return unreadable[0] | tokens[0], unreadable[1] | tokens[1]
 
     def _joined(
         self, now: float, user_id: str | None, about: Callable[[Scraped], tuple[frozenset[Key], frozenset[Key]]]

@@ -16,6 +16,8 @@ from exporter.config.schema import Config
 from exporter.model.user import OwnThresholds, User
 from support.alert_history import LENGTH, MINUTE, POLL, Account, Fault, World, changed
 from support.alert_history_oracle import (
+    ABOUT_POLLS,
+    NOT_REMOVED,
     RECOVERY,
     STEP,
     Belief,
@@ -49,6 +51,8 @@ USED_BY_RULES = (
     "yunxiao_user_alert_since_timestamp_seconds",
     "yunxiao_organization_poll_alerts_suppressed",
     "yunxiao_organization_unreadable_since_timestamp_seconds",
+    "yunxiao_policy_alert_violations",
+    "yunxiao_user_alert_policy_violations",
 )
 """The families that the rules are based on that are checked."""
 
@@ -66,6 +70,7 @@ def config(terms: Terms, organization: str) -> Config:
         "alerting": {
             "thresholds": {name: f"{value:.0f}s" for name, value in thresholds.items() if value is not None},
             "expired_for": f"{terms.expired_for:.0f}s",
+            "policy_violations": terms.one_by,
             "never_expires": terms.never_expires,
             "resend_interval": f"{terms.resend:.0f}s",
             "ignore": () if terms.silenced is None else (Silence(name=terms.silenced, reason="x", until=_FAR),),
@@ -404,17 +409,22 @@ class Player:
             due = picture.about(user_id, now + offset, self._shares) if picture is not None and known else None
             expected = self._direct.expected(user_id, now, due, offset, delivers=delivers)
             found = firing.pop(user_id, set())
-            about_polls = {key for key in found if not key[3]}
+            about_polls = {key for key in found if key[0] in ABOUT_POLLS}
             self.mismatches += compared("direct", now, user_id, found - about_polls, expected)
             if self.world.by_rules:
                 due = None if picture is None else picture.about_polls(user_id, now, held_back)
                 expected = self._direct.expected(f"polls {user_id}", now, due, offset, delivers=delivers)
                 self.mismatches += compared("direct", now, user_id, about_polls, expected)
         name = self.world.organization
+        found = firing.pop(name, set())
+        tokens = {key for key in found if key[0] == NOT_REMOVED}
+        due = None if picture is None else picture.not_removed(name, now + offset)
+        expected = self._direct.expected(f"tokens {name}", now, due, offset, delivers=delivers)
+        self.mismatches += compared("direct", now, name, tokens, expected)
         due = None if picture is None else picture.about_organization(name, now)
         if self.world.by_rules:
             expected = self._direct.expected(name, now, due, offset, delivers=delivers)
-            self.mismatches += compared("direct", now, name, firing.pop(name, ()), expected)
+            self.mismatches += compared("direct", now, name, found - tokens, expected)
 
     def _scrape(self, now: float) -> None:
         if not self.world.by_rules:

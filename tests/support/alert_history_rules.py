@@ -12,7 +12,7 @@ import yaml
 
 from exporter.alerts.prometheus_rules import rules
 from support.alert_history import LENGTH
-from support.alert_history_oracle import Key, Terms
+from support.alert_history_oracle import NOT_REMOVED, Key, Terms
 from support.alert_history_play import LABELS, Mismatch, compared, config
 from support.alert_history_process import CHECKED, key_of
 
@@ -31,10 +31,23 @@ _LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 def rules_file(file: Path) -> None:
     """Write the rules that are checked, for all worlds; without texts, which cost most and are tested elsewhere."""
-    settings = config(Terms(info=30 * 86_400.0, never_expires=True), "x")
-    content = rules(settings.alerting, settings.poll, LABELS, settings.policies)
+    every = [
+        config(Terms(info=30 * 86_400.0, never_expires=True, one_by=form), "x")
+        for form in ("per_policy", "per_user", "per_token")
+    ]
+    contents = [rules(one.alerting, one.poll, LABELS, one.policies) for one in every]
+    # The series of a world are for one of the forms of an alert.
+    contents[1:] = [
+        {
+            "groups": [
+                {"name": f"form {number}", "rules": [one for one in group["rules"] if one["alert"] == NOT_REMOVED]}
+                for group in content["groups"]
+            ]
+        }
+        for number, content in enumerate(contents[1:])
+    ]
     groups = []
-    for group in content["groups"]:
+    for group in [group for content in contents for group in content["groups"]]:
         about = [
             {key: value for key, value in rule.items() if key != "annotations"}
             for rule in group["rules"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import heapq
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from exporter.alerts.alert import ALL_USERS, Evaluation
 from exporter.alerts.conditions import Conditions
@@ -14,6 +16,8 @@ from exporter.alerts.offences import PolicySummary
 from exporter.alerts.tracker import LEASE, RESOLVED_CAPACITY, resolved_kept, subject_of
 from exporter.config.alerting import PolicyAlerts
 from exporter.model.kept_alert import KeptAlert
+from exporter.model.severity import Severity
+from exporter.model.token import token_series
 from exporter.policies.base import UserPolicy, expiry
 from exporter.policies.evaluate import violations
 
@@ -69,8 +73,8 @@ def _by_subject(
         evaluated: list[UserState] = []
         for state in organization.users:
             yield (name, state.user.user_id), _about_user(conditions, name, state, at, silent_until, evaluated)
-        summaries = _summaries(evaluated, config, now)
-        yield (name, ALL_USERS), conditions.about_policies(name, summaries, at)
+        summaries = _summaries(name, evaluated, config, now)
+        yield (name, ALL_USERS), conditions.about_all_users(name, summaries, at)
     yield (None, None), conditions.about_reload(refused_since, at)
 
 
@@ -96,7 +100,7 @@ def _silent_until(organization: OrganizationView, config: Config, now: float) ->
     return now + 1 if outage.ended_at is None else outage.ended_at + patience
 
 
-def _summaries(states: list[UserState], config: Config, now: float) -> Iterator[PolicySummary]:
+def _summaries(name: str, states: list[UserState], config: Config, now: float) -> Iterator[PolicySummary]:
     """What each policy's alert says, from all violations of all users."""
     if config.alerting.policy_violations is not PolicyAlerts.PER_POLICY:
         return
@@ -132,9 +136,38 @@ def _summaries(states: list[UserState], config: Config, now: float) -> Iterator[
                 policy.severity,
                 sum(row[3] for row in rows),
                 len(rows),
-                tuple((row[1], -row[0]) for row in rows[:5]),
+                tuple((row[1], str(-row[0])) for row in rows[:5]),
                 min(since, default=None),
             )
+    if (summary := _not_removed(name, states, config, now)) is not None:
+        yield summary
+
+
+def _not_removed(name: str, states: list[UserState], config: Config, now: float) -> PolicySummary | None:
+    """What the alert about tokens that are not removed says."""
+    zone = ZoneInfo({one.name: one.timezone for one in config.organizations}.get(name, "UTC"))
+    count, oldest = 0, []
+    for state in states:
+        ends = []
+        reported = any(policy.name == "expired_not_removed" for policy in config.policies.enabled)
+        for some in (() if reported else state.tokens, state.ssh_keys or ()):
+            for one in token_series(some):
+                if one.expires_at is None or one.expires_at + config.alerting.expired_for > now:
+                    continue
+                if any(entry.active(now) and entry.matches(state.user, one) for entry in config.alerting.ignore):
+                    continue
+                ends.append((one.expires_at, one.name))
+        if ends:
+            count += len(ends)
+            oldest.append((min(ends)[0], state.user.name, state.user.user_id, min(ends)[1]))
+    if not oldest:
+        return None
+    oldest.sort()
+    worst = tuple(
+        [(user, f"{token}, {dt.datetime.fromtimestamp(end, zone).date()}") for end, user, _, token in oldest[:5]]
+    )
+    since = oldest[0][0] + config.alerting.expired_for
+    return PolicySummary(None, Severity.INFO, count, len(oldest), worst, since)
 
 
 def due(

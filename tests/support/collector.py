@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from exporter.config.alerting import PolicyAlerts
 from exporter.metrics.alert_entries import about_organizations
 from exporter.metrics.families.alert_organizations import ENDED_ENTRIES, ORGANIZATION_ALERT_FAMILIES
-from exporter.metrics.families.alerts import ALERT_FAMILIES, alerted_violations
+from exporter.metrics.families.alerts import ALERT_FAMILIES, alerted_violations, counted_not_removed
 from exporter.metrics.families.base import AlertScope, Scope
 from exporter.metrics.families.organizations import (
     CONFIG_FAMILIES,
@@ -22,7 +23,7 @@ from exporter.metrics.families.organizations import (
     users_left_out,
 )
 from exporter.metrics.families.users import USER_FAMILIES, USER_LABELS, user_labels
-from exporter.metrics.policy_summary import offenders, summarized
+from exporter.metrics.policy_summary import offender_not_removed, offenders, summarized
 from exporter.metrics.series_limit import left_out
 from exporter.policies.evaluate import violations
 from support.permission_oracle import permission_samples
@@ -30,12 +31,14 @@ from support.scrapes import SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from zoneinfo import ZoneInfo
 
     from prometheus_client.core import Metric
 
     from exporter.common.clock import Clock
     from exporter.config.schema import Config
     from exporter.metrics.families.base import Family, Sample, UserFamily
+    from exporter.metrics.policy_summary import Offenders
     from exporter.model.snapshot import OrganizationView
     from exporter.model.state import UserState
     from exporter.state.store import Store
@@ -143,7 +146,11 @@ class StateCollector(Collector):
         """The families for alert rules: the entries of this scrape, and those that ended within 15 minutes."""
         summaries = {
             one.name: summarized(
-                offenders(state, alerted_violations(state, scope), config.policies, scope.now) for state in one.users
+                (
+                    *offenders(state, alerted_violations(state, scope), config.policies, scope.now),
+                    *_not_removed(state, scope, alerts.zone(one.name)),
+                )
+                for state in one.users
             )
             for one in organizations
         }
@@ -164,6 +171,11 @@ class StateCollector(Collector):
                     metric.add_sample(name, dict(sorted(labels)), number)
             yield metric
         yield _metric(ENDED_ENTRIES, ((("kept",), len(self._ended)), (("dropped",), 0)))
+
+
+def _not_removed(state: UserState, scope: Scope, zone: ZoneInfo) -> Offenders:
+    found = counted_not_removed(state, scope, PolicyAlerts.PER_POLICY)
+    return () if found is None else ((None, offender_not_removed(state.user, found, zone)),)
 
 
 def _samples(family: UserFamily, organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:

@@ -377,13 +377,81 @@ def _(h: History) -> None:
     # 10,080 minutes after its end, so in minute 30
     (range(30), [EXPIRED, "TokenExpiringInfo li.wei plan"]),
     (range(30, 60), ["TokenNotRemoved li.wei ci", "TokenExpiringInfo li.wei plan"]),
-    of=config(thresholds={"info": "60d"}),
+    of=config(thresholds={"info": "60d"}, policy_violations="per_token"),
 )
 def _(h: History) -> None:
     h.token("pt-1", -10_050)
     h.token("pt-2", 30 * DAY, "plan")
     h.start("a")
     h.play(60, {})
+
+
+def _delete_one_by_one(h: History) -> None:
+    h.users["1002"] = User("1002", "wang.fang")
+    h.token("pt-1", -10_050)
+    h.token("pt-2", -12_000, "other")
+    h.token("pt-3", -10_060, "hers", user="1002")
+    h.start("a")
+    h.play(
+        72,
+        {
+            45: lambda: h.delete("pt-2"),
+            50: lambda: h.delete("pt-1"),
+            55: lambda: h.delete("pt-3", "1002"),
+            57: lambda: setattr(h, "unscraped", True),
+            62: lambda: setattr(h, "unscraped", False),
+            65: lambda: setattr(h, "unscraped", True),
+        },
+    )
+
+
+HERS = "TokenExpired wang.fang hers"
+
+
+@case(
+    "tokens that expired seven days ago are one alert for the organization, until the last of them has been deleted",
+    (range(20), ["TokenNotRemoved", EXPIRED, HERS]),
+    (range(20, 30), ["TokenNotRemoved", EXPIRED]),
+    (range(30, 55), ["TokenNotRemoved"]),
+    (range(55, 72), []),
+)
+def _(h: History) -> None:
+    _delete_one_by_one(h)
+
+
+@case(
+    "tokens that expired seven days ago are one alert for each user, if so configured",
+    (range(20), ["TokenNotRemoved li.wei", EXPIRED, HERS]),
+    (range(20, 30), ["TokenNotRemoved li.wei", "TokenNotRemoved wang.fang", EXPIRED]),
+    (range(30, 50), ["TokenNotRemoved li.wei", "TokenNotRemoved wang.fang"]),
+    (range(50, 55), ["TokenNotRemoved wang.fang"]),
+    (range(55, 72), []),
+    of=config(policy_violations="per_user"),
+)
+def _(h: History) -> None:
+    _delete_one_by_one(h)
+
+
+@case(
+    "the alert about tokens that are not removed lasts over a restart and missed scrapes, and ends with a silence",
+    (range(25), ["TokenNotRemoved"]),
+    (range(25, 40), []),
+)
+def _(h: History) -> None:
+    h.token("pt-1", -10_090)
+    h.start("a")
+    silenced = config(ignore=(Silence(name="ci", reason="x", until=dt.date(2099, 1, 1)),))
+    h.play(
+        40,
+        {
+            5: lambda: setattr(h, "unscraped", True),
+            9: lambda: setattr(h, "unscraped", False),
+            12: lambda: h.stop("a"),
+            15: lambda: h.start("b", "a"),
+            25: lambda: setattr(h, "config", silenced),
+            27: lambda: setattr(h, "unscraped", True),
+        },
+    )
 
 
 @case(

@@ -9,6 +9,7 @@ from exporter.config.deadlines import failing_after, polls_silent_until, stalled
 from exporter.metrics.families.alerts import SOURCE
 from exporter.metrics.families.base import Family, Kind, Sample
 from exporter.model.labels import ORGANIZATION_LABEL_NAMES
+from exporter.model.severity import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -57,8 +58,9 @@ POLICY_ALERTS = Family(
     Kind.GAUGE,
     (*ORGANIZATION_LABEL_NAMES, "policy", "severity", SOURCE, "users", "worst"),
     "Violations of the policy that no entry of alerting.ignore silences. users is the number of users whose tokens "
-    "these are, worst the names of those with the most; 0 for 15 minutes after that text has changed.",
-    "For each policy that is violated, with `alerting.policy_violations: per_policy`.",
+    "these are, worst the names of those with the most; 0 for 15 minutes after that text has changed. With an empty "
+    "policy: tokens and SSH keys that are not removed, and in worst the users whose tokens expired the longest ago.",
+    "For each policy that is violated, and if tokens are not removed, with `alerting.policy_violations: per_policy`.",
     ("sum by (organization, policy) (yunxiao_policy_alert_violations)", "violations that cause an alert"),
     for_alerts=True,
 )
@@ -102,7 +104,10 @@ def suppressed(view: OrganizationView, alerts: AlertScope, now: float) -> Iterab
 
 
 def policy_alerts(
-    view: OrganizationView, alerts: AlertScope, policies: Policies, summaries: Mapping[type[Policy], PolicySummary]
+    view: OrganizationView,
+    alerts: AlertScope,
+    policies: Policies,
+    summaries: Mapping[type[Policy] | None, PolicySummary],
 ) -> Iterable[Sample]:
     """The samples of `POLICY_ALERTS`, from the violations of the organization by policy."""
     if alerts.alerting.policy_violations is not PolicyAlerts.PER_POLICY:
@@ -111,3 +116,6 @@ def policy_alerts(
         if (one := summaries.get(type(policy))) is not None:
             values = (view.name, policy.name, policy.severity.value, alerts.source, str(one.users), one.words)
             yield values, one.violations
+    if (one := summaries.get(None)) is not None:
+        values = (view.name, "", Severity.INFO.value, alerts.source, str(one.users), one.words)
+        yield values, one.violations

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exporter.config.alerting import PolicyAlerts
 from exporter.config.deadlines import stale_after
 from exporter.metrics.families.base import Kind, Sample, Scope, UserFamily
 from exporter.model.labels import KIND, TOKEN_LABEL_NAMES, USER_LABEL_NAMES, token_values, user_values
 from exporter.model.loss import Losses
+from exporter.model.not_removed import not_removed
+from exporter.model.severity import Severity
 from exporter.model.stages import Stage, stages
 from exporter.model.token import NEVER, CredentialKind, token_series
 from exporter.model.token_texts import (
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from exporter.metrics.families.base import AlertScope
+    from exporter.model.not_removed import NotRemoved
     from exporter.model.state import UserState
     from exporter.model.token import Token
     from exporter.model.user import User
@@ -171,7 +175,25 @@ def _is_told(user: User, token: Token, stage: str, scope: Scope, alerts: AlertSc
             isinstance(policy, NeverExpires) and not policy.exempts(user, token, scope.now) for policy in policies
         )
         return alerts.alerting.never_expires and not forbidden
-    return stage != Stage.NOT_REMOVED or not any(isinstance(policy, ExpiredNotRemoved) for policy in policies)
+    one_by_one = alerts.alerting.policy_violations is PolicyAlerts.PER_TOKEN
+    return stage != Stage.NOT_REMOVED or (one_by_one and not _left_to_policy(token, scope))
+
+
+def _left_to_policy(token: Token, scope: Scope) -> bool:
+    """Whether a policy reports the token if it is not removed. No policy is about SSH keys."""
+    policies = () if scope.policies is None or token.kind is not CredentialKind.TOKEN else scope.policies.enabled
+    return any(isinstance(policy, ExpiredNotRemoved) for policy in policies)
+
+
+def counted_not_removed(state: UserState, scope: Scope, mode: PolicyAlerts) -> NotRemoved | None:
+    """The tokens that are not removed, if `alerting.policy_violations` is this one."""
+    if (alerts := scope.alerts) is None or alerts.alerting.policy_violations is not mode:
+        return None
+
+    def counts(token: Token) -> bool:
+        return not _left_to_policy(token, scope) and not _silenced(state.user, token, scope)
+
+    return not_removed(state, alerts.alerting.expired_for, scope.now, counts)
 
 
 def _due(organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:
@@ -207,6 +229,8 @@ def _violations(organization: str, state: UserState, scope: Scope) -> Iterable[S
         token_id, name = ("", "") if token is None else (token.token_id, token.name)
         key = (token_id, name, one.policy.name, one.severity.value)
         counts[key] = counts.get(key, 0) + 1
+    if (some := counted_not_removed(state, scope, PolicyAlerts.PER_USER)) is not None:
+        counts["", "", "", Severity.INFO.value] = some.count
     for key, count in counts.items():
         yield (*user_values(organization, state.user), *key, alerts.source, *owner), count
 
@@ -265,8 +289,10 @@ ALERT_FAMILIES: tuple[UserFamily, ...] = (
         Kind.GAUGE,
         (*USER_LABEL_NAMES, "token_id", "token", "policy", "severity", SOURCE, *OWNER_TEXTS),
         "Violations of a policy that no entry of alerting.ignore silences, by user, and by token with "
-        f"alerting.policy_violations: per_token; {_TEXTS}. {_ENTRY}",
-        "Only with `alerting.policy_violations: per_user` or `per_token`, where a policy is violated.",
+        f"alerting.policy_violations: per_token. With an empty policy: tokens and SSH keys that are not "
+        f"removed; {_TEXTS}. {_ENTRY}",
+        "Only with `alerting.policy_violations: per_user` or `per_token`, where a policy is violated or, with the "
+        "first, tokens are not removed.",
         ("sum by (organization, policy) (yunxiao_user_alert_policy_violations)", "violations that cause alerts"),
         samples=_violations,
         for_alerts=True,

@@ -71,7 +71,7 @@ def names(view: View, config: Config | None = None, now: float = NOW) -> list[st
     ],
 )
 def test_at_most_one_expiry_alert_fires_for_a_token(expires_in: float | None, name: str | None, words: str) -> None:
-    alerted = found(a_view(a_token(expires_in=expires_in, age=OLD)))
+    alerted = found(a_view(a_token(expires_in=expires_in, age=OLD)), a_config(policy_violations="per_token"))
     assert [dict(alert.labels)["alertname"] for alert in alerted] == ([name] if name else [])
     if name:
         description = dict(alerted[0].annotations)["description"]
@@ -507,7 +507,7 @@ def until(*tokens: Token, config: Config | None = None, **keys: Any) -> float:
     at = Instant(NOW)
     conditions, state = Conditions.of(config or a_config()), a_state(*tokens, user=LI, **keys)
     list(conditions.about_tokens("acme", state, at))
-    conditions.offences(state, at)
+    conditions.offences("acme", state, at)
     return at.until - NOW
 
 
@@ -621,6 +621,67 @@ def test_policy_violations_can_be_one_alert_a_user() -> None:
         "Tokens concerned: ci, x."
     )
     assert "(found 2; limit 1)" in dict(tokens.annotations)["description"]
+
+
+def not_removed(config: Config) -> list[tuple[dict[str, str], str, str, float]]:
+    """Other labels, summary, description and begin of the alerts about these users' tokens that are not removed."""
+    old = [a_token(f"pt-{number}", name=f"ci-{number}", expires_in=-number * 10 * DAY) for number in range(1, 5)]
+    ledger = an_organization((old[0], old[2]), (old[1],), (a_token(expires_in=DAY - 7 * DAY),), (old[3],), ())
+    ledger.succeeded("3004", (), NOW, ssh_keys=(a_key("501", expires_in=-15 * DAY, age=90 * DAY),))
+    return [
+        (
+            {name: value for name, value in one.labels if name not in {"alertname", "severity", "organization"}},
+            dict(one.annotations)["summary"],
+            dict(one.annotations)["description"],
+            one.since,
+        )
+        for one in found(View((ledger.view(),)), config)
+        if {("alertname", "YunxiaoTokenNotRemoved"), ("severity", "info"), ("organization", "acme")} <= {*one.labels}
+    ]
+
+
+def test_tokens_not_removed_are_one_alert_an_organization_with_the_users_whose_tokens_expired_first() -> None:
+    silence = {"name": "ci-4", "reason": "x", "until": dt.date(2026, 6, 1)}
+    ((labels, summary, text, since),) = not_removed(a_config(ignore=(silence,)))
+    # pt-3 expired 30 days before 2026-06-01 08:00 in Shanghai, the key 15 days
+    assert (labels, summary) == ({}, "Expired tokens in acme that are not removed: 4")
+    assert text == (
+        "Users in acme have tokens or SSH keys that expired long ago and are still listed. Number: 4. Users concerned: "
+        "3. Expired the longest ago: user 0 (ci-3, 2026-05-02), user 1 (ci-2, 2026-05-12), user 4 (laptop, 2026-05-17)."
+        " Delete them, or replace those that are needed."
+    )
+    assert since == NOW - 23 * DAY
+    # A policy reports tokens, but not keys.
+    ((_, summary, _, _),) = not_removed(with_policies(a_config(), expired_not_removed={"after": "99d"}))
+    assert summary == "Expired tokens in acme that are not removed: 1"
+
+
+def test_tokens_not_removed_can_be_one_alert_a_user() -> None:
+    alerted = not_removed(a_config(policy_violations="per_user"))
+    assert [(labels["user"], since) for labels, _, _, since in alerted] == [
+        ("user 0", NOW - 23 * DAY),
+        ("user 1", NOW - 13 * DAY),
+        ("user 3", NOW - 33 * DAY),
+        ("user 4", NOW - 8 * DAY),
+    ]
+    assert alerted[0][:3] == (
+        {"user": "user 0", "user_id": "3000"},
+        "user 0 in acme has not removed expired tokens: 2",
+        "user 0 (3000) in acme has tokens or SSH keys that expired long ago and are still listed. Number: 2. Delete "
+        "them, or replace those that are needed.",
+    )
+
+
+def test_tokens_not_removed_can_be_one_alert_a_token() -> None:
+    assert [labels["token_id"] for labels, _, _, _ in not_removed(a_config(policy_violations="per_token"))] == [
+        *("pt-1", "pt-3", "pt-2", "pt-4", "501"),
+    ]
+
+
+def test_a_token_begins_to_count_as_not_removed_in_the_second_in_which_it_should_have_been_removed() -> None:
+    view = a_view(a_token("pt-1", expires_in=-7 * DAY))
+    assert names(view, now=NOW - 1) == ["YunxiaoTokenExpired"]
+    assert names(view, now=NOW) == ["YunxiaoTokenNotRemoved"]
 
 
 def test_a_refused_token_is_one_critical_alert_and_none_about_users() -> None:

@@ -37,4 +37,5 @@ def test_names_are_quoted_as_values_of_a_query() -> None:
         "https://x/violations?organization=R%26D%20%2F%20%E4%BA%91%2B%3D%23~&policy=max_age"
     )
     assert links.page("acme", page=Page.FAILING_USERS) == "https://x/users?organization=acme&status=failing"
+    assert links.page("R&D", page=Page.EXPIRED) == "https://x/tokens?organization=R%26D&state=expired"
     assert Links().page("acme", page=Page.FAILING_USERS) == ""

@@ -19,7 +19,7 @@ from exporter.policies.schema import Policies
 
 
 def an_offence(user_id: str, amount: int, since: float | None = NOW, policy: Any = MaxAge) -> Offence:
-    return Offence(policy, Severity.WARNING, user_id, f"name of {user_id}", amount, amount, since)
+    return Offence(policy, Severity.WARNING, user_id, f"name of {user_id}", amount, -amount, str(amount), since)
 
 
 def test_the_offences_of_a_user_are_counted_by_policy() -> None:
@@ -34,11 +34,11 @@ def test_the_offences_of_a_user_are_counted_by_policy() -> None:
     )
     found = violations(state.user, state.tokens, policies, NOW)
     assert list(offences_of(state.user, found, state, policies, NOW)) == [
-        Offence(NeverExpires, Severity.WARNING, "3001", "li.wei", 2, 2, NOW - 3 * DAY),
+        Offence(NeverExpires, Severity.WARNING, "3001", "li.wei", 2, -2, "2", NOW - 3 * DAY),
         # two days after the creation of the oldest one
-        Offence(MaxAge, Severity.WARNING, "3001", "li.wei", 2, 2, NOW - 3 * DAY),
+        Offence(MaxAge, Severity.WARNING, "3001", "li.wei", 2, -2, "2", NOW - 3 * DAY),
         # three tokens count
-        Offence(MaxTokensPerUser, Severity.INFO, "3001", "li.wei", 1, 3, None),
+        Offence(MaxTokensPerUser, Severity.INFO, "3001", "li.wei", 1, -3, "3", None),
     ]
 
 
@@ -48,7 +48,7 @@ def test_the_users_with_most_violations_are_named() -> None:
         tally.replace((), (an_offence(f"u{number}", 1 + number % 4, NOW - number),))
     (summary,) = tally.summaries()
     assert (summary.violations, summary.users, summary.since) == (20, 8, NOW - 7)
-    worst = [("name of u3", 4), ("name of u7", 4), ("name of u2", 3), ("name of u6", 3), ("name of u1", 2)]
+    worst = [("name of u3", "4"), ("name of u7", "4"), ("name of u2", "3"), ("name of u6", "3"), ("name of u1", "2")]
     assert list(summary.worst) == worst
     # the oldest and one of the worst has removed the tokens
     tally.replace((an_offence("u7", 4, NOW - 7),), ())
@@ -67,7 +67,7 @@ def test_a_policy_without_violations_has_no_summary() -> None:
     assert list(tally.summaries()) == []
 
 
-POLICIES: tuple[Any, ...] = (MaxAge, NeverExpires, MaxTokensPerUser)
+POLICIES: tuple[Any, ...] = (MaxAge, NeverExpires, MaxTokensPerUser, None)
 OFFENCES = st.dictionaries(
     st.sampled_from(POLICIES),
     st.tuples(st.integers(1, 4), st.none() | st.sampled_from([NOW, NOW - DAY])),
@@ -87,11 +87,9 @@ def test_after_any_changes_the_summaries_are_those_of_all_offences(history: list
         expected = set()
         violated_policies: set[Any] = {one.policy for one in everything}
         for policy in violated_policies:
-            mine = sorted(
-                (one for one in everything if one.policy is policy), key=lambda one: (-one.amount, one.user_id)
-            )
+            mine = sorted((one for one in everything if one.policy is policy), key=lambda one: (one.rank, one.user_id))
             since = min((one.since for one in mine if one.since is not None), default=None)
-            worst = tuple((one.user, one.amount) for one in mine[:WORST])
+            worst = tuple((one.user, one.shown) for one in mine[:WORST])
             violated = sum(one.violations for one in mine)
             expected.add(PolicySummary(policy, Severity.WARNING, violated, len(mine), worst, since))
         assert set(tally.summaries()) == expected
@@ -105,7 +103,7 @@ def test_a_change_of_one_of_many_users_costs_little() -> None:
     list(tally.summaries())
     started = time.perf_counter()
     for one in offences[:1000]:
-        if one[0].amount < 40:
+        if one[0].rank > -40:
             tally.replace(one, ())
             list(tally.summaries())
     # finding the worst of 50,000 takes 10 ms each time

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from exporter.alerts.definitions import (
-    ALL_DEFINITIONS,
+    ALL_TEXTS,
     CONFIG_RELOAD_FAILED,
     EXPORTER_TOKEN_EXPIRING,
     ORGANIZATION_UNREADABLE,
@@ -89,7 +89,7 @@ def test_the_limits_of_configured_policies_are_in_the_text() -> None:
 
 
 @pytest.mark.parametrize("language", Language)
-@pytest.mark.parametrize("definition", ALL_DEFINITIONS, ids=lambda one: one.name)
+@pytest.mark.parametrize("definition", ALL_TEXTS, ids=lambda one: one.text_name)
 def test_actions_of_templates_are_balanced(definition: Definition, language: Language) -> None:
     texts = RuleTexts.of(Alerting(language=language), "https://x").annotations(definition)
     for text in texts.values():

@@ -11,7 +11,7 @@ from support.builders import DAY, NOW, a_state, a_token, a_user
 
 from exporter.alerts.alert import AlertMaker
 from exporter.alerts.definitions import (
-    ALL_DEFINITIONS,
+    ALL_TEXTS,
     EXPORTER_DOWN,
     EXPORTER_TOKEN_EXPIRING_CRITICAL,
     ORGANIZATION_UNREADABLE,
@@ -167,7 +167,7 @@ def test_a_policy_that_is_not_configured_any_more_has_its_words() -> None:
 
 
 @pytest.mark.parametrize("language", Language)
-@pytest.mark.parametrize("definition", ALL_DEFINITIONS, ids=lambda one: one.name)
+@pytest.mark.parametrize("definition", ALL_TEXTS, ids=lambda one: one.text_name)
 def test_every_text_can_be_written_from_the_facts_of_its_alert(definition: Definition, language: Language) -> None:
     wording = Wording.of(a_config(language.value, {"max_lifetime": {"limit": "300d"}}))
     about_token = definition.name.startswith("YunxiaoToken") and "Widened" not in definition.name

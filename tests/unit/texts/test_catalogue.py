@@ -9,7 +9,7 @@ from string import Formatter
 
 import pytest
 
-from exporter.alerts.definitions import ALL_DEFINITIONS
+from exporter.alerts.definitions import ALL_TEXTS
 from exporter.model.state import Reason
 from exporter.model.token import CredentialKind
 from exporter.policies.builtin import POLICIES
@@ -49,7 +49,7 @@ def test_both_languages_have_the_same_texts_with_the_same_placeholders() -> None
 
 def test_every_alert_policy_reason_and_kind_has_its_texts_and_no_other_has() -> None:
     for words in (EN, ZH):
-        assert words.alerts.keys() == {definition.name for definition in ALL_DEFINITIONS}
+        assert words.alerts.keys() == {definition.text_name for definition in ALL_TEXTS}
         assert words.policies.keys() == {policy.name for policy in POLICIES}
         assert words.reasons.keys() == {reason.value for reason in Reason}
         assert words.credentials.keys() == {kind.value for kind in CredentialKind}

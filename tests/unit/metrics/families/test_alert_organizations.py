@@ -53,13 +53,15 @@ def test_alerts_about_single_users_are_held_back_for_two_intervals_after_an_outa
     assert [*suppressed(VIEW, ALERTS, NOW)] == []
 
 
-def test_violated_policies_have_an_entry_if_they_are_configured() -> None:
-    summaries: dict[type[Policy], PolicySummary] = {
-        NeverExpires: PolicySummary(3, 2, [Offender(-2, "li.wei", "u1", 2)])
+def test_violated_policies_and_tokens_not_removed_have_an_entry() -> None:
+    summaries: dict[type[Policy] | None, PolicySummary] = {
+        NeverExpires: PolicySummary(3, 2, [Offender(-2, "li.wei", "u1", 2, "2")]),
+        None: PolicySummary(7, 4, [Offender(NOW, "li.wei", "u1", 5, "ci, 2026-06-01")]),
     }
     policies = Policies.model_validate({"never_expires": "forbid", "max_age": {"limit": "1d"}})
     assert [*policy_alerts(VIEW, ALERTS, policies, summaries)] == [
-        (("acme", "never_expires", "warning", "s", "2", "li.wei (2)"), 3)
+        (("acme", "never_expires", "warning", "s", "2", "li.wei (2)"), 3),
+        (("acme", "", "info", "s", "4", "li.wei (ci, 2026-06-01)"), 7),
     ]
     alone = replace(ALERTS, alerting=Alerting.model_validate({"policy_violations": "per_user"}))
     assert [*policy_alerts(VIEW, alone, policies, summaries)] == []

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.builders import DAY, HOUR, NOW, a_failure, a_key, a_state, a_token, a_user
 
-from exporter.config.alerting import Alerting, Silence
+from exporter.config.alerting import Alerting, PolicyAlerts, Silence
 from exporter.config.schema import Poll
-from exporter.metrics.families.alerts import ALERT_FAMILIES, next_alert_change, next_poll_change
+from exporter.metrics.families.alerts import ALERT_FAMILIES, counted_not_removed, next_alert_change, next_poll_change
 from exporter.metrics.families.base import AlertScope, Scope
+from exporter.model.not_removed import NotRemoved
 from exporter.model.stages import stage_at, stages
 from exporter.model.token import NEVER
 from exporter.model.token_texts import TOKEN_ALERTS
@@ -30,7 +31,8 @@ EXPIRY, DUE, SINCE, VIOLATIONS = ALERT_FAMILIES
 
 
 def a_scope(now: float = NOW, policies: dict[str, Any] | None = None, **alerting: Any) -> Scope:
-    alerts = AlertScope("s", Alerting.model_validate(alerting), Poll(), {"acme": ZoneInfo("Asia/Shanghai")})
+    every = {"policy_violations": "per_token"} | alerting
+    alerts = AlertScope("s", Alerting.model_validate(every), Poll(), {"acme": ZoneInfo("Asia/Shanghai")})
     return Scope(now, None, None if policies is None else Policies.model_validate(policies), alerts)
 
 
@@ -171,6 +173,36 @@ def test_violations_have_entries_by_user_or_token_if_they_have_alerts_of_their_o
         ignore=(Silence(name="n3", reason="x", until=dt.date(2099, 1, 1)),),
     )
     assert entries(VIOLATIONS, state, scope, "token_id", "policy") == expected
+
+
+OLD_TOKENS = a_state(
+    a_token("pt-1", name="ci", expires_in=-30 * DAY),
+    a_token("pt-2", name="cd", expires_in=-7 * DAY),
+    a_token("pt-3", name="new", expires_in=1 - 7 * DAY),
+    a_token("pt-4", name="old", expires_in=-90 * DAY),
+    keys=(a_key("501", expires_in=-20 * DAY, age=90 * DAY),),
+)
+"""At the default of seven days, four of them should have been removed."""
+SILENCED: dict[str, Any] = {"ignore": (Silence(name="old", reason="x", until=dt.date(2099, 1, 1)),)}
+
+
+def test_tokens_not_removed_have_one_entry_a_user_if_they_have_one_alert_a_user() -> None:
+    scope = a_scope(policy_violations="per_user", **SILENCED)
+    assert entries(VIOLATIONS, OLD_TOKENS, scope, "token_id", "policy", "severity") == [("", "", "info", 3)]
+    assert entries(EXPIRY, OLD_TOKENS, scope, "alert_stage") == [("expired", NOW + 1 - 7 * DAY)]
+    # the next one is due in a second, which ends the stage before it
+    assert entries(DUE, OLD_TOKENS, scope, "token_id", "alert_stage") == [("pt-3", "not_removed", NOW + 1)]
+    by_policy = a_scope(policies={"expired_not_removed": {"after": "99d"}}, policy_violations="per_user")
+    assert entries(VIOLATIONS, OLD_TOKENS, by_policy, "policy") == [("", 1)]
+    for mode in ("per_policy", "per_token"):
+        assert entries(VIOLATIONS, OLD_TOKENS, a_scope(policy_violations=mode)) == []
+
+
+def test_tokens_not_removed_are_counted_for_one_alert_an_organization() -> None:
+    for mode in PolicyAlerts:
+        scope = a_scope(policy_violations=mode.value, **SILENCED)
+        found = counted_not_removed(OLD_TOKENS, scope, PolicyAlerts.PER_POLICY)
+        assert found == (NotRemoved(3, NOW - 30 * DAY, "ci") if mode is PolicyAlerts.PER_POLICY else None)
 
 
 @given(
