@@ -87,10 +87,9 @@ class PolicySummary:
     users: int = 0
     worst: list[Offender] = field(default_factory=list)
 
-    @property
-    def words(self) -> str:
+    def words(self, comma: str) -> str:
         """The names of the worst, and what is said of each: ``li.wei (3), wang.fang (2)``."""
-        return ", ".join([f"{printable(one.name)} ({one.shown})" for one in self.worst])
+        return comma.join([f"{printable(one.name)} ({one.shown})" for one in self.worst])
 
 
 def summarized(users: Iterable[Offenders]) -> dict[type[Policy] | None, PolicySummary]:

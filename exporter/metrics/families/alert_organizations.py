@@ -10,6 +10,7 @@ from exporter.metrics.families.alerts import SOURCE
 from exporter.metrics.families.base import Family, Kind, Sample
 from exporter.model.labels import ORGANIZATION_LABEL_NAMES
 from exporter.model.severity import Severity
+from exporter.texts.catalogue import catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -112,10 +113,11 @@ def policy_alerts(
     """The samples of `POLICY_ALERTS`, from the violations of the organization by policy."""
     if alerts.alerting.policy_violations is not PolicyAlerts.PER_POLICY:
         return
+    comma = catalogue(alerts.alerting.language).comma
     for policy in policies.enabled:
         if (one := summaries.get(type(policy))) is not None:
-            values = (view.name, policy.name, policy.severity.value, alerts.source, str(one.users), one.words)
+            values = (view.name, policy.name, policy.severity.value, alerts.source, str(one.users), one.words(comma))
             yield values, one.violations
     if (one := summaries.get(None)) is not None:
-        values = (view.name, "", Severity.INFO.value, alerts.source, str(one.users), one.words)
+        values = (view.name, "", Severity.INFO.value, alerts.source, str(one.users), one.words(comma))
         yield values, one.violations

@@ -21,7 +21,9 @@ def of(number: int, tokens: int) -> Offenders:
 
 def test_a_policy_counts_tokens_and_users_and_names_those_with_most_tokens() -> None:
     summary = summarized([of(number, tokens) for number, tokens in enumerate((1, 3, 0, 2))])
-    found = {policy.name if policy else "": (one.violations, one.users, one.words) for policy, one in summary.items()}
+    found = {
+        policy.name if policy else "": (one.violations, one.users, one.words(", ")) for policy, one in summary.items()
+    }
     assert found == {
         "never_expires": (6, 3, "n1 (3), n3 (2), n0 (1)"),
         # two users have more than one token
@@ -33,4 +35,4 @@ def test_at_most_five_users_are_named_also_of_several_groups() -> None:
     parts = [summarized([of(number, number + 1)])[NeverExpires] for number in range(7)]
     one = merged(parts)
     assert (one.violations, one.users) == (28, 7)
-    assert one.words == "n6 (7), n5 (6), n4 (5), n3 (4), n2 (3)"
+    assert one.words(", ") == "n6 (7), n5 (6), n4 (5), n3 (4), n2 (3)"

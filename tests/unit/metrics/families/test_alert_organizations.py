@@ -63,5 +63,10 @@ def test_violated_policies_and_tokens_not_removed_have_an_entry() -> None:
         (("acme", "never_expires", "warning", "s", "2", "li.wei (2)"), 3),
         (("acme", "", "info", "s", "4", "li.wei (ci, 2026-06-01)"), 7),
     ]
+    chinese = replace(ALERTS, alerting=Alerting.model_validate({"language": "zh"}, strict=False))
+    two: dict[type[Policy] | None, PolicySummary] = {
+        None: PolicySummary(2, 2, [Offender(1, "li", "u1", 1, "ci, x"), Offender(2, "wang", "u2", 1, "cd, y")])
+    }
+    assert [values[-1] for values, _ in policy_alerts(VIEW, chinese, policies, two)] == ["li (ci, x)\u3001wang (cd, y)"]
     alone = replace(ALERTS, alerting=Alerting.model_validate({"policy_violations": "per_user"}))
     assert [*policy_alerts(VIEW, alone, policies, summaries)] == []
