@@ -7,9 +7,9 @@ from itertools import pairwise
 from support.alert_oracle import due
 from support.builders import NOW
 
-from exporter.alerts.alert import Alert, Evaluation
+from exporter.alerts.alert import ALL_USERS, Alert, Evaluation
 from exporter.alerts.notification import Moment, Notification
-from exporter.alerts.tracker import Tracker
+from exporter.alerts.tracker import Tracker, subject_of
 from exporter.model.kept_alert import KeptAlert
 
 RESEND = 60.0
@@ -41,6 +41,15 @@ def test_a_firing_alert_is_resent_within_its_lease_with_the_same_identity() -> N
     assert set(gaps) == {60.0}
     assert {(notification.labels, notification.starts_at) for _, notification in sent} == {(LABELS, NOW - 100)}
     assert all(notification.out_of_date_at == 5000 + second + LEASE for second, notification in sent)
+
+
+def test_alerts_that_sum_up_users_are_about_all_of_them() -> None:
+    acme = {"organization": "acme"}
+    assert subject_of(acme | {"alertname": "YunxiaoSweepStalled"}) == ("acme", None)
+    assert subject_of(acme | {"alertname": "YunxiaoPolicyViolation", "policy": "max_age"}) == ("acme", ALL_USERS)
+    assert subject_of(acme | {"alertname": "YunxiaoTokenNotRemoved"}) == ("acme", ALL_USERS)
+    # With alerting.policy_violations: per_user, it is about one.
+    assert subject_of(acme | {"alertname": "YunxiaoTokenNotRemoved", "user_id": "1"}) == ("acme", "1")
 
 
 def test_a_resolved_alert_is_resent_for_fifteen_minutes() -> None:

@@ -86,7 +86,13 @@ CONFIGS = (
         max_tokens_per_user={"limit": 0, "severity": "critical"},
         expired_not_removed={"after": "1h"},
     ),
-    a_config({"policy_violations": "per_user"}, {}, max_age={"limit": "2d"}, max_tokens_per_user={"limit": 0}),
+    a_config({"expired_for": "1h", "ignore": ({"token_id": "pt-1", "reason": "x", "until": TOMORROW},)}, {}),
+    a_config(
+        {"policy_violations": "per_user", "expired_for": "1h"},
+        {},
+        max_age={"limit": "2d"},
+        max_tokens_per_user={"limit": 0},
+    ),
 )
 USERS = st.builds(
     User,
