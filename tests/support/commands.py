@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import sys
 import threading
 from dataclasses import dataclass
@@ -31,13 +32,19 @@ class Result:
 def _streams(out: io.TextIOWrapper, err: io.TextIOWrapper, arguments: tuple[str, ...]) -> Iterator[None]:
     """A command's streams and arguments, and afterwards the logging and hooks of before."""
     before = sys.argv, sys.stdout, sys.stderr, threading.excepthook, sys.excepthook
-    logs = structlog.get_config()
+    unraisable, logs = sys.unraisablehook, structlog.get_config()
+    root, own = logging.getLogger(), logging.getLogger("exporter")
+    handlers, levels = root.handlers[:], (root.level, own.level)
     sys.argv, sys.stdout, sys.stderr = ["yunxiao-token-exporter", *arguments], out, err
     try:
         yield
     finally:
         sys.argv, sys.stdout, sys.stderr, threading.excepthook, sys.excepthook = before
+        sys.unraisablehook = unraisable
         structlog.configure(**logs)
+        root.handlers[:] = handlers
+        root.setLevel(levels[0])
+        own.setLevel(levels[1])
 
 
 def run(*arguments: str) -> Result:
