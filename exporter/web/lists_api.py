@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from exporter.model.token import TokenState
 from exporter.report.calendar import calendar
+from exporter.report.event_records import event_record
 from exporter.report.listing import Row
 from exporter.web import parameters
 from exporter.web.answers import Answer, Packed
@@ -17,7 +18,6 @@ from exporter.web.problems import problem
 from exporter.web.records import (
     csv_heading,
     csv_row,
-    event_record,
     json_row,
     token_record,
     user_record,

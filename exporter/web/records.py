@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from exporter.common.text import csv_cell, utc, utc_exact
+from exporter.common.text import csv_cell, utc
 from exporter.model.token import NEVER, TokenState
 from exporter.policies.base import ALWAYS, TokenPolicy
 from exporter.report.listing import Row, records
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from exporter.config.alerting import Alerting
-    from exporter.model.event import Event
     from exporter.model.token import Token
     from exporter.model.user import User
     from exporter.policies.base import Policy
@@ -98,21 +97,6 @@ def user_record(match: Match, now: float) -> Record:
         "ssh_keys": None if state.ssh_keys is None else len(state.ssh_keys),
         "next_expiry": None if soonest == NEVER else utc(soonest),
         "policies": [policy.name for policy in match.policies],
-    }
-
-
-def event_record(event: Event) -> Record:
-    """A change of a token."""
-    return {
-        "time": utc_exact(event.time),
-        "organization": event.organization,
-        "event": event.change.value,
-        "user_id": event.user_id,
-        "user": event.user,
-        "token_id": event.token_id,
-        "token": event.token,
-        "kind": event.kind.value,
-        **event.details(),
     }
 
 
