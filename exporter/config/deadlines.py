@@ -44,9 +44,6 @@ def polls_silent_until(outage: Outage | None, poll: Poll, now: float) -> float:
     if outage is None:
         return -math.inf
     patience = failing_after(poll)
-    begin = outage.begins_to_count(patience)
-    lasted_until = now if outage.ended_at is None else outage.ended_at
-    # A confirmed refusal counts at once, even if the clock has been set back before it.
-    if not outage.confirmed and lasted_until < begin:
+    if not outage.counts(patience, now if outage.ended_at is None else outage.ended_at):
         return -math.inf
     return NEVER if outage.ended_at is None else outage.ended_at + patience

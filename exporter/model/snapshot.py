@@ -73,6 +73,10 @@ class Outage:
         """Epoch seconds from which it is one: at once if it is confirmed, else if it lasts for ``patience`` seconds."""
         return self.since if self.confirmed else self.since + patience
 
+    def counts(self, patience: float, at: float) -> bool:
+        """Whether it is one at the epoch second ``at``: a confirmed one always, even if the clock was set back."""
+        return self.confirmed or self.begins_to_count(patience) <= at
+
 
 @dataclass(frozen=True, slots=True)
 class Discovery:

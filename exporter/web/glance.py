@@ -209,7 +209,7 @@ def _month_after(day: datetime, months: int) -> datetime:
 
 def _outage(view: OrganizationView, poll: Poll, now: float) -> Outage | None:
     found = view.outage
-    if found is None or found.ended_at is not None or now < found.begins_to_count(failing_after(poll)):
+    if found is None or found.ended_at is not None or not found.counts(failing_after(poll), now):
         return None
     return found
 

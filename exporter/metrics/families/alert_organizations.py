@@ -93,8 +93,7 @@ def unreadable(view: OrganizationView, alerts: AlertScope, now: float) -> Iterab
     outage = view.outage
     if outage is None or outage.ended_at is not None:
         return
-    # A confirmed refusal counts at once, even if the clock has been set back before it.
-    if outage.confirmed or outage.begins_to_count(failing_after(alerts.poll)) <= now:
+    if outage.counts(failing_after(alerts.poll), now):
         yield (view.name, alerts.source, outage.reason.value), outage.since or 1.0
 
 

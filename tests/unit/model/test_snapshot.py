@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from support.builders import NOW
 
-from exporter.model.snapshot import Discovery, Sweep, SweepResult
+from exporter.model.snapshot import Discovery, Outage, Sweep, SweepResult
+from exporter.model.state import Reason
 from exporter.state.ledger import Ledger
 from exporter.state.store import Store
 
@@ -37,3 +38,9 @@ def test_an_organization_with_discovery_is_ready_once_there_is_a_list() -> None:
     assert not ledger.view().ready
     ledger.discovered(Discovery(up=True, last_success=NOW, users=0))
     assert ledger.view().ready
+
+
+def test_an_outage_counts_after_a_while_but_a_confirmed_refusal_at_once_whatever_the_clock_says() -> None:
+    soft = Outage(1000.0, Reason.TIMEOUT, "x", confirmed=False)
+    assert [soft.counts(600.0, at) for at in (900.0, 1599.0, 1600.0)] == [False, False, True]
+    assert replace(soft, confirmed=True).counts(600.0, 900.0)
