@@ -60,7 +60,7 @@ class Offence:
         return self.rank, self.user, self.user_id
 
     def __lt__(self, other: Offence) -> bool:
-        """Whether it is worse than another one."""
+        """Whether it is worse than ``other``."""
         return self._order < other._order
 
 

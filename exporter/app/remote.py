@@ -31,7 +31,7 @@ _NOT_READY = 503
 _WRONG = "check user and password in the file of --from-auth-file"
 _HINTS = {
     _UNAUTHORIZED: "name a file that contains USER:PASSWORD with --from-auth-file",
-    403: "the user may not read this; use another one in --from-auth-file",
+    403: "the user may not read this; name the file of a user who may in --from-auth-file",
     _NOT_FOUND: "check that the address is that of the exporter, with its route prefix",
 }
 

@@ -1,4 +1,4 @@
-"""How often each policy is violated, and by whom most: for the alerts of rules, so without silenced tokens.
+"""How often each policy is violated and the worst offenders, for alert rules, so without silenced tokens.
 
 Tokens that should have been removed are counted in the same way, without a policy.
 """

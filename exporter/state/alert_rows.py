@@ -36,7 +36,7 @@ _WINDOW = -14
 _DICTIONARY = 15_000
 """Bytes of a dictionary at most: a longer one would not fit into the window beside a row."""
 _LONGER = 2
-"""How many times as long a dictionary must be to take the place of another one: so a file has few."""
+"""How many times as long a dictionary must be to replace an older one: so a file has few."""
 _EXAMPLES = 8
 """Alerts of one name in a dictionary at most."""
 _LEVEL = 3
@@ -99,7 +99,7 @@ def _dictionary(connection: sqlite3.Connection, alerts: Sequence[KeptAlert]) -> 
 
 
 def row_number(labels: Labels) -> int:
-    """The key of an alert's row: the same in each run, and another one for other labels."""
+    """The key of an alert's row: the same in each run, and different for different labels."""
     digest = hashlib.blake2b(_encode(labels), digest_size=8).digest()
     return int.from_bytes(digest, signed=True)
 

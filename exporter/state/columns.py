@@ -127,7 +127,7 @@ def lines(text: str) -> list[str]:
 
 
 def slots_with_text(order: SortedChunks[User], users: UserTable, text: str) -> list[int]:
-    """The slots of the users of whom something known contains a text, as `searchable` returns it."""
+    """The slots of users with a field that contains a text, as `searchable` returns it."""
     found: list[int] = []
     for chunk in order.chunks:
         columns = _user_columns(chunk, users)

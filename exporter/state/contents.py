@@ -191,7 +191,7 @@ class Contents:
         return flags(matching, len(states))
 
     def with_text(self, text: str) -> bytearray:
-        """Flags by slot of the users of whom something known contains a text, as `searchable` returns it."""
+        """Flags by slot of users with a field that contains a text, as `searchable` returns it."""
         return flags(slots_with_text(self.users, self.table, text), len(self.table.states))
 
     def _match(self, key: Key, one: Entry) -> Match:

@@ -53,5 +53,5 @@ def addresses() -> Mapping[str, str]:
 
 
 def static_file(address: str) -> StaticFile | None:
-    """The file with an address; None if there is none, or its content was another one."""
+    """The file with an address; None if there is none, or its content has changed."""
     return next((one for one in static_files().values() if one.address == address), None)

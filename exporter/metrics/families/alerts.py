@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 ENDED = 0.0
 """The value of an entry that no longer counts."""
 SOURCE = "alert_source"
-"""The process that exposes an entry. Its value is random, and another one after each start."""
+"""The process that exposes an entry. Its value is random and changes with each start."""
 STAGE = "alert_stage"
 _WITHOUT_PERMISSIONS = frozenset({NEVER_EXPIRES, Stage.NOT_REMOVED.value})
 """The stages whose texts do not say which permissions are lost."""
