@@ -6,17 +6,19 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TOOLS := .venv-packaging
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO_ARGS ?=
 TEST_ARGS ?=
 SOAK_ARGS ?=
 MUTANTS_ARGS ?=
 HISTORIES_ARGS ?=
+PACKAGING_ARGS ?=
 
-.PHONY: help demo test lint format docs dashboards bench soak histories mutants lock clean
+.PHONY: help demo test check-packaging lint format docs dashboards bench soak histories mutants lock clean
 
 help: ## list all targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 demo: $(VENV)/.runtime ## run the exporter against a simulated enterprise; no account needed
 	$(BIN)/python -m exporter demo $(DEMO_ARGS)
@@ -24,6 +26,10 @@ demo: $(VENV)/.runtime ## run the exporter against a simulated enterprise; no ac
 test: lint ## run all checks and tests, with the real Prometheus, Alertmanager and Chromium
 	scripts/debian-packages.sh test
 	scripts/test.sh $(BIN)/python $(TEST_ARGS)
+
+check-packaging: $(VENV)/.dev $(TOOLS)/.packaging ## build and check the chart, packages, image and site with their real tools
+	scripts/debian-packages.sh packaging
+	scripts/check-packaging.sh $(BIN)/python $(TOOLS) $(PACKAGING_ARGS)
 
 lint: $(VENV)/.dev ## check style, types, import layers and generated files
 	$(BIN)/ruff check
@@ -60,7 +66,7 @@ lock: $(VENV)/.dev ## update the pinned dependencies and their hashes
 	scripts/lock.sh $(BIN)/uv
 
 clean: ## remove what the other targets created
-	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(TOOLS) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	scripts/debian-packages.sh python
@@ -74,3 +80,8 @@ $(VENV)/.dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
 	$(PIP) install --require-hashes -r requirements-dev.lock
 	$(PIP) install --no-deps --no-build-isolation -e .
 	touch $@ $(VENV)/.runtime
+
+$(TOOLS)/.packaging: requirements-packaging.lock | $(VENV)/bin/python
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements-packaging.lock
+	touch $@

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs missing Debian packages as root; otherwise names them.
-# usage: debian-packages.sh python | test | soak
+# usage: debian-packages.sh python | test | packaging | soak
 set -euo pipefail
 
 missing=()
@@ -26,12 +26,16 @@ test)
     need faketime faketime
     need systemd-socket-activate systemd
     ;;
+packaging)
+    need systemd-analyze systemd
+    need shellcheck shellcheck
+    ;;
 soak)
     need redis-server redis-server
     need faketime faketime
     ;;
 *)
-    echo "usage: $0 python | test | soak" >&2
+    echo "usage: $0 python | test | packaging | soak" >&2
     exit 2
     ;;
 esac
