@@ -15,7 +15,7 @@ MUTANTS_ARGS ?=
 HISTORIES_ARGS ?=
 PACKAGING_ARGS ?=
 
-.PHONY: help demo test check-packaging lint format docs dashboards bench soak histories mutants lock clean
+.PHONY: help demo test check-packaging dist lint format docs dashboards bench soak histories mutants lock clean
 
 help: ## list all targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -30,6 +30,11 @@ test: lint ## run all checks and tests, with the real Prometheus, Alertmanager a
 check-packaging: $(VENV)/.dev $(TOOLS)/.packaging ## build and check the chart, packages, image and site with their real tools
 	scripts/debian-packages.sh packaging
 	scripts/check-packaging.sh $(BIN)/python $(TOOLS) $(PACKAGING_ARGS)
+
+dist: export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
+dist: $(TOOLS)/.packaging ## build what a release consists of, but the images, into dist/
+	scripts/debian-packages.sh packaging
+	scripts/dist.sh
 
 lint: $(VENV)/.dev ## check style, types, import layers and generated files
 	$(BIN)/ruff check
