@@ -1,3 +1,3 @@
 """Prometheus exporter for the personal access tokens of a Yunxiao / Lingma enterprise."""
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
