@@ -15,7 +15,7 @@ MUTANTS_ARGS ?=
 HISTORIES_ARGS ?=
 PACKAGING_ARGS ?=
 
-.PHONY: help demo test check-packaging dist lint format docs dashboards bench soak histories mutants lock clean
+.PHONY: help demo test check-packaging dist site lint format docs dashboards bench soak histories mutants lock clean
 
 help: ## list all targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -35,6 +35,10 @@ dist: export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
 dist: $(TOOLS)/.packaging ## build what a release consists of, but the images, into dist/
 	scripts/debian-packages.sh packaging
 	scripts/dist.sh
+
+site: export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
+site: $(TOOLS)/.packaging ## build the documentation site, in English and Chinese, into site/
+	$(TOOLS)/bin/python scripts/build_site.py site
 
 lint: $(VENV)/.dev ## check style, types, import layers and generated files
 	$(BIN)/ruff check
