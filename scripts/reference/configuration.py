@@ -139,6 +139,6 @@ def _default(text: Texts, field: FieldInfo, section: type[BaseModel] | None) -> 
         return f"`[{', '.join(value)}]`"
     if isinstance(value, float):
         return f"`{format_duration(value) if (_shown_as(field) or '').startswith('duration') else f'{value:g}'}`"
-    if value is None or value in {0, 1}:
-        return f"`{json.dumps(value if value is None else bool(value))}`"
+    if value is None or isinstance(value, bool):
+        return f"`{json.dumps(value)}`"
     return f"`{value}`"

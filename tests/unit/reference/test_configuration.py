@@ -13,6 +13,10 @@ def rows(written: str) -> dict[str, list[str]]:
     return {row[0]: row[1:] for row in cells}
 
 
+def test_a_default_of_one_is_a_number() -> None:
+    assert rows(body(Texts()))["`replicas`"][:2] == ["whole number", "`1`"]
+
+
 def test_defaults_of_switches_durations_numbers_and_null_are_written_as_in_yaml() -> None:
     documented = rows(body(Texts()))
     assert {key: documented[f"`{key}`"][1] for key in ("relative", "spread", "stale_after", "max_series", "path")} == {
