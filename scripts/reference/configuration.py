@@ -110,21 +110,26 @@ def _shown_as(field: FieldInfo) -> str | None:
 
 def _plain(text: Texts, annotation: object) -> str:
     origin = typing.get_origin(annotation)
-    if origin in {typing.Union, types.UnionType}:
-        return text.one_of(_plain(text, argument) for argument in typing.get_args(annotation))
-    if origin is dict:
-        return text("names and texts")
     if origin is typing.Literal:
         return text.one_of(f"`{argument}`" for argument in typing.get_args(annotation))
-    if origin is typing.Annotated:
-        return _plain(text, typing.get_args(annotation)[0])
     if isinstance(annotation, type) and issubclass(annotation, enum.StrEnum):
         return text.one_of(f"`{one}`" for one in annotation)
-    return text(
-        {str: "text", bool: "true or false", int: "whole number", float: "number", type(None): "null"}[
-            typing.cast("type", annotation)
-        ]
-    )
+    if origin is typing.Annotated:
+        return _plain(text, typing.get_args(annotation)[0])
+    return text(_words(annotation))
+
+
+def _words(annotation: object) -> str:
+    origin = typing.get_origin(annotation)
+    if origin in {typing.Union, types.UnionType}:
+        return " or ".join(_words(argument) for argument in typing.get_args(annotation))
+    if origin is typing.Annotated:
+        return _words(typing.get_args(annotation)[0])
+    if origin is dict:
+        return "names and texts"
+    return {str: "text", bool: "true or false", int: "whole number", float: "number", type(None): "null"}[
+        typing.cast("type", annotation)
+    ]
 
 
 def _default(text: Texts, field: FieldInfo, section: type[BaseModel] | None) -> str:

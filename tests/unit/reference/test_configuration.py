@@ -33,14 +33,15 @@ def test_types_defaults_and_meanings_are_translated_and_keys_are_not() -> None:
         "key": "键",
         "whole number": "整数",
         "{first} or {other}": "{first} 或 {other}",
-        "null": "null",
+        "text or null": "文本或 null",
         "text": "文本",
         "required": "必填",
         "Id of the token; must match exactly.": "令牌的 id；必须完全匹配。",
     }
     written = body(Texts(Language.ZH, translations))
-    assert rows(written)["`token_id`"] == ["文本 或 null", "`null`", "令牌的 id；必须完全匹配。"]
+    assert rows(written)["`token_id`"] == ["文本或 null", "`null`", "令牌的 id；必须完全匹配。"]
     assert rows(written)["`max_series`"][0] == "整数"
+    assert rows(written)["`language`"][0] == "`en` 或 `zh`"
     assert rows(written)["`endpoint`"][:2] == ["文本", "必填"]
 
 
