@@ -24,8 +24,8 @@ if typing.TYPE_CHECKING:
 
 SOURCE = "`exporter/config/schema.py`"
 _INTRODUCTION = (
-    "One YAML file, given with `--config.file`. `config.example.yaml` shows every key in place. "
-    "`yunxiao-token-exporter check-config` reports all errors at once, with file, line and key path."
+    "One YAML file, given with `--config.file`. `config.example.yaml` shows every key in place, `config.example.zh.yaml` "
+    "with comments in Chinese. `yunxiao-token-exporter check-config` reports all errors at once, with file, line and key path."
 )
 _RULES = (
     "`yunxiao-token-exporter config-schema` prints a JSON Schema with which editors complete and check the file; see "
