@@ -51,7 +51,7 @@ format: $(VENV)/.dev ## format the code and apply automatic fixes
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-docs: $(VENV)/.dev ## generate docs/metrics.md and docs/configuration.md from the code
+docs: $(VENV)/.dev ## generate metrics.md and configuration.md in docs and docs/zh from the code
 	$(BIN)/python scripts/make_docs.py
 
 dashboards: $(VENV)/.dev ## generate exporter/dashboards from grafana/code

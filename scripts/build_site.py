@@ -30,7 +30,7 @@ def place(path: str) -> str | None:
     """Where a file of the repository is on the site, or None if it is not part of it."""
     if path in _OUTSIDE:
         return _OUTSIDE[path]
-    if not path.startswith("docs/"):
+    if not path.startswith("docs/") or path.endswith(".po"):
         return None
     inside = path.removeprefix("docs/")
     if inside.startswith("images/"):

@@ -195,7 +195,8 @@ def test_every_module_has_a_unit_test_file() -> None:
 
 def test_every_unit_test_file_belongs_to_a_module() -> None:
     soak = {f"soak/{path.name}" for path in (ROOT / "soak").glob("*.py")}
-    known = {mirrored(module) for module in {*modules()} | soak}
+    reference = {f"reference/{path.name}" for path in (ROOT / "scripts" / "reference").glob("*.py")}
+    known = {mirrored(module) for module in {*modules()} | soak | reference}
     assert_exactly_exempt(unit_test_files() - known, TESTS_OF_SEVERAL_MODULES, "no module for these unit test files")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import typer.main
+import yaml
 
 from exporter.alerts.definitions import ALL_DEFINITIONS, Definition
 from exporter.cli import app
@@ -101,6 +102,43 @@ def test_the_example_shows_no_unknown_key() -> None:
     free = {("organizations", "users", "static", "labels"), ("alerting", "labels")}
     unknown = {path for path in example_keys(text("config.example.yaml")) if path not in known}
     assert {".".join(path) for path in unknown if path[:-1] not in free} == set()
+
+
+def code_and_words(example: str) -> tuple[list[str], list[str]]:
+    """The lines of a YAML file, those in its comments included, and what the comments say."""
+    code, words = [], []
+    for line in example.splitlines():
+        bare = re.sub(r"^(?: *#(?= |$))+", "", line).strip()
+        if _KEY.match(bare) or _ENTRY_IN_BRACES.match(bare):
+            bare, *comment = re.split(r" +# ", bare, maxsplit=1)
+            code.append(bare)
+            words += comment
+        elif bare:
+            words.append(bare.removeprefix("# "))
+    return code, words
+
+
+def test_code_in_comments_is_distinguished_from_words() -> None:
+    example = (
+        'a: 1  # one\n# Many words: no key\n#\n# b:  # two # more\n  # # or c: "#"\n\n  - {d: 2} # three\n   # four\n'
+    )
+    assert code_and_words(example) == (
+        ["a: 1", "b:", 'or c: "#"', "- {d: 2}"],
+        ["one", "Many words: no key", "two # more", "three", "four"],
+    )
+
+
+def test_the_chinese_example_has_the_same_keys_and_values_in_the_same_order() -> None:
+    chinese, english = text("config.example.zh.yaml"), text("config.example.yaml")
+    assert code_and_words(chinese)[0] == code_and_words(english)[0]
+    assert example_keys(chinese) == example_keys(english)
+    assert yaml.safe_load(chinese) == yaml.safe_load(english)
+
+
+def test_every_comment_of_the_chinese_example_is_chinese() -> None:
+    _, words = code_and_words(text("config.example.zh.yaml"))
+    assert len(words) > 50
+    assert [one for one in words if not re.search(r"[\u4e00-\u9fff]", one)] == []
 
 
 def test_every_configuration_key_is_documented_in_its_section() -> None:
