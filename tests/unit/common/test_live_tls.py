@@ -128,6 +128,16 @@ def test_without_files_the_public_authorities_are_trusted() -> None:
     assert (unverified.verify_mode, unverified.check_hostname) == (ssl.CERT_NONE, False)
 
 
+def test_the_authorities_of_the_system_are_trusted_only_on_request(
+    made: ClientFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(made.files.ca_file))
+    monkeypatch.setenv("SSL_CERT_DIR", str(made.folder / "none"))
+    (private,) = LiveTls(TlsFiles(ca_file=made.files.ca_file)).context.get_ca_certs()
+    assert LiveTls(system=True).context.get_ca_certs() == [private]
+    assert private not in LiveTls().context.get_ca_certs()
+
+
 def test_a_proxy_on_the_way_is_not_shown_the_certificate(made: ClientFiles) -> None:
     tls = made.tls()
     assert tls.proxy_context is not tls.context
