@@ -89,7 +89,7 @@ class GuardedAdapter(HTTPAdapter):
     def _server_name_options(self) -> dict[str, str]:
         if self._server_name is None:
             return {}
-        return {"server_hostname": self._server_name, "assert_hostname": self._server_name}
+        return {"server_hostname": self._server_name}
 
     def refuse(self) -> None:
         """Open no more connections."""
