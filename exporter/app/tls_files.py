@@ -28,35 +28,37 @@ class TlsFilesMonitor:
     def __init__(self, in_use: Callable[[], Iterable[tuple[str, LiveTls]]], instruments: Instruments) -> None:
         self._in_use = in_use
         self._instruments = instruments
-        self._problems: dict[str, str] = {}
+        self._problems: dict[str, str | None] = {}
         self._reported: dict[str, str] = {}
 
     def check(self) -> None:
         """Read the files that have changed, set the gauges, and report problems that last."""
-        problems: dict[str, str] = {}
+        problems: dict[str, str | None] = {}
         expiries: dict[tuple[str, ...], float] = {}
         for path, tls in self._in_use():
             tls.check()
-            if tls.problem is not None:
-                problems[path] = tls.problem
+            problems[path] = tls.problem
             certificate = tls.certificate
             if certificate is not None and certificate.validity is not None:
                 expiries[(str(certificate.file),)] = certificate.validity.not_after
         self._instruments.publish(CLIENT_CERTIFICATE_EXPIRY, expiries)
         self._report(problems)
 
-    def _report(self, problems: dict[str, str]) -> None:
-        # Only if they last: a certificate and its key are two files, and are not replaced at the same moment.
-        lasting = {path: problem for path, problem in problems.items() if self._problems.get(path) == problem}
-        for path, problem in lasting.items():
-            if self._reported.get(path) != problem:
+    def _report(self, problems: dict[str, str | None]) -> None:
+        for path, problem in problems.items():
+            reported = self._reported.get(path)
+            if problem is None:
+                if reported is not None:
+                    _log.info("the certificate, key and CA files are valid again", key=path)
+                    del self._reported[path]
+            # Only if it lasts: a certificate and its key are two files, and are not replaced at the same moment.
+            elif problem != reported and problem == self._problems.get(path):
                 self._instruments.inc(TLS_FILE_ERRORS)
                 _log.error(
                     "a certificate, key or CA file became invalid, the last valid ones stay in use",
                     key=path,
                     detail=problem,
                 )
-        for path in self._reported.keys() - problems.keys():
-            _log.info("the certificate, key and CA files are valid again", key=path)
+                self._reported[path] = problem
         self._problems = problems
-        self._reported = {path: one for path, one in (self._reported | lasting).items() if path in problems}
+        self._reported = {path: problem for path, problem in self._reported.items() if path in problems}

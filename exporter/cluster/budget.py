@@ -89,7 +89,7 @@ class _BoundedSocket:
         self._wrapped.settimeout(self._budget.wait(self._wanted))
         try:
             self._wrapped.sendall(data)
-        except ssl.SSLEOFError:
+        except (ssl.SSLEOFError, BrokenPipeError, ConnectionResetError):
             if (alert := alert_in(self._wrapped)) is not None:
                 raise alert from None
             raise

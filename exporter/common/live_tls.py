@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 
     Stamp = tuple[tuple[int, int, int, int], ...]
     """Inode, times of the last two kinds of change, and size of each file; zeros for a missing one."""
+
+_RETRY = 1.0
+"""Seconds after which files that could not be used are read again although they have not changed.
+
+Reading may fail for another reason, such as too many open files; but not each request should read them.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,19 @@ class _Loaded:
     certificate: ClientCertificate | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """Why the files could not be used, in which state they were, and when to try again if they stay in it."""
+
+    stamp: Stamp
+    problem: str
+    until: float
+
+    def holds(self, stamp: Stamp) -> bool:
+        """Whether there is no need to try again with files in this state."""
+        return stamp == self.stamp and time.monotonic() < self.until
+
+
 class LiveTls:
     """Certificate authorities and client certificate for calling a server. Threads may share it.
 
@@ -96,9 +116,9 @@ class LiveTls:
         self.files = files or TlsFiles()
         self.verify = verify
         self._system = system
-        # Each new connection reads and may replace them, so there is no lock: both are only replaced as a whole.
+        # Each new connection reads and may replace them, so there is no lock: each is only replaced as a whole.
         self._loaded: _Loaded | None = None
-        self._problem: str | None = None
+        self._failed: _Failed | None = None
 
     @property
     def has_files(self) -> bool:
@@ -139,19 +159,21 @@ class LiveTls:
     @property
     def problem(self) -> str | None:
         """Why the files' present content is not in use, as of the last check or connection; None if it is."""
-        return self._problem
+        return None if self._failed is None else self._failed.problem
 
     def _current(self) -> _Loaded:
-        stamp, loaded = self._stamp(), self._loaded
+        stamp, loaded, failed = self._stamp(), self._loaded, self._failed
         if loaded is None or loaded.stamp != stamp:
+            if loaded is not None and failed is not None and failed.holds(stamp):
+                return loaded
             try:
                 loaded = self._loaded = self._load(stamp)
             except TlsError as error:
-                self._problem = str(error)
+                self._failed = _Failed(stamp, str(error), time.monotonic() + _RETRY)
                 if loaded is None:
                     raise
                 return loaded
-        self._problem = None
+        self._failed = None
         return loaded
 
     def _stamp(self) -> Stamp:

@@ -18,7 +18,7 @@ from support.builders import a_watchdog
 from support.client_certificates import ClientFiles, descriptors
 from support.commands import run
 from support.redis import Listener, RedisServer
-from support.running import Exporter, a_record, a_simulator, free_port, wait_until, write_config
+from support.running import Exporter, Running, a_record, a_simulator, free_port, wait_until, write_config
 
 from exporter.cluster.redis import RedisCallError, RedisClient
 from exporter.common.clock import SystemClock
@@ -227,6 +227,36 @@ def test_redis_is_shown_the_certificate_in_the_files(redis_server: str, files: C
             client.call(ask)
         files.renew()
         assert client.call(ask) is True
+
+
+def test_sentinels_are_shown_the_certificate_too(redis_server: str, files: ClientFiles) -> None:
+    sentinel = files.folder / "sentinel.conf"
+    with a_redis(redis_server, files) as master:
+        port = free_port()
+        keys = (
+            "cert-file redis.pem",
+            "key-file redis.pem",
+            "ca-cert-file ca.pem",
+            "auth-clients yes",
+            "replication yes",
+        )
+        lines = ["port 0", f"tls-port {port}", f"dir {files.folder}", *(f"tls-{key}" for key in keys)]
+        sentinel.write_text("\n".join([*lines, f"sentinel monitor mymaster 127.0.0.1 {master} 1", ""]))
+        with Running([redis_server, str(sentinel), "--sentinel"]):
+            section = RedisSection(url=f"rediss+sentinel://127.0.0.1:{port}/mymaster/0")
+            client = RedisClient(RedisSettings(section, None, files.tls()), Redactor())
+
+            def answers() -> bool:
+                with suppress(RedisCallError):
+                    return client.call(lambda redis: redis.ping()) is True
+                return False
+
+            wait_until(answers)
+            without = RedisClient(RedisSettings(section, None, LiveTls(TlsFiles(files.files.ca_file))), Redactor())
+            with pytest.raises(RedisCallError):
+                without.call(lambda redis: redis.ping())
+            client.close()
+            without.close()
 
 
 def test_a_cluster_works_over_mutual_tls(

@@ -68,7 +68,7 @@ def test_another_problem_is_logged_and_one_that_went_away_with_its_section_is_fo
     assert scene.check() == [("error", "a", "one"), ("error", "b", "x")]
     scene.files["a"].problem = "two"
     del scene.files["b"]
-    assert scene.check() == [("info", "b", None)]
+    assert scene.check() == []
     assert scene.check() == [("error", "a", "two")]
     assert scene.value(ERRORS) == 3
 

@@ -15,7 +15,7 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 from support.client_certificates import ClientFiles, descriptors
 
-from exporter.common.certificates import TlsError
+from exporter.common.certificates import Pem, TlsError
 from exporter.common.live_tls import ClientCertificate, LiveTls, TlsFiles
 from exporter.common.x509 import Validity
 
@@ -85,6 +85,29 @@ def test_a_file_that_cannot_be_used_leaves_the_last_one_in_use(made: ClientFiles
     file.write_bytes(content)
     assert tls.context is not before
     assert tls.problem is None
+
+
+def test_files_that_could_not_be_used_are_read_again_after_a_second(
+    made: ClientFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls = made.tls()
+    tls.check()
+    made.put("key.pem", b"")
+    reads = []
+
+    def fail(key: str, file: Path) -> Pem:
+        reads.append(file.name)
+        raise TlsError((key,), "cannot be read: Too many open files", "")
+
+    monkeypatch.setattr("exporter.common.live_tls.read_pem", fail)
+    now = time.monotonic()
+    for seconds, expected in ((0.0, 1), (0.9, 1), (1.1, 2), (1.2, 2), (2.2, 3)):
+        monkeypatch.setattr("exporter.common.live_tls.time.monotonic", lambda seconds=seconds: now + seconds)
+        tls.check()
+        assert len(reads) == expected
+    made.renew()
+    tls.check()
+    assert len(reads) == 4
 
 
 def test_a_first_certificate_that_cannot_be_used_is_refused_without_its_content(made: ClientFiles) -> None:
