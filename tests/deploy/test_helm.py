@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
+import re
 import shutil
+import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+import requests
 import trustme
 import typer
 import yaml
@@ -26,6 +31,7 @@ from support.kubernetes import (
     Manifest,
     container,
     discovery,
+    documents,
     named,
     of_kind,
     pods,
@@ -33,6 +39,7 @@ from support.kubernetes import (
     run,
     template,
 )
+from support.running import ADMIN_TOKEN, Running, a_simulator, free_port, wait_until
 
 from exporter import __version__
 from exporter.cli import app
@@ -244,7 +251,7 @@ def test_arguments_are_flags_of_the_command(releases: dict[str, list[Manifest]])
 
 def test_every_pod_of_a_stateful_set_has_a_shard(releases: dict[str, list[Manifest]]) -> None:
     sets = of_kind(releases["shards-and-replicas"], "StatefulSet")
-    name = "a-name-of-exactly-48-characters-which-is-the-lim"  # cut to 48
+    name = "a-name-that-is-cut-at-48-characters-for-kubernet"
     assert [one["metadata"]["name"] for one in sets] == [name, f"{name}-r1"]
     for one in sets:
         variables = {entry["name"]: entry for entry in container(one)["env"]}
@@ -370,6 +377,25 @@ def test_names_fit_with_what_kubernetes_adds(releases: dict[str, list[Manifest]]
             assert len(one["metadata"]["name"]) <= 63
 
 
+def test_labels_that_look_like_numbers_stay_text(tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text(good("one-organization").read_text() + "commonLabels: {zone: '7'}\n")
+    found = run("helm", "template", "007", CHART, "--values", tmp_path / "values.yaml")
+    for one in documents(found.stdout):
+        assert one["metadata"]["labels"]["app.kubernetes.io/instance"] == "007"
+        assert one["metadata"]["labels"].get("zone", "7") == "7"
+    assert named(documents(found.stdout), "Service")["spec"]["selector"]["app.kubernetes.io/instance"] == "007"
+
+
+def test_labels_of_the_chart_win(tmp_path: Path) -> None:
+    text = "commonLabels: {app.kubernetes.io/name: other, app.kubernetes.io/part-of: audit}\n"
+    text += "podLabels: {app.kubernetes.io/instance: other, network: platform}\n"
+    (tmp_path / "values.yaml").write_text(good("one-organization").read_text() + text)
+    workload = named(render(tmp_path / "values.yaml"), "Deployment")
+    labels = workload["spec"]["template"]["metadata"]["labels"]
+    assert SELECTOR.items() <= labels.items()
+    assert (labels["app.kubernetes.io/part-of"], labels["network"]) == ("audit", "platform")
+
+
 def test_a_stateful_set_has_its_headless_service(releases: dict[str, list[Manifest]]) -> None:
     for name in ("shards-and-replicas", "replicas-with-storage"):
         services = {one["metadata"]["name"]: one["spec"] for one in of_kind(releases[name], "Service")}
@@ -456,6 +482,44 @@ def test_a_monitor_selects_one_service_in_the_namespace_of_the_release(releases:
         assert len(matching) == 1
 
 
+@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
+@pytest.mark.parametrize("name", ["one-organization", "ingress", "web-tls"])
+def test_probes_of_a_running_exporter_answer(name: str, certificate: str, tmp_path: Path) -> None:
+    """The exporter runs with the arguments and files of a pod, and polls a simulated platform."""
+    with a_simulator(size=3) as simulator, contextlib.ExitStack() as stack:
+        flags = f"serviceMonitor.enabled=true,organizations[0].endpoint={simulator.url}"
+        manifests = render(good(name), "--set", flags)
+        workload = named(manifests, "Deployment")
+        files = Files(tmp_path)
+        files.mount(workload, manifests, existing(workload, certificate) | {"yunxiao-token": {"token": ADMIN_TOKEN}})
+        address = f"127.0.0.1:{free_port()}"
+        arguments = [files.translated(one) for one in container(workload)["args"]]
+        command = [sys.executable, "-m", "exporter", *arguments, f"--web.listen-address={address}"]
+        running = stack.enter_context(Running(command))
+        for kind in ("startup", "liveness", "readiness"):
+            probe = container(workload)[f"{kind}Probe"]["httpGet"]
+            url = f"{probe.get('scheme', 'HTTP').lower()}://{address}{probe['path']}"
+            assert wait_until(functools.partial(answers, url)), running.output
+        (endpoint,) = named(manifests, "ServiceMonitor")["spec"]["endpoints"]
+        url = f"{endpoint.get('scheme', 'http')}://{address}{endpoint['path']}"
+        scraped = requests.get(url, timeout=10, verify=False, auth=("prometheus", "x"))
+        assert 'yunxiao_users{organization="acme"} 3.0' in scraped.text
+        for test in of_kind(manifests, "Pod"):
+            (tester,) = test["spec"]["containers"]
+            found = exporter(*(re.sub(r"yte-yunxiao-token-exporter:[0-9]+", address, one) for one in tester["args"]))
+            assert found.returncode == 0, found.stderr
+        running.signal(signal.SIGTERM)
+        assert running.ended() == 0
+
+
+def answers(url: str) -> bool:
+    """Whether a probe of the kubelet succeeds, which verifies no certificate."""
+    try:
+        return requests.get(url, timeout=5, verify=False).status_code == 200
+    except requests.ConnectionError:
+        return False
+
+
 # Rules and dashboards
 
 
@@ -523,7 +587,7 @@ def test_notes_say_what_to_do_next() -> None:
     assert "SIMULATED" in notes(good("demo"))
     plain = notes(good("one-organization"))
     assert "kubectl --namespace tokens port-forward service/yte-yunxiao-token-exporter 10097:10097" in plain
-    assert "exec deployment/yte-yunxiao-token-exporter -- /opt/exporter/bin/python -m exporter check-config" in plain
+    assert "exec deployment/yte-yunxiao-token-exporter -- yunxiao-token-exporter check-config" in plain
     assert "serviceMonitor.enabled" in plain
     assert "SIMULATED" not in plain
     assert "--set-file prometheusRule.rulesFile" not in notes(good("monitoring"))

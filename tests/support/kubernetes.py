@@ -118,7 +118,7 @@ class Files:
 
     def translated(self, text: str) -> str:
         """A text in which paths of the container are paths of this machine."""
-        for folder in ("/run/secrets/", "/var/lib/"):
+        for folder in ("/etc/yunxiao-token-exporter/", "/run/secrets/", "/var/lib/"):
             text = text.replace(folder, f"{self.root}{folder}")
         return text
 

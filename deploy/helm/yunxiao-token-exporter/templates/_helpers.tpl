@@ -44,37 +44,32 @@
 {{/* Labels. Those of selectors cannot be changed later: no version, no checksum. */}}
 
 {{- define "yunxiao-token-exporter.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "yunxiao-token-exporter.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "yunxiao-token-exporter.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "yunxiao-token-exporter.commonLabels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
 {{- end -}}
 
+{{/* All labels of an object. Those of the chart win, because selectors need them.
+Arguments: context; optional: component, labels. */}}
 {{- define "yunxiao-token-exporter.labels" -}}
-{{ include "yunxiao-token-exporter.selectorLabels" . }}
-app.kubernetes.io/component: exporter
-{{ include "yunxiao-token-exporter.commonLabels" . }}
+{{- $own := merge (include "yunxiao-token-exporter.selectorLabels" .context | fromYaml) (include "yunxiao-token-exporter.commonLabels" .context | fromYaml) (dict "app.kubernetes.io/component" (default "exporter" .component)) -}}
+{{- toYaml (merge $own (default (dict) .labels) .context.Values.commonLabels) -}}
 {{- end -}}
 
 {{/* The metadata of an object.
-Arguments: context; optional: suffix of the name, name, namespace, labels, annotations. */}}
+Arguments: context; optional: suffix of the name, name, namespace, component, labels, annotations. */}}
 {{- define "yunxiao-token-exporter.metadata" -}}
 {{- $name := default (printf "%s%s" (include "yunxiao-token-exporter.fullname" .context) (default "" .suffix)) .name -}}
 metadata:
   name: {{ $name }}
   namespace: {{ default .context.Release.Namespace .namespace }}
   labels:
-    {{- include "yunxiao-token-exporter.labels" .context | nindent 4 }}
-    {{- with .labels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- include "yunxiao-token-exporter.labels" . | nindent 4 }}
   {{- with merge (dict) (default (dict) .annotations) .context.Values.commonAnnotations }}
   annotations:
     {{- toYaml . | nindent 4 }}

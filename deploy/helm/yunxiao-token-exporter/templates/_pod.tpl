@@ -31,13 +31,8 @@
 {{- end -}}
 metadata:
   labels:
-    {{- include "yunxiao-token-exporter.labels" . | nindent 4 }}
-    {{- if not (kindIs "invalid" $replica) }}
-    yunxiao-token-exporter/replica: {{ $replica | quote }}
-    {{- end }}
-    {{- with .Values.podLabels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- $labels := ternary (dict) (dict "yunxiao-token-exporter/replica" (toString $replica)) (kindIs "invalid" $replica) }}
+    {{- include "yunxiao-token-exporter.labels" (dict "context" . "labels" (merge $labels .Values.podLabels)) | nindent 4 }}
   {{- with merge (dict) $annotations .Values.commonAnnotations }}
   annotations:
     {{- toYaml . | nindent 4 }}
@@ -45,6 +40,7 @@ metadata:
 spec:
   serviceAccountName: {{ include "yunxiao-token-exporter.serviceAccountName" . }}
   automountServiceAccountToken: false
+  # The variables of a Service of the same name would be taken for flags.
   enableServiceLinks: false
   {{- with .Values.imagePullSecrets }}
   imagePullSecrets:
