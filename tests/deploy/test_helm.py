@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import json
 import re
 import shutil
 import signal
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -604,9 +606,46 @@ def test_generated_files_are_in_step() -> None:
     assert (found.stderr, found.returncode) == ("", 0)
 
 
-def test_a_package_is_built(tmp_path: Path) -> None:
-    found = run(ROOT / "scripts/build-chart.sh", tmp_path)
-    assert found.returncode == 0, found.stdout + found.stderr
-    package = tmp_path / f"yunxiao-token-exporter-{__version__}.tgz"
-    from_package = run("helm", "template", "yte", package, "--namespace", "tokens", "--values", good("monitoring"))
+def test_a_package_is_built_the_same_each_time(tmp_path: Path) -> None:
+    packages = []
+    for number in (1, 2):
+        out = tmp_path / str(number)
+        found = run(ROOT / "scripts/build-chart.sh", out, SOURCE_DATE_EPOCH="1700000000")
+        assert found.returncode == 0, found.stdout + found.stderr
+        packages.append(out / f"yunxiao-token-exporter-{__version__}.tgz")
+    assert packages[0].read_bytes() == packages[1].read_bytes()
+    with tarfile.open(packages[0]) as archive:
+        members = archive.getmembers()
+    assert {one.mtime for one in members} == {1_700_000_000}
+    assert {"yunxiao-token-exporter/values.schema.json", "yunxiao-token-exporter/files/rules.zh.yaml"} <= {
+        one.name for one in members
+    }
+    from_package = run("helm", "template", "yte", packages[0], "--namespace", "tokens", "--values", good("monitoring"))
     assert from_package.stdout == template(good("monitoring")).stdout
+
+
+def test_other_machines_leave_the_chart_to_x86(tmp_path: Path) -> None:
+    for name in ("bash", "dirname", "mkdir", "realpath"):
+        (tmp_path / name).symlink_to(needed(name))
+    (tmp_path / "uname").write_text("#!/bin/sh\necho aarch64\n")
+    (tmp_path / "uname").chmod(0o755)
+    found = run(ROOT / "scripts/build-chart.sh", tmp_path / "out", PATH=str(tmp_path))
+    assert (found.returncode, list((tmp_path / "out").iterdir())) == (0, [])
+    assert "no helm for aarch64" in found.stderr
+
+
+def test_every_value_needs_a_comment_for_the_readme(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    make_chart = importlib.import_module("make_chart")
+    values = (CHART / "values.yaml").read_text(encoding="utf-8")
+    assert '| `image.pullPolicy` | `"IfNotPresent"` | Pull policy. |\n' in make_chart.tables(values)
+    with pytest.raises(ValueError, match=r"image\.pullPolicy has no comment"):
+        make_chart.tables(values.replace("# -- Pull policy.", "# Pull policy."))
+
+
+def test_every_value_is_in_the_schema_and_in_the_values() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+    assert set(schema["properties"]) == set(values)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(values, schema)
