@@ -435,6 +435,18 @@ def test_with_auto_reload_only_what_is_read_at_the_start_restarts_the_pods() -> 
     assert template_of("--set", "redis.lease=20s") != before
 
 
+def test_only_another_kind_of_authentication_restarts_the_pods() -> None:
+    def template_of(*flags: str) -> Manifest:
+        found: Manifest = named(render(good("web-tls"), *flags), "Deployment")["spec"]["template"]
+        return found
+
+    before = template_of()
+    assert template_of("--set", "web.config.basic_auth_users.grafana=$2b$04$another") == before
+    assert template_of("--set", "web.config.rate_limit.burst=100") == before
+    assert template_of("--set-json", "web.config.basic_auth_users={}") != before
+    assert template_of("--set", "web.config.tls_server_config.client_auth_type=RequestClientCert") != before
+
+
 def test_a_single_pod_is_recreated_and_replicas_are_rolled(releases: dict[str, list[Manifest]]) -> None:
     for name in ("one-organization", "storage", "existing-claim", "demo"):
         assert named(releases[name], "Deployment")["spec"]["strategy"] == {"type": "Recreate"}

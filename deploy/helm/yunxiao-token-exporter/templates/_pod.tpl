@@ -29,6 +29,12 @@
 {{- $_ := set $annotations "checksum/config" (list (include "yunxiao-token-exporter.config" .) .Values.configFiles | toJson | sha256sum) -}}
 {{- end -}}
 {{- end -}}
+{{- if .Values.web.config -}}
+{{- /* Other changes of the web configuration take effect in the running exporter. */ -}}
+{{- $tls := default (dict) .Values.web.config.tls_server_config -}}
+{{- $kinds := list (gt (len (default (dict) .Values.web.config.basic_auth_users)) 0) (get $tls "client_auth_type") -}}
+{{- $_ := set $annotations "checksum/authentication" (toJson $kinds | sha256sum) -}}
+{{- end -}}
 metadata:
   labels:
     {{- $labels := ternary (dict) (dict "yunxiao-token-exporter/replica" (toString $replica)) (kindIs "invalid" $replica) }}
