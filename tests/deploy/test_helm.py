@@ -234,21 +234,36 @@ def test_check_config_finds_a_token_that_is_not_mounted(
     assert "organizations/acme/token" in found.stderr
 
 
-def test_arguments_are_flags_of_the_command(releases: dict[str, list[Manifest]]) -> None:
+@pytest.mark.parametrize("name", names(GOOD))
+def test_arguments_are_flags_of_the_command(name: str, releases: dict[str, list[Manifest]]) -> None:
     commands: Any = typer.main.get_command(app)
-    seen = set()
-    for manifests in releases.values():
-        for workload in of_kind(manifests, *WORKLOADS):
-            command, *arguments = container(workload)["args"]
-            known = {
-                option: one for one in commands.commands[command].params for option in (*one.opts, *one.secondary_opts)
-            }
-            for argument in arguments:
-                flag, assigned, _ = argument.partition("=")
-                assert flag in known, f"{command} has no {flag}"
-                assert known[flag].is_flag != bool(assigned), f"{command} {flag}"
-                seen.add(flag)
-    assert {"--config.file", "--shard", "--web.config.file", "--web.open-health", "--web.route-prefix"} <= seen
+    for workload in of_kind(releases[name], *WORKLOADS):
+        command, *arguments = container(workload)["args"]
+        known = {flag: one for one in commands.commands[command].params for flag in (*one.opts, *one.secondary_opts)}
+        assert len(arguments) >= 2
+        for argument in arguments:
+            flag, assigned, _ = argument.partition("=")
+            assert flag in known, f"{command} has no {flag}"
+            assert known[flag].is_flag != bool(assigned), f"{command} {flag}"
+
+
+def test_values_become_flags(releases: dict[str, list[Manifest]]) -> None:
+    def arguments(name: str) -> list[str]:
+        found: list[str] = container(of_kind(releases[name], *WORKLOADS)[0])["args"]
+        return found
+
+    config = "--config.file=/etc/yunxiao-token-exporter/config.yaml"
+    logs = ["--log.level=info", "--log.format=logfmt"]
+    web = "--web.config.file=/run/secrets/yunxiao-token-exporter/web"
+    assert arguments("demo") == ["demo", *logs, "--users=100", "--no-lively"]
+    assert arguments("one-organization") == ["serve", config, *logs]
+    assert arguments("intranet") == ["serve", config, "--log.level=debug", "--log.format=json"]
+    assert arguments("replicas") == ["serve", config, "--config.auto-reload", *logs]
+    assert arguments("shards-and-replicas") == ["serve", config, "--shard=auto/3", *logs]
+    assert arguments("web-tls") == ["serve", config, f"{web}/web.yml", "--web.open-health", *logs]
+    assert arguments("web-existing-secret") == ["serve", config, f"{web}/config.yml", *logs]
+    assert "--web.enable-lifecycle" in arguments("web-client-certificates")
+    assert arguments("existing-config-map") == ["serve", config, "--web.route-prefix=/tokens", *logs]
 
 
 def test_every_pod_of_a_stateful_set_has_a_shard(releases: dict[str, list[Manifest]]) -> None:
@@ -454,6 +469,66 @@ def test_a_single_pod_is_recreated_and_replicas_are_rolled(releases: dict[str, l
     assert named(releases["replicas"], "Deployment")["spec"]["strategy"]["type"] == "RollingUpdate"
 
 
+# Storage
+
+
+def test_state_is_in_a_claim_of_each_pod(releases: dict[str, list[Manifest]]) -> None:
+    def storage(name: str) -> str:
+        config_map = of_kind(releases[name], "ConfigMap")[0]
+        path: str = yaml.safe_load(config_map["data"]["config.yaml"])["storage"]["path"]
+        return path
+
+    mount = {"name": "state", "mountPath": "/var/lib/yunxiao-token-exporter"}
+    for name in ("storage", "existing-claim", "replicas-with-storage", "shards-and-replicas"):
+        assert storage(name) == "/var/lib/yunxiao-token-exporter/state.db"
+        assert mount in container(of_kind(releases[name], *WORKLOADS)[0])["volumeMounts"]
+    claim = named(releases["storage"], "PersistentVolumeClaim")
+    assert claim["spec"] == {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": "",
+        "resources": {"requests": {"storage": "1Gi"}},
+    }
+    assert claim["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    volumes = named(releases["existing-claim"], "Deployment")["spec"]["template"]["spec"]["volumes"]
+    assert {"name": "state", "persistentVolumeClaim": {"claimName": "old-state"}} in volumes
+    assert not of_kind(releases["existing-claim"], "PersistentVolumeClaim")
+    for one in of_kind(releases["shards-and-replicas"], "StatefulSet"):
+        (template_of_claim,) = one["spec"]["volumeClaimTemplates"]
+        assert template_of_claim["spec"]["storageClassName"] == "fast"
+        # Kubernetes refuses changes of it.
+        assert template_of_claim["metadata"]["labels"] == SELECTOR
+    (one,) = of_kind(releases["replicas-with-storage"], "StatefulSet")
+    assert "storageClassName" not in one["spec"]["volumeClaimTemplates"][0]["spec"]
+
+
+# Network and disruptions
+
+
+def test_a_network_policy_opens_one_port_and_limits_what_is_called(releases: dict[str, list[Manifest]]) -> None:
+    policy = named(releases["ingress"], "NetworkPolicy")["spec"]
+    assert policy["podSelector"] == {"matchLabels": SELECTOR}
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    (ingress,) = policy["ingress"]
+    assert ingress["ports"] == [{"port": "http", "protocol": "TCP"}]
+    assert ingress["from"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+    names_of_hosts, platform, alertmanager = policy["egress"]
+    assert names_of_hosts == {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}
+    assert platform == {
+        "ports": [{"port": 443, "protocol": "TCP"}, {"port": 6379, "protocol": "TCP"}],
+        "to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
+    }
+    assert alertmanager["ports"] == [{"port": 9093}]
+
+
+def test_a_disruption_budget_selects_the_pods(releases: dict[str, list[Manifest]]) -> None:
+    for name, expected in (("replicas", {"minAvailable": 1}), ("shards-and-replicas", {"maxUnavailable": "25%"})):
+        budget = named(releases[name], "PodDisruptionBudget")["spec"]
+        assert expected.items() <= budget.items()
+        assert budget["selector"] == {"matchLabels": SELECTOR}
+    default = render(good("storage"), "--set", "podDisruptionBudget.enabled=true")
+    assert named(default, "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+
+
 # Probes and monitors
 
 
@@ -607,6 +682,10 @@ def test_notes_say_what_to_do_next() -> None:
     assert "--set-file prometheusRule.rulesFile" not in notes(good("monitoring"))
     changed = notes(good("monitoring"), "--set", "config.alerting.labels.team=platform")
     assert "--set-file prometheusRule.rulesFile" in changed
+    changed = notes(good("monitoring"), "--set", "organizations[0].users.discover.owner_labels[0]=email")
+    assert "--set-file prometheusRule.rulesFile" in changed
+    changed = notes(good("monitoring"), "--set", "organizations[0].users.static[0].id=u")
+    assert "--set-file prometheusRule.rulesFile" not in changed
     assert "Warning: whoever reaches the Ingress" in notes(good("ingress"))
 
 

@@ -238,10 +238,11 @@ organizations/{{ sha256sum . | trunc 16 }}
 {{- $config := .Values.config -}}
 {{- $alerting := omit (default (dict) $config.alerting) "thresholds" "ignore" "language" "resend_interval" -}}
 {{- $web := default (dict) $config.web -}}
-{{- $intervals := list -}}
+{{- $users := list -}}
 {{- range .Values.organizations -}}
 {{- $discover := default (dict) .users.discover -}}
-{{- with $discover.interval -}}{{- $intervals = append $intervals . -}}{{- end -}}
+{{- if or $discover.interval $discover.owner_labels .users.files -}}{{- $users = append $users .name -}}{{- end -}}
+{{- range default (list) .users.static -}}{{- if .labels -}}{{- $users = append $users .id -}}{{- end -}}{{- end -}}
 {{- end -}}
-{{- if or .Values.existingConfigMap $alerting $config.poll $config.policies $web.external_url $intervals }}true{{ end -}}
+{{- if or .Values.existingConfigMap $alerting $config.poll $config.policies $web.external_url $users }}true{{ end -}}
 {{- end -}}
