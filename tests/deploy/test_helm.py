@@ -689,6 +689,27 @@ def test_notes_say_what_to_do_next() -> None:
     assert "Warning: whoever reaches the Ingress" in notes(good("ingress"))
 
 
+# Documents
+
+
+def examples() -> list[str]:
+    """The values that the documents show, in blocks of YAML."""
+    documents = (ROOT / "docs/kubernetes.md", CHART / "README.md")
+    return [block for one in documents for block in re.findall(r"```yaml\n(.*?)```", one.read_text("utf-8"), re.DOTALL)]
+
+
+def test_the_documents_have_examples() -> None:
+    assert len(examples()) >= 10
+
+
+@pytest.mark.parametrize("number", range(len(examples())))
+def test_examples_of_the_documents_render(number: int, tmp_path: Path) -> None:
+    values = yaml.safe_load(good("one-organization").read_text(encoding="utf-8"))
+    values |= yaml.safe_load(examples()[number].replace("sha256:…", f"sha256:{'0' * 64}"))
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    assert len(render(tmp_path / "values.yaml")) >= 4
+
+
 # What is generated
 
 
