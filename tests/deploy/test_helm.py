@@ -448,6 +448,8 @@ def test_with_auto_reload_only_what_is_read_at_the_start_restarts_the_pods() -> 
     assert "--config.auto-reload" in container({"spec": {"template": before}})["args"]
     assert template_of("--set", "config.poll.interval=1h") == before
     assert template_of("--set", "redis.lease=20s") != before
+    # The password is read again for each connection, and no hash of it may be seen.
+    assert template_of("--set", "redis.password=hunter2") == before
 
 
 def test_only_another_kind_of_authentication_restarts_the_pods() -> None:

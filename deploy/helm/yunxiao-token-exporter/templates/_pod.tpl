@@ -23,7 +23,7 @@
 {{- $annotations := deepCopy .Values.podAnnotations -}}
 {{- if not (or .Values.demo .Values.existingConfigMap) -}}
 {{- if .Values.autoReload -}}
-{{- $read := list .Values.redis .Values.persistence.enabled .Values.config.storage -}}
+{{- $read := list (omit .Values.redis "password") .Values.persistence.enabled .Values.config.storage -}}
 {{- $_ := set $annotations "checksum/read-at-start" (toJson $read | sha256sum) -}}
 {{- else -}}
 {{- $_ := set $annotations "checksum/config" (list (include "yunxiao-token-exporter.config" .) .Values.configFiles | toJson | sha256sum) -}}
@@ -46,7 +46,7 @@ metadata:
 spec:
   serviceAccountName: {{ include "yunxiao-token-exporter.serviceAccountName" . }}
   automountServiceAccountToken: false
-  # The variables of a Service of the same name would be taken for flags.
+  # Variables for Services have the prefix of those for flags, if the names are the same.
   enableServiceLinks: false
   {{- with .Values.imagePullSecrets }}
   imagePullSecrets:
