@@ -44,6 +44,7 @@ def generated() -> dict[Path, str]:
         CHART / "README.md": _with_tables(
             (CHART / "README.md").read_text(encoding="utf-8"), (CHART / "values.yaml").read_text(encoding="utf-8")
         ),
+        KUSTOMIZE / "prometheus-operator/prometheusrule.yaml": _rules("en", RuleFormat.PROMETHEUS_RULE),
         KUSTOMIZE / "base/kustomization.yaml": _with_tag(
             (KUSTOMIZE / "base/kustomization.yaml").read_text(encoding="utf-8")
         ),
@@ -60,9 +61,9 @@ def _with_tag(kustomization: str) -> str:
     return re.sub(r"(?<=app.kubernetes.io/version: ).*", f'"{__version__}"', kustomization)
 
 
-def _rules(language: str) -> str:
+def _rules(language: str, form: RuleFormat = RuleFormat.PROMETHEUS) -> str:
     alerting = Alerting.model_validate({"language": language})
-    return rules_as_text(rules(alerting, Poll()), RuleFormat.PROMETHEUS)
+    return rules_as_text(rules(alerting, Poll()), form)
 
 
 def values_schema() -> dict[str, Any]:
@@ -150,15 +151,14 @@ def _at(content: Any, path: list[str]) -> Any:
 
 def main() -> int:
     """Write the files, or check them."""
-    stale = [
-        file for file, text in generated().items() if not file.exists() or file.read_text(encoding="utf-8") != text
-    ]
-    stale += [file for file in (CHART / "files").rglob("*") if file.is_file() and file not in generated()]
+    files = generated()
+    stale = [file for file, text in files.items() if not file.exists() or file.read_text(encoding="utf-8") != text]
+    stale += [file for file in (CHART / "files").rglob("*") if file.is_file() and file not in files]
     if "--check" not in sys.argv[1:]:
         for file in stale:
-            if file in generated():
+            if file in files:
                 file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(generated()[file], encoding="utf-8")
+                file.write_text(files[file], encoding="utf-8")
             else:
                 file.unlink()
         return 0

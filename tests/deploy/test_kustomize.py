@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from support.kubernetes import ROOT, VALUES, Files, Manifest, discovery, documen
 from exporter import __version__
 
 BASE = ROOT / "deploy/kustomize/base"
+COMPONENT = ROOT / "deploy/kustomize/prometheus-operator"
 EXAMPLE = ROOT / "deploy/kustomize/example"
 
 
@@ -66,6 +68,26 @@ def test_the_base_renders_what_the_chart_renders(base: list[Manifest]) -> None:
     )
     assert comparable(base) == comparable(json.loads(text))
     assert set(comparable(base)) == {"ServiceAccount", "ConfigMap", "Service", "Deployment"}
+
+
+def test_the_component_for_the_prometheus_operator_renders_what_the_chart_renders(tmp_path: Path) -> None:
+    # Kustomize takes relative paths alone.
+    parts = [os.path.relpath(one, tmp_path) for one in (BASE, COMPONENT)]
+    overlay = {"namespace": "tokens", "resources": parts[:1], "components": parts[1:]}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    manifests = built(tmp_path)
+    assert {one["metadata"]["namespace"] for one in manifests} == {"tokens"}
+    monitor = named(manifests, "ServiceMonitor")["spec"]
+    assert monitor["selector"]["matchLabels"].items() <= named(manifests, "Service")["metadata"]["labels"].items()
+
+    flags = ("fullnameOverride=yunxiao-token-exporter", "serviceMonitor.enabled=true", "prometheusRule.enabled=true")
+    chart = render(VALUES / "good/one-organization.yaml", "--set", ",".join(flags))
+    expected = named(chart, "ServiceMonitor")["spec"]
+    # Without a namespace, a monitor is about its own.
+    assert expected.pop("namespaceSelector") == {"matchNames": ["tokens"]}
+    expected["selector"]["matchLabels"]["app.kubernetes.io/instance"] = "yunxiao-token-exporter"
+    assert monitor == expected
+    assert named(manifests, "PrometheusRule")["spec"] == named(chart, "PrometheusRule")["spec"]
 
 
 def test_a_changed_configuration_restarts_the_pod(base: list[Manifest]) -> None:
