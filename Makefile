@@ -15,7 +15,7 @@ MUTANTS_ARGS ?=
 HISTORIES_ARGS ?=
 PACKAGING_ARGS ?=
 
-.PHONY: help demo test check-packaging dist site lint format docs dashboards bench soak histories mutants lock clean
+.PHONY: help demo test check-packaging dist chart site lint format docs dashboards bench soak histories mutants lock clean
 
 help: ## list all targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -27,14 +27,18 @@ test: lint ## run all checks and tests, with the real Prometheus, Alertmanager a
 	scripts/debian-packages.sh test
 	scripts/test.sh $(BIN)/python $(TEST_ARGS)
 
-check-packaging: $(VENV)/.dev $(TOOLS)/.packaging ## build and check the chart, packages, image and site with their real tools
+check-packaging: $(VENV)/.dev $(TOOLS)/.packaging $(TOOLS)/.kubernetes ## build and check the chart, packages, image and site with their real tools
 	scripts/debian-packages.sh packaging
 	scripts/check-packaging.sh $(BIN)/python $(TOOLS) $(PACKAGING_ARGS)
 
 dist: export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
-dist: $(TOOLS)/.packaging ## build what a release consists of, but the images, into dist/
+dist: $(TOOLS)/.packaging $(TOOLS)/.kubernetes ## build what a release consists of, but the images, into dist/
 	scripts/debian-packages.sh packaging
 	scripts/dist.sh
+
+chart: export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
+chart: $(TOOLS)/.kubernetes ## lint the Helm chart and pack it into dist/
+	scripts/build-chart.sh dist
 
 site: export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
 site: $(TOOLS)/.packaging ## build the documentation site, in English and Chinese, into site/
@@ -46,13 +50,15 @@ lint: $(VENV)/.dev ## check style, types, import layers and generated files
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python scripts/make_docs.py --check
+	$(BIN)/python scripts/make_chart.py --check
 
 format: $(VENV)/.dev ## format the code and apply automatic fixes
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-docs: $(VENV)/.dev ## generate metrics.md and configuration.md in docs and docs/zh from the code
+docs: $(VENV)/.dev ## generate documents in English and Chinese, and parts of the Helm chart, from the code
 	$(BIN)/python scripts/make_docs.py
+	$(BIN)/python scripts/make_chart.py
 
 dashboards: $(VENV)/.dev ## generate exporter/dashboards from grafana/code
 	$(BIN)/python grafana/code/build.py
@@ -93,4 +99,8 @@ $(VENV)/.dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
 $(TOOLS)/.packaging: requirements-packaging.lock | $(VENV)/bin/python
 	$(PYTHON) -m venv $(TOOLS)
 	$(TOOLS)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements-packaging.lock
+	touch $@
+
+$(TOOLS)/.kubernetes: scripts/kubernetes-tools.sh $(TOOLS)/.packaging
+	scripts/kubernetes-tools.sh $(TOOLS)
 	touch $@
