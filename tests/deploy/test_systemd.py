@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import needed
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -42,23 +40,23 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def verify(root: Path) -> tuple[str, int]:
-    done = run([needed("systemd-analyze"), "verify", "--man=no", f"--root={root}", SERVICE, SOCKET])
+def verify(systemd_analyze: str, root: Path) -> tuple[str, int]:
+    done = run([systemd_analyze, "verify", "--man=no", f"--root={root}", SERVICE, SOCKET])
     return done.stdout + done.stderr, done.returncode
 
 
-def test_verify_finds_nothing(root: Path) -> None:
-    assert verify(root) == ("", 0)
+def test_verify_finds_nothing(systemd_analyze: str, root: Path) -> None:
+    assert verify(systemd_analyze, root) == ("", 0)
 
 
-def test_verify_finds_a_misspelled_option(root: Path) -> None:
+def test_verify_finds_a_misspelled_option(systemd_analyze: str, root: Path) -> None:
     unit = root / "etc/systemd/system" / SERVICE
     unit.write_text(unit.read_text().replace("RestrictRealtime=", "RestrictRealTime="))
-    assert "RestrictRealTime" in verify(root)[0]
+    assert "RestrictRealTime" in verify(systemd_analyze, root)[0]
 
 
-def test_exposure_is_as_low_as_documented() -> None:
-    done = run([needed("systemd-analyze"), "security", "--offline=true", "--threshold=15", UNITS / SERVICE])
+def test_exposure_is_as_low_as_documented(systemd_analyze: str) -> None:
+    done = run([systemd_analyze, "security", "--offline=true", "--threshold=15", UNITS / SERVICE])
     found = re.search(r"Overall exposure level for \S+: (\d+\.\d) ", done.stdout)
     assert found is not None, done.stdout + done.stderr
     assert float(found[1]) <= MOST_EXPOSURE
