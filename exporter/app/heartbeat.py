@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from exporter.model.snapshot import View
 
 _log = structlog.get_logger(__name__)
-_STATUS_EVERY = 30.0
+_STATUS_EVERY = 10.0
 """Seconds between two checks whether the status has changed."""
 _STOP_PATIENCE = 1.0
 
