@@ -6,17 +6,17 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import sys
 import threading
 import time
 import warnings
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import pytest
 from structlog.testing import capture_logs
 from support.running import Exporter, Running, a_record, a_simulator, command, free_port, wait_until, write_config
+from support.systemd import Systemd
 
 from exporter.app.daemon import Daemon
 from exporter.app.daemon_parts import Options
@@ -30,45 +30,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.platform.yunxiao.simulator.server import Simulator
-
-
-class Systemd:
-    """The socket on which systemd reads."""
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(address.replace("@", "\0", 1) if address.startswith("@") else address)
-        self._socket.setblocking(False)
-        self.messages: list[str] = []
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {"NOTIFY_SOCKET": self.address}
-
-    def received(self, pattern: str) -> list[str]:
-        """The messages until now that match."""
-        while True:
-            try:
-                self.messages.append(self._socket.recv(4096).decode())
-            except BlockingIOError:
-                return [one for one in self.messages if re.search(pattern, one)]
-
-    def at_least(self, number: int, pattern: str) -> bool:
-        return len(self.received(pattern)) >= number
-
-    def order(self, *patterns: str) -> list[int]:
-        """The places of the first message of each kind."""
-        self.received("")
-        return [
-            next(number for number, one in enumerate(self.messages) if re.search(pattern, one)) for pattern in patterns
-        ]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._socket.close()
 
 
 @pytest.fixture
