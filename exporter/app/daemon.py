@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from exporter import __version__
-from exporter.app.daemon_parts import Options, build_parts
+from exporter.app.daemon_parts import build_parts
+from exporter.app.options import Options
 from exporter.app.restore import forget_unconfigured, restore
 from exporter.app.teardown import Teardown
 from exporter.common.cancellation import StoppedError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -29,12 +29,9 @@ from exporter.app.organization import Organization
 from exporter.app.organization_parts import Shared
 from exporter.app.organizations import Organizations
 from exporter.app.reloader import Announcements, Reloader, Targets
-from exporter.app.service_manager import ServiceManager
 from exporter.cluster.member import Member
 from exporter.cluster.redis import RedisClient
-from exporter.cluster.shard import WHOLE, Shard
 from exporter.common.cancellation import Stop
-from exporter.common.clock import SystemClock
 from exporter.common.log_limit import LogLimit
 from exporter.common.worker import Supervisor
 from exporter.http.session import Watchdog
@@ -60,32 +57,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from exporter.app.changes import Listener
+    from exporter.app.options import Options
+    from exporter.cluster.shard import Shard
     from exporter.common.clock import Clock
     from exporter.common.worker import Worker
     from exporter.config.settings import OrganizationSettings, Settings
     from exporter.model.snapshot import OrganizationView
     from exporter.web.security import WebSecurity
-
-
-def _no_service_manager() -> ServiceManager:
-    return ServiceManager(SystemClock())
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What flags and the environment choose for the daemon, besides the configuration.
-
-    Attributes:
-        lifecycle: whether a reload may be requested over HTTP.
-        shard: which users this process watches.
-        auto_reload: seconds between two checks whether the configuration has changed; None for no checks.
-        manager: the service manager.
-    """
-
-    lifecycle: bool = False
-    shard: Shard = WHOLE
-    auto_reload: float | None = None
-    manager: ServiceManager = field(default_factory=_no_service_manager)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,20 +224,6 @@ def build_parts(
     )
 
 
-def _auto_reload(base: Base, load: Callable[[], Settings], reloader: Reloader, options: Options) -> Worker | None:
-    if options.auto_reload is None:
-        return None
-    auto_reload = AutoReload(base.current, load, reloader.reload, options.auto_reload)
-    return base.supervisor.worker("auto reload", auto_reload.check, parent=base.stop)
-
-
-def _heartbeat(base: Base, options: Options) -> Heartbeat:
-    def status() -> str:
-        return status_line(base.store.view(), base.current.refused_since())
-
-    return Heartbeat(options.manager, base.supervisor, status, base.stop)
-
-
 def _storage(base: Base, settings: Settings, shard: Shard) -> Storage | None:
     path = settings.storage
     if path is None:
@@ -345,3 +309,17 @@ def _web(
     app, failed = create_app(served, refusals), partial(inc, WEB_CONFIG_ERRORS)
     live = LiveSecurity(security, app, base.clock, refusals, failed, route_prefix)
     return WebServer(live, sockets, base.supervisor, base.clock, refusals)
+
+
+def _auto_reload(base: Base, load: Callable[[], Settings], reloader: Reloader, options: Options) -> Worker | None:
+    if options.auto_reload is None:
+        return None
+    auto_reload = AutoReload(base.current, load, reloader.reload, options.auto_reload)
+    return base.supervisor.worker("auto reload", auto_reload.check, parent=base.stop)
+
+
+def _heartbeat(base: Base, options: Options) -> Heartbeat:
+    def status() -> str:
+        return status_line(base.store.view(), base.current.refused_since())
+
+    return Heartbeat(options.manager, base.supervisor, status, base.stop)

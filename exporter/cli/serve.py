@@ -129,7 +129,7 @@ def serve(
     # Before the rest is imported, so that no signal is lost.
     signals = Signals()
     from exporter.app.daemon import Daemon
-    from exporter.app.daemon_parts import Options
+    from exporter.app.options import Options
     from exporter.app.service_manager import service_manager
     from exporter.common.clock import SystemClock
     from exporter.config.load import load
@@ -181,8 +181,8 @@ def demo(
     # Before the rest is imported, so that no signal is lost.
     signals = Signals()
     from exporter.app.daemon import Daemon
-    from exporter.app.daemon_parts import Options
     from exporter.app.demo import demo_settings, demo_simulator
+    from exporter.app.options import Options
     from exporter.app.service_manager import service_manager
     from exporter.common.clock import SystemClock
     from exporter.web.listen import address_of

@@ -18,7 +18,7 @@ from support.redis import RedisServer
 from support.running import Exporter, a_record, a_simulator, free_port, get, samples_of, wait_until, write_config
 
 from exporter.app.daemon import Daemon
-from exporter.app.daemon_parts import Options
+from exporter.app.options import Options
 from exporter.common.clock import SystemClock
 from exporter.config.errors import ReloadError
 from exporter.config.load import load

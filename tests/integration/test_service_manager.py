@@ -19,7 +19,7 @@ from support.running import Exporter, Running, a_record, a_simulator, command, f
 from support.systemd import Systemd
 
 from exporter.app.daemon import Daemon
-from exporter.app.daemon_parts import Options
+from exporter.app.options import Options
 from exporter.app.service_manager import service_manager
 from exporter.common.clock import SystemClock
 from exporter.config.load import load

@@ -5,7 +5,8 @@ from typing import Any
 
 from support.builders import ManualClock
 
-from exporter.app.daemon_parts import Options, Parts, build_parts
+from exporter.app.daemon_parts import Parts, build_parts
+from exporter.app.options import Options
 from exporter.cluster.shard import WHOLE, Shard
 from exporter.config.document import Document
 from exporter.config.load import load_document
