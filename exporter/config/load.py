@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from exporter.common.plain_secrets import learn_written
 from exporter.common.redaction import Redactor
+from exporter.config.content import FileContent
 from exporter.config.document import Document, parse_yaml, read_text, read_yaml
 from exporter.config.errors import ConfigError, Fault
 from exporter.config.resolve import Resolver
@@ -38,10 +39,13 @@ def load(file: Path, environ: Mapping[str, str], redactor: Redactor | None = Non
         ConfigError: with every fault of the file, and of the files that it names.
     """
     redactor = Redactor() if redactor is None else redactor
+    # Before the text is read: if the file is changed meanwhile, this is the old content, and the change is not missed.
+    content = FileContent.of(file)
     text = read_text(file, str(file))
     learn_written(redactor, text, str(file))
     try:
-        return load_document(parse_yaml(text, str(file)), file.parent, environ, redactor)
+        settings = load_document(parse_yaml(text, str(file)), file.parent, environ, redactor)
+        return replace(settings, content=content)
     except ConfigError as error:
         raise error.cleaned(redactor) from None
 

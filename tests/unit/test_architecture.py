@@ -37,6 +37,7 @@ WITHOUT_UNIT_TESTS = {
     "app/daemon.py": WIRING,
     "app/demo.py": WIRING,
     "app/once.py": WIRING,
+    "app/options.py": TABLE,
     "app/organization_parts.py": WIRING,
     "app/probe.py": WIRING,
     "app/remote.py": WIRING,
