@@ -14,8 +14,9 @@ SOAK_ARGS ?=
 MUTANTS_ARGS ?=
 HISTORIES_ARGS ?=
 PACKAGING_ARGS ?=
+IMAGE_ARGS ?=
 
-.PHONY: help demo test check-packaging dist site lint format docs dashboards bench soak histories mutants lock clean
+.PHONY: help demo test check-packaging dist image site lint format docs dashboards bench soak histories mutants lock clean
 
 help: ## list all targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -39,6 +40,9 @@ dist: $(TOOLS)/.packaging ## build what a release consists of, but the images, i
 site: export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
 site: $(TOOLS)/.packaging ## build the documentation site, in English and Chinese, into site/
 	$(TOOLS)/bin/python scripts/build_site.py site
+
+image: ## build the container image with docker, podman or buildah
+	scripts/build-image.sh $(IMAGE_ARGS)
 
 lint: $(VENV)/.dev ## check style, types, import layers and generated files
 	$(BIN)/ruff check

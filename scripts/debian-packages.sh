@@ -29,6 +29,8 @@ test)
 packaging)
     need systemd-analyze systemd
     need shellcheck shellcheck
+    need buildah buildah
+    need mmdebstrap mmdebstrap
     ;;
 soak)
     need redis-server redis-server
