@@ -31,6 +31,8 @@ packaging)
     need shellcheck shellcheck
     need buildah buildah
     need mmdebstrap mmdebstrap
+    need promtool prometheus
+    need amtool prometheus-alertmanager
     ;;
 soak)
     need redis-server redis-server
