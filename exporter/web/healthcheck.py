@@ -277,6 +277,7 @@ def parsed(received: bytes) -> Answer:
         raise ValueError("what it sends is not HTTP; if it serves HTTPS, name its --web.config.file")
     location = _LOCATION.search(head)
     text = body.decode("utf-8", "replace").partition("\n")[0].strip()[:_SHOWN]
+    text = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
     return Answer(int(status[1]), None if location is None else location[1].decode("ascii", "replace"), text)
 
 

@@ -72,7 +72,7 @@ def test_every_container_is_hardened(name: str) -> None:
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
         assert service["security_opt"] == ["no-new-privileges:true"]
-        assert service["pids_limit"] == 200
+        assert service["pids_limit"] == 1000
         assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}
         assert {"privileged", "cap_add", "network_mode", "pid", "user"} & {*service} == set()
 

@@ -85,6 +85,10 @@ def test_an_answer_is_read() -> None:
     assert parsed(received) == Answer(503, "/no", "Not healthy: sweeps.")
 
 
+def test_what_another_program_sends_cannot_control_a_terminal() -> None:
+    assert parsed(b"HTTP/1.0 200 OK\r\n\r\n\x1b]0;x\x07" + "张三\r\nrest".encode()).text == "\ufffd]0;x\ufffd张三"
+
+
 def test_a_redirect_to_another_host_is_not_followed() -> None:
     assert parsed(b"HTTP/1.1 302 Found\r\nLocation: http://example.com/\r\n\r\n").location is None
 
