@@ -188,7 +188,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
     isolated = {"env": {**os.environ, "BUILDAH_ISOLATION": "chroot"}}
     archive = folder / "base.tar"
     base = "localhost/python:base"
-    run([needed("mmdebstrap"), "--variant=minbase", f"--include={PACKAGES}", DEBIAN, archive, *mirror()])
+    run([needed("mmdebstrap"), "--variant=essential", f"--include={PACKAGES}", DEBIAN, archive, *mirror()])
     container = run([*buildah, "from", "scratch"]).strip()
     run([*buildah, "add", "--quiet", container, archive, "/"])
     run([*buildah, "commit", "--quiet", "--rm", container, base])
