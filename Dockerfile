@@ -4,7 +4,7 @@
 #   REGISTRY         mirror of Docker Hub, such as registry.example.com/docker.io
 #   PYTHON_IMAGE     a Debian-based image with Python 3.11 or later
 #   PIP_INDEX_URL, PIP_TRUSTED_HOST    mirror of PyPI
-# Labels: VERSION, REVISION, CREATED, SOURCE
+# Build arguments that become labels: VERSION, REVISION, CREATED, SOURCE
 
 ARG REGISTRY=docker.io
 # Python 3.13.16 on Debian 13, for all architectures.

@@ -6,7 +6,6 @@ architecture do not matter: the files are found by asking the interpreter, the d
 
 import argparse
 import compileall
-import os
 import py_compile
 import re
 import shutil
@@ -46,6 +45,8 @@ LINKED_FOLDERS = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
 """Folders that are links into /usr, where they exist."""
 LOADED_LATER = re.compile(r"lib(gcc_s|nss_(dns|files)|resolv)\.so\.\d+")
 """Libraries that the C library loads when it needs them."""
+OWNER = re.compile(r"^(\S+?)(?:, \S+)*: /", re.MULTILINE)
+"""The first package in a line of `dpkg -S`, such as `libc6:amd64: /usr/lib/…`."""
 AUTHORITIES = "etc/ssl/certs/ca-certificates.crt"
 FILES = (AUTHORITIES, "etc/ld.so.conf", "etc/os-release", "etc/ssl/openssl.cnf", "usr/lib/os-release")
 WRITTEN = {
@@ -136,8 +137,8 @@ def packages_of(files: Iterable[Path]) -> set[str]:
         # Debian lists files under the path before /lib and others became links.
         for name in (str(file), str(file).removeprefix("/usr")):
             listed = subprocess.run(["dpkg", "-S", name], capture_output=True, text=True, check=False)  # noqa: S603, S607
-            if listed.returncode == 0:
-                found.add(listed.stdout.partition(": ")[0])
+            if match := OWNER.search(listed.stdout):
+                found.add(match[1])
                 break
     return found
 
@@ -212,8 +213,7 @@ def main() -> None:
     packages = sysconfig.get_path("purelib", "venv", vars={"base": str(arguments.environment)})
     root.link("usr/share/zoneinfo", f"{packages}/tzdata/zoneinfo")
     add_packages(root, packages_of(root.copied))
-    os.environ["PATH"] = os.environ.get("PATH", "") + os.pathsep + "/sbin"
-    subprocess.run(["ldconfig", "-r", arguments.folder], check=True)  # noqa: S603, S607
+    subprocess.run(["/sbin/ldconfig", "-r", arguments.folder], check=True)  # noqa: S603
 
 
 if __name__ == "__main__":
