@@ -14,8 +14,9 @@ SOAK_ARGS ?=
 MUTANTS_ARGS ?=
 HISTORIES_ARGS ?=
 PACKAGING_ARGS ?=
+IMAGE_ARGS ?=
 
-.PHONY: help demo test check-packaging dist chart site lint format docs dashboards bench soak histories mutants lock clean
+.PHONY: help demo test check-packaging dist chart image site lint format docs dashboards bench soak histories mutants lock clean
 
 help: ## list all targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -43,6 +44,9 @@ chart: $(TOOLS)/.kubernetes ## lint the Helm chart and pack it into dist/
 site: export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
 site: $(TOOLS)/.packaging ## build the documentation site, in English and Chinese, into site/
 	$(TOOLS)/bin/python scripts/build_site.py site
+
+image: ## build the container image with docker, podman or buildah
+	scripts/build-image.sh $(IMAGE_ARGS)
 
 lint: $(VENV)/.dev ## check style, types, import layers and generated files
 	$(BIN)/ruff check

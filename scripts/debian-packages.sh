@@ -31,6 +31,10 @@ packaging)
     need curl curl
     need ip iproute2
     need shellcheck shellcheck
+    need buildah buildah
+    need mmdebstrap mmdebstrap
+    need promtool prometheus
+    need amtool prometheus-alertmanager
     ;;
 soak)
     need redis-server redis-server

@@ -7,3 +7,4 @@ common=(--quiet --universal --generate-hashes --python-version 3.11 --no-emit-in
 "$uv" pip compile "${common[@]}" -o requirements.lock pyproject.toml
 "$uv" pip compile "${common[@]}" -c requirements.lock -o requirements-dev.lock pyproject.toml --group dev
 "$uv" pip compile "${common[@]}" -o requirements-packaging.lock --group packaging
+"$uv" pip compile "${common[@]}" -c requirements-packaging.lock -o requirements-build.lock --group build

@@ -8,7 +8,19 @@ from typing import Annotated, Final
 import typer
 
 from exporter import __version__
-from exporter.cli import check_config, completion, config_schema, dashboards, events, init, report, rules, serve, tokens
+from exporter.cli import (
+    check_config,
+    completion,
+    config_schema,
+    dashboards,
+    events,
+    healthcheck,
+    init,
+    report,
+    rules,
+    serve,
+    tokens,
+)
 from exporter.cli.exit_codes import CRASHED, REFUSED
 from exporter.cli.help import Command, Group, examples
 from exporter.cli.terminal import OutputError, Terminal
@@ -75,6 +87,7 @@ _COMMANDS: tuple[tuple[str, Callable[..., object], str, str], ...] = (
         "Write the Grafana dashboards.",
         dashboards.EXAMPLES,
     ),
+    ("healthcheck", healthcheck.healthcheck, "Check a running exporter.", healthcheck.EXAMPLES),
     ("completion", completion.completion, "Print a completion script for a shell.", completion.EXAMPLES),
 )
 for _name, _function, _summary, _epilog in _COMMANDS:

@@ -578,16 +578,6 @@ def test_as_pid_1_on_a_read_only_file_system(platform: Simulator, tmp_path: Path
         assert time.monotonic() - started < 5
 
 
-def test_the_image_runs_as_nobody_and_hands_signals_to_the_exporter() -> None:
-    lines = (ROOT / "Dockerfile").read_text().splitlines()
-    stages = [line for line in lines if line.startswith("FROM")]
-    assert len(stages) == 2
-    assert all("slim" in stage for stage in stages)
-    assert "USER 65534:65534" in lines
-    entry = next(line for line in lines if line.startswith("ENTRYPOINT"))
-    assert json.loads(entry.removeprefix("ENTRYPOINT ")) == ["/opt/exporter/bin/python", "-m", "exporter"]
-
-
 def test_it_starts_and_serves_without_a_writable_place(platform: Simulator, tmp_path: Path) -> None:
     config = write_config(tmp_path, platform, "A")
     env = {"HOME": "/nonexistent", "TMPDIR": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"}

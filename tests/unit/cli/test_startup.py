@@ -31,6 +31,7 @@ _COMMANDS = (
     "check-config",
     "config-schema",
     "init",
+    "healthcheck",
     "completion",
 )
 _OWN = {"exporter.app.daemon", "exporter.app.organization", "exporter.common.fields", "exporter.config.load"}
