@@ -44,8 +44,8 @@ def unpack(wheels: list[Path], library: Path) -> list[Message]:
     known: dict[str, Message] = {}
     for wheel in wheels:
         with zipfile.ZipFile(wheel) as archive:
-            # Scripts of dependencies are of no use here.
-            names = [name for name in archive.namelist() if ".data/" not in name]
+            # Scripts and tests of dependencies are not needed.
+            names = [name for name in archive.namelist() if ".data/" not in name and "/tests/" not in name]
             archive.extractall(library / folder_of(wheel), names)
             (metadata,) = (name for name in names if name.endswith(".dist-info/METADATA"))
             described = email.message_from_bytes(archive.read(metadata))
