@@ -15,7 +15,7 @@ MUTANTS_ARGS ?=
 HISTORIES_ARGS ?=
 PACKAGING_ARGS ?=
 
-.PHONY: help demo test check-packaging dist site lint format docs dashboards bench soak histories mutants lock clean
+.PHONY: help demo test check-packaging dist packages bundle site lint format docs dashboards bench soak histories mutants lock clean
 
 help: ## list all targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -39,6 +39,14 @@ dist: $(TOOLS)/.packaging ## build what a release consists of, but the images, i
 site: export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
 site: $(TOOLS)/.packaging ## build the documentation site, in English and Chinese, into site/
 	$(TOOLS)/bin/python scripts/build_site.py site
+
+packages: export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
+packages: $(TOOLS)/.packaging ## build the Debian and RPM packages into dist/
+	scripts/build-packages.sh dist
+
+bundle: export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
+bundle: $(TOOLS)/.packaging ## build the bundle for networks without Internet into dist/
+	scripts/build-bundle.sh dist
 
 lint: $(VENV)/.dev ## check style, types, import layers and generated files
 	$(BIN)/ruff check

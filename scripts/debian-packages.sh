@@ -29,6 +29,8 @@ test)
 packaging)
     need systemd-analyze systemd
     need shellcheck shellcheck
+    need lintian lintian
+    need rpm rpm
     ;;
 soak)
     need redis-server redis-server

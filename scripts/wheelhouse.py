@@ -76,10 +76,20 @@ def needs(pin: Pin, target: dict[str, str]) -> bool:
     return pin.requirement.marker is None or pin.requirement.marker.evaluate(target)
 
 
+def served(pin: Pin, wheels: list[Path]) -> bool:
+    """Tell whether a wheel is there that suits every Python version."""
+    for wheel in wheels:
+        name, _, _, tags = parse_wheel_filename(wheel.name)
+        if name == canonicalize_name(pin.requirement.name) and all(tag.abi in {"none", "abi3"} for tag in tags):
+            return True
+    return False
+
+
 def download(locked: list[Pin], python: str, architecture: str, folder: Path) -> None:
     """Fetch the dependencies of a target."""
     target = environment(python, architecture)
-    wanted = [pin for pin in locked if needs(pin, target)]
+    wheels = list(folder.glob("*.whl"))
+    wanted = [pin for pin in locked if needs(pin, target) and not served(pin, wheels)]
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         for pin in wanted:
             hashes = " ".join(f"--hash={text}" for text in pin.hashes)
@@ -87,7 +97,7 @@ def download(locked: list[Pin], python: str, architecture: str, folder: Path) ->
         file.flush()
         pip(
             *("download", "--no-deps", "--require-hashes", "--requirement", file.name, "--dest", str(folder)),
-            *("--implementation", "cp", "--python-version", python, "--find-links", str(folder)),
+            *("--implementation", "cp", "--python-version", python),
             *(f"--platform={name}" for name in platforms(architecture)),
         )
 

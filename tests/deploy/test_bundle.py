@@ -63,7 +63,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("bundle")
     chart = out / f"yunxiao-token-exporter-{exporter.__version__}.tgz"
     chart.write_bytes(b"a chart")
-    run(ROOT / "scripts/build-bundle.sh", out)
+    run(ROOT / "scripts/build-bundle.sh", out, within=280)
     with tarfile.open(out / f"{NAME}.tar.gz") as archive:
         archive.extractall(out, filter="data")
     return out / NAME
@@ -81,6 +81,7 @@ def installed(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
+@pytest.mark.timeout(300)  # the first test waits for the bundle to be built
 def test_has_what_its_readme_lists(bundle: Path) -> None:
     text = (bundle / "README.md").read_text("utf-8")
     listed = re.findall(r"`([^`]+)`", "".join(line for line in text.splitlines() if line.startswith("| `")))
