@@ -132,6 +132,7 @@ def test_debian_package_depends_on_what_it_needs(packages: Packages) -> None:
     assert fields["Depends"] == (
         "libc6 (>= 2.28), libgcc-s1, libstdc++6, python3.13 | python3.12 | python3.11 (>= 3.11.0)"
     )
+    assert fields["Recommends"] == "procps"
 
 
 def test_lintian_finds_nothing(packages: Packages) -> None:
@@ -274,13 +275,15 @@ def test_a_missing_python_is_named(installed: Machine) -> None:
 
 def test_debian_package_is_installed_upgraded_removed_and_purged(packages: Packages, fresh: Machine) -> None:
     before = left(fresh)
-    fresh.run("dpkg", "--install", packages.deb)
+    hint = f"{NAME} is not configured yet: see /usr/share/doc/{NAME}/docs/installation.md\n"
+    assert hint in fresh.run("dpkg", "--install", packages.deb)
+    assert fresh.outcome("test", "-f", hint.split()[-1]) == (0, "")
     fresh.shell(
         f"echo 'ARGS=--log.level=debug' > /etc/default/{NAME}\necho '{{}}' > /etc/{NAME}/config.yaml\n"
         f"chmod 755 /etc/{NAME}\ntouch /var/lib/{NAME}/state.db {LIBRARY}/common/__pycache__/of_an_old_release.pyc"
     )
 
-    fresh.run("dpkg", "--install", packages.deb)
+    assert hint not in fresh.run("dpkg", "--install", packages.deb)
     assert fresh.run("cat", f"/etc/default/{NAME}", f"/etc/{NAME}/config.yaml") == "ARGS=--log.level=debug\n{}\n"
     assert fresh.run("stat", "--format", "%a", f"/etc/{NAME}") == "755\n"
     assert fresh.outcome("test", "-e", f"{LIBRARY}/common/__pycache__/of_an_old_release.pyc") == (1, "")

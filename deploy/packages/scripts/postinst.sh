@@ -19,6 +19,7 @@ configure)
     if [ -z "$2" ]; then
         chown "root:$name" "/etc/$name"
         chmod 0750 "/etc/$name"
+        echo "$name is not configured yet: see /usr/share/doc/$name/docs/installation.md"
     fi
     if [ ! -d "/var/lib/$name" ]; then
         install -d -o "$name" -g "$name" -m 0700 "/var/lib/$name"

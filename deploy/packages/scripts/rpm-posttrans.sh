@@ -7,4 +7,7 @@ if [ -d /run/systemd/system ]; then
     systemctl --system daemon-reload || :
     systemctl try-restart "$name.service" || :
 fi
+if [ ! -e "/etc/$name/config.yaml" ]; then
+    echo "$name is not configured yet: see /usr/share/doc/$name/docs/installation.md"
+fi
 exit 0
