@@ -21,7 +21,7 @@ for machine in "$@"; do
     name=yunxiao-token-exporter-bundle_${version}_$machine
     folder=$stage/$name
     python3 scripts/wheelhouse.py "$folder" --architecture "$machine"
-    cp deploy/packages/bundle/README.md deploy/packages/bundle/README.zh-CN.md config.example.yaml LICENSE CHANGELOG.md "$folder"
+    cp deploy/packages/bundle/README*.md config.example*.yaml LICENSE CHANGELOG.md "$folder"
     sed "s/@MACHINE@/$machine/g" deploy/packages/bundle/install.sh >"$folder/install.sh"
     chmod 755 "$folder/install.sh"
     mkdir -p "$folder/systemd" "$folder/prometheus" "$folder/grafana" "$folder/docs"

@@ -100,7 +100,8 @@ def copy_repository(tree: Path) -> None:
     for unit in (ROOT / "deploy/systemd").glob(f"{NAME}.*"):
         copy(unit, tree / "usr/lib/systemd/system" / unit.name)
     copy(PACKAGES / "environment", tree / "etc/default" / NAME)
-    copy(ROOT / "config.example.yaml", share / "config.example.yaml")
+    for example in ROOT.glob("config.example*.yaml"):
+        copy(example, share / example.name)
     copy(ROOT / "prometheus/rules.yaml", share / "prometheus/rules.yaml")
     for dashboard in (ROOT / "exporter/dashboards").glob("*.json"):
         copy(dashboard, share / "grafana" / dashboard.name)

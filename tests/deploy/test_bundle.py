@@ -85,7 +85,7 @@ def installed(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_has_what_its_readme_lists(bundle: Path) -> None:
     text = (bundle / "README.md").read_text("utf-8")
     listed = re.findall(r"`([^`]+)`", "".join(line for line in text.splitlines() if line.startswith("| `")))
-    assert len(listed) == 10
+    assert len(listed) == 11
     assert [name for name in listed if not (bundle / name).exists()] == []
 
 
