@@ -277,7 +277,7 @@ def test_debian_package_is_installed_upgraded_removed_and_purged(packages: Packa
     before = left(fresh)
     hint = f"{NAME} is not configured yet: see /usr/share/doc/{NAME}/docs/installation.md\n"
     assert hint in fresh.run("dpkg", "--install", packages.deb)
-    assert fresh.outcome("test", "-f", hint.split()[-1]) == (0, "")
+    assert fresh.outcome("test", "-f", hint.rsplit(maxsplit=1)[-1]) == (0, "")
     fresh.shell(
         f"echo 'ARGS=--log.level=debug' > /etc/default/{NAME}\necho '{{}}' > /etc/{NAME}/config.yaml\n"
         f"chmod 755 /etc/{NAME}\ntouch /var/lib/{NAME}/state.db {LIBRARY}/common/__pycache__/of_an_old_release.pyc"
