@@ -16,7 +16,7 @@ HISTORIES_ARGS ?=
 PACKAGING_ARGS ?=
 IMAGE_ARGS ?=
 
-.PHONY: help demo test check-packaging dist chart image site lint format docs dashboards bench soak histories mutants lock clean
+.PHONY: help demo test check-packaging dist chart packages bundle image site lint format docs dashboards bench soak histories mutants lock clean
 
 help: ## list all targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -47,6 +47,14 @@ site: $(TOOLS)/.packaging ## build the documentation site, in English and Chines
 
 image: ## build the container image with docker, podman or buildah
 	scripts/build-image.sh $(IMAGE_ARGS)
+
+packages: export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
+packages: $(TOOLS)/.packaging ## build the Debian and RPM packages into dist/
+	scripts/build-packages.sh dist
+
+bundle: export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
+bundle: $(TOOLS)/.packaging ## build the bundle for networks without Internet into dist/
+	scripts/build-bundle.sh dist
 
 lint: $(VENV)/.dev ## check style, types, import layers and generated files
 	$(BIN)/ruff check

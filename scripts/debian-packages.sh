@@ -35,6 +35,8 @@ packaging)
     need mmdebstrap mmdebstrap
     need promtool prometheus
     need amtool prometheus-alertmanager
+    need lintian lintian
+    need rpm rpm
     ;;
 soak)
     need redis-server redis-server

@@ -1,0 +1,44 @@
+#!/bin/sh
+# Debian: creates the account and the directories. The service does not start by itself: it needs a configuration.
+set -e
+name=yunxiao-token-exporter
+
+create_account() {
+    if command -v systemd-sysusers >/dev/null; then
+        systemd-sysusers "$name.conf"
+    elif ! getent passwd "$name" >/dev/null; then
+        useradd --system --user-group --home-dir "/var/lib/$name" --no-create-home --shell /usr/sbin/nologin \
+            --comment "Yunxiao token exporter" "$name"
+    fi
+}
+
+case "$1" in
+configure)
+    create_account
+    # Only once: an administrator may want other permissions.
+    if [ -z "$2" ]; then
+        chown "root:$name" "/etc/$name"
+        chmod 0750 "/etc/$name"
+        echo "$name is not configured yet: see /usr/share/doc/$name/docs/installation.md"
+    fi
+    if [ ! -d "/var/lib/$name" ]; then
+        install -d -o "$name" -g "$name" -m 0700 "/var/lib/$name"
+    fi
+    "/usr/lib/$name/bytecode.sh" compile
+    if [ -d /run/systemd/system ]; then
+        systemctl --system daemon-reload || true
+        if [ -n "$2" ]; then
+            systemctl try-restart "$name.service" || true
+        fi
+    fi
+    ;;
+triggered)
+    # A Python was installed or removed.
+    "/usr/lib/$name/bytecode.sh" compile
+    ;;
+abort-upgrade | abort-remove | abort-deconfigure) ;;
+*)
+    echo "postinst: unknown argument: $1" >&2
+    exit 1
+    ;;
+esac

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Builds the bundle with which the exporter is installed without a package index: for this machine's architecture, or for
+# those that are named. Needs the packaging tools first on PATH, a Python with `build`, `hatchling` and `setuptools`
+# among them, and pip's index. The chart of this version, if it is in OUT, becomes part of it.
+# usage: build-bundle.sh OUT [x86_64 | aarch64]...
+set -euo pipefail
+out=$(realpath -m "$1")
+shift
+cd "$(dirname "$0")/.."
+
+if (($# == 0)); then set -- "$(uname -m)"; fi
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+export SOURCE_DATE_EPOCH
+stage=$(mktemp -d)
+trap 'rm -rf "$stage"' EXIT
+umask 022
+version=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' exporter/__init__.py)
+
+mkdir -p "$out"
+for machine in "$@"; do
+    name=yunxiao-token-exporter-bundle_${version}_$machine
+    folder=$stage/$name
+    python3 scripts/wheelhouse.py "$folder" --architecture "$machine"
+    cp deploy/packages/bundle/README*.md config.example*.yaml LICENSE CHANGELOG.md "$folder"
+    sed "s/@MACHINE@/$machine/g" deploy/packages/bundle/install.sh >"$folder/install.sh"
+    chmod 755 "$folder/install.sh"
+    mkdir -p "$folder/systemd" "$folder/prometheus" "$folder/grafana" "$folder/docs"
+    cp deploy/systemd/* deploy/packages/environment "$folder/systemd"
+    cp prometheus/rules.yaml "$folder/prometheus"
+    cp exporter/dashboards/*.json "$folder/grafana"
+    cp -r deploy/alertmanager "$folder"
+    cp docs/*.md "$folder/docs"
+    if [[ -d docs/zh ]]; then cp -r docs/zh "$folder/docs"; fi
+    chart=$out/yunxiao-token-exporter-$version.tgz
+    if [[ -f $chart ]]; then install -D -m 644 -t "$folder/chart" "$chart"; fi
+    (cd "$folder" && find . -type f -printf '%P\n' | LC_ALL=C sort | xargs -d '\n' sha256sum) >"$stage/SHA256SUMS"
+    mv "$stage/SHA256SUMS" "$folder"
+    tar --create --directory "$stage" --sort name --mtime "@$SOURCE_DATE_EPOCH" --owner 0 --group 0 --numeric-owner \
+        --mode 'u+rw,go+r,go-w' --format gnu "$name" | gzip -9n >"$out/$name.tar.gz"
+    echo "created bundle: $out/$name.tar.gz"
+done
