@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from decimal import Decimal
-from itertools import zip_longest
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -134,10 +133,11 @@ def differences(
         chinese_target: the same for links of the translation.
     """
     found: list[str] = []
-    for ours, theirs in zip_longest(sections(english), sections(chinese)):
-        if ours is None or theirs is None or ours.level != theirs.level:
-            shown = [f"{'#' * one.level} {one.title}" if one else "no heading" for one in (ours, theirs)]
-            return [*found, f"heading {shown[0]!r} in English, {shown[1]!r} in Chinese"]
+    both = sections(english), sections(chinese)
+    levels = [" ".join(str(one.level) for one in some[1:]) for some in both]
+    if levels[0] != levels[1]:
+        return [f"levels of headings: {levels[0]} in English, {levels[1]} in Chinese"]
+    for ours, theirs in zip(*both, strict=True):
         targets = {english_target(link) for link in ours.links}, {chinese_target(link) for link in theirs.links}
         faults = (*_of_content(ours, theirs), *_of_sets("link", targets[0] - {""}, targets[1] - {""}))
         found += [f"{ours.title or 'before the first heading'}: {fault}" for fault in faults]
