@@ -6,6 +6,7 @@ RUN /opt/exporter/bin/pip install --no-cache-dir --require-hashes -r requirement
 COPY exporter ./exporter
 # The documents that the exporter serves itself.
 COPY docs/platform.md ./exporter/docs/platform.md
+COPY docs/zh/platform.md ./exporter/docs/zh/platform.md
 COPY docs/runbooks ./exporter/docs/runbooks
 # Compiled now, for the file system may be read-only later.
 RUN cp -r exporter "$(/opt/exporter/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/" \
