@@ -31,6 +31,7 @@ _TYPOGRAPHY = {
     "no space between Chinese and Latin": re.compile(f"{_HAN}{_LATIN}|{_LATIN}{_HAN}"),
     "half-width punctuation": re.compile(f"{_HAN} ?[,;:?!()]|[,;:?!()] ?{_HAN}|{_HAN}\\.(?!\\w)"),
     "a space beside full-width punctuation": re.compile(f" {_FULL_WIDTH}|{_FULL_WIDTH} "),
+    "markup that is not rendered": re.compile(r"\*\*|\]\("),
     "a line break between Chinese characters": re.compile(f"{_HAN}\n{_HAN}"),
 }
 

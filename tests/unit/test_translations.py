@@ -215,6 +215,8 @@ def test_numbers_are_compared_by_value() -> None:
         ("完成.", "half-width punctuation"),
         ("文件 a.md，完成", None),
         ("令牌 ，用户", "a space beside full-width punctuation"),
+        ("**令牌**过期", None),
+        ("**令牌。**过期", "markup that is not rendered"),
         ("令\n牌", "a line break between Chinese characters"),
     ],
 )
