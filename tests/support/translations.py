@@ -32,7 +32,7 @@ _TYPOGRAPHY = {
     "half-width punctuation": re.compile(f"{_HAN} ?[,;:?!()]|[,;:?!()] ?{_HAN}|{_HAN}\\.(?!\\w)"),
     "a space beside full-width punctuation": re.compile(f" {_FULL_WIDTH}|{_FULL_WIDTH} "),
     "markup that is not rendered": re.compile(r"\*\*|\]\("),
-    "a line break between Chinese characters": re.compile(f"{_HAN}\n{_HAN}"),
+    "a line break that is shown as a space": re.compile(f"{_HAN}\n{_HAN}|{_FULL_WIDTH}\n|\n{_FULL_WIDTH}"),
 }
 
 

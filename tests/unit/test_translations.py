@@ -204,7 +204,8 @@ def test_numbers_are_compared_by_value() -> None:
     [
         ("共 3 个 token，含 `key`。", None),
         ("（见 [文档](a.md)）：`a`、`b`。100 % 和 50%", None),
-        ("第一行，\n第二行和\n`key`", None),
+        ("第一行和\n`key`", None),
+        ("第一行，\n第二行", "a line break that is shown as a space"),
         ("使用token", "no space between Chinese and Latin"),
         ("共3 个", "no space between Chinese and Latin"),
         ("设置`key`", "no space between Chinese and Latin"),
@@ -215,7 +216,7 @@ def test_numbers_are_compared_by_value() -> None:
         ("令牌 ，用户", "a space beside full-width punctuation"),
         ("**令牌**过期", None),
         ("**令牌。**过期", "markup that is not rendered"),
-        ("令\n牌", "a line break between Chinese characters"),
+        ("令\n牌", "a line break that is shown as a space"),
     ],
 )
 def test_typography(chinese: str, rule: str | None) -> None:
