@@ -46,7 +46,6 @@ lint: $(VENV)/.dev ## check style, types, import layers and generated files
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python scripts/make_docs.py --check
-	$(BIN)/python scripts/make_alert_tables.py --check
 
 format: $(VENV)/.dev ## format the code and apply automatic fixes
 	$(BIN)/ruff check --fix
@@ -54,7 +53,6 @@ format: $(VENV)/.dev ## format the code and apply automatic fixes
 
 docs: $(VENV)/.dev ## generate metrics.md and configuration.md in docs and docs/zh from the code
 	$(BIN)/python scripts/make_docs.py
-	$(BIN)/python scripts/make_alert_tables.py
 
 dashboards: $(VENV)/.dev ## generate exporter/dashboards from grafana/code
 	$(BIN)/python grafana/code/build.py
