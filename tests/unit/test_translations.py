@@ -6,7 +6,9 @@ import functools
 from pathlib import Path
 
 import pytest
-from support.translations import anchors, differences, links, typography
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from support.translations import anchors, differences, links, numbers, sections, typography
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -184,6 +186,20 @@ def test_each_difference_is_found(old: str, new: str, expected: list[str]) -> No
     found = differences(ENGLISH, CHINESE.replace(old, new))
     assert [fault for fault in found if fault in expected] == expected
     assert bool(found) is bool(expected)
+
+
+@given(st.data())
+def test_code_that_is_missing_in_a_translation_is_found(data: st.DataObject) -> None:
+    chinese, english = data.draw(st.sampled_from(PAIRS))
+    code = data.draw(st.sampled_from(sorted({one for section in sections(text(chinese)) for one in section.code})))
+    without = text(chinese).replace(f"`{code}`", "")
+    assume(without != text(chinese))
+    assert any(f"missing in Chinese: {code}" in fault for fault in differences(text(english), without))
+
+
+@given(st.integers(min_value=0, max_value=10**9))
+def test_a_number_is_the_same_with_separators_and_in_ten_thousands(number: int) -> None:
+    assert numbers(f"{number:,}") == numbers(str(number)) == numbers(f"{number / 10**4:f} 万") == {str(number)}
 
 
 def test_numbers_are_compared_by_value() -> None:
