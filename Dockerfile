@@ -26,6 +26,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY exporter ./exporter
 # The documents that the exporter serves itself.
 COPY docs/platform.md ./docs/platform.md
+COPY docs/zh/platform.md ./docs/zh/platform.md
 COPY docs/runbooks ./docs/runbooks
 COPY scripts/image_root.py ./
 # /root-fs becomes the image: interpreter and libraries, without shell, package manager and pip.

@@ -1,4 +1,4 @@
-"""Generates the reference documents: docs/metrics.md from the table of families, docs/configuration.md from the schema.
+"""Generates the reference documents from the code: docs/metrics.md, docs/configuration.md, the tables of docs/alerts.md.
 
 Writes them in Chinese as well, to docs/zh, with the translations in docs/zh/texts.po. Adds the texts that need a
 translation to that file, and drops those that no document uses any more.
@@ -12,13 +12,14 @@ import sys
 from pathlib import Path
 
 from exporter.texts.catalogue import Language
-from scripts.reference import catalogue, configuration, metrics
+from scripts.reference import alerts, catalogue, configuration, metrics
 from scripts.reference.document import document, relocated
 from scripts.reference.texts import Texts
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGLISH = ROOT / "docs"
 CHINESE = ENGLISH / "zh"
+FOLDERS = {Language.EN: ENGLISH, Language.ZH: CHINESE}
 TRANSLATIONS = CHINESE / "texts.po"
 
 
@@ -27,6 +28,7 @@ def written(text: Texts, *also_from: str) -> dict[str, str]:
     return {
         "metrics.md": document(text, "Metrics", metrics.body, metrics.SOURCE, *also_from),
         "configuration.md": document(text, "Configuration", configuration.body, configuration.SOURCE, *also_from),
+        "alerts.md": alerts.with_tables((FOLDERS[text.language] / "alerts.md").read_text(encoding="utf-8"), text),
     }
 
 

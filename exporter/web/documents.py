@@ -51,9 +51,10 @@ class Document:
 
 
 def find_document(name: str, language: Language, *, chosen: bool = False) -> Document | None:
-    """A runbook in a language, the list of them, or the page about the platform (in English); None if unknown."""
+    """A runbook in a language, the list of them, or the page about the platform; None if unknown."""
     if name == PLATFORM:
-        return Document("platform.md", "docs/platform", Language.EN, chosen)
+        path = f"{name}.md" if language is Language.EN else f"{language.value}/{name}.md"
+        return Document(path, f"docs/{name}", language, chosen)
     if name != INDEX and name not in DEFINITIONS_BY_NAME:
         return None
     folder = "runbooks" if language is Language.EN else f"runbooks/{language.value}"
@@ -85,7 +86,7 @@ def _links(document: Document, words: Mapping[str, str]) -> Iterator[tuple[str, 
     yield words["overview"], "../"
     yield words["runbooks"], f"../runbooks/{query}"
     for language, name in LANGUAGE_NAMES.items():
-        if language is not document.language and document.path != "platform.md":
+        if language is not document.language:
             yield name, f"?lang={language.value}"
 
 
@@ -129,11 +130,11 @@ def served_link(link: str, document: Document) -> str:
     path, mark, anchor = link.partition("#")
     target = posixpath.normpath(posixpath.join(posixpath.dirname(document.path), path))
     folder, name = posixpath.split(target.removesuffix(".md"))
-    language = Language.ZH if folder == "runbooks/zh" else Language.EN
+    language = Language.ZH if posixpath.basename(folder) == Language.ZH.value else Language.EN
     found = find_document(name, language)
     if found is None or found.path != target:
         return f"{_PUBLISHED}/{target}{mark}{anchor}"
     # Everything that is served is one folder deep. A link to another language says so; else the browser's counts.
     chosen = document.chosen or found.language is not document.language
-    query = f"?lang={found.language.value}" if chosen and name != PLATFORM else ""
+    query = f"?lang={found.language.value}" if chosen else ""
     return f"../{found.url}{query}{mark}{anchor}"

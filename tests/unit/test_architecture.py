@@ -91,6 +91,7 @@ TESTS_OF_SEVERAL_MODULES = {
     "test_completeness.py": "documents and examples against the tables of several modules",
     "test_documents.py": "links and names in the documents",
     "test_troubleshooting.py": "messages in docs/troubleshooting.md against the texts of all modules",
+    "test_translations.py": "documents in English and Chinese against each other",
     "alerts/receivers/test_receivers.py": "the choice of a receiver, which the package makes",
     "alerts/test_clock_steps.py": "a clock step moves through conditions, tracker and sender",
     "cli/test_startup.py": "what the command line imports before any command runs",

@@ -218,6 +218,14 @@ def test_the_list_of_runbooks_has_every_alert_and_no_other() -> None:
     assert {page.stem for page in RUNBOOKS.glob("*.md")} == {"README", *names}
 
 
+@pytest.mark.parametrize("document", ["docs/alerts.md", "docs/zh/alerts.md"])
+def test_the_table_of_alerts_has_every_alert_with_its_severity_and_no_other(document: str) -> None:
+    rows = re.findall(r"^\| \[(\w+)\]\(\S+/\1\.md\) \| (info|warning|critical)?", text(document), re.MULTILINE)
+    table, summaries = rows[: len(ALL_DEFINITIONS)], rows[len(ALL_DEFINITIONS) :]
+    assert table == [(alert.name, alert.severity.value if alert.severity else "") for alert in ALL_DEFINITIONS]
+    assert [name for name, _ in summaries] == [alert.name for alert in ALL_DEFINITIONS]
+
+
 # Commands
 
 COMMANDS: dict[str, TyperCommand] = typer.main.get_command(app).commands  # type: ignore[attr-defined]

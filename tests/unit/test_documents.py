@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from support.translations import anchors
 
 from exporter.platform.base import Operation
 from exporter.platform.yunxiao.permissions import needed_for
@@ -15,19 +16,13 @@ from exporter.web.documents import INDEX, PLATFORM, find_document
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [
-    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
+    *(ROOT / name for name in ("README.md", "README.zh-CN.md", "CHANGELOG.md", "CONTRIBUTING.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 RUNBOOKS = sorted((ROOT / "docs" / "runbooks").rglob("*.md"))
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CONSOLE_PAGES = {"Personal Settings", "Access Token"}
 PROMETHEUS_PAGES = {"Status", "Targets"}
-
-
-def anchors(document: Path) -> set[str]:
-    """The anchors that GitHub makes of the headings."""
-    headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -38,7 +33,7 @@ def test_links_lead_to_a_file_and_a_heading(document: Path) -> None:
         name, _, anchor = link.partition("#")
         target = (document.parent / name).resolve() if name else document
         assert target.exists(), link
-        assert not anchor or anchor in anchors(target), link
+        assert not anchor or anchor in anchors(target.read_text(encoding="utf-8")), link
 
 
 @pytest.mark.parametrize("document", sorted((ROOT / "docs" / "runbooks").glob("*.md")), ids=lambda path: path.stem)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -55,18 +56,22 @@ def test_every_runbook_is_rendered_in_its_language(name: str, language: Language
     for link in re.findall(r'href="([^"]+)"', page):
         if not link.startswith("https://"):
             served = (
-                r"\.\./|\?lang=\w\w|\.\./static/page\.\w+\.css|\.\./(runbooks/\w*(\?lang=\w\w)?|docs/platform)(#[^#]+)?"
+                r"\.\./|\?lang=\w\w|\.\./static/page\.\w+\.css|\.\./(runbooks/\w*|docs/platform)(\?lang=\w\w)?(#[^#]+)?"
             )
             assert re.fullmatch(served, link), link
 
 
-def test_links_to_the_platform_page_lead_to_its_headings() -> None:
-    platform = rendered(found(PLATFORM)).decode()
+@pytest.mark.parametrize("language", Language)
+def test_links_to_the_platform_page_lead_to_its_headings(language: Language) -> None:
+    platform = rendered(found(PLATFORM, language)).decode()
+    assert f'<html lang="{language.value}">' in platform
     anchors = {*re.findall(r'<h\d id="([^"]+)"', platform)}
+    linked = set()
     for name in NAMES:
-        for language in Language:
-            page = rendered(found(name, language)).decode()
-            assert {*re.findall(r'href="\.\./docs/platform#([^"]+)"', page)} <= anchors
+        page = rendered(found(name, language)).decode()
+        linked |= {unquote(anchor) for anchor in re.findall(r'href="\.\./docs/platform#([^"]+)"', page)}
+    assert linked
+    assert linked <= anchors
 
 
 def test_an_unknown_name_has_no_document() -> None:
@@ -78,7 +83,9 @@ def test_links_between_documents_lead_to_their_pages() -> None:
     english, chinese = found("YunxiaoTokenExpired"), found("YunxiaoTokenExpired", Language.ZH)
     assert served_link("YunxiaoSweepStalled.md", english) == "../runbooks/YunxiaoSweepStalled"
     assert served_link("YunxiaoSweepStalled.md", chinese) == "../runbooks/YunxiaoSweepStalled"
-    assert served_link("../../platform.md#x", chinese) == "../docs/platform#x"
+    assert served_link("../platform.md#x", english) == "../docs/platform#x"
+    assert served_link("../../zh/platform.md#x", chinese) == "../docs/platform#x"
+    assert served_link("../../platform.md#x", chinese) == "../docs/platform?lang=en#x"
     assert served_link("../README.md", chinese) == "../runbooks/?lang=en"
     assert served_link("zh/README.md", english) == "../runbooks/?lang=zh"
     assert served_link("https://example.com/", english) == "https://example.com/"
@@ -91,6 +98,7 @@ def test_links_keep_a_language_that_the_reader_has_chosen() -> None:
     chosen = find_document("YunxiaoTokenExpired", Language.ZH, chosen=True)
     assert chosen is not None
     assert served_link("YunxiaoSweepStalled.md", chosen) == "../runbooks/YunxiaoSweepStalled?lang=zh"
+    assert served_link("../../zh/platform.md#x", chosen) == "../docs/platform?lang=zh#x"
 
 
 def test_placeholders_in_angle_brackets_are_text_and_not_html() -> None:
