@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,6 @@ from exporter.alerts.sender import NotificationObserver, Sender
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from exporter.common.cancellation import Stop
     from exporter.common.clock import Clock
@@ -30,14 +28,12 @@ class _Key:
 
     config: ReceiverSection
     secret: str | None = field(repr=False)
-    ca_file: Path | None
-    ca_digest: str
     resend: float
 
     @classmethod
     def of(cls, settings: AlertmanagerSettings, resend: float) -> _Key:
         secret = None if settings.secret is None else settings.secret.origin
-        return cls(settings.config, secret, settings.ca_file, _digest(settings.ca_file), resend)
+        return cls(settings.config, secret, resend)
 
 
 class Senders:
@@ -119,13 +115,3 @@ def _stop(senders: Iterable[Sender], clock: Clock) -> None:
     until = clock.monotonic() + _STOP_TIMEOUT
     for sender in stopping:
         sender.stop(max(0.0, until - clock.monotonic()))
-
-
-def _digest(file: Path | None) -> str:
-    """A digest of a file's content, so that a reload detects a change."""
-    if file is None:
-        return ""
-    try:
-        return hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest()
-    except OSError:
-        return ""

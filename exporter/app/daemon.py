@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _WARNINGS_EVERY = 60.0
+_TLS_FILES_EVERY = 2.0
 _GARBAGE_EVERY = 10.0
 _INDEX_EVERY = 10.0
 """Seconds between two updates of the index, so that a page finds little to do. Without a change they cost nothing."""
@@ -104,6 +105,7 @@ class Daemon:
         parts.base.scheduler.start()
         teardown.add("scheduler", parts.base.scheduler.stop)
         self._add_job("notes", parts.warnings.check, _WARNINGS_EVERY)
+        self._add_job("tls files", parts.tls_files.check, _TLS_FILES_EVERY)
         self._add_job("index", self._prepare_index, _INDEX_EVERY)
         self._add_job("garbage", parts.garbage.check, _GARBAGE_EVERY)
         if parts.storage is not None:

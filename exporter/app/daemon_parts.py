@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ from exporter.app.organization import Organization
 from exporter.app.organization_parts import Shared
 from exporter.app.organizations import Organizations
 from exporter.app.reloader import Reloader, Targets
+from exporter.app.tls_files import TlsFilesMonitor
 from exporter.cluster.member import Member
 from exporter.cluster.redis import RedisClient
 from exporter.common.cancellation import Stop
@@ -52,11 +53,12 @@ from exporter.web.server import WebServer
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from exporter.app.changes import Listener
     from exporter.cluster.shard import Shard
     from exporter.common.clock import Clock
+    from exporter.common.live_tls import LiveTls
     from exporter.config.settings import OrganizationSettings, Settings
     from exporter.model.snapshot import OrganizationView
     from exporter.web.security import WebSecurity
@@ -123,6 +125,7 @@ class Parts:
         garbage: keeps the pauses of the garbage collector short.
         reloader: puts configurations in force.
         warnings: logs warnings about the configuration.
+        tls_files: follows the certificates for servers that are called.
         index: counts and sorted tokens for the page and the API.
         web: answers over HTTP.
     """
@@ -138,6 +141,7 @@ class Parts:
     garbage: GarbagePolicy
     reloader: Reloader
     warnings: ConfigWarnings
+    tls_files: TlsFilesMonitor
     index: TokenIndex
     web: WebServer
 
@@ -210,9 +214,15 @@ def build_parts(
         garbage,
         reloader,
         warnings,
+        TlsFilesMonitor(partial(_tls_files, current, settings), telemetry.instruments),
         index,
         _web(base, served, sockets, security, settings.route_prefix),
     )
+
+
+def _tls_files(current: Current, start: Settings) -> Iterator[tuple[str, LiveTls]]:
+    """What follows files of certificates: that of the configuration in force, but the Redis of the start."""
+    return replace(current.value.settings, redis=start.redis).tls_files()
 
 
 def _storage(base: Base, settings: Settings, shard: Shard) -> Storage | None:

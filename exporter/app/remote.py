@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 import requests
 import urllib3
 
-from exporter.common.exceptions import clear_chain
+from exporter.common.exceptions import causes, clear_chain
+from exporter.common.live_tls import LiveTls
 from exporter.common.text import explained
 from exporter.common.worker import Supervisor
 from exporter.http.session import GuardedSession, Watchdog
+from exporter.http.tls_problems import tls_problem
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from exporter.common.clock import Clock
     from exporter.common.secrets import Secret
 
@@ -50,12 +50,12 @@ class RemoteTarget:
 
     Attributes:
         url: its address, without a slash at the end.
-        ca_file: certificate authorities to trust instead of the public ones.
+        tls: certificate authorities and client certificate.
         credentials: ``user:password``; None for none.
     """
 
     url: str
-    ca_file: Path | None = None
+    tls: LiveTls = field(default_factory=LiveTls)
     credentials: Secret | None = None
 
 
@@ -78,7 +78,7 @@ class RemoteExporter:
     def __init__(self, target: RemoteTarget, clock: Clock) -> None:
         self._target = target
         self._watchdog = Watchdog(clock, Supervisor(lambda _: None, clock))
-        self._session = GuardedSession(self._watchdog, 1, ca_file=target.ca_file)
+        self._session = GuardedSession(self._watchdog, 1, tls=target.tls)
         self._session.headers["Accept-Encoding"] = "gzip"
 
     def __enter__(self) -> Self:
@@ -163,8 +163,8 @@ class RemoteExporter:
 
 def _connection_problem(error: Exception) -> str:
     """What is wrong, without the text of the libraries, which repeats the request."""
-    if isinstance(error, requests.exceptions.SSLError):
-        return "TLS: the certificate or the protocol is not accepted"
+    if (problem := tls_problem(causes(error))) is not None:
+        return f"TLS: {problem.replace('tls.cert_file and tls.key_file', '--from-cert-file and --from-key-file')}"
     return f"no connection ({type(error).__name__})"
 
 

@@ -10,7 +10,7 @@ from exporter.cli.help import examples
 from exporter.cli.options import FILE_HELP, ByteOrderMark, Organizations, Users, env, output_file_option
 from exporter.cli.output import Destination, chosen_format
 from exporter.cli.setup import refuse
-from exporter.cli.source import AuthFile, CaFile, From, source_of
+from exporter.cli.source import AuthFile, CaFile, CertFile, From, KeyFile, source_of, tls_of
 from exporter.cli.terminal import OutputError, Terminal
 from exporter.model.event import Change
 from exporter.report.formats import LIST_SUFFIXES, Output
@@ -49,6 +49,8 @@ def events(
     bom: ByteOrderMark = None,
     auth_file: AuthFile = None,
     ca_file: CaFile = None,
+    cert_file: CertFile = None,
+    key_file: KeyFile = None,
 ) -> None:
     """List what happened to tokens, the latest first, as a running exporter or its state file knows it.
 
@@ -71,7 +73,8 @@ def events(
         destination.refuse_a_terminal("xlsx", "events.xlsx")
     wanted = EventFilter(tuple(users or ()), tuple(organizations or ()), tuple(one.value for one in changes or ()))
     try:
-        found = events_of(source_of(terminal, source, auth_file, ca_file), SystemClock())
+        tls = tls_of(terminal, ca_file, cert_file, key_file)
+        found = events_of(source_of(terminal, source, auth_file, tls), SystemClock())
     except SourceError as error:
         refuse(terminal, f"--from: {error}", INCOMPLETE)
     listed = [one for one in found if wanted.fits(one)][:top]

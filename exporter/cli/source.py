@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from exporter.app.sources import Source
     from exporter.cli.terminal import Terminal
     from exporter.common.clock import Clock
+    from exporter.common.live_tls import LiveTls
 
 _LARGEST_SECRET = 4096
 
@@ -46,9 +47,43 @@ CaFile = Annotated[
         help="PEM file of the certificate authorities to trust for the running exporter.",
     ),
 ]
+CertFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--from-cert-file",
+        envvar=env("FROM_CERT_FILE"),
+        metavar="FILE",
+        help="PEM file of a client certificate for the running exporter.",
+    ),
+]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--from-key-file",
+        envvar=env("FROM_KEY_FILE"),
+        metavar="FILE",
+        help="PEM file of its key, without a password.",
+    ),
+]
 
 
-def source_of(terminal: Terminal, text: str, auth_file: Path | None, ca_file: Path | None) -> Source:
+def tls_of(terminal: Terminal, ca_file: Path | None, cert_file: Path | None, key_file: Path | None) -> LiveTls:
+    """The certificates that flags name."""
+    from exporter.common.certificates import TlsError
+    from exporter.common.live_tls import LiveTls, TlsFiles
+
+    if (cert_file is None) != (key_file is None):
+        raise typer.BadParameter("--from-cert-file and --from-key-file require each other; set both or neither")
+    tls = LiveTls(TlsFiles(ca_file, cert_file, key_file))
+    if tls.has_files:
+        try:
+            tls.check()
+        except TlsError as error:
+            refuse(terminal, f"--from-{str(error.key[0]).replace('_', '-')}: {error}", INCOMPLETE)
+    return tls
+
+
+def source_of(terminal: Terminal, text: str, auth_file: Path | None, tls: LiveTls) -> Source:
     """The source that flags name."""
     from exporter.app.remote import RemoteTarget
     from exporter.common.files import FileError, read_regular_file
@@ -60,8 +95,6 @@ def source_of(terminal: Terminal, text: str, auth_file: Path | None, ca_file: Pa
         raise typer.BadParameter(
             "write http://host:port or https://host:port, without a user and password", param_hint="--from"
         )
-    if ca_file is not None and not ca_file.is_file():
-        refuse(terminal, f"--from-ca-file: {ca_file} is not a file; check the path", INCOMPLETE)
     secret = None
     if auth_file is not None:
         try:
@@ -76,7 +109,7 @@ def source_of(terminal: Terminal, text: str, auth_file: Path | None, ca_file: Pa
         terminal.redactor.add(content)
         terminal.redactor.add(password)
         secret = Secret(content)
-    return RemoteTarget(text.rstrip("/"), ca_file, secret)
+    return RemoteTarget(text.rstrip("/"), tls, secret)
 
 
 def read_outcome(terminal: Terminal, source: Source, clock: Clock) -> Outcome:

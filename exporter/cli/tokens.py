@@ -24,7 +24,7 @@ from exporter.cli.options import (
 )
 from exporter.cli.output import Destination, chosen_format
 from exporter.cli.setup import load_policies, load_settings, refuse, set_up_logs
-from exporter.cli.source import AuthFile, CaFile, From, read_outcome, source_of
+from exporter.cli.source import AuthFile, CaFile, CertFile, From, KeyFile, read_outcome, source_of, tls_of
 from exporter.cli.sweep import exit_code, report_failures, sweep_with_progress
 from exporter.cli.terminal import OutputError, Terminal
 from exporter.common.durations import parse_duration
@@ -142,6 +142,8 @@ def tokens(
     source: From = None,
     auth_file: AuthFile = None,
     ca_file: CaFile = None,
+    cert_file: CertFile = None,
+    key_file: KeyFile = None,
     log_level: LogLevel = Level.ERROR,
     log_format: LogFormat = Format.LOGFMT,
 ) -> None:
@@ -189,7 +191,8 @@ def tokens(
     if settings is not None:
         outcome = sweep_with_progress(terminal, settings, clock)
     else:
-        outcome = read_outcome(terminal, source_of(terminal, source or "", auth_file, ca_file), clock)
+        tls = tls_of(terminal, ca_file, cert_file, key_file)
+        outcome = read_outcome(terminal, source_of(terminal, source or "", auth_file, tls), clock)
     now = clock.now()
     listed = rows(outcome.view, now, wanted)
     if policy:

@@ -7,10 +7,13 @@ stopped sending.
 from __future__ import annotations
 
 import math
+import ssl
 import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+from exporter.common.tls_alerts import alert_in
 
 if TYPE_CHECKING:
     import socket
@@ -84,7 +87,12 @@ class _BoundedSocket:
 
     def sendall(self, data: bytes) -> None:
         self._wrapped.settimeout(self._budget.wait(self._wanted))
-        self._wrapped.sendall(data)
+        try:
+            self._wrapped.sendall(data)
+        except (ssl.SSLEOFError, BrokenPipeError, ConnectionResetError):
+            if (alert := alert_in(self._wrapped)) is not None:
+                raise alert from None
+            raise
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._wrapped, name)

@@ -8,12 +8,13 @@ from urllib.parse import unquote, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
-from redis.connection import Connection, SSLConnection
+from redis.connection import Connection
 from redis.credentials import CredentialProvider
 from redis.retry import Retry
-from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
+from redis.sentinel import Sentinel, SentinelManagedConnection
 
 from exporter.cluster.budget import Budget, bounded
+from exporter.cluster.redis_tls import over_tls
 from exporter.common.exceptions import clear_chain
 
 if TYPE_CHECKING:
@@ -132,23 +133,23 @@ def _client(settings: RedisSettings, redactor: Redactor, budget: Budget) -> redi
             else None
         ),
         **_transport_options(),
-        **({"ssl_ca_certs": str(settings.ca_file)} if settings.ca_file is not None else {}),
     }
+
+    def kind(base: type[Connection]) -> type[Connection]:
+        return bounded(over_tls(base, settings.tls) if encrypted else base, budget)
+
     if not sentinel:
-        kind = bounded(SSLConnection if encrypted else Connection, budget)
         return redis.Redis(
             connection_pool=redis.ConnectionPool(
-                connection_class=kind, host=parts.hostname, port=parts.port or 6379, **options
+                connection_class=kind(Connection), host=parts.hostname, port=parts.port or 6379, **options
             )
         )
-    tls = {"ssl": True, "ssl_ca_certs": options.get("ssl_ca_certs")} if encrypted else {}
-    manager: Any = Sentinel(  # type: ignore[no-untyped-call]
-        _addresses(parts.netloc), sentinel_kwargs={**_transport_options(), **tls}
-    )
+    manager: Any = Sentinel(_addresses(parts.netloc), sentinel_kwargs=_transport_options())  # type: ignore[no-untyped-call]
     for one in manager.sentinels:
-        one.connection_pool.connection_class = bounded(one.connection_pool.connection_class, budget)
-    kind = bounded(SentinelManagedSSLConnection if encrypted else SentinelManagedConnection, budget)
-    client: redis.Redis = manager.master_for(unquote(service), connection_class=kind, **options)
+        one.connection_pool.connection_class = kind(one.connection_pool.connection_class)
+    client: redis.Redis = manager.master_for(
+        unquote(service), connection_class=kind(SentinelManagedConnection), **options
+    )
     return client
 
 

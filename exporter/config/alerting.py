@@ -19,7 +19,7 @@ from exporter.common.fields import (
     ProxyUrl,
     Section,
 )
-from exporter.config.client import Authorization, BasicAuth, ClientTls
+from exporter.config.client import Authorization, BasicAuth, Tls
 from exporter.model.stages import ExpiryThresholds
 from exporter.policies.token_matcher import TokenMatcher
 from exporter.texts.catalogue import Language
@@ -104,7 +104,7 @@ class ReceiverSection(Section):
     url: AlertmanagerUrl = Field(description="Its URL, including its route prefix if it has one.")
     basic_auth: BasicAuth | None = Field(None, description=BasicAuth.__doc__)
     authorization: Authorization | None = Field(None, description=Authorization.__doc__)
-    tls: ClientTls = Field(default_factory=ClientTls, description=ClientTls.__doc__)
+    tls: Tls = Field(default_factory=Tls, description=Tls.__doc__)
     proxy_url: ProxyUrl | None = Field(
         None,
         repr=False,

@@ -9,32 +9,16 @@ from pydantic import Field, model_validator
 from exporter.common.fields import FilePath, HostName, Section, Text
 
 
-class TlsAuthorities(Section):
-    """Certificate authorities for a server's certificate."""
+class CertificateFiles(Section):
+    """Certificate authorities for the server's certificate, and the certificate that the exporter shows to it."""
 
     ca_file: FilePath | None = Field(
         None,
         description=(
-            "PEM file of the certificate authorities to trust, instead of the public ones. Relative to this file."
+            "PEM file of the certificate authorities to trust, instead of the public ones. Relative to this file; "
+            "re-read when it changes."
         ),
     )
-
-
-class Tls(TlsAuthorities):
-    """How the server's certificate is verified."""
-
-    server_name: HostName | None = Field(
-        None, description="Name to expect in the certificate and to send as SNI, if it is not the host in the URL."
-    )
-    insecure_skip_verify: bool = Field(
-        False,
-        description="Do not verify the certificate. Anyone on the network path can then read the credentials.",
-    )
-
-
-class ClientTls(Tls):
-    """How the server's certificate is verified, and the certificate that the exporter shows to the server."""
-
     cert_file: FilePath | None = Field(
         None,
         description=(
@@ -51,6 +35,18 @@ class ClientTls(Tls):
         if (self.cert_file is None) != (self.key_file is None):
             raise ValueError("cert_file and key_file require each other; set both or neither")
         return self
+
+
+class Tls(CertificateFiles):
+    """How the server's certificate is verified, and the certificate that the exporter shows to the server."""
+
+    server_name: HostName | None = Field(
+        None, description="Name to expect in the certificate and to send as SNI, if it is not the host in the URL."
+    )
+    insecure_skip_verify: bool = Field(
+        False,
+        description="Do not verify the certificate. Anyone on the network path can then read the credentials.",
+    )
 
 
 class BasicAuth(Section):

@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from exporter.common.fields import Duration, FilePath, RedisUrl, Section, Text
-from exporter.config.client import TlsAuthorities
+from exporter.config.client import CertificateFiles
 
 
 class Redis(Section):
@@ -28,9 +28,7 @@ class Redis(Section):
     password_file: FilePath | None = Field(
         None, description="File that contains only the password, in UTF-8; one newline at its end is dropped."
     )
-    tls: TlsAuthorities = Field(
-        default_factory=TlsAuthorities, description="How the certificate of a `rediss://` server is verified."
-    )
+    tls: CertificateFiles = Field(default_factory=CertificateFiles, description="Certificates for `rediss://`.")
     key_prefix: Text = Field(
         "yunxiao-token-exporter",
         description=(
@@ -55,7 +53,9 @@ class Redis(Section):
     )
 
     @model_validator(mode="after")
-    def _ca_file_requires_tls(self) -> Self:
-        if self.tls.ca_file is not None and not self.url.startswith("rediss"):
-            raise ValueError("tls.ca_file requires a rediss:// URL; change url, or remove tls.ca_file")
+    def _files_require_tls(self) -> Self:
+        if not self.url.startswith("rediss"):
+            for key in ("ca_file", "cert_file"):
+                if getattr(self.tls, key) is not None:
+                    raise ValueError(f"tls.{key} requires a rediss:// URL; change url, or remove tls.{key}")
         return self

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from exporter.common.client_certificate import ClientCertificate
+from exporter.common.certificates import TlsError
 from exporter.common.fields import FilePath, VariableName
+from exporter.common.live_tls import LiveTls, TlsFiles
 from exporter.common.plain_secrets import learn_basic_auth, learn_proxies
 from exporter.common.secrets import SecretError, SecretFile, SecretFiles, SecretValue, clean_password, clean_secret
-from exporter.config.authorities import check_authorities
 from exporter.config.errors import ConfigError, Fault
 from exporter.config.proxies import proxy_for
 from exporter.config.settings import AlertmanagerSettings, OrganizationSettings, Proxies, RedisSettings
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from exporter.common.redaction import Redactor
     from exporter.common.secrets import SecretSource
     from exporter.config.alerting import Alerting, ReceiverSection
-    from exporter.config.client import ClientTls, TlsAuthorities
+    from exporter.config.client import CertificateFiles
     from exporter.config.document import Document
     from exporter.config.errors import KeyPath
     from exporter.config.redis import Redis
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 class _TlsReferences(BaseModel):
     ca_file: FilePath | None = None
+    cert_file: FilePath | None = None
+    key_file: FilePath | None = None
 
 
 class _UsersReferences(BaseModel):
@@ -62,8 +64,7 @@ class _Resolved:
     listed: tuple[User, ...]
     user_files: UserFiles
     users_stamp: Stamp
-    ca_file: Path | None
-    ca_digest: str
+    tls: LiveTls
 
 
 class Resolver:
@@ -100,7 +101,7 @@ class Resolver:
         path = ("organizations", index)
         references = _REFERENCES.validate_python(organization, from_attributes=True)
         faults = len(self.faults)
-        resolved = self._follow(path, references, config.alerting)
+        resolved = self._follow(path, references, config.alerting, verify=not organization.tls.insecure_skip_verify)
         proxies = self._proxies(path, organization)
         if len(self.faults) > faults:
             return None
@@ -114,8 +115,7 @@ class Resolver:
             users=joined(organization.users.static, resolved.listed),
             user_files=resolved.user_files,
             users_stamp=resolved.users_stamp,
-            ca_file=resolved.ca_file,
-            ca_digest=resolved.ca_digest,
+            tls=resolved.tls,
             proxies=proxies,
         )
 
@@ -129,8 +129,8 @@ class Resolver:
                 self._add((*path, "url"), "this Alertmanager is listed twice", "keep one")
             seen.add(one.url)
             secret = self._credentials(path, one)
-            ca_file, _ = self._authorities(path, one.tls)
-            settings = AlertmanagerSettings(one, secret, ca_file, self._client_certificate(path, one.tls))
+            tls = self._tls(path, one.tls, verify=not one.tls.insecure_skip_verify)
+            settings = AlertmanagerSettings(one, secret, tls)
             learn_proxies(self._redactor, settings.proxies, f"proxy of {one.url}")
             resolved.append(settings)
         return tuple(resolved)
@@ -141,10 +141,11 @@ class Resolver:
         if config.password_file is not None:
             password = SecretFile(self._folder / config.password_file, clean_password, self._redactor.add)
             self._read(("redis", "password_file"), password)
-        ca_file, _ = self._authorities(("redis",), config.tls)
-        return RedisSettings(config, password, ca_file)
+        return RedisSettings(config, password, self._tls(("redis",), config.tls, system=True))
 
-    def _follow(self, path: KeyPath, references: _References, alerting: Alerting | None) -> _Resolved:
+    def _follow(
+        self, path: KeyPath, references: _References, alerting: Alerting | None, *, verify: bool = True
+    ) -> _Resolved:
         token = self._token(path, references)
         user_files = UserFiles(self._folder, references.users.files, alerting)
         stamp = user_files.stamp()
@@ -153,8 +154,8 @@ class Resolver:
             listed = user_files.read()
         except ConfigError as error:
             self.faults.extend(error.faults)
-        ca_file, ca_digest = self._authorities(path, references.tls)
-        return _Resolved(token, listed, user_files, stamp, ca_file, ca_digest)
+        tls = self._tls(path, references.tls, verify=verify)
+        return _Resolved(token, listed, user_files, stamp, tls)
 
     def _token(self, path: KeyPath, references: _References) -> SecretSource | None:
         learn = self._redactor.add
@@ -202,26 +203,24 @@ class Resolver:
             self.faults.append(self._document.fault_of(path, error))
         return source
 
-    def _authorities(self, path: KeyPath, tls: TlsAuthorities | _TlsReferences) -> tuple[Path | None, str]:
-        """The file of certificate authorities and the digest of its content."""
-        if tls.ca_file is None:
-            return None, ""
-        file = self._folder / tls.ca_file
-        try:
-            return file, check_authorities(file)
-        except ValueError as error:
-            self.faults.append(self._document.fault_of((*path, "tls", "ca_file"), error))
-            return file, ""
-
-    def _client_certificate(self, path: KeyPath, tls: ClientTls) -> ClientCertificate | None:
-        if tls.cert_file is None or tls.key_file is None:
-            return None
-        certificate = ClientCertificate(self._folder / tls.cert_file, self._folder / tls.key_file)
-        try:
-            certificate.check()
-        except ValueError as error:
-            self.faults.append(self._document.fault_of((*path, "tls", "cert_file"), error))
-        return certificate
+    def _tls(
+        self,
+        path: KeyPath,
+        section: CertificateFiles | _TlsReferences,
+        *,
+        verify: bool = True,
+        system: bool = False,
+    ) -> LiveTls:
+        """What the files of a section `tls` contain."""
+        named = (section.ca_file, section.cert_file, section.key_file)
+        files = TlsFiles(*(None if one is None else self._folder / one for one in named))
+        tls = LiveTls(files, verify=verify, system=system)
+        if tls.has_files:
+            try:
+                tls.check()
+            except TlsError as error:
+                self._add((*path, "tls", *error.key), error.problem, error.hint)
+        return tls
 
     def _proxies(self, path: KeyPath, organization: Organization) -> Proxies:
         """The proxies by scheme."""

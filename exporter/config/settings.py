@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from exporter.common.live_tls import LiveTls
 from exporter.common.secrets import SecretFile, SecretFiles
 from exporter.config.advice import organization_warnings
+from exporter.config.client import Tls
 from exporter.model.labels import KIND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from exporter.common.client_certificate import ClientCertificate
     from exporter.common.redaction import Redactor
     from exporter.common.secrets import SecretSource
     from exporter.config.alerting import ReceiverSection
@@ -40,8 +41,7 @@ class OrganizationSettings:
         users: the users of `static` and `files`, as the files were when they were read.
         user_files: the files to check for changes.
         users_stamp: the state of those files before they were read.
-        ca_file: absolute path of the file of certificate authorities; None for the public ones.
-        ca_digest: digest of that file's content, so that a reload notices a change.
+        tls: certificate authorities and client certificate; both follow their files.
         proxies: proxy URLs by scheme, from the configuration or the environment; may contain passwords.
     """
 
@@ -50,15 +50,13 @@ class OrganizationSettings:
     users: tuple[User, ...]
     user_files: UserFiles
     users_stamp: Stamp
-    ca_file: Path | None
-    ca_digest: str
+    tls: LiveTls
     proxies: Proxies
 
     def same_client(self, other: OrganizationSettings) -> bool:
         """Whether requests would be made in the same way. The lists of users may differ."""
         return (
             self.config.model_copy(update={"users": other.config.users}) == other.config
-            and self.ca_digest == other.ca_digest
             and self.proxies == other.proxies
             and (isinstance(self.token, (SecretFile, SecretFiles)) or self.token.current() == other.token.current())
         )
@@ -71,14 +69,12 @@ class AlertmanagerSettings:
     Attributes:
         config: the section of the file.
         secret: its password or bearer token; None for neither.
-        ca_file: absolute path of the file of certificate authorities; None for the public ones.
-        certificate: the client certificate; None for none.
+        tls: certificate authorities and client certificate; both follow their files.
     """
 
     config: ReceiverSection
     secret: SecretSource | None
-    ca_file: Path | None
-    certificate: ClientCertificate | None = None
+    tls: LiveTls = field(default_factory=LiveTls)
 
     @property
     def proxies(self) -> Proxies:
@@ -94,12 +90,12 @@ class RedisSettings:
     Attributes:
         config: the section of the file.
         password: None for none.
-        ca_file: absolute path of the file of certificate authorities; None for the public ones.
+        tls: certificate authorities and client certificate; both follow their files.
     """
 
     config: Redis
     password: SecretSource | None
-    ca_file: Path | None
+    tls: LiveTls = field(default_factory=lambda: LiveTls(system=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +139,7 @@ class Settings:
         """What is valid but probably not intended at the time ``now``, as sentences."""
         return (
             *self._organization_warnings(),
+            *self._certificate_warnings(now),
             *self.rule_warnings,
             *self._ended_silences(now),
             *self._ended_exemptions(now),
@@ -167,6 +164,27 @@ class Settings:
     def _organization_warnings(self) -> Iterator[str]:
         for index, one in enumerate(self.organizations):
             yield from organization_warnings(f"organizations[{index}]", one.config, one.users)
+
+    def tls_files(self) -> Iterator[tuple[str, LiveTls]]:
+        """What follows files of certificates, after the key path of the section `tls` that names them."""
+        sections = [
+            *((f"organizations[{index}]", one.tls) for index, one in enumerate(self.organizations)),
+            *((f"alerting.alertmanagers[{index}]", one.tls) for index, one in enumerate(self.alertmanagers)),
+            *(() if self.redis is None else (("redis", self.redis.tls),)),
+        ]
+        return ((f"{path}.tls", tls) for path, tls in sections if tls.has_files)
+
+    def _certificate_warnings(self, now: float) -> Iterator[str]:
+        soon = self.config.alerting.thresholds.warning
+        for path, tls in self.tls_files():
+            if tls.certificate is not None and (problem := tls.certificate.problem(now, soon)) is not None:
+                yield f"{path}.cert_file: {problem}"
+        for index, receiver in enumerate(self.alertmanagers):
+            if receiver.config.tls != Tls() and receiver.config.url.lower().startswith("http:"):
+                yield (
+                    f"alerting.alertmanagers[{index}].tls: has no effect, because url is http://; write https:// or "
+                    "remove it"
+                )
 
     def _ended_silences(self, now: float) -> Iterator[str]:
         for index, entry in enumerate(self.config.alerting.ignore):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,7 +12,9 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError
 
+from exporter.common.certificates import TlsError
 from exporter.common.exceptions import clear_chain
+from exporter.common.tls_alerts import alert_in
 from exporter.http.interim import FinalResponse
 from exporter.http.reuse import ReusePolicy
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from urllib3 import HTTPResponse
 
     from exporter.common.clock import Clock
+    from exporter.common.live_tls import LiveTls
     from exporter.http.deadline import Call
 
 _KEEPALIVE = (
@@ -36,17 +40,19 @@ _HEADER_LINES = 64
 
 
 class Context:
-    """What the connections of a session share: the current call of each thread, the clock, and the reuse policy.
+    """What the connections of a session share: TLS settings, the current call of each thread, clock and reuse policy.
 
     Args:
         clock: monotonic time.
+        tls: certificate authorities and client certificate.
 
     Attributes:
         header_lines: the lines of headers that were sent, by name and values; there are few.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, tls: LiveTls) -> None:
         self.clock = clock
+        self.tls = tls
         self.reuse = ReusePolicy(clock)
         self.header_lines: dict[tuple[str, tuple[str, ...]], bytes] = {}
         self._thread = threading.local()
@@ -78,6 +84,11 @@ class GuardedConnection(HTTPConnection):
     """The lines of a request until they are sent; of http.client."""
     _handle: socket.socket | None = None
     _call: Call | None = None
+
+    @property
+    def outdated(self) -> bool:
+        """Whether its TLS settings have been replaced."""
+        return False
 
     def _new_conn(self) -> socket.socket:
         call = self.context.call
@@ -156,7 +167,34 @@ class GuardedConnection(HTTPConnection):
 
 
 class GuardedTlsConnection(GuardedConnection, HTTPSConnection):
-    """The same over TLS."""
+    """The same over TLS. It uses the authorities and the client certificate as they are when it is opened."""
+
+    ssl_context: ssl.SSLContext | None
+
+    @property
+    def outdated(self) -> bool:
+        """Whether its TLS settings have been replaced."""
+        return self.ssl_context is not self.context.tls.context
+
+    def connect(self) -> None:
+        """As in urllib3."""
+        tls = self.context.tls
+        try:
+            self.ssl_context = tls.context
+            if self.proxy_config is not None:
+                self.proxy_config = self.proxy_config._replace(ssl_context=tls.proxy_context)
+        except TlsError as error:
+            raise ssl.SSLError(str(error)) from None
+        super().connect()
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        """As in urllib3, but with the alert of the server if that has closed the connection."""
+        try:
+            super().request(*args, **kwargs)
+        except ssl.SSLEOFError:
+            if self.sock is not None and (alert := alert_in(self.sock)) is not None:
+                raise alert from None
+            raise
 
 
 class GuardedPool(HTTPConnectionPool):
@@ -177,7 +215,7 @@ class GuardedPool(HTTPConnectionPool):
         call.idle = None
         if not connection.is_closed:
             idle = self.context.clock.monotonic() - connection.idle_since
-            if call.resent or idle > self.context.reuse.max_idle():
+            if call.resent or idle > self.context.reuse.max_idle() or connection.outdated:
                 connection.close()  # sending the request opens it again
             else:
                 call.idle = idle

@@ -13,12 +13,12 @@ from urllib3.exceptions import ClosedPoolError
 
 from exporter import __version__
 from exporter.common.exceptions import clear_chain
+from exporter.common.live_tls import LiveTls
 from exporter.http.connections import POOLS, Context
 from exporter.http.deadline import Call, Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from urllib3 import PoolManager
 
@@ -38,7 +38,6 @@ class GuardedAdapter(HTTPAdapter):
         self._context = context
         self._server_name = server_name
         self._pool: GuardedPool | None = None
-        self._verified = False
         self._closed = False
         super().__init__(pool_connections=1, pool_maxsize=connections, max_retries=0)
 
@@ -61,10 +60,7 @@ class GuardedAdapter(HTTPAdapter):
         return address[address.index("/", address.index("//") + 2) :]
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """As in requests, but once: it searches for the CA file in each call."""
-        if not self._verified:
-            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
-            self._verified = True
+        """Do nothing: connections take the authorities and the client certificate from `Context.tls`."""
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
         """As in requests, without cookies and without guessing an encoding."""
@@ -93,7 +89,7 @@ class GuardedAdapter(HTTPAdapter):
     def _server_name_options(self) -> dict[str, str]:
         if self._server_name is None:
             return {}
-        return {"server_hostname": self._server_name, "assert_hostname": self._server_name}
+        return {"server_hostname": self._server_name}
 
     def refuse(self) -> None:
         """Open no more connections."""
@@ -121,9 +117,8 @@ class GuardedSession(requests.Session):
     Args:
         watchdog: ends calls at their deadlines.
         concurrency: limit for the requests in flight, and so the idle connections to keep.
-        ca_file: certificate authorities to trust instead of the public ones.
+        tls: certificate authorities and client certificate; None for the public authorities and no certificate.
         server_name: the name for SNI and in the certificate; None for the host of the address.
-        insecure_skip_verify: do not verify the certificate.
     """
 
     def __init__(
@@ -131,20 +126,17 @@ class GuardedSession(requests.Session):
         watchdog: Watchdog,
         concurrency: int,
         *,
-        ca_file: Path | None = None,
+        tls: LiveTls | None = None,
         server_name: str | None = None,
-        insecure_skip_verify: bool = False,
     ) -> None:
         super().__init__()
         self._watchdog = watchdog
-        self._context = Context(watchdog.clock)
+        tls = tls or LiveTls()
+        self._context = Context(watchdog.clock, tls)
         self.trust_env = False
         self.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
         self.headers["User-Agent"] = f"yunxiao-token-exporter/{__version__}"
-        self._verify: bool | str = not insecure_skip_verify
-        if self._verify and ca_file is not None:
-            self._verify = str(ca_file)
-        self.verify = self._verify
+        self.verify = self._verify = tls.verify
         self._adapter = GuardedAdapter(self._context, concurrency, server_name)
         self.mount("http://", self._adapter)
         self.mount("https://", self._adapter)

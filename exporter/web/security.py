@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pydantic import TypeAdapter
 
+from exporter.common.certificates import TlsError
 from exporter.config.document import read_yaml
 from exporter.config.errors import ConfigError, Fault
 from exporter.config.validation import keys_of, validated
-from exporter.web.certificates import TlsError
 from exporter.web.passwords import cost_of
 from exporter.web.tls import files_of, server_tls
 from exporter.web.tls_names import ClientAuth

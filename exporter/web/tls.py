@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING
 
-from exporter.web.certificates import Pem, TlsError, load_authority, load_pair, pem_of
+from exporter.common.certificates import Pem, TlsError, load_authority, load_pair, pem_of
 from exporter.web.handshake import ServerTls, accept_any_certificate, normal_name
 from exporter.web.tls_names import (
     CIPHERS_12,

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import trustme
 from support.alertmanager_stub import Alertmanager, slowly
 from support.builders import DAY, a_token, a_watchdog
 from support.running import PASSWORD, free_port, wait_until
@@ -192,17 +191,6 @@ def test_an_alertmanager_with_unchanged_settings_keeps_its_sender(tmp_path: Path
         bench.alerting.put_in_force(bench.settings(one, {"url": second.url, "timeout": "3s"}, labels={"team": "x"}))
         after = list(bench.alerting._senders)
         assert (after[0] is before[0], after[1] is before[1]) == (True, False)
-
-
-def test_a_changed_file_of_authorities_makes_a_new_sender(tmp_path: Path) -> None:
-    with a_bench(tmp_path) as bench:
-        one = {"url": "https://127.0.0.1:9", "tls": {"ca_file": "ca.pem"}}
-        senders = []
-        for _ in range(2):
-            trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-            bench.alerting.put_in_force(bench.settings(one))
-            senders += list(bench.alerting._senders)
-        assert senders[0] is not senders[1]
 
 
 def test_reloads_leave_no_thread_behind(tmp_path: Path) -> None:

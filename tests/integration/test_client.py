@@ -20,6 +20,7 @@ from support.scripted import ScriptedServer, answer
 
 from exporter.common.cancellation import Stop, StoppedError
 from exporter.common.clock import SystemClock
+from exporter.common.live_tls import LiveTls, TlsFiles
 from exporter.common.redaction import Redactor
 from exporter.common.secrets import Secret, SecretFile, SecretValue
 from exporter.model.state import Reason
@@ -275,6 +276,10 @@ def test_netrc_and_ca_bundle_of_the_environment_are_ignored(
         assert len(bench.ask()) == 1
 
 
+def trusting(ca_file: Path) -> LiveTls:
+    return LiveTls(TlsFiles(ca_file=ca_file))
+
+
 @pytest.fixture
 def authority() -> trustme.CA:
     return trustme.CA()
@@ -296,12 +301,12 @@ def test_a_private_authority_is_trusted_when_configured(
     with a_client(tls_platform.url) as bench:
         error = bench.fails()
         assert (error.reason, "self-signed" in error.detail or "issuer" in error.detail) == (Reason.TLS, True)
-    with a_client(tls_platform.url, ca_file=ca_file) as bench:
+    with a_client(tls_platform.url, tls=trusting(ca_file)) as bench:
         assert len(bench.ask()) == 1
     other = tmp_path / "other.pem"
     trustme.CA().cert_pem.write_to_path(str(other))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(ca_file))
-    with a_client(tls_platform.url, ca_file=other) as bench:
+    with a_client(tls_platform.url, tls=trusting(other)) as bench:
         assert bench.fails().reason is Reason.TLS
 
 
@@ -311,17 +316,17 @@ def test_the_name_in_the_certificate_must_be_the_expected_one(
     ca_file = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(ca_file))
     by_address = tls_platform.url.replace("localhost", "127.0.0.1")
-    with a_client(by_address, ca_file=ca_file) as bench:
-        assert bench.fails().reason is Reason.TLS
-    with a_client(by_address, ca_file=ca_file, server_name="localhost") as bench:
+    with a_client(by_address, tls=trusting(ca_file)) as bench:
+        assert bench.fails().detail == ("TLS: IP address mismatch, certificate is not valid for '127.0.0.1'.")
+    with a_client(by_address, tls=trusting(ca_file), server_name="localhost") as bench:
         assert len(bench.ask()) == 1
-    with a_client(tls_platform.url, ca_file=ca_file, server_name="elsewhere.example") as bench:
-        assert bench.fails().reason is Reason.TLS
+    with a_client(tls_platform.url, tls=trusting(ca_file), server_name="elsewhere.example") as bench:
+        assert bench.fails().detail == ("TLS: Hostname mismatch, certificate is not valid for 'elsewhere.example'.")
 
 
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 def test_verification_of_the_certificate_can_be_turned_off(tls_platform: Simulator) -> None:
-    with a_client(tls_platform.url, insecure_skip_verify=True) as bench:
+    with a_client(tls_platform.url, tls=LiveTls(verify=False)) as bench:
         assert len(bench.ask()) == 1
 
 

@@ -52,7 +52,7 @@ def server(redis_server: str, tmp_path: Path) -> Iterator[RedisServer]:
 
 
 def a_link(port: int) -> RedisClient:
-    return RedisClient(RedisSettings(RedisSection(url=f"redis://127.0.0.1:{port}/0"), None, None), Redactor())
+    return RedisClient(RedisSettings(RedisSection(url=f"redis://127.0.0.1:{port}/0"), None), Redactor())
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from support.running import ADMIN_TOKEN, Exporter, a_record, a_simulator, free_p
 from support.scripted import Request, ScriptedServer, ShiftedClock, answer
 
 from exporter.common.cancellation import Stop, StoppedError
+from exporter.common.live_tls import LiveTls, TlsFiles
 from exporter.common.redaction import Redactor
 from exporter.common.secrets import Secret, SecretValue
 from exporter.http.session import GuardedSession
@@ -289,7 +290,7 @@ def test_connections_over_tls_are_used_again_and_closed_alike(tmp_path: Path) ->
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     with (
         a_simulator({"u1": [a_record()]}, tls=context) as platform,
-        a_bench(platform.url, ca_file=tmp_path / "ca.pem") as bench,
+        a_bench(platform.url, tls=LiveTls(TlsFiles(ca_file=tmp_path / "ca.pem"))) as bench,
     ):
 
         def port() -> int:

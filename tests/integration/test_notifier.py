@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import socket
-import ssl
 import threading
 import time
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ import pytest
 import trustme
 from support.alertmanager_stub import Alertmanager, now_text, slowly, text_of
 from support.builders import DAY, NOW, a_watchdog
+from support.client_certificates import ClientFiles
 from support.running import PASSWORD, Exporter, a_record, a_simulator, free_port, wait_until, write_config
 
 from exporter.alerts.notification import Notification
@@ -25,8 +25,8 @@ from exporter.alerts.receivers.base import DeliveryError
 from exporter.alerts.receivers.http import HttpTarget
 from exporter.alerts.sender import Sender
 from exporter.common.cancellation import Stop
-from exporter.common.client_certificate import ClientCertificate
 from exporter.common.clock import SystemClock
+from exporter.common.live_tls import LiveTls, TlsFiles
 from exporter.common.redaction import Redactor
 from exporter.common.secrets import SecretFile
 from exporter.common.worker import Supervisor
@@ -313,45 +313,26 @@ def test_a_2xx_whose_body_breaks_off_is_a_delivery_too() -> None:
     thread.join(10)
 
 
-def write_certificate(folder: Path, authority: trustme.CA) -> ClientCertificate:
-    issued = authority.issue_cert("exporter")
-    certificate = ClientCertificate(folder / "cert.pem", folder / "key.pem")
-    for file, content in (
-        (certificate.cert_file, b"".join(blob.bytes() for blob in issued.cert_chain_pems)),
-        (certificate.key_file, issued.private_key_pem.bytes()),
-    ):
-        (folder / "new").write_bytes(content)
-        (folder / "new").rename(file)
-    return certificate
-
-
 def test_alertmanager_is_shown_the_client_certificate_as_it_is_in_the_files_now(tmp_path: Path) -> None:
-    authority, wrong = trustme.CA(), trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    files, stranger = ClientFiles(tmp_path), trustme.CA()
     with Alertmanager() as stub:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("127.0.0.1").configure_cert(context)
-        authority.configure_trust(context)
-        context.verify_mode = ssl.CERT_REQUIRED
-        stub.server.socket = context.wrap_socket(stub.server.socket, server_side=True)
+        stub.server.socket = files.server().wrap_socket(stub.server.socket, server_side=True)
         url = stub.url.replace("http:", "https:")
-        without = a_receiver(HttpTarget(url, 5, ca_file=tmp_path / "ca.pem"))
-        with pytest.raises(DeliveryError):
+        without = a_receiver(HttpTarget(url, 5, tls=LiveTls(TlsFiles(ca_file=files.files.ca_file))))
+        with pytest.raises(DeliveryError, match="no delivery: TLS: the server requires a client certificate"):
             without.send(notifications(1))
-        receiver = a_receiver(
-            HttpTarget(url, 5, ca_file=tmp_path / "ca.pem", certificate=write_certificate(tmp_path, wrong))
-        )
-        with pytest.raises(DeliveryError):
+        files.renew(stranger)
+        receiver = a_receiver(HttpTarget(url, 5, tls=files.tls()))
+        with pytest.raises(DeliveryError, match=r"no delivery: TLS: the server refused .* \(unknown ca\)"):
             receiver.send(notifications(1))
-        write_certificate(tmp_path, authority)
+        files.renew()
         receiver.send(notifications(1, 1))
         # In the moment between two files that are replaced, they do not belong together.
-        (tmp_path / "key.pem").write_bytes(wrong.issue_cert("x").private_key_pem.bytes())
-        with pytest.raises(DeliveryError, match=r"not sent: client certificate: .* are not a certificate and its key"):
-            receiver.send(notifications(1, 2))
-        write_certificate(tmp_path, authority)
+        files.put("key.pem", stranger.issue_cert("x").private_key_pem.bytes())
+        receiver.send(notifications(1, 2))
+        files.renew()
         receiver.send(notifications(1, 3))
-        assert [alert["labels"]["alertname"] for alert in stub.alerts()] == ["a1", "a3"]
+        assert [alert["labels"]["alertname"] for alert in stub.alerts()] == ["a1", "a2", "a3"]
 
 
 def test_a_configured_proxy_is_used_and_the_environment_is_not(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ LEASE = 2.0
 
 def a_link(url: str, password: Path | None = None, redactor: Redactor | None = None, **options: Any) -> RedisClient:
     secret = None if password is None else SecretFile(password)
-    return RedisClient(RedisSettings(RedisSection(url=url, **options), secret, None), redactor or Redactor())
+    return RedisClient(RedisSettings(RedisSection(url=url, **options), secret), redactor or Redactor())
 
 
 def always(answer: bytes) -> Callable[[socket.socket], None]:

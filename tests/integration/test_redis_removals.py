@@ -72,7 +72,7 @@ class Replica:
         self.store = Store()
         self.clock = FakeClock()
         self.errors = 0
-        self.link = RedisClient(RedisSettings(RedisSection(url=f"redis://127.0.0.1:{port}/0"), None, None), Redactor())
+        self.link = RedisClient(RedisSettings(RedisSection(url=f"redis://127.0.0.1:{port}/0"), None), Redactor())
         _links.append(self.link)
         self.replicator = Replicator(
             Records(self.link, "shard"), self.store, self._failed, Supervisor(lambda _: None, self.clock), self.clock

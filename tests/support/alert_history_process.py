@@ -204,7 +204,7 @@ class StoredAlerts:
 def settings(config: Config) -> Settings:
     """A configuration with its Alertmanager."""
     section = AlertmanagerSection.model_validate({"url": "http://alertmanager"})
-    return Settings(config, (), (AlertmanagerSettings(section, None, None),), None, None, Redactor())
+    return Settings(config, (), (AlertmanagerSettings(section, None),), None, None, Redactor())
 
 
 @dataclass

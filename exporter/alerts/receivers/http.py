@@ -10,15 +10,15 @@ import requests
 import urllib3
 
 from exporter.alerts.receivers.base import DeliveryError
-from exporter.common.exceptions import clear_chain
+from exporter.common.exceptions import causes, clear_chain
 from exporter.common.secrets import SecretError
 from exporter.http.session import GuardedSession, Watchdog
+from exporter.http.tls_problems import tls_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
-    from exporter.common.client_certificate import ClientCertificate, Stamp
+    from exporter.common.live_tls import LiveTls
     from exporter.common.redaction import Redactor
     from exporter.common.secrets import SecretSource
     from exporter.config.settings import AlertmanagerSettings
@@ -38,7 +38,7 @@ class HttpTarget:
         timeout: total seconds for one request.
         username: for basic auth, with the password as `secret`.
         secret: the password, or the bearer token if there is no user name; None for neither.
-        certificate: the client certificate; None for none.
+        tls: certificate authorities and client certificate; None for the public authorities and no certificate.
         proxies: proxy URLs by scheme; may contain a password.
     """
 
@@ -46,10 +46,8 @@ class HttpTarget:
     timeout: float
     username: str | None = None
     secret: SecretSource | None = None
-    ca_file: Path | None = None
+    tls: LiveTls | None = None
     server_name: str | None = None
-    insecure_skip_verify: bool = False
-    certificate: ClientCertificate | None = None
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -61,12 +59,15 @@ class HttpTarget:
             timeout=config.timeout,
             username=None if config.basic_auth is None else config.basic_auth.username,
             secret=settings.secret,
-            ca_file=settings.ca_file,
+            tls=settings.tls,
             server_name=config.tls.server_name,
-            insecure_skip_verify=config.tls.insecure_skip_verify,
-            certificate=settings.certificate,
             proxies=settings.proxies,
         )
+
+
+def _why(error: Exception) -> str:
+    problem = tls_problem(causes(error))
+    return type(error).__name__ if problem is None else f"TLS: {problem}"
 
 
 class JsonPoster:
@@ -80,49 +81,18 @@ class JsonPoster:
 
     def __init__(self, target: HttpTarget, watchdog: Watchdog, redactor: Redactor) -> None:
         self.target = target
-        self._watchdog = watchdog
         self._redactor = redactor
         self._closed = False
-        self._stamp: Stamp | None = None
-        self._session = self._new_session()
+        self._session = GuardedSession(watchdog, concurrency=1, tls=target.tls, server_name=target.server_name)
+        self._session.headers["Content-Type"] = "application/json"
+        # The answer is read up to a limit and not decompressed.
+        self._session.headers["Accept-Encoding"] = "identity"
+        self._session.proxies = dict(target.proxies)
 
     def close(self) -> None:
         """Abort the request in progress and close the connection; nothing is sent afterwards."""
         self._closed = True
         self._session.close()
-
-    def _new_session(self) -> GuardedSession:
-        target = self.target
-        session = GuardedSession(
-            self._watchdog,
-            concurrency=1,
-            ca_file=target.ca_file,
-            server_name=target.server_name,
-            insecure_skip_verify=target.insecure_skip_verify,
-        )
-        session.headers["Content-Type"] = "application/json"
-        # The answer is read up to a limit and not decompressed.
-        session.headers["Accept-Encoding"] = "identity"
-        session.proxies = dict(target.proxies)
-        return session
-
-    def _use_certificate(self) -> None:
-        """Show the client certificate as it is in the files now, to a new connection if they have changed.
-
-        Raises:
-            DeliveryError: the files cannot be used.
-        """
-        certificate = self.target.certificate
-        if certificate is None or (stamp := certificate.stamp) == self._stamp:
-            return
-        try:
-            certificate.check()
-        except ValueError as error:
-            raise DeliveryError(f"not sent: client certificate: {error}", refused=False) from None
-        self._session.close()
-        self._session = self._new_session()
-        self._session.cert = (str(certificate.cert_file), str(certificate.key_file))
-        self._stamp = stamp
 
     def post(
         self, path: str, body: Callable[[], bytes], on_headers: Callable[[Mapping[str, str]], None] = lambda _: None
@@ -143,7 +113,6 @@ class JsonPoster:
             authorization = self._authorization()
         except SecretError as error:
             raise DeliveryError(f"not sent: {error}", refused=False) from None
-        self._use_certificate()
         content = body()
         # A secret that is cut off at the end of what was read could not be recognised any more.
         longest = 2 * len(authorization) + 8
@@ -167,7 +136,7 @@ class JsonPoster:
                     on_headers(response.headers)
                     raw = response.raw.read(limit, decode_content=False)
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-                why = f"no answer within {target.timeout:g} s" if call.over else type(error).__name__
+                why = f"no answer within {target.timeout:g} s" if call.over else _why(error)
                 clear_chain(error)
                 if status in _SUCCESS:
                     # It has been accepted: whatever follows the status does not matter.

@@ -14,6 +14,27 @@ FILE_ERRORS = OwnFamily(
     ("increase(yunxiao_exporter_file_errors_total[1h]) > 0", "a secret or list that was not replaced correctly"),
     known=(("token_file", "users_file"),),
 )
+CLIENT_CERTIFICATE_EXPIRY = OwnFamily(
+    "yunxiao_exporter_client_certificate_expiry_timestamp_seconds",
+    Kind.GAUGE,
+    ("cert_file",),
+    "When a client certificate for the platform, Alertmanager or Redis expires, in seconds since "
+    "the epoch. The one in use counts, also if its file has become invalid.",
+    "For each `tls.cert_file`.",
+    (
+        "yunxiao_exporter_client_certificate_expiry_timestamp_seconds - time() < 14 * 86400",
+        "client certificates to renew, including expired ones",
+    ),
+)
+TLS_FILE_ERRORS = OwnFamily(
+    "yunxiao_exporter_tls_file_errors_total",
+    Kind.COUNTER,
+    (),
+    "Times that a CA file, a client certificate or its key became invalid at run time; the last "
+    "valid ones stay in use.",
+    "Always.",
+    ("increase(yunxiao_exporter_tls_file_errors_total[1h]) > 0", "a certificate that was not renewed correctly"),
+)
 INTERNAL_ERRORS = OwnFamily(
     "yunxiao_exporter_internal_errors_total",
     Kind.COUNTER,

@@ -125,8 +125,7 @@ def connect(
         max_retry_after=config.limits.max_retry_after,
         host_header=config.host_header,
         server_name=config.tls.server_name,
-        ca_file=settings.ca_file,
-        insecure_skip_verify=config.tls.insecure_skip_verify,
+        tls=settings.tls,
         proxies=settings.proxies,
     )
     client = YunxiaoClient(target, settings.token, gate, observer, watchdog, clock, redact=redact)

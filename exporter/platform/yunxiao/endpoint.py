@@ -27,11 +27,11 @@ from exporter.platform.yunxiao.schemes import https_expected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
     from zoneinfo import ZoneInfo
 
     from exporter.common.cancellation import Stop
     from exporter.common.clock import Clock
+    from exporter.common.live_tls import LiveTls
     from exporter.common.secrets import Secret
 
 Answer: TypeAlias = "tuple[bytes, Mapping[str, str]]"
@@ -52,8 +52,7 @@ class Target:
         endpoint: the platform's address, without trailing slash.
         host_header: the `Host` header, if not the host of the address.
         server_name: the name to expect in the certificate, if not the host of the address.
-        ca_file: private certificate authorities to trust instead of the public ones.
-        insecure_skip_verify: do not verify the certificate.
+        tls: certificate authorities and client certificate; None for the public authorities and no certificate.
         proxies: proxies by scheme; may contain a password, so they are not in the repr.
         timezone: the time zone of dates without one.
         timeout: limit for the total time of a request, in seconds.
@@ -68,8 +67,7 @@ class Target:
     max_retry_after: float
     host_header: str | None = None
     server_name: str | None = None
-    ca_file: Path | None = None
-    insecure_skip_verify: bool = False
+    tls: LiveTls | None = None
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -239,9 +237,8 @@ def _session(target: Target, watchdog: Watchdog) -> GuardedSession:
     session = GuardedSession(
         watchdog=watchdog,
         concurrency=target.concurrency,
-        ca_file=target.ca_file,
+        tls=target.tls,
         server_name=target.server_name,
-        insecure_skip_verify=target.insecure_skip_verify,
     )
     session.proxies = dict(target.proxies)
     session.headers["Accept"] = "application/json"

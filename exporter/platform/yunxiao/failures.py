@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import http.client
 import re
-import ssl
 
 import requests
 import urllib3
 
 from exporter.common.exceptions import causes
+from exporter.http.tls_problems import tls_problem
 from exporter.model.state import Reason
 from exporter.platform.base import ApiError
 from exporter.platform.yunxiao.schemes import no_answer
@@ -38,10 +38,8 @@ def broken(error: Exception, timeout: float, *, over: bool, plain: bool = False)
     kind = type(error).__name__
     if (unanswered := no_answer(came_from, plain=plain)) is not None:
         return unanswered
-    if any(isinstance(cause, (requests.exceptions.SSLError, ssl.SSLError)) for cause in came_from):
-        verify = next((cause for cause in came_from if isinstance(cause, ssl.SSLCertVerificationError)), None)
-        why = verify.verify_message if verify is not None else "handshake failed"
-        return ApiError(Reason.TLS, f"TLS: {why}")
+    if (problem := tls_problem(came_from)) is not None:
+        return ApiError(Reason.TLS, f"TLS: {problem}")
     if isinstance(error, (requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError)):
         return ApiError(Reason.INVALID_RESPONSE, "the answer cannot be decompressed")
     if too_large := next(filter(None, map(_header_limit, came_from)), ""):

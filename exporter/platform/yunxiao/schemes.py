@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import requests
 import urllib3
 
+from exporter.http.tls_problems import SET_CERTIFICATE
 from exporter.model.state import Reason
 from exporter.platform.base import ApiError
 
@@ -26,6 +27,9 @@ _TLS_EXPECTED = re.compile(
     rb"|HTTP request to an HTTPS server"  # Go
     rb"|combination of host and port requires TLS",  # Tomcat
     re.IGNORECASE,
+)
+_CERTIFICATE_EXPECTED = re.compile(
+    rb"(?P<none>No required SSL certificate was sent)|The SSL certificate error"  # nginx and its relatives
 )
 _WRITE_HTTPS = "the port speaks HTTPS, not plain HTTP: write https:// in endpoint"
 _BAD_REQUEST = 400
@@ -54,7 +58,16 @@ def no_answer(chain: Sequence[BaseException], *, plain: bool) -> ApiError | None
 
 
 def https_expected(status: int, body: bytes) -> ApiError | None:
-    """The error if a port that speaks HTTPS refuses a request because it is plain HTTP; None otherwise."""
-    if status != _BAD_REQUEST or not _TLS_EXPECTED.search(body):
+    """The error if a port that speaks HTTPS refuses a request because of how it was sent; None otherwise.
+
+    Either the request is plain HTTP, or it comes without a client certificate that the server accepts: some servers
+    finish the handshake and answer with an error of HTTP.
+    """
+    if status != _BAD_REQUEST:
+        return None
+    if (certificate := _CERTIFICATE_EXPECTED.search(body)) is not None:
+        why = SET_CERTIFICATE if certificate["none"] else "the server refused the client certificate"
+        return ApiError(Reason.TLS, f"HTTP {status}, TLS: {why}", status=status)
+    if not _TLS_EXPECTED.search(body):
         return None
     return ApiError(Reason.INVALID_RESPONSE, f"HTTP {status}, {_WRITE_HTTPS}", status=status)

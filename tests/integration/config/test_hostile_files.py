@@ -26,7 +26,7 @@ GOOD = """organizations:
   - name: acme
     endpoint: https://acme.example.com
     token_file: token
-    tls: {ca_file: ca.pem}
+    tls: {ca_file: ca.pem, cert_file: cert.pem, key_file: key.pem}
     users: {files: [users.yaml]}
 alerting:
   alertmanagers:
@@ -35,7 +35,7 @@ alerting:
 redis: {url: "rediss://r:6379/0", password_file: password, tls: {ca_file: ca.pem}}
 """
 WEB = "tls_server_config: {cert_file: cert.pem, key_file: key.pem, client_ca_file: ca.pem, client_auth_type: %s}\n"
-FILES = ("token", "password", "bearer", "ca.pem", "users.yaml", "config.yaml")
+FILES = ("token", "password", "bearer", "ca.pem", "cert.pem", "key.pem", "users.yaml", "config.yaml")
 
 
 @pytest.fixture

@@ -16,9 +16,7 @@ from exporter.config.alerting import Alerting, Alertmanager
 from exporter.config.settings import AlertmanagerSettings
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from exporter.alerts.sender import NotificationObserver, Sender
+    from exporter.alerts.sender import NotificationObserver
     from exporter.config.settings import Settings
 
 
@@ -40,9 +38,9 @@ class FakeSettings:
     redactor: Redactor
 
 
-def some_settings(*sections: Alertmanager, resend: str = "1m", ca_file: Path | None = None) -> Settings:
+def some_settings(*sections: Alertmanager, resend: str = "1m") -> Settings:
     alerting = Alerting.model_validate({"resend_interval": resend})
-    receivers = tuple(AlertmanagerSettings(one, None, ca_file) for one in sections)
+    receivers = tuple(AlertmanagerSettings(one, None) for one in sections)
     return cast("Settings", FakeSettings(receivers, FakeConfig(alerting), Redactor()))
 
 
@@ -81,18 +79,6 @@ def test_changed_settings_make_a_new_sender_that_takes_over_the_queue() -> None:
     assert after.pending == [NOTIFICATION]
     apply(senders, some_settings(A_WITHOUT_TLS_CHECK, resend="2m"))
     assert next(iter(senders)) is not after
-
-
-def test_a_changed_file_of_authorities_makes_a_new_sender(tmp_path: Path) -> None:
-    senders, file = some_senders(), tmp_path / "ca.pem"
-    settings = some_settings(A, ca_file=file)
-    found: list[Sender] = []
-    for content in ("one", "one", "two"):
-        file.write_text(content)
-        apply(senders, settings)
-        found += senders
-    assert found[0] is found[1]
-    assert found[1] is not found[2]
 
 
 def test_preparing_changes_nothing() -> None:

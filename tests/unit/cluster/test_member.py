@@ -22,7 +22,7 @@ class Rig:
         self.refuses = False
         clock = SystemClock()
         self.member = Member(
-            RedisClient(RedisSettings(Redis(url="redis://127.0.0.1:1/0"), None, None), Redactor()),
+            RedisClient(RedisSettings(Redis(url="redis://127.0.0.1:1/0"), None), Redactor()),
             WHOLE,
             Store(),
             self._poll,

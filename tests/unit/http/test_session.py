@@ -4,12 +4,13 @@ import pytest
 import requests
 from support.builders import ManualClock
 
+from exporter.common.live_tls import LiveTls
 from exporter.http.connections import _HEADER_LINES, Context, GuardedConnection
 from exporter.http.session import GuardedAdapter
 
 
 def an_adapter() -> GuardedAdapter:
-    return GuardedAdapter(Context(ManualClock()), 1, None)
+    return GuardedAdapter(Context(ManualClock(), LiveTls()), 1, None)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ class Sent(GuardedConnection):
 
 
 def test_headers_are_sent_again_as_they_were_and_a_changed_one_as_it_is() -> None:
-    context = Context(ManualClock())
+    context = Context(ManualClock(), LiveTls())
     first, second = Sent(context), Sent(context)
     expected = [b"GET / HTTP/1.1", b"Host: acme.example.com", b"A: 1", b"B: 2", b"", b""]
     assert first.head(A="1", B="2") == expected
@@ -61,7 +62,7 @@ def test_headers_are_sent_again_as_they_were_and_a_changed_one_as_it_is() -> Non
 
 
 def test_an_invalid_header_is_refused_each_time() -> None:
-    connection = Sent(Context(ManualClock()))
+    connection = Sent(Context(ManualClock(), LiveTls()))
     for _ in range(2):
         with pytest.raises(ValueError, match="Invalid header value"):
             connection.head(A="1\r\nB: 2")
@@ -69,7 +70,7 @@ def test_an_invalid_header_is_refused_each_time() -> None:
 
 
 def test_the_lines_that_are_kept_are_bounded() -> None:
-    connection = Sent(Context(ManualClock()))
+    connection = Sent(Context(ManualClock(), LiveTls()))
     for number in range(3 * _HEADER_LINES):
         assert connection.head(A=str(number))[2] == f"A: {number}".encode()
     assert len(connection.context.header_lines) <= _HEADER_LINES

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from exporter.web.certificates import TlsError
+from exporter.common.certificates import TlsError
 from exporter.web.tls import check_http2_ciphers, check_keys, openssl_ciphers
 from exporter.web.web_config import TlsServer
 

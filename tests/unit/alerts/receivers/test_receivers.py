@@ -18,7 +18,7 @@ from exporter.config.settings import AlertmanagerSettings
 
 def test_a_section_gets_the_receiver_of_its_kind() -> None:
     clock = ManualClock()
-    settings = AlertmanagerSettings(Alertmanager(url="http://127.0.0.1:9093"), None, None)
+    settings = AlertmanagerSettings(Alertmanager(url="http://127.0.0.1:9093"), None)
     receiver = make_receiver(settings, a_watchdog(clock), clock, Redactor())
     assert type(receiver) is AlertmanagerReceiver
     assert (receiver.name, receiver.timeout) == ("http://127.0.0.1:9093", 10.0)

@@ -90,3 +90,20 @@ def test_a_refusal_of_plain_http_is_recognised(body: bytes) -> None:
 )
 def test_other_answers_say_nothing_about_the_scheme(status: int, body: bytes) -> None:
     assert https_expected(status, body) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (
+            b"<center>No required SSL certificate was sent</center>",
+            "TLS: the server requires a client certificate: set tls.cert_file and tls.key_file",
+        ),
+        (b"<center>The SSL certificate error</center>", "TLS: the server refused the client certificate"),
+    ],
+)
+def test_a_server_that_refuses_the_client_certificate_with_an_error_of_http(body: bytes, words: str) -> None:
+    failure = https_expected(400, b"<html>\r\n" + body)
+    assert failure is not None
+    assert (failure.reason, failure.status, failure.detail) == (Reason.TLS, 400, f"HTTP 400, {words}")
+    assert https_expected(403, body) is None

@@ -1,4 +1,4 @@
-"""Certificates and keys for TLS, from files or from the web configuration itself.
+"""Certificates and keys for TLS, from files or from a configuration itself.
 
 Files are read here and not by OpenSSL, which would wait for a pipe, prompt for a passphrase, and read certificate and
 key at different times.
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from exporter.common.files import FileError, read_regular_file
+from exporter.common.text import explained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,13 +29,13 @@ class TlsError(Exception):
     """The TLS settings cannot be used.
 
     Attributes:
-        key: the path of the key below `tls_server_config`.
+        key: the path of the key in the section of the TLS settings.
         problem: what is wrong.
         hint: how to fix it.
     """
 
     def __init__(self, key: tuple[str | int, ...], problem: str, hint: str) -> None:
-        super().__init__(problem)
+        super().__init__(explained(problem, hint))
         self.key = key
         self.problem = problem
         self.hint = hint
@@ -45,9 +46,9 @@ class Pem:
     """Certificates or a private key in PEM format.
 
     Attributes:
-        key: the key of the web configuration that they come from.
+        key: the key of the configuration that they come from.
         content: the text. It may be a private key and is never shown.
-        name: the file, or the key if the text is in the web configuration itself.
+        name: the file, or the key if the text is in the configuration itself.
     """
 
     key: str
@@ -74,12 +75,23 @@ def pem_of(key: str, text: str | None, file: Path | None) -> Pem | None:
         raise TlsError((key,), f"{key} and {key}_file are both set", "keep one of them")
     if text is not None:
         return Pem(key, text.encode(), f"the value of {key}")
-    if file is None:
-        return None
+    return None if file is None else read_pem(f"{key}_file", file)
+
+
+def read_pem(key: str, file: Path) -> Pem:
+    """What a file contains.
+
+    Args:
+        key: the key of the configuration that names it.
+        file: the file.
+
+    Raises:
+        TlsError: it cannot be read.
+    """
     try:
-        return Pem(f"{key}_file", read_regular_file(file, _BYTE_LIMIT), str(file))
+        return Pem(key, read_regular_file(file, _BYTE_LIMIT), str(file))
     except FileError as error:
-        raise TlsError((f"{key}_file",), f"{file} {error.problem}", error.hint) from None
+        raise TlsError((key,), f"{file} {error.problem}", error.hint) from None
 
 
 def load_pair(context: ssl.SSLContext, certificate: Pem, key: Pem) -> None:
