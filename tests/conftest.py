@@ -105,6 +105,11 @@ def systemd_socket_activate() -> str:
     return needed("systemd-socket-activate")
 
 
+@pytest.fixture
+def systemd_analyze() -> str:
+    return needed("systemd-analyze")
+
+
 def needed(command: str) -> str:
     """The path of a server or tool from Debian's packages; without it a test is skipped, but fails under CI."""
     if (path := shutil.which(command)) is None:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from exporter import __version__
-from exporter.app.daemon_parts import build_parts
+from exporter.app.daemon_parts import Options, build_parts
 from exporter.app.restore import forget_unconfigured, restore
 from exporter.app.teardown import Teardown
-from exporter.cluster.shard import WHOLE, Shard
 from exporter.common.cancellation import StoppedError
 
 if TYPE_CHECKING:
@@ -45,8 +44,7 @@ class Daemon:
         sockets: listening sockets for the web server.
         security: TLS and basic auth of the web server.
         clock: the time.
-        lifecycle: whether a reload may be requested over HTTP.
-        shard: which users this process watches.
+        options: what flags and the environment choose.
     """
 
     def __init__(
@@ -56,15 +54,16 @@ class Daemon:
         sockets: Sequence[socket.socket],
         security: WebSecurity,
         clock: Clock,
-        *,
-        lifecycle: bool,
-        shard: Shard = WHOLE,
+        options: Options | None = None,
     ) -> None:
-        self._parts = build_parts(settings, load, sockets, security, clock, lifecycle=lifecycle, shard=shard)
+        options = options or Options()
+        self._manager = options.manager
+        self._parts = build_parts(settings, load, sockets, security, clock, options)
         # Held by one start or stop at a time. A stop does not wait for a start for ever.
         self._lock = threading.Lock()
         self._saved = self._parts.storage is None
         self._teardown = Teardown(self._parts.base.count("stop"))
+        self._teardown.add("service manager", self._manager.close)
         # What holds sockets or connections from the beginning. Redis ends last, since that may take time.
         if self._parts.member is not None:
             self._teardown.add("redis", self._parts.member.stop)
@@ -113,12 +112,19 @@ class Daemon:
         if parts.member is not None:
             parts.member.start()
         parts.reloader.start()
+        if parts.auto_reload is not None:
+            parts.auto_reload.start()
+            teardown.add("auto reload", parts.auto_reload.stop)
+        self._manager.ready()
+        parts.heartbeat.start()
+        teardown.add("heartbeat", parts.heartbeat.stop)
 
     def stop(self) -> None:
         """Stop polling, finish answering, end all threads. Takes a few seconds at most, whatever hangs.
 
         May be called at any time: before, during and after a start, and more than once.
         """
+        self._manager.stopping()
         parts = self._parts
         parts.base.stop.set()
         parts.exposition.open()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from exporter.alerts.outbox import CAPACITY as QUEUE_CAPACITY
 from exporter.alerts.pipeline import AlertPipeline
 from exporter.alerts.senders import Senders
 from exporter.alerts.tracker import Tracker
+from exporter.app.auto_reload import AutoReload
 from exporter.app.changes import (
     AuditListener,
     Changes,
@@ -22,15 +23,19 @@ from exporter.app.changes import (
 )
 from exporter.app.config_warnings import ConfigWarnings
 from exporter.app.garbage import GarbagePolicy
+from exporter.app.heartbeat import Heartbeat, status_line
 from exporter.app.in_force import Current
 from exporter.app.organization import Organization
 from exporter.app.organization_parts import Shared
 from exporter.app.organizations import Organizations
-from exporter.app.reloader import Reloader, Targets
+from exporter.app.reloader import Announcements, Reloader, Targets
+from exporter.app.service_manager import ServiceManager
 from exporter.app.tls_files import TlsFilesMonitor
 from exporter.cluster.member import Member
 from exporter.cluster.redis import RedisClient
+from exporter.cluster.shard import WHOLE, Shard
 from exporter.common.cancellation import Stop
+from exporter.common.clock import SystemClock
 from exporter.common.log_limit import LogLimit
 from exporter.common.worker import Supervisor
 from exporter.http.session import Watchdog
@@ -56,12 +61,33 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from exporter.app.changes import Listener
-    from exporter.cluster.shard import Shard
     from exporter.common.clock import Clock
     from exporter.common.live_tls import LiveTls
+    from exporter.common.worker import Worker
     from exporter.config.settings import OrganizationSettings, Settings
     from exporter.model.snapshot import OrganizationView
     from exporter.web.security import WebSecurity
+
+
+def _no_service_manager() -> ServiceManager:
+    return ServiceManager(SystemClock())
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What flags and the environment choose for the daemon, besides the configuration.
+
+    Attributes:
+        lifecycle: whether a reload may be requested over HTTP.
+        shard: which users this process watches.
+        auto_reload: seconds between two checks whether the configuration has changed; None for no checks.
+        manager: the service manager.
+    """
+
+    lifecycle: bool = False
+    shard: Shard = WHOLE
+    auto_reload: float | None = None
+    manager: ServiceManager = field(default_factory=_no_service_manager)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +153,8 @@ class Parts:
         warnings: logs warnings about the configuration.
         tls_files: follows the certificates for servers that are called.
         index: counts and sorted tokens for the page and the API.
+        auto_reload: the thread that reloads when a file has changed; None if that is not wanted.
+        heartbeat: notifies the service manager.
         web: answers over HTTP.
     """
 
@@ -143,6 +171,8 @@ class Parts:
     warnings: ConfigWarnings
     tls_files: TlsFilesMonitor
     index: TokenIndex
+    auto_reload: Worker | None
+    heartbeat: Heartbeat
     web: WebServer
 
 
@@ -152,12 +182,11 @@ def build_parts(
     sockets: Sequence[socket.socket],
     security: WebSecurity,
     clock: Clock,
-    *,
-    lifecycle: bool,
-    shard: Shard,
+    options: Options,
 ) -> Parts:
     """Build and connect all parts; the arguments are those of `Daemon`."""
     base = Base.of(settings, clock)
+    shard = options.shard
     current, telemetry = base.current, base.telemetry
     storage = _storage(base, settings, shard)
     member = _member(base, settings, shard, lambda polls: reloader.poll(polls=polls))
@@ -181,7 +210,7 @@ def build_parts(
         current,
         load,
         Targets(organizations, notifications, telemetry, alerting, exposition, garbage),
-        warnings.report,
+        Announcements(options.manager.reloading, warnings.report),
         base.supervisor,
         base.stop,
         clock,
@@ -196,7 +225,7 @@ def build_parts(
         index=index,
         config=current.config,
         events=audit.latest,
-        reload=reloader.reload if lifecycle else None,
+        reload=reloader.reload if options.lifecycle else None,
         clock=clock,
         problems=base.supervisor.problems,
         language=current.language,
@@ -216,6 +245,8 @@ def build_parts(
         warnings,
         TlsFilesMonitor(partial(_tls_files, current, settings), telemetry.instruments),
         index,
+        _auto_reload(base, load, reloader, options),
+        _heartbeat(base, options),
         _web(base, served, sockets, security, settings.route_prefix),
     )
 
@@ -223,6 +254,18 @@ def build_parts(
 def _tls_files(current: Current, start: Settings) -> Iterator[tuple[str, LiveTls]]:
     """What follows files of certificates: that of the configuration in force, but the Redis of the start."""
     return replace(current.value.settings, redis=start.redis).tls_files()
+def _auto_reload(base: Base, load: Callable[[], Settings], reloader: Reloader, options: Options) -> Worker | None:
+    if options.auto_reload is None:
+        return None
+    auto_reload = AutoReload(base.current, load, reloader.reload, options.auto_reload)
+    return base.supervisor.worker("auto reload", auto_reload.check, parent=base.stop)
+
+
+def _heartbeat(base: Base, options: Options) -> Heartbeat:
+    def status() -> str:
+        return status_line(base.store.view(), base.current.refused_since())
+
+    return Heartbeat(options.manager, base.supervisor, status, base.stop)
 
 
 def _storage(base: Base, settings: Settings, shard: Shard) -> Storage | None:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -33,6 +33,7 @@ from exporter.config.errors import ConfigError, ReloadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from exporter.alerts.pipeline import AlertPipeline
     from exporter.app.garbage import GarbagePolicy
@@ -48,7 +49,8 @@ if TYPE_CHECKING:
     from exporter.model.snapshot import OrganizationView
 
 _log = structlog.get_logger(__name__)
-_DEFECT = "internal error; the log has the traceback"
+DEFECT: Final = "internal error; the log has the traceback"
+"""The text of the error if a reload fails because of a defect."""
 _STOPPING = "the exporter is shutting down"
 _STOP_PATIENCE = 1.0
 """Seconds for which a stop waits for a reload that is putting a configuration in force."""
@@ -66,6 +68,19 @@ class Targets:
     garbage: GarbagePolicy
 
 
+@dataclass(frozen=True, slots=True)
+class Announcements:
+    """Who is notified of reloads.
+
+    Attributes:
+        reloading: makes a context around each reload, whether it succeeds or not.
+        in_effect: called with a configuration that has come into force, for its warnings.
+    """
+
+    reloading: Callable[[], AbstractContextManager[None]]
+    in_effect: Callable[[Settings], None]
+
+
 class Reloader:
     """Puts configurations in force, one at a time. Any thread may reload.
 
@@ -73,7 +88,7 @@ class Reloader:
         current: holds the configuration in force; at first the one to start with.
         load: loads the configuration again; raises `ConfigError`.
         targets: what a configuration is put in force on.
-        reloaded: called with a configuration that has come into force, for its warnings.
+        announcements: who is notified of reloads.
         supervisor: makes the thread that reloads after `request`.
         stop: ends everything.
         clock: the time.
@@ -84,20 +99,20 @@ class Reloader:
         current: Current,
         load: Callable[[], Settings],
         targets: Targets,
-        reloaded: Callable[[Settings], None],
+        announcements: Announcements,
         supervisor: Supervisor,
         stop: Stop,
         clock: Clock,
     ) -> None:
         self._load = load
         self._targets = targets
-        self._reloaded = reloaded
+        self._announcements = announcements
         self._stop = stop
         self._clock = clock
         self._current = current
         # Held while a configuration or role is put in force: one at a time, and none once `stop` is set.
         self._lock = threading.Lock()
-        self._shared = Coalesced(self._reload)
+        self._shared = Coalesced(self._announced_reload)
         self._requested = threading.Event()
         self._worker = supervisor.worker("reload", self._reload_if_requested, parent=stop)
 
@@ -113,7 +128,7 @@ class Reloader:
         targets, settings = self._targets, self._current.value.settings
         with self._lock:
             self._put_in_force(targets.organizations.prepare(settings, restored))
-        self._reloaded(settings)
+        self._announcements.in_effect(settings)
 
     def start(self) -> None:
         """Begin to act on `request`."""
@@ -161,6 +176,10 @@ class Reloader:
             with contextlib.suppress(ReloadError):  # logged and counted by the reload itself
                 self.reload()
 
+    def _announced_reload(self) -> str | None:
+        with self._announcements.reloading():
+            return self._reload()
+
     def _reload(self) -> str | None:
         """Reload once; the text of the error, or None."""
         with self._lock:
@@ -176,7 +195,7 @@ class Reloader:
         except Exception:  # noqa: BLE001 - whatever a file holds, it must not end a daemon that works; it is counted
             self._targets.telemetry.internal_error("reload")
             _log.exception("reload crashed")
-            return self._refuse(_DEFECT)
+            return self._refuse(DEFECT)
         before = self._current.value.settings
         # Before anything changes, since it may take seconds. Without it, the next scrape would take these.
         if not self._stop.is_set():
@@ -187,7 +206,7 @@ class Reloader:
         except StoppedError:
             return _STOPPING
         self._guarded(self._renew_scrapes, settings)
-        self._reloaded(settings)
+        self._announcements.in_effect(settings)
         _log.info("configuration reloaded", organizations=len(settings.organizations), **changes(before, settings))
         # The replaced parts are cycles.
         del new

@@ -18,6 +18,7 @@ from exporter.cli.options import (
 from exporter.cli.setup import load_settings, refuse, set_up_logs, web_security
 from exporter.cli.terminal import Terminal
 from exporter.cluster.shard import WHOLE, Shard, parse_shard
+from exporter.common.durations import parse_duration
 from exporter.common.log_options import Format, Level
 
 if TYPE_CHECKING:
@@ -26,11 +27,24 @@ if TYPE_CHECKING:
     from exporter.config.settings import Settings
 
 
+_SHORTEST_INTERVAL = 1.0
+
+
 def _shard(text: str) -> Shard:
     try:
         return parse_shard(text, os.environ)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def _interval(text: str) -> float:
+    try:
+        seconds = parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    if seconds < _SHORTEST_INTERVAL:
+        raise typer.BadParameter(f"{text} is too short; write at least 1s")
+    return seconds
 
 
 def serve(
@@ -86,6 +100,24 @@ def serve(
             help="Allow POST /-/reload to load the configuration again.",
         ),
     ] = False,
+    auto_reload: Annotated[
+        bool,
+        typer.Option(
+            "--config.auto-reload",
+            envvar=env("CONFIG_AUTO_RELOAD"),
+            help="Reload when the content of the configuration, or of a tls.ca_file that it names, has changed.",
+        ),
+    ] = False,
+    auto_reload_interval: Annotated[
+        float,
+        typer.Option(
+            "--config.auto-reload-interval",
+            parser=_interval,
+            metavar="DURATION",
+            envvar=env("CONFIG_AUTO_RELOAD_INTERVAL"),
+            help="Time between two checks for changes with --config.auto-reload, at least 1s.",
+        ),
+    ] = "30s",  # type: ignore[assignment]  # Typer parses it
     log_level: LogLevel = Level.INFO,
     log_format: LogFormat = Format.LOGFMT,
 ) -> None:
@@ -97,6 +129,8 @@ def serve(
     # Before the rest is imported, so that no signal is lost.
     signals = Signals()
     from exporter.app.daemon import Daemon
+    from exporter.app.daemon_parts import Options
+    from exporter.app.service_manager import service_manager
     from exporter.common.clock import SystemClock
     from exporter.config.load import load
 
@@ -111,8 +145,13 @@ def serve(
     security = web_security(terminal, web_config_file, open_health=open_health)
     sockets = _listening(context, terminal, listen_addresses, systemd=systemd_socket)
     clock = SystemClock()
-    daemon = Daemon(settings, load_again, sockets, security, clock, lifecycle=enable_lifecycle, shard=shard or WHOLE)
-    run(daemon, signals)
+    options = Options(
+        lifecycle=enable_lifecycle,
+        shard=shard or WHOLE,
+        auto_reload=auto_reload_interval if auto_reload else None,
+        manager=service_manager(os.getpid(), clock),
+    )
+    run(Daemon(settings, load_again, sockets, security, clock, options), signals)
 
 
 def demo(
@@ -142,7 +181,9 @@ def demo(
     # Before the rest is imported, so that no signal is lost.
     signals = Signals()
     from exporter.app.daemon import Daemon
+    from exporter.app.daemon_parts import Options
     from exporter.app.demo import demo_settings, demo_simulator
+    from exporter.app.service_manager import service_manager
     from exporter.common.clock import SystemClock
     from exporter.web.listen import address_of
     from exporter.web.security import WebSecurity
@@ -154,7 +195,8 @@ def demo(
     sockets = _listening(context, terminal, listen_addresses)
     with demo_simulator(users, seed, clock, lively=lively) as simulator:
         settings = demo_settings(simulator, terminal.redactor)
-        daemon = Daemon(settings, lambda: settings, sockets, WebSecurity(public=True), clock, lifecycle=False)
+        options = Options(manager=service_manager(os.getpid(), clock))
+        daemon = Daemon(settings, lambda: settings, sockets, WebSecurity(public=True), clock, options)
         terminal.out(f"Simulated enterprise with {users} users: {simulator.url}")
         terminal.out(f"Exporter: {address_of(sockets[0])}/  (metrics at {address_of(sockets[0])}/metrics, Ctrl-C ends)")
         if exposed(addresses_of(sockets)):

@@ -204,7 +204,7 @@ def test_a_defect_in_a_reload_does_not_end_the_daemon(
     platform: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = load(write_config(tmp_path, platform, "A"), {})
-    daemon = Daemon(settings, lambda: settings, [], WebSecurity.none(), SystemClock(), lifecycle=False)
+    daemon = Daemon(settings, lambda: settings, [], WebSecurity.none(), SystemClock())
 
     def crash(*_: object) -> None:
         raise OverflowError("date value out of range")

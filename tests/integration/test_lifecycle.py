@@ -18,6 +18,7 @@ from support.redis import RedisServer
 from support.running import Exporter, a_record, a_simulator, free_port, get, samples_of, wait_until, write_config
 
 from exporter.app.daemon import Daemon
+from exporter.app.daemon_parts import Options
 from exporter.common.clock import SystemClock
 from exporter.config.errors import ReloadError
 from exporter.config.load import load
@@ -129,7 +130,7 @@ def a_daemon(folder: Path, again: Callable[[], Settings] | None = None) -> tuple
         sockets,
         WebSecurity.none(),
         SystemClock(),
-        lifecycle=True,
+        Options(lifecycle=True),
     )
     return daemon, url
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from support.builders import ManualClock
 
-from exporter.app.daemon_parts import Parts, build_parts
+from exporter.app.daemon_parts import Options, Parts, build_parts
 from exporter.cluster.shard import WHOLE, Shard
 from exporter.config.document import Document
 from exporter.config.load import load_document
@@ -23,7 +23,7 @@ def built(shard: Shard = WHOLE, **sections: Any) -> Parts:
         Document("test", {"organizations": [organization], **sections}), Path("/x"), {"TOKEN": "pt-a_1"}
     )
     security = WebSecurity.none()
-    return build_parts(settings, lambda: settings, [], security, ManualClock(), lifecycle=False, shard=shard)
+    return build_parts(settings, lambda: settings, [], security, ManualClock(), Options(shard=shard))
 
 
 def listeners(parts: Parts) -> list[str]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -9,14 +10,14 @@ import pytest
 from support.builders import NOW, ManualClock
 
 from exporter.app.in_force import Current
-from exporter.app.reloader import Reloader, Targets
+from exporter.app.reloader import Announcements, Reloader, Targets
 from exporter.common.cancellation import Stop, StoppedError
 from exporter.common.worker import Supervisor
 from exporter.config.errors import ConfigError, Fault, ReloadError
 from exporter.config.schema import Config
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from exporter.config.settings import Settings
 
@@ -60,6 +61,7 @@ RELOADED = [IN_ORDER[0], "exposition.prepare_for", *IN_ORDER[1:6], "exposition.p
 class Scene:
     def __init__(self) -> None:
         self.did: list[str] = []
+        self.announced: list[str] = []
         self.broken: set[str] = set()
         self.loaded: Callable[[], Settings] = lambda: settings("new")
         self.stop = Stop()
@@ -69,7 +71,7 @@ class Scene:
             self.current,
             self.load,
             Targets(*(cast("Any", Part(self, name)) for name in Targets.__slots__)),
-            lambda _: self.did.append("warnings"),
+            Announcements(self.reloading, lambda _: self.did.append("warnings")),
             Supervisor(lambda _: None, self.clock),
             self.stop,
             self.clock,
@@ -77,6 +79,12 @@ class Scene:
 
     def load(self) -> Settings:
         return self.loaded()
+
+    @contextlib.contextmanager
+    def reloading(self) -> Iterator[None]:
+        self.announced.append("begins")
+        yield
+        self.announced.append("ends")
 
     def begun(self) -> Scene:
         self.reloader.begin({})
@@ -103,6 +111,7 @@ def test_everything_is_built_before_anything_is_put_in_force() -> None:
     scene.reloader.reload()
     assert scene.since() == [*RELOADED, "garbage.reloaded"]
     assert scene.in_force == ("new", 2, None)
+    assert scene.announced == ["begins", "ends"]
 
 
 def test_a_refused_configuration_changes_only_the_time_of_the_refusal() -> None:
@@ -118,6 +127,7 @@ def test_a_refused_configuration_changes_only_the_time_of_the_refusal() -> None:
         scene.clock.advance(60)
     assert scene.since() == ["telemetry.reload_failed"] * 2
     assert scene.in_force == ("first", 1, NOW)
+    assert scene.announced == ["begins", "ends"] * 2
     scene.loaded = lambda: settings("new")
     scene.reloader.reload()
     assert scene.in_force == ("new", 2, None)

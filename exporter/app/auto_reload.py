@@ -1,0 +1,103 @@
+"""Reloads when a file of the configuration has changed (`--config.auto-reload`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from exporter.app.reloader import DEFECT
+from exporter.config.digests import digests_of
+from exporter.config.errors import ConfigError, ReloadError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from exporter.app.in_force import Current
+    from exporter.config.digests import Digests
+    from exporter.config.settings import Settings
+
+_log = structlog.get_logger(__name__)
+_SETTLE = 2.0
+"""Seconds for which a changed content must stay the same."""
+
+
+class AutoReload:
+    """Compares the content of the configuration's files with what is in effect, and reloads when it differs.
+
+    A change counts once two checks in a row find the same content: a file may be half written, or several files may be
+    replaced one after the other. A file that cannot be read counts only if that lasts for an interval.
+
+    A content that is refused is not reloaded again. It is loaded on trial at each check, without a word in the log,
+    because the files that it names may be corrected or appear later, such as a secret that is mounted after the file
+    that names it.
+
+    Args:
+        current: the configuration in effect.
+        load: loads the configuration; raises ConfigError.
+        reload: loads it and puts it in effect; raises ReloadError.
+        interval: seconds between two checks.
+        digests: the digests of files.
+    """
+
+    def __init__(
+        self,
+        current: Current,
+        load: Callable[[], Settings],
+        reload: Callable[[], None],
+        interval: float,
+        digests: Callable[[Iterable[Path]], Digests] = digests_of,
+    ) -> None:
+        self._current = current
+        self._load = load
+        self._reload = reload
+        self._interval = interval
+        self._digests = digests
+        # The content that the last check found, if it is not in effect.
+        self._pending: Digests | None = None
+        # The content that was refused last, and why.
+        self._refused: Digests | None = None
+        self._problem = ""
+        self._on_trial = False
+
+    def check(self) -> float:
+        """Check once, and reload if it is time to; returns the seconds until the next check."""
+        value = self._current.value
+        loaded = value.settings.digests
+        found = self._digests(loaded)
+        if found == loaded and value.refused_since is None:
+            self._pending = self._refused = None
+        elif found == self._refused:
+            self._pending = None
+            if self._on_trial and self._loads():
+                self._attempt(found)
+        elif found != self._pending:
+            self._pending = found
+            return self._interval if "" in found.values() else min(_SETTLE, self._interval)
+        else:
+            self._pending = None
+            changed = [str(file) for file in found if found[file] != loaded[file]] or list(map(str, found))
+            _log.info("the configuration has changed, reloading", files=", ".join(changed))
+            self._attempt(found)
+        return self._interval
+
+    def _attempt(self, content: Digests) -> None:
+        try:
+            self._reload()
+        except ReloadError as error:
+            problem = str(error)
+            # After a defect, or if it was loaded on trial and is refused all the same, another trial shows nothing new.
+            again = content == self._refused and problem == self._problem
+            self._on_trial = problem != DEFECT and not again
+            self._refused, self._problem = content, problem
+        else:
+            self._refused = None
+
+    def _loads(self) -> bool:
+        """Whether the refused content can be loaded now, or is refused for another reason."""
+        try:
+            self._load()
+        except ConfigError as error:
+            return str(error) != self._problem
+        return True

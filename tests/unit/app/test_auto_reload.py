@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from exporter.app.auto_reload import AutoReload
+from exporter.app.in_force import Current, InForce
+from exporter.app.reloader import DEFECT
+from exporter.config.errors import ConfigError, Fault, ReloadError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exporter.config.digests import Digests
+    from exporter.config.settings import Settings
+
+CONFIG, AUTHORITY = Path("/etc/config.yaml"), Path("/etc/ca.pem")
+INTERVAL, SETTLE = 30.0, 2.0
+
+
+class Scene:
+    """Files, and a reloader that puts them in effect unless `fault` says why not."""
+
+    def __init__(self) -> None:
+        self.files = {CONFIG: "a", AUTHORITY: "c"}
+        self.fault = ""
+        self.defect = False
+        self.reloads = self.trials = 0
+        self.current = Current(self.settings())
+        self.auto_reload = AutoReload(self.current, self.load, self.reload, INTERVAL, self.digests)
+
+    def settings(self) -> Settings:
+        return cast("Settings", SimpleNamespace(digests=dict(self.files)))
+
+    def digests(self, files: Iterable[Path]) -> Digests:
+        return {file: self.files[file] for file in files}
+
+    def load(self) -> Settings:
+        self.trials += 1
+        if self.defect:
+            raise OverflowError("defect")
+        if self.fault:
+            raise self.error()
+        return self.settings()
+
+    def error(self) -> ConfigError:
+        return ConfigError((Fault("config.yaml", 1, "", self.fault),))
+
+    def reload(self) -> None:
+        self.reloads += 1
+        if self.fault or self.defect:
+            self.refuse(DEFECT if self.defect else str(self.error()))
+        self.current.replace(InForce(self.settings(), 2))
+
+    def refuse(self, problem: str) -> None:
+        value = self.current.value
+        self.current.replace(InForce(value.settings, value.generation, value.refused_since or 1.0))
+        raise ReloadError(problem)
+
+    def checks(self, number: int = 1) -> tuple[float, int]:
+        """Seconds until the next check after some checks, and the reloads that they caused."""
+        before, wait = self.reloads, 0.0
+        for _ in range(number):
+            wait = self.auto_reload.check()
+        return wait, self.reloads - before
+
+
+def test_nothing_happens_while_nothing_changes() -> None:
+    scene = Scene()
+    assert scene.checks(5) == (INTERVAL, 0)
+    assert scene.trials == 0
+
+
+def test_a_change_counts_once_two_checks_in_a_row_find_it() -> None:
+    scene = Scene()
+    scene.files[CONFIG] = "b"
+    assert scene.checks() == (SETTLE, 0)
+    with capture_logs() as logged:
+        assert scene.checks() == (INTERVAL, 1)
+    assert [entry["files"] for entry in logged] == ["/etc/config.yaml"]
+    assert scene.checks(5) == (INTERVAL, 0)
+
+
+def test_a_file_that_is_still_written_to_is_not_loaded() -> None:
+    scene = Scene()
+    for content in ("b", "bc", "bcd"):
+        scene.files[CONFIG] = content
+        assert scene.checks() == (SETTLE, 0)
+    assert scene.checks() == (INTERVAL, 1)
+
+
+def test_a_change_that_is_undone_at_once_does_not_count() -> None:
+    scene = Scene()
+    scene.files[CONFIG] = "b"
+    scene.checks()
+    scene.files[CONFIG] = "a"
+    assert scene.checks(3) == (INTERVAL, 0)
+    scene.files[CONFIG] = "b"
+    assert scene.checks() == (SETTLE, 0)
+
+
+def test_a_certificate_authority_counts_too() -> None:
+    scene = Scene()
+    scene.files[AUTHORITY] = "d"
+    assert scene.checks(2) == (INTERVAL, 1)
+
+
+def test_a_file_that_is_missing_for_a_moment_causes_no_reload() -> None:
+    scene = Scene()
+    scene.files[CONFIG] = ""
+    assert scene.checks() == (INTERVAL, 0)
+    scene.files[CONFIG] = "a"
+    assert scene.checks(3) == (INTERVAL, 0)
+
+
+def test_a_file_that_stays_away_is_reported_by_one_refused_reload() -> None:
+    scene = Scene()
+    scene.files[CONFIG], scene.fault = "", "cannot be read"
+    assert scene.checks(6) == (INTERVAL, 1)
+    assert scene.current.refused_since() is not None
+    # Back with the content that is in effect: one reload, so that nothing is reported as refused any more.
+    scene.files[CONFIG], scene.fault = "a", ""
+    assert scene.checks(5) == (INTERVAL, 1)
+    assert scene.current.refused_since() is None
+
+
+def test_a_bad_content_is_refused_once() -> None:
+    scene = Scene()
+    scene.files[CONFIG], scene.fault = "b", "is wrong"
+    assert scene.checks(2) == (INTERVAL, 1)
+    with capture_logs() as logged:
+        assert scene.checks(10) == (INTERVAL, 0)
+    assert logged == []
+    scene.files[CONFIG] = "b2"
+    assert scene.checks(5) == (INTERVAL, 1)
+    scene.files[CONFIG], scene.fault = "b3", ""
+    assert scene.checks(5) == (INTERVAL, 1)
+    assert scene.current.value.settings.digests[CONFIG] == "b3"
+
+
+def test_a_file_that_a_refused_configuration_names_may_appear_later() -> None:
+    scene = Scene()
+    scene.files[CONFIG], scene.fault = "b", "token cannot be read"
+    assert scene.checks(4) == (INTERVAL, 1)
+    scene.fault = ""
+    assert scene.checks() == (INTERVAL, 1)
+    assert scene.current.value.settings.digests[CONFIG] == "b"
+    assert scene.checks(3) == (INTERVAL, 0)
+
+
+def test_another_reason_for_the_same_content_is_reported_once() -> None:
+    scene = Scene()
+    scene.files[CONFIG], scene.fault = "b", "token cannot be read"
+    scene.checks(4)
+    scene.fault = "token is empty"
+    assert scene.checks(5) == (INTERVAL, 1)
+
+
+def test_what_can_be_loaded_but_is_refused_all_the_same_is_not_tried_for_ever() -> None:
+    scene = Scene()
+    scene.files[CONFIG], scene.fault = "b", "cannot be built"
+    scene.auto_reload._load = scene.settings
+    assert scene.checks(10) == (INTERVAL, 2)
+
+
+def test_a_defect_is_met_once_per_content() -> None:
+    scene = Scene()
+    scene.files[CONFIG], scene.defect = "b", True
+    assert scene.checks(10) == (INTERVAL, 1)
+    assert scene.trials == 0
+
+
+def test_a_reload_by_a_signal_meanwhile_is_noticed() -> None:
+    scene = Scene()
+    scene.files[CONFIG] = "b"
+    scene.checks()
+    scene.reload()
+    assert scene.checks(3) == (INTERVAL, 0)
+
+
+def test_a_configuration_that_a_signal_could_not_load_is_tried_once() -> None:
+    scene = Scene()
+    scene.fault = "token cannot be read"
+    try:
+        scene.reload()
+    except ReloadError:
+        assert scene.checks(5) == (INTERVAL, 1)
+    scene.fault = ""
+    assert scene.checks(2) == (INTERVAL, 1)
+    assert scene.current.refused_since() is None
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "b", "bad", ""]), st.integers(1, 3)), max_size=20))
+def test_whatever_happens_the_last_good_content_comes_into_effect(steps: list[tuple[str, int]]) -> None:
+    scene = Scene()
+    for content, checks in steps:
+        scene.files[CONFIG] = content
+        scene.fault = "is wrong" if content in {"bad", ""} else ""
+        before = scene.reloads
+        scene.checks(checks)
+        # At most one for this content.
+        assert scene.reloads - before <= 1
+    scene.files[CONFIG], scene.fault = "last", ""
+    scene.checks(2)
+    assert scene.current.value.settings.digests[CONFIG] == "last"
+    assert scene.current.refused_since() is None
