@@ -1,4 +1,4 @@
-"""Reloads when a file of the configuration has changed (`--config.auto-reload`)."""
+"""Reloads when the configuration file has changed (`--config.auto-reload`)."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 import structlog
 
 from exporter.app.reloader import DEFECT
-from exporter.config.digests import digests_of
+from exporter.config.content import FileContent
 from exporter.config.errors import ConfigError, ReloadError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from pathlib import Path
 
     from exporter.app.in_force import Current
-    from exporter.config.digests import Digests
     from exporter.config.settings import Settings
 
 _log = structlog.get_logger(__name__)
@@ -24,10 +23,10 @@ _SETTLE = 2.0
 
 
 class AutoReload:
-    """Compares the content of the configuration's files with what is in effect, and reloads when it differs.
+    """Compares the content of the configuration file with what is in effect, and reloads when it differs.
 
-    A change counts once two checks in a row find the same content: a file may be half written, or several files may be
-    replaced one after the other. A file that cannot be read counts only if that lasts for an interval.
+    A change counts once two checks in a row find the same content, because the file may be half written. That it cannot
+    be read counts only if it lasts for an interval.
 
     A content that is refused is not reloaded again. It is loaded on trial at each check, without a word in the log,
     because the files that it names may be corrected or appear later, such as a secret that is mounted after the file
@@ -38,7 +37,7 @@ class AutoReload:
         load: loads the configuration; raises ConfigError.
         reload: loads it and puts it in effect; raises ReloadError.
         interval: seconds between two checks.
-        digests: the digests of files.
+        content_of: the content of a file now.
     """
 
     def __init__(
@@ -47,25 +46,31 @@ class AutoReload:
         load: Callable[[], Settings],
         reload: Callable[[], None],
         interval: float,
-        digests: Callable[[Iterable[Path]], Digests] = digests_of,
+        content_of: Callable[[Path], FileContent] = FileContent.of,
     ) -> None:
         self._current = current
         self._load = load
         self._reload = reload
         self._interval = interval
-        self._digests = digests
+        self._content_of = content_of
         # The content that the last check found, if it is not in effect.
-        self._pending: Digests | None = None
+        self._pending: FileContent | None = None
         # The content that was refused last, and why.
-        self._refused: Digests | None = None
+        self._refused: FileContent | None = None
         self._problem = ""
         self._on_trial = False
 
-    def check(self) -> float:
-        """Check once, and reload if it is time to; returns the seconds until the next check."""
+    def check(self) -> float | None:
+        """Check once, and reload if it is time to.
+
+        Returns:
+            Seconds until the next check; None if there is no file to check.
+        """
         value = self._current.value
-        loaded = value.settings.digests
-        found = self._digests(loaded)
+        loaded = value.settings.content
+        if loaded is None:
+            return None
+        found = self._content_of(loaded.file)
         if found == loaded and value.refused_since is None:
             self._pending = self._refused = None
         elif found == self._refused:
@@ -74,15 +79,14 @@ class AutoReload:
                 self._attempt(found)
         elif found != self._pending:
             self._pending = found
-            return self._interval if "" in found.values() else min(_SETTLE, self._interval)
+            return min(_SETTLE, self._interval) if found.readable else self._interval
         else:
             self._pending = None
-            changed = [str(file) for file in found if found[file] != loaded[file]] or list(map(str, found))
-            _log.info("the configuration has changed, reloading", files=", ".join(changed))
+            _log.info("the configuration has changed, reloading", file=str(found.file))
             self._attempt(found)
         return self._interval
 
-    def _attempt(self, content: Digests) -> None:
+    def _attempt(self, content: FileContent) -> None:
         try:
             self._reload()
         except ReloadError as error:

@@ -105,7 +105,7 @@ def serve(
         typer.Option(
             "--config.auto-reload",
             envvar=env("CONFIG_AUTO_RELOAD"),
-            help="Reload when the content of the configuration, or of a tls.ca_file that it names, has changed.",
+            help="Reload when the content of the configuration has changed.",
         ),
     ] = False,
     auto_reload_interval: Annotated[

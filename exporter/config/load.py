@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from exporter.common.plain_secrets import learn_written
 from exporter.common.redaction import Redactor
-from exporter.config.digests import digests_of
+from exporter.config.content import FileContent
 from exporter.config.document import Document, parse_yaml, read_text, read_yaml
 from exporter.config.errors import ConfigError, Fault
 from exporter.config.resolve import Resolver
@@ -39,13 +39,13 @@ def load(file: Path, environ: Mapping[str, str], redactor: Redactor | None = Non
         ConfigError: with every fault of the file, and of the files that it names.
     """
     redactor = Redactor() if redactor is None else redactor
-    # Before the file is read: if it is changed meanwhile, the digest is an old one, and the change is not missed.
-    digests = digests_of([file])
+    # Before the text is read: if the file is changed meanwhile, this is the old content, and the change is not missed.
+    content = FileContent.of(file)
     text = read_text(file, str(file))
     learn_written(redactor, text, str(file))
     try:
         settings = load_document(parse_yaml(text, str(file)), file.parent, environ, redactor)
-        return replace(settings, digests={**digests, **digests_of(_authorities(settings))})
+        return replace(settings, content=content)
     except ConfigError as error:
         raise error.cleaned(redactor) from None
 
@@ -93,12 +93,6 @@ def load_document(
         redis=redis,
         redactor=redactor,
     )
-
-
-def _authorities(settings: Settings) -> set[Path]:
-    """The files of certificate authorities that a reload reads again. A change of Redis' needs a restart."""
-    files = {one.ca_file for one in settings.organizations} | {one.ca_file for one in settings.alertmanagers}
-    return {file for file in files if file is not None}
 
 
 def _faults_between_sections(document: Document, config: Config) -> Iterator[Fault]:

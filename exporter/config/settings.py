@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from exporter.common.live_tls import LiveTls
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from exporter.common.redaction import Redactor
     from exporter.common.secrets import SecretSource
     from exporter.config.alerting import ReceiverSection
-    from exporter.config.digests import Digests
+    from exporter.config.content import FileContent
     from exporter.config.redis import Redis
     from exporter.config.schema import Config, Organization
     from exporter.config.user_files import Stamp, UserFiles
@@ -111,8 +111,8 @@ class Settings:
         redis: None if the process shares nothing with others.
         redactor: removes the secrets of this configuration, and of earlier ones, from text.
         route_prefix: the path below which everything is served; "" for none. Read once at startup.
-        digests: the content of the files that need a reload when they change: the configuration, and authorities. Files
-            of tokens, passwords and users are re-read without one.
+        content: what the configuration file contained; None if the configuration does not come from a file. All files
+            that it names are followed without a reload.
     """
 
     config: Config
@@ -122,7 +122,7 @@ class Settings:
     redis: RedisSettings | None
     redactor: Redactor
     route_prefix: str = ""
-    digests: Digests = field(default_factory=dict)
+    content: FileContent | None = None
 
     def with_external_url(self, url: str | None) -> Settings:
         """The same settings with the external URL of the command line, if there is one."""

@@ -39,10 +39,9 @@ _RULES = (
     "the previous configuration stays in effect and `yunxiao_exporter_config_last_reload_successful` is 0. Token "
     "files and user files need no reload: they are checked every few seconds, and if one becomes invalid, its last "
     "valid content stays in effect.",
-    "With `serve --config.auto-reload`, it is also reloaded when its content has changed, or that of a `tls.ca_file` of "
-    "an organization or Alertmanager. The files are checked every 30 seconds (`--config.auto-reload-interval`); a change "
-    "counts when two checks in a row find it. Errors of one content are reported once, and it comes into effect as soon "
-    "as the files that it names are correct.",
+    "With `serve --config.auto-reload`, it is also reloaded when its content has changed. It is checked every 30 seconds "
+    "(`--config.auto-reload-interval`); a change counts when two checks in a row find it. Errors of one content are "
+    "reported once, and it comes into effect as soon as the files that it names are correct.",
 )
 _FLAGS = (
     "Every flag of every command can also be set by an environment variable; `--help` lists them. "
