@@ -28,6 +28,8 @@ test)
     ;;
 packaging)
     need systemd-analyze systemd
+    need curl curl
+    need ip iproute2
     need shellcheck shellcheck
     ;;
 soak)

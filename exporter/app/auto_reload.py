@@ -104,4 +104,8 @@ class AutoReload:
             self._load()
         except ConfigError as error:
             return str(error) != self._problem
+        except Exception:
+            # A defect, which the worker logs and counts: once for a content.
+            self._on_trial = False
+            raise
         return True

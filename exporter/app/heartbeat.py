@@ -81,9 +81,9 @@ def status_line(view: View, refused_since: float | None) -> str:
     users = sum(len(one.users) for one in organizations)
     failing = sum(state.failure is not None for one in organizations for state in one.users)
     waiting = sum(not one.ready for one in organizations)
-    parts = [f"{len(organizations)} organizations, {users} users, {failing} failing"]
+    parts = [f"Organizations: {len(organizations)}, users: {users}, failing users: {failing}"]
     if waiting:
-        parts.append(f"first sweep of {waiting} not complete")
+        parts.append(f"organizations without a complete sweep: {waiting}")
     if refused_since is not None:
         parts.append(f"configuration refused since {utc(refused_since)}")
-    return "; ".join(parts)
+    return ", ".join(parts)

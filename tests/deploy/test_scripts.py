@@ -13,3 +13,10 @@ def test_shellcheck_finds_nothing() -> None:
     assert len(scripts) >= 5
     found = subprocess.run(["shellcheck", *scripts], capture_output=True, text=True, check=False)
     assert (found.stdout, found.returncode) == ("", 0)
+
+
+def test_shellcheck_finds_nothing_in_the_scripts_of_tests() -> None:
+    scripts = sorted(ROOT.glob("tests/support/*.sh"))
+    assert scripts
+    found = subprocess.run(["shellcheck", *scripts], capture_output=True, text=True, check=False)
+    assert (found.stdout, found.returncode) == ("", 0)

@@ -100,6 +100,10 @@ def test_process_metrics_can_be_read() -> None:
     assert settings().get("ProcSubset", ["all"]) == ["all"]
 
 
+def test_drop_ins_are_documented() -> None:
+    assert len(DROP_INS) == 3
+
+
 @pytest.mark.parametrize("number", range(len(DROP_INS)))
 def test_documented_drop_ins_are_valid(systemd_analyze: str, root: Path, number: int) -> None:
     folder = root / "etc/systemd/system" / f"{SERVICE}.d"

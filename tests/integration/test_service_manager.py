@@ -51,7 +51,7 @@ def test_a_daemon_reports_its_start_and_its_end_to_a_socket_in_the_abstract_name
         environment = systemd.environment | {"WATCHDOG_USEC": "200000", "WATCHDOG_PID": "1"}
         with Running([*demo, "--web.listen-address", f"127.0.0.1:{free_port()}"], environment) as daemon:
             wait_until(lambda: systemd.received("READY=1"))
-            wait_until(lambda: systemd.received("STATUS=1 organizations"))
+            wait_until(lambda: systemd.received("STATUS=Organizations: 1"))
             daemon.signal(signal.SIGTERM)
             wait_until(lambda: systemd.received("STOPPING=1"))
             assert daemon.ended() == 0
@@ -67,9 +67,7 @@ def test_it_is_ready_when_it_answers_and_not_only_after_the_first_sweep(
         wait_until(lambda: systemd.received("READY=1"))
         assert exporter.answers("/-/healthy")
         assert not exporter.answers("/-/ready")
-        wait_until(
-            lambda: systemd.received("STATUS=1 organizations, 1 users, 0 failing; first sweep of 1 not complete")
-        )
+        wait_until(lambda: systemd.received("users: 1, failing users: 0, organizations without a complete sweep: 1$"))
 
 
 def test_a_reload_is_announced_with_the_time_of_the_kernel_and_ends_even_if_it_is_refused(

@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
@@ -171,6 +172,17 @@ def test_a_defect_is_met_once_per_content() -> None:
     scene.text, scene.defect = "b", True
     assert scene.checks(10) == (INTERVAL, 1)
     assert scene.trials == 0
+
+
+def test_a_defect_on_trial_is_met_once_per_content() -> None:
+    scene = Scene()
+    scene.text, scene.fault = "b", "token cannot be read"
+    scene.checks(2)
+    scene.defect = True
+    with pytest.raises(OverflowError):
+        scene.checks()
+    assert scene.checks(5) == (INTERVAL, 0)
+    assert scene.trials == 1
 
 
 def test_a_reload_by_a_signal_meanwhile_is_noticed() -> None:

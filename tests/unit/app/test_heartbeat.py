@@ -83,8 +83,9 @@ def an_organization(name: str, *, swept: bool, polled: int, failing: int) -> Org
 def test_the_status_has_counts_and_what_is_wrong() -> None:
     acme = an_organization("acme", swept=True, polled=3, failing=1)
     other = an_organization("other", swept=False, polled=2, failing=0)
-    assert status_line(View((acme,)), None) == "1 organizations, 4 users, 1 failing"
+    assert status_line(View((acme,)), None) == "Organizations: 1, users: 4, failing users: 1"
     assert (
-        status_line(View((acme, other)), 0.0) == "2 organizations, 6 users, 1 failing; first sweep of 1 not complete; "
+        status_line(View((acme, other)), 0.0)
+        == "Organizations: 2, users: 6, failing users: 1, organizations without a complete sweep: 1, "
         "configuration refused since 1970-01-01T00:00:00Z"
     )
