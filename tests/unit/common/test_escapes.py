@@ -55,11 +55,19 @@ def test_a_span_that_splits_an_escape_is_extended() -> None:
     assert unescaped.whole(8, 10) == (8, 10)
 
 
-@given(st.text(max_size=40))
-def test_escapes_of_json_and_urls_round_trip(text: str) -> None:
-    for escaped in (json.dumps(text)[1:-1], urllib.parse.quote(text, safe="")):
-        unescaped = unescape(escaped)
-        assert (escaped if unescaped is None else unescaped.text) == text
+# A "%41" in JSON is read as an escape of a URL.
+@given(st.text(st.characters(exclude_characters="%&", exclude_categories=("Cs",)), max_size=40))
+def test_escapes_of_json_round_trip(text: str) -> None:
+    escaped = json.dumps(text)[1:-1]
+    unescaped = unescape(escaped)
+    assert (escaped if unescaped is None else unescaped.text) == text
+
+
+@given(st.text(st.characters(exclude_categories=("Cs",)), max_size=40))
+def test_escapes_of_urls_round_trip(text: str) -> None:
+    escaped = urllib.parse.quote(text, safe="")
+    unescaped = unescape(escaped)
+    assert (escaped if unescaped is None else unescaped.text) == text
 
 
 @given(st.text(alphabet=st.sampled_from("%\\ux0aF&#;lt/\"'dD8U1"), max_size=60))
