@@ -7,6 +7,10 @@ set -euo pipefail
 out=$(realpath -m "$1")
 shift
 cd "$(dirname "$0")/.."
+python3 -c 'import build, hatchling, packaging, setuptools' 2>/dev/null || {
+    echo "build-bundle.sh: the tools of requirements-packaging.lock are not first on PATH; make bundle puts them there" >&2
+    exit 1
+}
 
 if (($# == 0)); then set -- "$(uname -m)"; fi
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}

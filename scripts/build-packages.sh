@@ -7,6 +7,10 @@ set -euo pipefail
 out=$(realpath -m "$1")
 shift
 cd "$(dirname "$0")/.."
+python3 -c 'import build, hatchling, packaging, setuptools' 2>/dev/null || {
+    echo "build-packages.sh: the tools of requirements-packaging.lock are not first on PATH; make packages puts them there" >&2
+    exit 1
+}
 
 host=$(uname -m)
 if (($# == 0)); then

@@ -32,11 +32,10 @@ configure)
         fi
     fi
     ;;
-triggered)
-    # A Python was installed or removed.
+triggered | abort-upgrade | abort-remove | abort-deconfigure)
+    # A Python was installed or removed, or the package stays after prerm has removed the byte-code.
     "/usr/lib/$name/bytecode.sh" compile
     ;;
-abort-upgrade | abort-remove | abort-deconfigure) ;;
 *)
     echo "postinst: unknown argument: $1" >&2
     exit 1
