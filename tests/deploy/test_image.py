@@ -49,7 +49,8 @@ OPENSHIFT = (1000710000, 0)
 """Any user id, and group 0."""
 LARGEST = 120_000_000
 DEBIAN = "trixie"
-PACKAGES = "python3,python3-venv,python-is-python3,ca-certificates"
+PACKAGES = "python3,python3-venv,python-is-python3,ca-certificates,libstdc++6"
+"""What the real base has as well: libstdc++6 comes with its apt."""
 STATE = "var/lib/yunxiao-token-exporter"
 CONFIG = "etc/yunxiao-token-exporter"
 HOME = "https://github.com/yunxiao-token-exporter/yunxiao-token-exporter"
