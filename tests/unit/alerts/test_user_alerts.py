@@ -253,6 +253,8 @@ class World:
         )
         expected = self.full.due(everything.alerts, at, RESEND, everything.unknown)
         assert sorted(sent, key=repr) == sorted(expected, key=repr)
+        # Encoded when first sent, and kept; what is expected has just been encoded.
+        assert sorted(one.as_json(at) for one in sent) == sorted(one.as_json(at) for one in expected)
         assert sorted(self.tracker.kept, key=repr) == sorted(self.full.kept, key=repr)
         assert self.failures == len(failed)
         names = [dict(one.labels)["alertname"] for one in self.full.firing]
