@@ -153,7 +153,7 @@ def _bytes(text: str) -> bytes:
 
 
 _NOT_ALONE = "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}\N{GREEK CAPITAL LETTER SIGMA}"
-"""The letters that `lower` does not replace each by itself: the first becomes two, the second depends on what follows."""
+"""The letters that `lower` does not replace each by itself: one becomes two, the other depends on what follows."""
 
 
 def _folded(text: str) -> str:
