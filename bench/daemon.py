@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -159,7 +160,7 @@ def _answers(daemon: _Daemon, *, lean: bool) -> Iterator[_Figure]:
     yield _Figure("CPU of a scrape", (daemon.cpu - before) / 6, "s")
     page = statistics.median(_timed(lambda: _get("")) for _ in range(10))
     yield _Figure("first page", page * 1000, "ms", 50)
-    lists = {path: statistics.median(_timed(lambda path=path: _get(path)) for _ in range(10)) for path in _LISTS}
+    lists = {path: statistics.median(_timed(partial(_get, path)) for _ in range(10)) for path in _LISTS}
     slowest = max(lists, key=lists.__getitem__)
     yield _Figure("a page of 100 tokens, slowest order or filter", lists[slowest] * 1000, "ms", 50, f"`/{slowest}`")
     yield _Figure("memory after scrapes and pages", daemon.resident, "MB", 450 if lean else 1000)

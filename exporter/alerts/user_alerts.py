@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from exporter.alerts.instant import Instant
 from exporter.alerts.offences import Tally
+from exporter.common.turns import give_way
 from exporter.model.token import NEVER
 
 if TYPE_CHECKING:
@@ -196,6 +197,8 @@ class UserAlerts:
 
     def _evaluate(self, known: _Known, state: UserState, now: float, difference: Difference) -> None:
         """Evaluate one user. After a defect, the alerts found before it count, and the user is unknown."""
+        # After a start there are many, and scrapes must not wait for them.
+        give_way()
         before, known.state = known.state, state
         of_tokens = known.alerts[known.about_polls :]
         tokens_until = known.tokens_until
