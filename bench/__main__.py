@@ -8,6 +8,7 @@ import platform
 from pathlib import Path
 
 from bench.alerts import alerting
+from bench.daemon import daemons
 from bench.lists import listing
 from bench.memory import memory
 from bench.restart import restarting
@@ -45,6 +46,7 @@ def main() -> None:
         (ruling, arguments.users),
         (restarting, arguments.users),
         (sweeping, arguments.sweep_users),
+        (daemons, arguments.users),
     ):
         parts.append(one(users))
         print(parts[-1], flush=True)

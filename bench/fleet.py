@@ -36,6 +36,8 @@ _POLICIES = Policies.model_validate(
 )
 WITH_POLICIES = CONFIG.model_copy(update={"policies": _POLICIES})
 WITHOUT_RELATIVE = CONFIG.model_copy(update={"metrics": CONFIG.metrics.model_copy(update={"relative": False})})
+_LEAN = CONFIG.metrics.model_copy(update={"relative": False, "expiring_within": 90 * 86400.0})
+LEAN = CONFIG.model_copy(update={"metrics": _LEAN})
 
 
 def a_ledger(users: int) -> Ledger:

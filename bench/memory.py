@@ -1,6 +1,6 @@
 """The memory of the state of many users and of their series, in a process of its own.
 
-usage: python -m bench.memory USERS [absolute]
+usage: python -m bench.memory USERS [absolute|lean]
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench.fleet import CONFIG, WITHOUT_RELATIVE, a_store, an_exposition
+from bench.fleet import CONFIG, LEAN, WITHOUT_RELATIVE, a_store, an_exposition
 from bench.table import Row, markdown
 from exporter.metrics.telemetry import Telemetry
 
@@ -21,11 +21,12 @@ _SCRAPES = 3
 
 def memory(users: int) -> str:
     """A table of resident memory: the state alone, then with the text of all series and after scrapes."""
-    every, absolute = _measured(users), _measured(users, "absolute")
+    every, absolute, lean = _measured(users), _measured(users, "absolute"), _measured(users, "lean")
     rows = [
         Row("tokens and users alone", every["state"], "lower limit"),
         Row("with every series, after scrapes", every["scraped"]),
         Row("with `relative: false`, after scrapes", absolute["scraped"]),
+        Row("and with `expiring_within: 90d`", lean["scraped"]),
         Row("tokens, users, and the text of every series as it is", every["state"] + every["text"], "computed"),
     ]
     return markdown(f"Memory of {users:,} users", "MB", rows)
@@ -52,7 +53,8 @@ def _measure(users: int, *options: str) -> None:
     store = a_store(users)
     gc.collect()
     state = _resident() - before
-    exposition = an_exposition(store, Telemetry(), WITHOUT_RELATIVE if options else CONFIG)
+    configs = {"absolute": WITHOUT_RELATIVE, "lean": LEAN}
+    exposition = an_exposition(store, Telemetry(), configs[options[0]] if options else CONFIG)
     exposition.prepare_all()
     for _ in range(_SCRAPES):
         body = exposition.scrape(_OPENMETRICS, "gzip")

@@ -35,7 +35,7 @@ _FEW = 100
 
 def sweeping(users: int) -> str:
     """A table of time and CPU per user."""
-    with _platform(users) as folder:
+    with platform(users) as folder:
         settings = load(folder / "config.yaml", os.environ)
         rows = [_ours(settings, users), _plain(settings), _urllib3(settings)]
         if shutil.which("curl") and shutil.which("jq"):
@@ -45,7 +45,8 @@ def sweeping(users: int) -> str:
 
 
 @contextlib.contextmanager
-def _platform(users: int) -> Iterator[Path]:
+def platform(users: int) -> Iterator[Path]:
+    """A simulated platform in a process of its own; the folder has a configuration for it."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         command = [sys.executable, "-m", "exporter.platform.yunxiao.simulator", "--users", str(users)]

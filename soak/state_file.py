@@ -7,13 +7,15 @@ import sqlite3
 import zlib
 from typing import TYPE_CHECKING
 
+from exporter.state.user_row import DICTIONARY
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _HEAD = 6
 """Bytes of a user's row before its content: mark, checksum and form."""
-_DEFLATED = 1
+_DEFLATED, _WITH_DICTIONARY = 1, 2
 _ALERT_HEAD = 9
 """Bytes of an alert's row before its content: mark, number of the dictionary, checksum."""
 _MARK = b"\xc1"
@@ -48,8 +50,10 @@ def rows(path: Path) -> Iterator[bytes]:
 
 
 def _plain(row: bytes) -> bytes:
-    if len(row) < _HEAD or row[_HEAD - 1] != _DEFLATED:
+    if len(row) < _HEAD or row[_HEAD - 1] not in {_DEFLATED, _WITH_DICTIONARY}:
         return row
+    if row[_HEAD - 1] == _WITH_DICTIONARY:
+        return zlib.decompressobj(-zlib.MAX_WBITS, zdict=DICTIONARY).decompress(row[_HEAD:])
     return zlib.decompressobj(-zlib.MAX_WBITS).decompress(row[_HEAD:])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Unpack
 
 from exporter.alerts.links import Links
@@ -40,6 +40,23 @@ _MOST_LISTED = 5
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """How much time is left or has passed, at the end of a description: all that changes while the alert fires.
+
+    Attributes:
+        definition: name and severity.
+        begin: the position of these words in the description.
+        expires_at: when the token expires, in epoch seconds.
+        until: epoch seconds until which they hold.
+    """
+
+    definition: Definition
+    begin: int
+    expires_at: float
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """An alert that fires.
 
@@ -48,11 +65,13 @@ class Alert:
         annotations: texts for people; they may change between evaluations.
         since: epoch seconds at which the condition began, as far as the state shows; never in the future. The same
             condition has the same time after a restart.
+        words: what changes in its description with the time; None for nothing.
     """
 
     labels: Labels
     annotations: Labels
     since: float
+    words: Words | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +134,7 @@ class AlertMaker:
         token: Token | None = None,
         *,
         permissions: str = "",
+        words_until: float | None = None,
         **facts: Unpack[Facts],
     ) -> Alert:
         """An alert.
@@ -126,6 +146,8 @@ class AlertMaker:
             user: the user that it is about.
             token: the token or SSH key that it is about.
             permissions: what the user loses with the token; "" for nothing.
+            words_until: epoch seconds until which the words about the time that is left, or has passed, hold; None if
+                it says nothing about that.
             facts: what else its texts say.
         """
         severity = {} if definition.severity is None else {SEVERITY: definition.severity.value}
@@ -152,7 +174,26 @@ class AlertMaker:
         if link:
             annotations.append((PAGE_URL, link))
         every = self._labels | self._of(user) | own
-        return Alert(tuple([self._once(pair) for pair in sorted(every.items())]), tuple(annotations), since)
+        labels_of_all = tuple([self._once(pair) for pair in sorted(every.items())])
+        words = None
+        if words_until is not None and token is not None and token.expires_at is not None:
+            end = self._wording.time_left(definition, token.expires_at, self._now, link)
+            words = Words(definition, len(description) - len(end), token.expires_at, words_until)
+        return Alert(labels_of_all, tuple(annotations), since, words)
+
+    def reworded(self, alert: Alert, words: Words, now: float, until: float) -> Alert:
+        """The same alert, with the time that is left or has passed at another time.
+
+        Args:
+            alert: an alert.
+            words: its words.
+            now: epoch seconds.
+            until: epoch seconds until which the new words hold.
+        """
+        texts = dict(alert.annotations)
+        end = self._wording.time_left(words.definition, words.expires_at, now, texts.get(PAGE_URL, ""))
+        texts["description"] = texts["description"][: words.begin] + end
+        return Alert(alert.labels, tuple(texts.items()), alert.since, replace(words, until=until))
 
     def listed(self, names: Sequence[str]) -> str:
         """Names as a list, the first few of them."""

@@ -129,7 +129,7 @@ class Conditions:
     def about_tokens(self, organization: str, state: UserState, at: Instant) -> Iterator[Alert]:
         """The alerts about the tokens and SSH keys of a user. They depend on these and on the user, not on polls.
 
-        Call `about_polls` for the same user first.
+        How much time they say is left changes by itself: see `reworded`. Call `about_polls` for the same user first.
         """
         losses = self.maker.losses(organization, state)
         for token in (*token_series(state.tokens), *token_series(state.ssh_keys or ())):
@@ -141,6 +141,13 @@ class Conditions:
             yield self.maker.make(NOT_REMOVED_FORMS[self._mode], labels, since, state.user, count=some.count)
         if self.config.policies.enabled and self._mode is not PolicyAlerts.PER_POLICY:
             yield from self._about_policies(organization, state, at)
+
+    def reworded(self, alert: Alert, at: Instant) -> Alert:
+        """An alert of `about_tokens` with the time that is left, or has passed, now; the same object if that holds."""
+        words = alert.words
+        if words is None or at.now < words.until:
+            return alert
+        return self.maker.reworded(alert, words, at.now, at.words_until(words.expires_at))
 
     def offences(self, organization: str, state: UserState, at: Instant) -> tuple[Offence, ...]:
         """What the alerts about all users of an organization count of one; nothing if users have alerts of their own.
@@ -299,16 +306,18 @@ def _about_token(
     if found is None:
         return
     definition, since = found
-    permissions = ""
+    permissions, words_until = "", None
     if definition is not TOKEN_NEVER_EXPIRES:
-        at.words_about(token.expires_at or 0.0)
+        words_until = at.words_until(token.expires_at or 0.0)
         permissions = losses.words(token, at.now)
         # Until then a permission stays through another token.
         at.check_again(
             min((turn for other in state.tokens if (turn := other.expires_at or 0.0) > at.now), default=NEVER)
         )
     labels = token_labels(organization, state.user, token)
-    yield conditions.maker.make(definition, labels, since, state.user, token, permissions=permissions)
+    yield conditions.maker.make(
+        definition, labels, since, state.user, token, permissions=permissions, words_until=words_until
+    )
 
 
 def _stage(user: User, token: Token, config: Config, at: Instant) -> tuple[Definition, float] | None:

@@ -47,7 +47,12 @@ class Instant:
 
     def words_about(self, at: float) -> None:
         """Evaluate again as soon as the distance to ``at``, rounded as in texts, changes."""
+        self.check_again(self.words_until(at))
+
+    def words_until(self, at: float) -> float:
+        """Epoch seconds, in the future, at which the distance to ``at``, rounded as in texts, changes."""
         if at == NEVER:
-            return
+            return NEVER
         shortest, longer = same_words(abs(at - self.now))
-        self.check_again((at + longer if at <= self.now else at - shortest) - _ROUNDING)
+        until = (at + longer if at <= self.now else at - shortest) - _ROUNDING
+        return until if until > self.now else math.nextafter(self.now, NEVER)

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from exporter.common.worker import Supervisor
 
 _log = structlog.get_logger(__name__)
-BATCH = 64
-"""Notifications in one request, as in Prometheus."""
+BATCH = 256
+"""Notifications in one request, as in Prometheus 3."""
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 30.0
 _REFUSED_FOR = 15 * 60.0
@@ -175,9 +175,7 @@ class Sender:
             if (rest := self._pauses.until - at.monotonic) > 0:
                 return rest
             taken = self._outbox.take(self._batch_size, whole=self._batch_size >= _WHOLE_UNITS)
-            batch = [
-                one for one in taken if not one.out_of_date(at) and not self._refused.blocks(one.labels, at.monotonic)
-            ]
+            batch = self._refused.without([one for one in taken if not one.out_of_date(at)], at.monotonic)
             self._in_flight = batch
             length = len(self._outbox)
         self._count(len(taken) - len(batch), length)
@@ -213,8 +211,7 @@ class Sender:
     def _delivered(self, batch: list[Notification]) -> None:
         with self._lock:
             self._outbox.delivered(batch)
-        for notification in batch:
-            self._refused.forget(notification.labels)
+        self._refused.forget(batch)
         self._batch_size = min(BATCH, 2 * self._batch_size)
         if self._pauses.failures:
             self._pauses.over()
@@ -243,7 +240,7 @@ class Sender:
         self._pauses.failed(self._clock.monotonic(), answered=error.answered)
         try_others = self._pauses.answered > _SAME_BATCH_FIRST
         if try_others:
-            self._batch_size = max(1, self._batch_size // 2)
+            self._batch_size = max(1, len(batch) // 2)
         self._put_back(batch, behind=try_others)
 
     def _put_back(self, batch: list[Notification], *, behind: bool = False) -> None:
@@ -282,10 +279,11 @@ class _Refused:
         # Oldest first.
         self._until: dict[Labels, float] = {}
 
-    def blocks(self, labels: Labels, now: float) -> bool:
-        """Whether an alert must not be sent now."""
-        until = self._until.get(labels)
-        return until is not None and now < until
+    def without(self, batch: list[Notification], now: float) -> list[Notification]:
+        """The notifications that may be sent now."""
+        if not self._until:
+            return batch
+        return [one for one in batch if self._until.get(one.labels, now) <= now]
 
     def add(self, labels: Labels, now: float) -> bool:
         """Record a refusal; returns whether the alert was already refused recently."""
@@ -296,6 +294,8 @@ class _Refused:
                 del self._until[oldest]
         return known
 
-    def forget(self, labels: Labels) -> None:
-        """Forget the refusal of an alert that was delivered."""
-        self._until.pop(labels, None)
+    def forget(self, batch: Iterable[Notification]) -> None:
+        """Forget the refusals of alerts that were delivered."""
+        if self._until:
+            for one in batch:
+                self._until.pop(one.labels, None)

@@ -12,14 +12,14 @@ import heapq
 import itertools
 import sys
 from collections import Counter, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from exporter.alerts import handover
 from exporter.alerts.alert import ALERT_NAME, ALL_USERS, POLICY
 from exporter.alerts.definitions import TOKEN_NOT_REMOVED
 from exporter.alerts.kept import KeptQueue
-from exporter.alerts.notification import Notification
+from exporter.alerts.notification import Notification, Prepared
 from exporter.model.kept_alert import KeptAlert
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class _Tracked:
         sent: when it was last sent; None if it has not been sent in this run.
         urgent: whether it waits to be sent because it has started or ended, or is of an earlier run.
         unit: the alerts to send it with while it is urgent; None for none.
+        prepared: what its notifications share; another one once the annotations differ.
     """
 
     labels: Labels
@@ -65,6 +66,7 @@ class _Tracked:
     sent: Moment | None = None
     urgent: bool = False
     unit: handover.Unit | None = None
+    prepared: Prepared = field(default_factory=Prepared)
 
 
 def _is_due(sent: Moment, at: Moment, resend: float) -> bool:
@@ -208,12 +210,14 @@ class Tracker:
                 one.starts_at = at.wall
                 self._kept.changed(one.labels)
             lease = at.monotonic + LEASE * resend
-            return Notification(one.labels, one.annotations, one.starts_at, lease, unit=_number(one))
+            return Notification(
+                one.labels, one.annotations, one.starts_at, lease, unit=_number(one), prepared=one.prepared
+            )
         if one.ends_at > at.wall:
             one.ends_at = at.wall
             self._kept.changed(one.labels)
         return Notification(
-            one.labels, one.annotations, one.starts_at, one.out_of_date_at, one.ends_at, unit=_number(one)
+            *(one.labels, one.annotations, one.starts_at, one.out_of_date_at, one.ends_at, _number(one), one.prepared)
         )
 
     def _fire(self, alert: Alert, at: Moment) -> _Tracked | None:
@@ -229,6 +233,7 @@ class Tracker:
         if one.annotations is not alert.annotations:
             if one.annotations != alert.annotations:
                 self._kept.texts_changed(one.labels)
+                one.prepared = Prepared()
             one.annotations = alert.annotations
         return None
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from exporter.alerts.instant import Instant
 from exporter.alerts.offences import Tally
+from exporter.common.turns import give_way
 from exporter.model.token import NEVER
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ class _Known:
         alerts: the alerts that it raises.
         about_polls: how many of them, the first ones, are about polls.
         offences: what the alerts about policies count of the user.
-        tokens_until: until when time alone does not change those about tokens, in epoch seconds.
-        until: the same for all of them.
+        tokens_until: until when time alone does not change those about tokens, but for their words, in epoch seconds.
+        until: until when time alone changes nothing.
         queued: when the entry in the queue is due; `NEVER` if it has none. Never later than `until`.
     """
 
@@ -196,6 +197,8 @@ class UserAlerts:
 
     def _evaluate(self, known: _Known, state: UserState, now: float, difference: Difference) -> None:
         """Evaluate one user. After a defect, the alerts found before it count, and the user is unknown."""
+        # After a start there are many, and scrapes must not wait for them.
+        give_way()
         before, known.state = known.state, state
         of_tokens = known.alerts[known.about_polls :]
         tokens_until = known.tokens_until
@@ -207,7 +210,7 @@ class UserAlerts:
             found.extend(self._conditions.about_polls(self._organization, state, polls, self._silent_until))
             about_polls = len(found)
             if before is not None and now < tokens_until and _same_tokens(before, state):
-                found.extend(of_tokens)
+                found.extend([self._conditions.reworded(alert, tokens) for alert in of_tokens])
                 offences = known.offences
             else:
                 found.extend(self._conditions.about_tokens(self._organization, state, tokens))
@@ -224,7 +227,10 @@ class UserAlerts:
         self.tally.replace(known.offences, offences)
         known.offences = offences
         known.tokens_until = tokens_until
-        known.until = polls.until if state.user.user_id in self.unknown else min(polls.until, tokens_until)
+        known.until = polls.until
+        if state.user.user_id not in self.unknown:
+            words = [alert.words.until for alert in known.alerts if alert.words is not None]
+            known.until = min(polls.until, tokens_until, *words)
         self._enqueue(known)
 
 

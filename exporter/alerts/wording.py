@@ -12,7 +12,7 @@ from exporter.model.token import NEVER, CredentialKind
 from exporter.model.token_texts import contact, expiry_facts, token_facts
 from exporter.policies.base import Seconds, Time, TokenPolicy
 from exporter.texts.catalogue import Catalogue, catalogue
-from exporter.texts.sentences import complete, shortened
+from exporter.texts.sentences import changing, complete, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,6 +110,19 @@ class Wording:
         if (policy := labels.get("policy")) is not None:
             values["violation"] = self.violation(policy, token, facts.get("found"), zone)
         return shortened(text.summary.format_map(values)), complete(text.description, values, self.words.space)
+
+    def time_left(self, definition: Definition, expires_at: float, now: float, link: str) -> str:
+        """The end of a description about a token: how much time is left or has passed, and what follows.
+
+        Args:
+            definition: the alert.
+            expires_at: when the token expires, in epoch seconds.
+            now: epoch seconds.
+            link: the address of the page that the alert links to.
+        """
+        sentences = self.words.alerts[definition.text_name].description
+        values = {"remaining": self._duration(abs(expires_at - now)), "link": link}
+        return changing(sentences, values, self.words.space)
 
     def violation(self, name: str, token: Token | None, found: Fact | None, zone: ZoneInfo) -> str:
         """What is wrong, with the limit of the policy and what was found instead, as far as they are known.

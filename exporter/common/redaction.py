@@ -152,12 +152,14 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
+_NOT_ALONE = "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}\N{GREEK CAPITAL LETTER SIGMA}"
+"""The letters that `lower` does not replace each by itself: one becomes two, the other depends on what follows."""
+
+
 def _folded(text: str) -> str:
     """The text in lower case, as long as before."""
-    lower = text.lower()
-    if lower.isascii():
-        return lower
-    # lower() turns some letters into two, and a final sigma depends on its neighbours.
+    if text.isascii() or not any(letter in text for letter in _NOT_ALONE):
+        return text.lower()
     return "".join(one if len(one := char.lower()) == 1 else char for char in text)
 
 

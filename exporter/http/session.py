@@ -168,7 +168,9 @@ class GuardedSession(requests.Session):
         return self._send_again(request, call, unanswered=unanswered)
 
     def _send(self, request: requests.PreparedRequest, timeout: float) -> requests.Response:
-        return self._adapter.send(request, stream=True, timeout=timeout, verify=self._verify, proxies=self.proxies)
+        return self._adapter.send(
+            request, stream=True, timeout=timeout, verify=self._verify, cert=self.cert, proxies=self.proxies
+        )
 
     def _send_again(self, request: requests.PreparedRequest, call: Call, *, unanswered: bool) -> requests.Response:
         idle = call.idle or 0.0

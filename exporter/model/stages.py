@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -28,7 +29,10 @@ class Stage(StrEnum):
 
         The others hold as soon as less time than the threshold remains, so just after it.
         """
-        return self in {Stage.EXPIRED, Stage.NOT_REMOVED}
+        return self in _INCLUDE_BEGIN
+
+
+_INCLUDE_BEGIN = frozenset({Stage.EXPIRED, Stage.NOT_REMOVED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +52,15 @@ class ExpiryThresholds:
     expired_for: float
 
 
+@functools.lru_cache(maxsize=64)
 def stages(
     created_at: float | None, expires_at: float | None, thresholds: ExpiryThresholds
 ) -> tuple[tuple[Stage, float], ...]:
     """The stages of a token, and the epoch second at which each begins, in their order.
 
     A stage lasts until the next one begins. One that would not begin before the next one does not occur.
+
+    Several families and the alerts ask about the same tokens of a user, one after the other.
 
     Args:
         created_at: epoch seconds; None if unknown, which does not shorten the thresholds.
@@ -73,13 +80,11 @@ def stages(
     ]
     if thresholds.info is not None:
         begins.insert(0, (Stage.INFO, expires_at - thresholds.info))
-    return tuple(
-        [
-            (stage, begin)
-            for position, (stage, begin) in enumerate(begins)
-            if all(begin < later for _, later in begins[position + 1 :])
-        ]
-    )
+    found = [begins[-1]]
+    for one in begins[-2::-1]:
+        if one[1] < found[0][1]:
+            found.insert(0, one)
+    return tuple(found)
 
 
 def stage_at(begins: tuple[tuple[Stage, float], ...], now: float) -> Stage | None:

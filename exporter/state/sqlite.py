@@ -31,11 +31,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
-SCHEMA = 5
+SCHEMA = 6
 """The version of the tables below; a file with a higher version was written by a newer exporter.
 
 Version 1 had no events; version 2 kept alerts without annotations; version 3 kept users' states, and version 4 kept
-alerts, with the names of all fields. The data of such files is kept.
+alerts, with the names of all fields; version 5 compressed users' states without a dictionary. The data of such
+files is kept.
 A field that is added to a value inside a row, with a default, needs no new version: older exporters ignore it.
 """
 _TABLES = """

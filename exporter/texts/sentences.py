@@ -53,9 +53,14 @@ def lasting(sentences: tuple[str, ...], values: Mapping[str, str], space: str) -
     return shortened(joined(divided(sentences)[0], values, space))
 
 
+def changing(sentences: tuple[str, ...], values: Mapping[str, str], space: str) -> str:
+    """The sentences after those: what changes while an alert fires."""
+    return joined(divided(sentences)[1], values, space)
+
+
 def complete(sentences: tuple[str, ...], values: Mapping[str, str], space: str) -> str:
-    """All sentences: `lasting`, and those after them."""
-    parts = (lasting(sentences, values, space), joined(divided(sentences)[1], values, space))
+    """All sentences: `lasting`, and `changing` at the end."""
+    parts = (lasting(sentences, values, space), changing(sentences, values, space))
     return space.join([part for part in parts if part])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import threading
 from typing import TYPE_CHECKING, Any
@@ -27,8 +28,10 @@ _GRACE = 2
 """Seconds to finish responses at shutdown."""
 _BACKLOG = 512
 """Connections that the operating system queues until they are accepted."""
-_TICKS_PER_SWEEP = 10
-"""Uvicorn ticks ten times per second."""
+_TICK = 1.0
+"""Seconds between two ticks. Uvicorn's own loop wakes up ten times as often, to notice a stop."""
+_TICKS_OF_UVICORN = 10
+"""Uvicorn updates the date of responses with each tick whose number is a multiple of this."""
 
 
 class _Server(uvicorn.Server):
@@ -38,16 +41,34 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._connections = connections
         self._refusals = refusals
+        # Set by the event loop's thread before it first reads `should_exit`.
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._exit_requested = asyncio.Event()
+
+    def request_exit(self) -> None:
+        """Stop serving soon. Any thread may call."""
+        self.should_exit = True
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # it has ended already
+                self._loop.call_soon_threadsafe(self._exit_requested.set)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to accept connections."""
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: self._refusals.loop_error(context))
+        self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(lambda _, context: self._refusals.loop_error(context))
         await super().startup(sockets)
 
+    async def main_loop(self) -> None:
+        """Tick once a second until a stop is requested."""
+        counter = 0
+        while not await self.on_tick(counter):
+            counter += _TICKS_OF_UVICORN
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._exit_requested.wait(), _TICK)
+
     async def on_tick(self, counter: int) -> bool:
-        """Called ten times per second."""
-        if counter % _TICKS_PER_SWEEP == 0:
-            self._connections.sweep()
+        """Called once a second."""
+        self._connections.sweep()
         return await super().on_tick(counter)
 
 
@@ -98,7 +119,7 @@ class WebServer:
         with self._lock:
             self._stopping = True
             if self._server is not None:
-                self._server.should_exit = True
+                self._server.request_exit()
             for opened in self._sockets:
                 opened.close()
         self._files.stop(1)

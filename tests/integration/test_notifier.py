@@ -94,10 +94,10 @@ def notifications(count: int, start: int = 0) -> list[Notification]:
 
 def test_batches_are_bounded_and_complete() -> None:
     with Alertmanager() as stub, a_sender(stub.url) as (sender, counts):
-        sender.put(notifications(150))
-        wait_until(lambda: counts.ok == 150)
-        assert max(len(batch) for _, batch in stub.posts) <= 64
-        assert {alert["labels"]["alertname"] for alert in stub.alerts()} == {f"a{number}" for number in range(150)}
+        sender.put(notifications(600))
+        wait_until(lambda: counts.ok == 600)
+        assert max(len(batch) for _, batch in stub.posts) == 256
+        assert {alert["labels"]["alertname"] for alert in stub.alerts()} == {f"a{number}" for number in range(600)}
 
 
 def test_one_refused_alert_does_not_drop_the_batch() -> None:

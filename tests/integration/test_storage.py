@@ -279,7 +279,7 @@ def test_a_file_of_the_first_schema_keeps_its_data_and_gains_events(tmp_path: Pa
     storage.record("acme", STATE, [an_event()])
     storage._flush()
     with sqlite3.connect(path) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (5,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA,)
         assert connection.execute("SELECT count(*) FROM events").fetchone() == (1,)
     connection.close()
     assert errors == []
@@ -441,7 +441,7 @@ def test_a_file_of_schema_3_is_written_again_and_becomes_smaller(tmp_path: Path)
     storage._flush()
     assert path.stat().st_size < large / 3
     with sqlite3.connect(path) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (5,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA,)
         blobs = [blob for (blob,) in connection.execute("SELECT state FROM users")]
     connection.close()
     assert {blob[:1] for blob in blobs} == {b"\xc1"}

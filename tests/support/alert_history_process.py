@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -129,7 +130,7 @@ class _Receiver:
             raise DeliveryError("unreachable", refused=False)
         at = Moment.of(self.clock)
         ahead = self.alertmanager.time - at.wall
-        self.alertmanager.post([one.as_json(at, ahead) for one in notifications])
+        self.alertmanager.post([json.loads(one.as_json(at, ahead)) for one in notifications])
 
     def close(self) -> None:
         """There is no connection."""

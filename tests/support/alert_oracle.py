@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from msgspec import structs
+
 from exporter.alerts.alert import ALL_USERS, Evaluation
 from exporter.alerts.conditions import Conditions
 from exporter.alerts.instant import Instant
-from exporter.alerts.notification import Notification
+from exporter.alerts.notification import Notification, Prepared
 from exporter.alerts.offences import PolicySummary
 from exporter.alerts.tracker import LEASE, RESOLVED_CAPACITY, resolved_kept, subject_of
 from exporter.config.alerting import PolicyAlerts
@@ -260,7 +262,7 @@ class FullTracker:
             elif before.due(at, resend):
                 starts_at = before.notification.starts_at
             else:
-                newer = replace(before.notification, annotations=alert.annotations)
+                newer = structs.replace(before.notification, annotations=alert.annotations, prepared=Prepared())
                 self._tracked[alert.labels] = replace(before, notification=newer)
                 return None
         return self._send(alert.labels, alert.annotations, starts_at, at, resend)
@@ -281,12 +283,12 @@ class FullTracker:
         ends_at = before.notification.ends_at
         if ends_at is None:
             until = at.monotonic + resolved_kept(resend)
-            notification = replace(before.notification, ends_at=at.wall, out_of_date_at=until)
+            notification = structs.replace(before.notification, ends_at=at.wall, out_of_date_at=until)
         elif before.notification.out_of_date(at):
             del self._tracked[labels]
             return None
         elif before.due(at, resend):
-            notification = replace(before.notification, ends_at=min(ends_at, at.wall))
+            notification = structs.replace(before.notification, ends_at=min(ends_at, at.wall))
         else:
             return None
         self._tracked[labels] = _Tracked(notification, at, resend)

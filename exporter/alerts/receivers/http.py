@@ -83,6 +83,9 @@ class JsonPoster:
         self.target = target
         self._redactor = redactor
         self._closed = False
+        # The parts that all requests to a path share, prepared for the first one, so that an invalid address is
+        # reported as its failure.
+        self._template: tuple[str, requests.PreparedRequest] | None = None
         self._session = GuardedSession(watchdog, concurrency=1, tls=target.tls, server_name=target.server_name)
         self._session.headers["Content-Type"] = "application/json"
         # The answer is read up to a limit and not decompressed.
@@ -124,14 +127,8 @@ class JsonPoster:
             if self._closed:
                 raise DeliveryError("not sent: stopping", refused=False)
             try:
-                with self._session.post(
-                    target.url + path,
-                    data=content,
-                    headers={"Authorization": authorization} if authorization else {},
-                    timeout=target.timeout,
-                    allow_redirects=False,
-                    stream=True,
-                ) as response:
+                request = self._request(path, content, authorization)
+                with self._session.send_as_is(request, target.timeout) as response:
                     status = response.status_code
                     on_headers(response.headers)
                     raw = response.raw.read(limit, decode_content=False)
@@ -146,6 +143,21 @@ class JsonPoster:
             refused = status in _REFUSED
             detail = self._detail(raw, longest if len(raw) == limit else 0) if refused else ""
             raise DeliveryError(f"HTTP {status} {detail}".strip(), refused=refused, answered=True)
+
+    def _request(self, path: str, content: bytes, authorization: str) -> requests.PreparedRequest:
+        """A request, from parts that are prepared once: preparing one costs more than sending it."""
+        if self._template is None or self._template[0] != path:
+            address = requests.Request("POST", self.target.url + path)
+            self._template = path, self._session.prepare_request(address)
+        _, template = self._template
+        request = requests.PreparedRequest()
+        request.method, request.url, request.body = template.method, template.url, content
+        headers = dict(template.headers) | {"Content-Length": str(len(content))}
+        if authorization:
+            headers["Authorization"] = authorization
+        # A plain mapping, since requests' own is slow to copy and nothing here depends on the case of names.
+        request.headers = headers  # type: ignore[assignment]
+        return request
 
     def _detail(self, raw: bytes, uncertain: int) -> str:
         text = self._redactor.clean(raw.decode("utf-8", "replace"))

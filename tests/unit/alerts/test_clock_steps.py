@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -88,12 +89,12 @@ class World:
     def send(self, notification: Notification, at: Moment) -> None:
         # like the receiver: Alertmanager's clock from its last answer
         ahead = 0.0 if self.server_clock is None else self.server_clock + at.monotonic - at.wall
-        body = notification.as_json(at, ahead)
+        body = json.loads(notification.as_json(at, ahead))
         self.alertmanager.put(epoch(body["startsAt"]), epoch(body["endsAt"]), self.alertmanagers_now)
         self.server_clock = int(self.alertmanagers_now) - at.monotonic
 
     def check(self, notification: Notification, at: Moment) -> None:
-        body = notification.as_json(at)
+        body = json.loads(notification.as_json(at))
         starts, ends = epoch(body["startsAt"]), epoch(body["endsAt"])
         assert starts < ends
         assert starts <= at.wall

@@ -16,6 +16,7 @@ from support.builders import DAY, HOUR, MINUTE, NOW, a_failure, a_key, a_state, 
 from exporter.alerts.conditions import Conditions
 from exporter.alerts.instant import Instant
 from exporter.config.schema import Config, Poll
+from exporter.config.web import Web
 from exporter.model.event import Change
 from exporter.model.snapshot import Discovery, Sweep, SweepResult, View
 from exporter.model.state import Failure, Reason
@@ -23,6 +24,7 @@ from exporter.model.token import NEVER, Token
 from exporter.model.user import Owner, OwnThresholds, User
 from exporter.policies.schema import Policies
 from exporter.state.ledger import Ledger
+from exporter.texts.catalogue import Language
 
 if TYPE_CHECKING:
     from exporter.alerts.alert import Alert
@@ -506,9 +508,9 @@ def until(*tokens: Token, config: Config | None = None, **keys: Any) -> float:
     """Seconds until time alone may change the alerts about tokens."""
     at = Instant(NOW)
     conditions, state = Conditions.of(config or a_config()), a_state(*tokens, user=LI, **keys)
-    list(conditions.about_tokens("acme", state, at))
+    words = [one.words.until for one in conditions.about_tokens("acme", state, at) if one.words is not None]
     conditions.offences("acme", state, at)
-    return at.until - NOW
+    return min(at.until, *words, NEVER) - NOW
 
 
 def test_alerts_about_tokens_hold_until_the_next_threshold_word_or_expiry() -> None:
@@ -521,6 +523,27 @@ def test_alerts_about_tokens_hold_until_the_next_threshold_word_or_expiry() -> N
     late = a_token("pt-2", expires_in=HOUR / 2, age=None, name="deploy")
     silenced = a_config(ignore=({"name": "deploy", "reason": "x", "until": dt.date(2026, 6, 1)},))
     assert until(a_token(expires_in=-HOUR), late, config=silenced) == HOUR / 2
+
+
+@pytest.mark.parametrize("language", list(Language))
+@pytest.mark.parametrize("link", [None, "https://tokens.example.com"])
+@pytest.mark.parametrize("expires_in", [2.5 * HOUR, -2.5 * HOUR])
+def test_an_alert_with_other_words_is_the_same_as_a_new_one(
+    language: Language, link: str | None, expires_in: float
+) -> None:
+    config = a_config(language=language).model_copy(update={"web": Web(external_url=link)})
+    state = a_state(a_token(expires_in=expires_in, age=OLD), user=LI)
+
+    def alert_at(now: float) -> Alert:
+        conditions, at = Conditions.of(config), Instant(now)
+        (alert,) = [*conditions.about_polls("acme", state, at, NEVER), *conditions.about_tokens("acme", state, at)]
+        return alert
+
+    before, later = alert_at(NOW), NOW + HOUR
+    changed = Conditions.of(config).reworded(before, Instant(later))
+    assert (changed, changed.words) == (alert_at(later), alert_at(later).words)
+    assert changed.annotations != before.annotations
+    assert Conditions.of(config).reworded(before, Instant(NOW + HOUR / 2 - 1)) is before
 
 
 def test_only_a_silence_that_matches_ends() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 
 from support.alert_oracle import due
@@ -27,7 +28,7 @@ def at(seconds: float, step: float = 0.0) -> Moment:
 
 
 def times(notification: Notification, moment: Moment, ahead: float = 0.0) -> tuple[object, object]:
-    body = notification.as_json(moment, ahead)
+    body = json.loads(notification.as_json(moment, ahead))
     return body["startsAt"], body["endsAt"]
 
 

@@ -13,7 +13,7 @@ from support import alert_oracle
 from support.alert_oracle import FullTracker
 from support.builders import DAY, HOUR, MINUTE, NOW, a_failure, a_state, a_token, a_user
 
-from exporter.alerts import conditions
+from exporter.alerts import conditions, user_alerts
 from exporter.alerts.alert import Alert
 from exporter.alerts.evaluator import Evaluator
 from exporter.alerts.notification import Moment
@@ -31,6 +31,8 @@ from exporter.state.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import pytest
 
     from exporter.alerts.conditions import Conditions
     from exporter.alerts.instant import Instant
@@ -253,6 +255,8 @@ class World:
         )
         expected = self.full.due(everything.alerts, at, RESEND, everything.unknown)
         assert sorted(sent, key=repr) == sorted(expected, key=repr)
+        # Encoded when first sent, and kept; what is expected has just been encoded.
+        assert sorted(one.as_json(at) for one in sent) == sorted(one.as_json(at) for one in expected)
         assert sorted(self.tracker.kept, key=repr) == sorted(self.full.kept, key=repr)
         assert self.failures == len(failed)
         names = [dict(one.labels)["alertname"] for one in self.full.firing]
@@ -316,3 +320,12 @@ def test_polls_leave_no_more_entries_in_the_queue_than_there_are_users() -> None
     ledger.watch(())
     users.advance(ledger.view().users, NOW, Difference())
     assert list(users.alerts()) == []
+
+
+def test_an_evaluation_of_many_users_gives_way_to_scrapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = Ledger("acme", [a_user(str(number)) for number in range(5)], since=NOW)
+    users = UserAlerts("acme", conditions.Conditions.of(CONFIGS[0]), lambda: None)
+    turns: list[int] = []
+    monkeypatch.setattr(user_alerts, "give_way", lambda: turns.append(1))
+    users.advance(ledger.view().users, NOW, Difference())
+    assert len(turns) == 5

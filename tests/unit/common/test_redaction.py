@@ -4,6 +4,7 @@ import base64
 import html
 import json
 import re
+import sys
 import threading
 import timeit
 import urllib.parse
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from exporter.common import redaction
 from exporter.common.redaction import REDACTED, Redactor
 
 if TYPE_CHECKING:
@@ -210,3 +212,17 @@ def test_any_text_and_any_secret_pass_without_an_error(text: str, secret: str) -
     assert isinstance(redactor.clean(text, cut=True), str)
     if len(secret) >= 4 and secret not in REDACTED:
         assert secret not in redactor.clean(text + secret + text).replace(REDACTED, "\0")
+
+
+def test_only_two_letters_are_not_replaced_each_by_itself() -> None:
+    """Everything else is folded in one call, texts in Chinese included."""
+    letters = [chr(point) for point in range(sys.maxunicode + 1)]
+    assert [one for one in letters if len(one.lower()) != 1] == ["\u0130"]
+    everything = "".join(one for one in letters if one not in redaction._NOT_ALONE)
+    assert everything.lower() == "".join(one.lower() for one in everything)
+
+
+@given(st.text(st.sampled_from("aB\u0130\u03a3 张\udcff")))
+def test_a_folded_text_has_the_same_places(text: str) -> None:
+    folded = redaction._folded(text)
+    assert folded == "".join(one.lower() if len(one.lower()) == 1 else one for one in text)

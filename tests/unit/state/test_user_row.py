@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import zlib
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from exporter.model.ssh_key import SshKey
 from exporter.model.state import Failure, Reason, UserState
 from exporter.model.token import NEVER, Token, TokenState
 from exporter.model.user import Owner, OwnThresholds, User
+from exporter.platform.yunxiao.simulator.made_up import PERMISSIONS
 from exporter.state import user_row
 from exporter.state.user_row import UserRows, encoded
 
@@ -103,6 +105,21 @@ def test_whatever_bit_is_flipped_the_row_is_not_read(state: UserState) -> None:
             damaged = bytearray(row)
             damaged[place] ^= 1 << bit
             assert UserRows().read("acme", "u1", bytes(damaged)) is None
+
+
+def test_rows_that_were_compressed_without_a_dictionary_are_read() -> None:
+    compressor = zlib.compressobj(1, zlib.DEFLATED, -12)
+    content = msgspec.msgpack.encode([["x"], [["pt-1", "ci", [0], NOW]], None, NOW])
+    older = b"\1" + compressor.compress(content) + compressor.flush()
+    row = b"\xc1" + user_row._checksum("acme", "u1", older) + older
+    expected = UserState(User("u1", "u1"), (Token("pt-1", "ci", ("x",), NOW),), NOW, polled=True)
+    assert UserRows().read("acme", "u1", row) == expected
+
+
+def test_permissions_that_the_platform_documents_take_few_bytes() -> None:
+    """Each is a reference of 2 to 4 bytes to the dictionary. Their names have 15 to 31 bytes."""
+    without, every = (encoded("acme", a_state(a_token(permissions=names))) for names in ((), PERMISSIONS))
+    assert len(every) - len(without) <= 4 * len(PERMISSIONS) + len(PERMISSIONS)
 
 
 def test_a_row_belongs_to_its_user_and_organization() -> None:

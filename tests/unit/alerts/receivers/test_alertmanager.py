@@ -3,22 +3,45 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING, Any
 
-from hypothesis import given
-from hypothesis import strategies as st
+import pytest
+from support.builders import NOW, ManualClock, a_watchdog
 
-from exporter.alerts.receivers.alertmanager import encoded
+from exporter.alerts.notification import Notification
+from exporter.alerts.receivers.alertmanager import AlertmanagerReceiver
+from exporter.alerts.receivers.http import HttpTarget, JsonPoster
+from exporter.common.redaction import Redactor
 
-texts = st.text()
-"""Lone surrogates included."""
-labels = st.dictionaries(texts, texts, max_size=3)
-
-
-@given(st.lists(st.fixed_dictionaries({"labels": labels, "startsAt": texts}), max_size=3))
-def test_any_text_is_valid_json(alerts: list[dict[str, object]]) -> None:
-    assert json.loads(encoded(alerts)) == alerts
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 
-def test_text_is_written_in_utf_8() -> None:
-    assert encoded([{"labels": {"user": "张三"}}]) == '[{"labels":{"user":"张三"}}]'.encode()
-    assert encoded([{"labels": {"user": "\udcff"}}]) == b'[{"labels": {"user": "\\udcff"}}]'
+@pytest.fixture
+def posts(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The bodies that were posted; Alertmanager's clock is ten minutes ahead."""
+    found: list[Any] = []
+
+    def post(
+        _: JsonPoster, path: str, body: Callable[[], bytes], on_headers: Callable[[Mapping[str, str]], None]
+    ) -> None:
+        assert path == "/api/v2/alerts"
+        found.append(json.loads(body()))
+        on_headers({"Date": "Mon, 01 Jun 2026 00:10:00 GMT"})
+
+    monkeypatch.setattr(JsonPoster, "post", post)
+    return found
+
+
+def test_a_batch_is_one_array(posts: list[Any]) -> None:
+    clock = ManualClock()
+    receiver = AlertmanagerReceiver(HttpTarget("http://alertmanager", 10.0), a_watchdog(clock), clock, Redactor())
+    until = clock.monotonic() + 240
+    batch = [Notification((("alertname", name),), (("summary", name),), NOW - 60, until) for name in "AB"]
+    receiver.send(batch)
+    receiver.send(batch[:1])
+    begun = {"startsAt": "2026-05-31T23:59:00.000Z"}
+    first = {"labels": {"alertname": "A"}, "annotations": {"summary": "A"}} | begun
+    second = {"labels": {"alertname": "B"}, "annotations": {"summary": "B"}} | begun
+    ends = {"endsAt": "2026-06-01T00:04:00.000Z"}
+    assert posts == [[first | ends, second | ends], [first | {"endsAt": "2026-06-01T00:14:00.000Z"}]]
