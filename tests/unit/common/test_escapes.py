@@ -56,14 +56,14 @@ def test_a_span_that_splits_an_escape_is_extended() -> None:
 
 
 # A "%41" in JSON is read as an escape of a URL.
-@given(st.text(st.characters(exclude_characters="%&", exclude_categories=("Cs",)), max_size=40))
+@given(st.text(st.characters(exclude_characters="%&", codec="utf-8"), max_size=40))
 def test_escapes_of_json_round_trip(text: str) -> None:
     escaped = json.dumps(text)[1:-1]
     unescaped = unescape(escaped)
     assert (escaped if unescaped is None else unescaped.text) == text
 
 
-@given(st.text(st.characters(exclude_categories=("Cs",)), max_size=40))
+@given(st.text(st.characters(codec="utf-8"), max_size=40))
 def test_escapes_of_urls_round_trip(text: str) -> None:
     escaped = urllib.parse.quote(text, safe="")
     unescaped = unescape(escaped)
