@@ -6,7 +6,7 @@ import functools
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from support.translations import anchors, differences, links, numbers, sections, typography
 
@@ -36,6 +36,11 @@ def text(document: Path) -> str:
     return document.read_text(encoding="utf-8")
 
 
+@functools.cache
+def anchors_in(document: Path) -> list[str]:
+    return anchors(text(document))
+
+
 def target(document: Path, link: str) -> tuple[Path, str]:
     """The file that a relative link leads to, and the anchor in it."""
     name, _, anchor = link.partition("#")
@@ -53,7 +58,7 @@ def same_for_both(document: Path, link: str) -> str:
     file, anchor = target(document, link)
     if file == INDEX or {file, document} in ({chinese, english} for chinese, english in PAIRS):
         return ""  # to what the other language has no need of, or to the other language
-    headings = anchors(text(file)) if anchor else []
+    headings = anchors_in(file) if anchor else []
     heading = f"#{headings.index(anchor) if anchor in headings else anchor}" if anchor else ""
     return f"{TRANSLATIONS.get(file, file).relative_to(ROOT)}{heading}"
 
@@ -186,6 +191,7 @@ def test_each_difference_is_found(old: str, new: str, expected: list[str]) -> No
     assert bool(found) is bool(expected)
 
 
+@settings(max_examples=30)  # each example parses two documents
 @given(st.data())
 def test_code_that_is_missing_in_a_translation_is_found(data: st.DataObject) -> None:
     chinese, english = data.draw(st.sampled_from(PAIRS))
