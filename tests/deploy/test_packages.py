@@ -309,6 +309,14 @@ def test_debian_package_is_installed_upgraded_removed_and_purged(packages: Packa
     assert fresh.run("getent", "passwd", NAME) != ""
 
 
+def test_a_directory_that_a_removal_has_deleted_is_protected_again(packages: Packages, fresh: Machine) -> None:
+    fresh.run("dpkg", "--install", packages.deb)
+    fresh.run("dpkg", "--remove", NAME)
+    assert fresh.outcome("test", "-e", f"/etc/{NAME}") == (1, "")
+    fresh.run("dpkg", "--install", packages.deb)
+    assert fresh.run("stat", "--format", "%a %U %G", f"/etc/{NAME}") == f"750 root {NAME}\n"
+
+
 def test_compiles_again_when_a_python_is_installed(packages: Packages, installed: Machine) -> None:
     assert "/usr/bin/python3.13" in tool("dpkg-deb", "--info", packages.deb, "triggers")
     installed.shell(f"rm -r {LIBRARY}/common/__pycache__ {LIBRARY}/common/exporter/__pycache__")

@@ -15,10 +15,12 @@ create_account() {
 case "$1" in
 configure)
     create_account
-    # Only once: an administrator may want other permissions.
-    if [ -z "$2" ]; then
+    # Only if the directory is new: an administrator may want other permissions.
+    if [ "$(stat -c %G "/etc/$name")" = root ]; then
         chown "root:$name" "/etc/$name"
         chmod 0750 "/etc/$name"
+    fi
+    if [ ! -e "/etc/$name/config.yaml" ]; then
         echo "$name is not configured yet: see /usr/share/doc/$name/docs/installation.md"
     fi
     if [ ! -d "/var/lib/$name" ]; then
