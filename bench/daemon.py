@@ -202,7 +202,7 @@ class _Daemon:
             if time.perf_counter() - begun > _LONGEST_SWEEP or self._process.poll() is not None:
                 self._process.kill()
                 raise RuntimeError("the daemon does not become ready")
-            time.sleep(0.05)
+            time.sleep(0.1)
         self.ready_after = time.perf_counter() - begun
 
     def __enter__(self) -> Self:
