@@ -117,7 +117,7 @@ def _measured(users: int, *, lean: bool) -> list[_Figure]:
                 found.append(_Figure("CPU of a user's poll and of all that follows", cpu, "ms"))
                 found += _answers(daemon, lean=lean)
                 healthy.pause()
-                found += _at_rest(daemon)
+                found += _at_rest(daemon, lean=lean)
                 healthy.go_on()
             size = sum(file.stat().st_size for file in folder.glob("state.db*")) / 1e6
             found.append(_Figure("state file", size, "MB", None if lean else 60))
@@ -166,12 +166,13 @@ def _answers(daemon: _Daemon, *, lean: bool) -> Iterator[_Figure]:
     yield _Figure("memory after scrapes and pages", daemon.resident, "MB", 450 if lean else 1000)
 
 
-def _at_rest(daemon: _Daemon) -> Iterator[_Figure]:
+def _at_rest(daemon: _Daemon, *, lean: bool) -> Iterator[_Figure]:
     daemon.settle()
     before = daemon.cpu
     time.sleep(_AT_REST)
     used = (daemon.cpu - before) / _AT_REST * 100
-    yield _Figure("CPU at rest", used, "% of a core", 1, "sends all firing alerts again")
+    note = "" if lean else "sends all firing alerts again"
+    yield _Figure("CPU at rest", used, "% of a core", 1, note)
 
 
 def _timed(work: Callable[[], object]) -> float:
@@ -202,7 +203,7 @@ class _Daemon:
             if time.perf_counter() - begun > _LONGEST_SWEEP or self._process.poll() is not None:
                 self._process.kill()
                 raise RuntimeError("the daemon does not become ready")
-            time.sleep(0.05)
+            time.sleep(0.1)
         self.ready_after = time.perf_counter() - begun
 
     def __enter__(self) -> Self:

@@ -36,7 +36,8 @@ _KEEPALIVE = (
 """TCP keepalive: a probe after 15 idle seconds keeps most middleboxes from dropping the connection."""
 
 _HEADER_LINES = 64
-"""Lines of headers that are kept. A session sends about ten, and one more after each change of the token."""
+"""Lines of headers that are kept. A session sends about ten, one more after each change of the token, and one for each
+length of what it posts."""
 
 
 class Context:

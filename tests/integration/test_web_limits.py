@@ -418,3 +418,22 @@ def test_a_flood_of_wrong_passwords_does_not_lock_out_the_right_one(tmp_path: Pa
         assert samples[f'{REFUSED}{{reason="wrong_credentials"}}'] > 0
         assert samples[f'{REFUSED}{{reason="password_checks_busy"}}'] > 0
         assert password not in exporter.output
+
+
+def test_an_idle_server_wakes_up_once_a_second_and_stops_at_once(server: Server) -> None:
+    with server.connect(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n") as client:
+        assert client.recv(100).startswith(b"HTTP/1.1 200 ")
+    (thread,) = (one for one in threading.enumerate() if one.name == "web")
+
+    def waits() -> int:
+        status = Path(f"/proc/self/task/{thread.native_id}/status").read_text()
+        return int(status.partition("\nvoluntary_ctxt_switches:")[2].partition("\n")[0])
+
+    time.sleep(0.1)
+    before = waits()
+    time.sleep(1)
+    assert waits() - before <= 5
+    begun = time.monotonic()
+    server.web.stop()
+    assert time.monotonic() - begun < 0.9
+    assert not thread.is_alive()

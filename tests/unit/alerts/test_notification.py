@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tracemalloc
 from typing import TYPE_CHECKING
 
 from hypothesis import given
@@ -114,3 +115,26 @@ def test_what_is_sent_follows_the_texts_and_a_clock_that_was_set_back() -> None:
     # an hour back: the alert would begin in the future
     assert times(second, at(60, step=-3600)) == ("2026-05-31T23:01:00.000Z", "2026-05-31T23:05:00.000Z")
     assert times(second, at(60)) == ("2026-05-31T23:58:20.000Z", "2026-06-01T00:05:00.000Z")
+
+
+def test_what_is_kept_of_alerts_does_not_grow_with_their_texts() -> None:
+    """Of 200 alerts whose texts of 2 kB change ten times, one text each is kept."""
+    tracker = Tracker()
+
+    def send(version: int) -> None:
+        words = (("description", f"{version}" * 2000),)
+        alerts = [Alert((("alertname", "A"), ("user_id", f"{number}")), words, NOW) for number in range(200)]
+        for one in due(tracker, alerts, at(60.0 * version), RESEND):
+            one.as_json(at(60.0 * version))
+
+    tracemalloc.start()
+    try:
+        send(1)
+        first, _ = tracemalloc.get_traced_memory()
+        for version in range(2, 10):
+            send(version)
+        last, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert first > 200 * 2000
+    assert last < first + 200 * 1000
