@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from exporter.common.files import FileError, read_regular_file
+import certifi
+
+from exporter.common.files import FileError, read_regular_file, unreadable
 from exporter.common.text import explained
 
 if TYPE_CHECKING:
@@ -102,18 +104,16 @@ def load_pair(context: ssl.SSLContext, certificate: Pem, key: Pem) -> None:
     """
     _check_contains(certificate, _CERTIFICATE, "certificate")
     _check_contains(key, _KEY, "private key")
-    with _as_file(certificate.content) as certificate_path, _as_file(key.content) as key_path:
-        try:
+    try:
+        with _as_file(certificate.content) as certificate_path, _as_file(key.content) as key_path:
             context.load_cert_chain(certificate_path, key_path, _no_passphrase(key))
-        except (ssl.SSLError, ValueError) as error:
-            reason = _why(error)
-            if "MISMATCH" in reason:
-                raise key.fault(
-                    "does not belong to the certificate", "use the key for which the certificate was issued"
-                ) from None
-            raise certificate.fault(
-                f"or its key cannot be loaded: {reason}", "check that both are complete and in PEM format"
+    except (OSError, ValueError) as error:
+        reason = _why(error)
+        if "MISMATCH" in reason:
+            raise key.fault(
+                "does not belong to the certificate", "use the key for which the certificate was issued"
             ) from None
+        raise certificate.fault(f"or its key cannot be loaded: {reason}", _hint(error, "both are")) from None
 
 
 def load_authority(context: ssl.SSLContext, authority: Pem) -> None:
@@ -123,13 +123,24 @@ def load_authority(context: ssl.SSLContext, authority: Pem) -> None:
         TlsError: they are not valid.
     """
     _check_contains(authority, _CERTIFICATE, "certificate")
-    with _as_file(authority.content) as path:
-        try:
+    try:
+        with _as_file(authority.content) as path:
             context.load_verify_locations(path)
-        except (ssl.SSLError, ValueError) as error:
-            raise authority.fault(
-                f"cannot be loaded: {_why(error)}", "check that it is complete and in PEM format"
-            ) from None
+    except (OSError, ValueError) as error:
+        raise authority.fault(f"cannot be loaded: {_why(error)}", _hint(error, "it is")) from None
+
+
+def load_public_authorities(context: ssl.SSLContext) -> None:
+    """Trust the public authorities of certifi, which are the same everywhere.
+
+    Raises:
+        TlsError: their file cannot be read.
+    """
+    file = certifi.where()
+    try:
+        context.load_verify_locations(file)
+    except OSError as error:
+        raise TlsError(("ca_file",), f"{file} cannot be loaded: {_why(error)}", _hint(error, "it is")) from None
 
 
 def _check_contains(pem: Pem, marks: tuple[bytes, ...], what: str) -> None:
@@ -147,8 +158,16 @@ def _no_passphrase(key: Pem) -> Callable[[], str]:
 
 
 def _why(error: Exception) -> str:
-    # Errors that Python raises itself have no reason.
-    return getattr(error, "reason", None) or "not understood by the TLS library"
+    # Errors that Python raises itself have no reason; those of the system, such as too many open files, have a text.
+    if isinstance(error, ssl.SSLError):
+        return error.reason or "not understood by the TLS library"
+    return getattr(error, "strerror", None) or "not understood by the TLS library"
+
+
+def _hint(error: Exception, what: str) -> str:
+    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
+        return unreadable(error).hint
+    return f"check that {what} complete and in PEM format"
 
 
 @contextlib.contextmanager

@@ -72,6 +72,10 @@ def unreadable(error: OSError) -> FileError:
     """The FileError for an error of the operating system."""
     if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP}:
         hint = "check the path"
+    elif error.errno in {errno.EMFILE, errno.ENFILE}:
+        hint = "raise the limit of open files, such as LimitNOFILE= of the unit"
+    elif error.errno in {errno.ENOSPC, errno.ENOMEM, errno.EIO, errno.ESTALE}:
+        hint = "check memory, disks and mounts"
     else:
         hint = f"check that uid {os.geteuid()} may read it"
     return FileError(f"cannot be read: {error.strerror or type(error).__name__}", hint)

@@ -7,9 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import certifi
-
-from exporter.common.certificates import TlsError, load_authority, load_pair, read_pem
+from exporter.common.certificates import TlsError, load_authority, load_pair, load_public_authorities, read_pem
 from exporter.common.text import utc
 from exporter.common.x509 import validity_of
 
@@ -197,7 +195,7 @@ class LiveTls:
             elif self.verify and self._system:
                 one.load_default_certs()
             elif self.verify:
-                one.load_verify_locations(certifi.where())
+                load_public_authorities(one)
         return _Loaded(stamp, context, proxy_context, certificate)
 
 

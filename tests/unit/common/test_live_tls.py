@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import gc
 import os
+import resource
 import ssl
 import time
 import tracemalloc
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import trustme
@@ -19,12 +22,34 @@ from exporter.common.certificates import Pem, TlsError
 from exporter.common.live_tls import ClientCertificate, LiveTls, TlsFiles
 from exporter.common.x509 import Validity
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 DAY = 86400.0
 
 
 @pytest.fixture
 def made(tmp_path: Path) -> ClientFiles:
     return ClientFiles(tmp_path)
+
+
+@contextlib.contextmanager
+def descriptors_left(number: int) -> Iterator[None]:
+    """Leave the process so many descriptors."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1]))
+    held: list[int] = []
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                held.append(os.open(os.devnull, os.O_RDONLY))
+        for _ in range(number):
+            os.close(held.pop())
+        yield
+    finally:
+        for one in held:
+            os.close(one)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def encrypted(key: bytes) -> bytes:
@@ -108,6 +133,17 @@ def test_files_that_could_not_be_used_are_read_again_after_a_second(
     made.renew()
     tls.check()
     assert len(reads) == 4
+
+
+@pytest.mark.parametrize("left", range(3))
+@pytest.mark.parametrize("ca_file", [True, False])
+def test_too_few_descriptors_leave_the_last_files_in_use(made: ClientFiles, left: int, *, ca_file: bool) -> None:
+    tls = made.tls() if ca_file else LiveTls(TlsFiles(None, made.folder / "cert.pem", made.folder / "key.pem"))
+    before = tls.context
+    made.renew()
+    with descriptors_left(left):
+        assert tls.context is before
+        assert "Too many open files; raise the limit of open files" in str(tls.problem)
 
 
 def test_a_first_certificate_that_cannot_be_used_is_refused_without_its_content(made: ClientFiles) -> None:
