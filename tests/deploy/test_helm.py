@@ -403,6 +403,14 @@ def test_labels_that_look_like_numbers_stay_text(tmp_path: Path) -> None:
     assert named(documents(found.stdout), "Service")["spec"]["selector"]["app.kubernetes.io/instance"] == "007"
 
 
+def test_a_namespace_that_looks_like_a_number_stays_text() -> None:
+    values = good("names-like-numbers")
+    found = documents(run("helm", "template", "007", CHART, "--namespace", "456", "--values", values).stdout)
+    assert {one["metadata"]["namespace"] for one in found} == {"456"}
+    monitor = named(found, "ServiceMonitor")
+    assert monitor["spec"]["namespaceSelector"] == {"matchNames": ["456"]}
+
+
 def test_labels_of_the_chart_win(tmp_path: Path) -> None:
     text = "commonLabels: {app.kubernetes.io/name: other, app.kubernetes.io/part-of: audit}\n"
     text += "podLabels: {app.kubernetes.io/instance: other, network: platform}\n"

@@ -66,8 +66,8 @@ Arguments: context; optional: suffix of the name, name, namespace, component, la
 {{- define "yunxiao-token-exporter.metadata" -}}
 {{- $name := default (printf "%s%s" (include "yunxiao-token-exporter.fullname" .context) (default "" .suffix)) .name -}}
 metadata:
-  name: {{ $name }}
-  namespace: {{ default .context.Release.Namespace .namespace }}
+  name: {{ $name | quote }}
+  namespace: {{ default .context.Release.Namespace .namespace | quote }}
   labels:
     {{- include "yunxiao-token-exporter.labels" . | nindent 4 }}
   {{- with merge (dict) (default (dict) .annotations) .context.Values.commonAnnotations }}
@@ -196,16 +196,16 @@ organizations/{{ sha256sum . | trunc 16 }}
 {{- $folder := include "yunxiao-token-exporter.organizationFolder" .name }}
 {{- if .token }}
 - secret:
-    name: {{ $own }}
+    name: {{ $own | quote }}
     items:
-      - key: {{ replace "/" "." $folder }}
+      - key: {{ replace "/" "." $folder | quote }}
         path: {{ $folder }}/token
 {{- else if .existingSecret }}
 - secret:
-    name: {{ .existingSecret.name }}
+    name: {{ .existingSecret.name | quote }}
     items:
       {{- range include "yunxiao-token-exporter.secretKeys" .existingSecret | fromYamlArray }}
-      - key: {{ . }}
+      - key: {{ . | quote }}
         path: {{ $folder }}/{{ . }}
       {{- end }}
 {{- end }}
@@ -213,9 +213,9 @@ organizations/{{ sha256sum . | trunc 16 }}
 {{- if .Values.redis.url }}
 {{- with include "yunxiao-token-exporter.redisPasswordSecret" . }}
 - secret:
-    name: {{ . }}
+    name: {{ . | quote }}
     items:
-      - key: {{ if $.Values.redis.existingSecret.name }}{{ $.Values.redis.existingSecret.key }}{{ else }}redis.password{{ end }}
+      - key: {{ ternary $.Values.redis.existingSecret.key "redis.password" (ne $.Values.redis.existingSecret.name "") | quote }}
         path: redis/password
 {{- end }}
 {{- end }}

@@ -44,7 +44,7 @@ metadata:
     {{- toYaml . | nindent 4 }}
   {{- end }}
 spec:
-  serviceAccountName: {{ include "yunxiao-token-exporter.serviceAccountName" . }}
+  serviceAccountName: {{ include "yunxiao-token-exporter.serviceAccountName" . | quote }}
   automountServiceAccountToken: false
   # Variables for Services have the prefix of those for flags, if the names are the same.
   enableServiceLinks: false
@@ -60,8 +60,8 @@ spec:
   {{- end }}
   containers:
     - name: exporter
-      image: {{ include "yunxiao-token-exporter.image" . }}
-      imagePullPolicy: {{ .Values.image.pullPolicy }}
+      image: {{ include "yunxiao-token-exporter.image" . | quote }}
+      imagePullPolicy: {{ .Values.image.pullPolicy | quote }}
       args:
         {{- if .Values.demo }}
         - demo
@@ -159,7 +159,7 @@ spec:
     {{- if not .Values.demo }}
     - name: config
       configMap:
-        name: {{ include "yunxiao-token-exporter.configMapName" . }}
+        name: {{ include "yunxiao-token-exporter.configMapName" . | quote }}
     {{- with $sources }}
     - name: credentials
       projected:
@@ -171,19 +171,19 @@ spec:
     {{- if include "yunxiao-token-exporter.hasWebConfig" . }}
     - name: web
       secret:
-        secretName: {{ default (printf "%s-web" (include "yunxiao-token-exporter.fullname" .)) .Values.web.existingSecret.name }}
+        secretName: {{ default (printf "%s-web" (include "yunxiao-token-exporter.fullname" .)) .Values.web.existingSecret.name | quote }}
         defaultMode: 0440
     {{- end }}
     {{- with .Values.web.tls.secretName }}
     - name: tls
       secret:
-        secretName: {{ . }}
+        secretName: {{ . | quote }}
         defaultMode: 0440
     {{- end }}
     {{- if and .Values.persistence.enabled (not (include "yunxiao-token-exporter.isStatefulSet" .)) }}
     - name: state
       persistentVolumeClaim:
-        claimName: {{ default (include "yunxiao-token-exporter.fullname" .) .Values.persistence.existingClaim }}
+        claimName: {{ default (include "yunxiao-token-exporter.fullname" .) .Values.persistence.existingClaim | quote }}
     {{- end }}
     {{- end }}
     - name: tmp
@@ -212,17 +212,17 @@ spec:
     {{- end }}
   {{- end }}
   {{- with .Values.priorityClassName }}
-  priorityClassName: {{ . }}
+  priorityClassName: {{ . | quote }}
   {{- end }}
   {{- with .Values.runtimeClassName }}
-  runtimeClassName: {{ . }}
+  runtimeClassName: {{ . | quote }}
   {{- end }}
   {{- with .Values.hostAliases }}
   hostAliases:
     {{- toYaml . | nindent 4 }}
   {{- end }}
   {{- with .Values.dnsPolicy }}
-  dnsPolicy: {{ . }}
+  dnsPolicy: {{ . | quote }}
   {{- end }}
   {{- with .Values.dnsConfig }}
   dnsConfig:
