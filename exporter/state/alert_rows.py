@@ -37,6 +37,8 @@ _DICTIONARY = 15_000
 """Bytes of a dictionary at most: a longer one would not fit into the window beside a row."""
 _LONGER = 2
 """How many times as long a dictionary must be to replace an older one: so a file has few."""
+LONGEST = 16 * 1024 * 1024
+"""Bytes of an alert that is not compressed."""
 _EXAMPLES = 8
 """Alerts of one name in a dictionary at most."""
 _LEVEL = 3
@@ -186,7 +188,10 @@ def _content_of(row: bytes, dictionaries: Mapping[int, bytes]) -> bytes | None:
         return None
     if zlib.crc32(content, zlib.crc32(number)).to_bytes(4, "big") != row[_CHECKSUM]:
         return None
-    return zlib.decompressobj(_WINDOW, zdict=dictionary).decompress(content)
+    stream = zlib.decompressobj(_WINDOW, zdict=dictionary)
+    plain = stream.decompress(content, LONGEST)
+    # Cut off, or longer than any alert: a few bytes may stand for gigabytes.
+    return plain if stream.eof else None
 
 
 def _content(alert: KeptAlert) -> bytes:

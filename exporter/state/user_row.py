@@ -45,6 +45,8 @@ DICTIONARY = (
     b"\xb9base_orgmember_read_write\xb3base_orgmember_read\xb6base_organization_read\xaebase_user_read"
 )
 """Names of permissions in msgpack. It is part of the format: to change it, add another one with a form of its own."""
+LONGEST = 64 * 1024 * 1024
+"""Bytes of a row that is not compressed. The platform's answers, of 8 MiB at most, contain more than a row does."""
 _FASTEST = 1
 _WINDOW = -12
 """A raw stream with a window of 4 KiB."""
@@ -186,6 +188,18 @@ def _checksum(organization: str, user_id: str, content: bytes) -> bytes:
     return zlib.crc32(content, zlib.crc32(keys)).to_bytes(4, "big")
 
 
+def _expanded(stream: Any, content: bytes) -> bytes:
+    """What a compressed row contains.
+
+    Raises:
+        ValueError: it is cut off, or longer than any row: a few bytes may stand for gigabytes.
+    """
+    expanded: bytes = stream.decompress(content, LONGEST)
+    if not stream.eof:
+        raise ValueError("the row is cut off or too long")
+    return expanded
+
+
 class UserRows:
     """Reads rows. Texts that many tokens have in common are kept once, as after a poll."""
 
@@ -218,9 +232,9 @@ class UserRows:
             return None
         form, content = row[_HEAD : _HEAD + 1], row[_HEAD + 1 :]
         if form == _WITH_DICTIONARY:
-            content = fast_zlib.decompressobj(_WINDOW, zdict=DICTIONARY).decompress(content)
+            content = _expanded(fast_zlib.decompressobj(_WINDOW, zdict=DICTIONARY), content)
         elif form == _DEFLATED:
-            content = fast_zlib.decompress(content, _WINDOW)
+            content = _expanded(fast_zlib.decompressobj(_WINDOW), content)
         value = _ROW.decode(content)
         names = value.names
         keys = value.ssh_keys

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import tracemalloc
 import zlib
 
 import msgspec
@@ -144,6 +145,18 @@ def test_a_damaged_row_or_dictionary_gives_no_alert(data: st.DataObject) -> None
 @pytest.mark.parametrize("row", [None, 1, "text", b"", b"\xc1", b"\xc1\x00", b"\x80", b"\xff" * 40])
 def test_what_is_no_row_gives_no_alert(row: object) -> None:
     assert AlertRows({0: b""}).read(row) is None
+
+
+def test_a_short_row_that_stands_for_much_memory_gives_no_alert(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alert_rows, "LONGEST", 2**20)
+    row = encoded(KeptAlert((("alertname", "x"),), (("summary", "x" * 2**26),), NOW), b"")
+    assert len(row) < 2**19
+    tracemalloc.start()
+    try:
+        assert AlertRows({0: b""}).read(row) is None
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
 
 
 def test_alerts_share_what_they_have_in_common_up_to_a_limit() -> None:

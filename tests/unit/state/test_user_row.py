@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import tracemalloc
 import zlib
 from dataclasses import replace
 from typing import Any
@@ -114,6 +115,22 @@ def test_rows_that_were_compressed_without_a_dictionary_are_read() -> None:
     row = b"\xc1" + user_row._checksum("acme", "u1", older) + older
     expected = UserState(User("u1", "u1"), (Token("pt-1", "ci", ("x",), NOW),), NOW, polled=True)
     assert UserRows().read("acme", "u1", row) == expected
+
+
+@pytest.mark.parametrize("form", [b"\1", b"\2"])
+def test_a_short_row_that_stands_for_much_memory_is_not_read(form: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(user_row, "LONGEST", 2**20)
+    options = {"zdict": user_row.DICTIONARY} if form == b"\2" else {}
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -12, **options)
+    content = form + compressor.compress(bytes(2**26)) + compressor.flush()
+    row = b"\xc1" + user_row._checksum("acme", "u1", content) + content
+    assert len(row) < 2**17
+    tracemalloc.start()
+    try:
+        assert UserRows().read("acme", "u1", row) is None
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
 
 
 def test_permissions_that_the_platform_documents_take_few_bytes() -> None:
