@@ -31,6 +31,9 @@ _SERVERS = frozenset({"serve", "demo"})
 _DEFAULT_ADDRESS = ":10097"
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
 _LOCATION = re.compile(rb"^location: *(/\S*)", re.IGNORECASE | re.MULTILINE)
+_CERTIFICATE_REFUSED = re.compile("_ALERT_(?:HANDSHAKE_FAILURE|.*CERTIFICATE)")
+"""OpenSSL's names for the alerts of a server that requires a client certificate."""
+_LARGEST_FILE = 16 * 1024 * 1024
 _LARGEST = 64 * 1024
 """Bytes of an answer that are read."""
 _SHOWN = 200
@@ -150,11 +153,13 @@ def protection_of(web_config: Path | None) -> Protection:
     # Imported here, since most exporters have no such file.
     import yaml  # noqa: PLC0415
 
+    from exporter.common.files import FileError, read_regular_file  # noqa: PLC0415
+
     try:
-        content: Any = yaml.safe_load(web_config.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise TargetError(f"{web_config} cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
+        content: Any = yaml.safe_load(read_regular_file(web_config, _LARGEST_FILE).decode())
+    except FileError as error:
+        raise TargetError(f"{web_config} {error.problem}") from None
+    except (yaml.YAMLError, ValueError, RecursionError):
         raise TargetError(f"{web_config} is not valid YAML") from None
     tls = content.get("tls_server_config") if isinstance(content, dict) else None
     if not isinstance(tls, dict) or not tls:
@@ -171,29 +176,53 @@ def check(target: Target, *, ready: bool, timeout: float) -> Health:
         timeout: seconds for everything.
 
     Raises:
-        TargetError: the address or the web configuration is not valid.
+        TargetError: the address is not valid.
     """
     try:
         address = parse_address(target.address)
     except ValueError as error:
         raise TargetError(str(error)) from None
-    protection = protection_of(target.web_config)
     deadline = time.monotonic() + timeout
-    path = "/-/ready" if ready else "/-/healthy"
+    protections, problem = _protections(target.web_config)
+    line = ""
     try:
-        answer = _ask(address, protection, path, deadline)
-        if answer.status == _NOT_FOUND:
-            # Below a route prefix, to which / redirects.
-            prefix = _ask(address, protection, "/", deadline).location
-            if prefix is not None:
-                answer = _ask(address, protection, f"{prefix.rstrip('/')}{path}", deadline)
+        for protection in protections:
+            try:
+                return judged(_answer(address, protection, ready=ready, deadline=deadline), ready=ready)
+            except TimeoutError:
+                raise
+            except (OSError, ValueError) as error:
+                line = line or f"no answer from {address}: {getattr(error, 'strerror', None) or error}"
     except _CertificateWantedError:
         return _unseen("asks for a client certificate", "use a probe that has one", ready=ready)
     except TimeoutError:
-        return Health(fine=False, line=f"no answer within {timeout:g} s")
-    except (OSError, ValueError) as error:
-        return Health(fine=False, line=f"no answer from {address}: {getattr(error, 'strerror', None) or error}")
-    return judged(answer, ready=ready)
+        line = f"no answer within {timeout:g} s"
+    return Health(fine=False, line=f"{line}; {problem}" if problem else line)
+
+
+def _protections(web_config: Path | None) -> tuple[list[Protection], str]:
+    """What to try one after the other, and what is wrong with the web configuration.
+
+    The file may not be what is in effect: the exporter keeps the last valid one, and turns TLS neither on nor off.
+    """
+    if web_config is None:
+        return [Protection()], ""
+    try:
+        first = protection_of(web_config)
+    except TargetError as error:
+        return [Protection(tls=True), Protection()], str(error)
+    return [first, Protection(tls=not first.tls)], ""
+
+
+def _answer(address: ListenAddress | UnixAddress, protection: Protection, *, ready: bool, deadline: float) -> Answer:
+    path = "/-/ready" if ready else "/-/healthy"
+    answer = _ask(address, protection, path, deadline)
+    if answer.status == _NOT_FOUND:
+        # Below a route prefix, to which / redirects.
+        prefix = _ask(address, protection, "/", deadline).location
+        if prefix is not None:
+            answer = _ask(address, protection, f"{prefix.rstrip('/')}{path}", deadline)
+    return answer
 
 
 def judged(answer: Answer, *, ready: bool) -> Health:
@@ -220,7 +249,9 @@ def _ask(address: ListenAddress | UnixAddress, protection: Protection, path: str
                 link.sendall(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
                 return parsed(b"".join(_received(link, deadline)))
         except (ssl.SSLError, ConnectionError) as error:
-            if protection.client_certificate and not isinstance(error, TimeoutError):
+            # Without TLS 1.3, the alert says only that the handshake has failed.
+            refused = _CERTIFICATE_REFUSED.search(getattr(error, "reason", None) or "")
+            if (protection.client_certificate or refused) and not isinstance(error, TimeoutError):
                 raise _CertificateWantedError from None
             raise
 

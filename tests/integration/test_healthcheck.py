@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -112,6 +113,43 @@ def test_an_exporter_that_asks_for_a_certificate_is_alive(
         assert (fine, "asks for a client certificate" in line) == (True, True)
     # Nothing listens there any more: a certificate is not the reason.
     assert lines_of(exporter, ready=False, web=web)[0] is False
+
+
+@pytest.mark.parametrize("asking", [{}, {"client_auth_type": "RequireAnyClientCert"}])
+def test_a_web_configuration_that_became_invalid_or_lost_its_tls_makes_no_exporter_unhealthy(
+    platform: Simulator, tmp_path: Path, certificates: Certificates, asking: dict[str, str]
+) -> None:
+    web = web_file(certificates.folder, tls_server_config=PAIR | asking)
+    with Exporter(write_config(tmp_path, platform, "A"), "--web.config.file", str(web)) as exporter:
+        wait_for(exporter, web)
+        for content in ("a: [", "when: 2026-13-45", "[" * 9999, "{}", None):
+            if content is None:
+                web.unlink()
+            else:
+                web.write_text(content)
+            fine, line = lines_of(exporter, ready=False, web=web)
+            assert fine
+            assert ("asks for a client certificate" in line) == bool(asking)
+
+
+def test_a_web_configuration_that_gained_tls_makes_no_exporter_unhealthy(
+    platform: Simulator, tmp_path: Path, certificates: Certificates
+) -> None:
+    web = web_file(certificates.folder)
+    with Exporter(write_config(tmp_path, platform, "A"), "--web.config.file", str(web)) as exporter:
+        wait_for(exporter, web)
+        web_file(certificates.folder, tls_server_config=PAIR)
+        assert lines_of(exporter, ready=False, web=web) == (True, "healthy")
+
+
+def test_a_web_configuration_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "web.yml")
+    shown = command(
+        *("healthcheck", "--timeout", "1", "--web.listen-address", f"127.0.0.1:{free_port()}"),
+        *("--web.config.file", str(tmp_path / "web.yml")),
+    )
+    assert shown.returncode == 1
+    assert shown.stdout.endswith(f"Connection refused; {tmp_path}/web.yml is not a regular file\n")
 
 
 def test_a_server_that_never_ends_its_answer_is_given_up() -> None:
