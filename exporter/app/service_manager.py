@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 _VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 _MICROSECONDS = 1_000_000
+_INFINITY = 2**64 - 1
+"""Microseconds by which systemd means no limit."""
+_MOST_DIGITS = 20
 _SILENT = "the service manager cannot be notified, so it may end the exporter; check NotifyAccess= and WatchdogSec="
 _SEND_LIMIT = 1.0
 """Seconds for which a message waits if the service manager does not read."""
@@ -138,9 +141,10 @@ def service_manager(pid: int, clock: Clock) -> ServiceManager:
 def watchdog_time(environ: Mapping[str, str], pid: int) -> float | None:
     """Seconds of the watchdog; None if there is none for this process, as in sd_watchdog_enabled(3)."""
     time, of_process = environ.get("WATCHDOG_USEC", ""), environ.get("WATCHDOG_PID", str(pid))
-    if not (time.isascii() and time.isdecimal()) or int(time) == 0 or of_process != str(pid):
+    # As long as a number of 64 bits can be: int() raises an error for thousands of digits.
+    if not (time.isascii() and time.isdecimal() and len(time) <= _MOST_DIGITS) or of_process != str(pid):
         return None
-    return int(time) / _MICROSECONDS
+    return int(time) / _MICROSECONDS if 0 < int(time) < _INFINITY else None
 
 
 def _connected() -> SystemdNotifier:

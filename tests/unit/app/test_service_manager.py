@@ -116,6 +116,8 @@ def test_without_a_service_manager_nothing_happens() -> None:
         ({"WATCHDOG_USEC": "0"}, None),
         ({"WATCHDOG_USEC": "-1"}, None),
         ({"WATCHDOG_USEC": "²"}, None),
+        ({"WATCHDOG_USEC": str(2**64 - 1)}, None),
+        ({"WATCHDOG_USEC": "9" * 5000}, None),
         ({"WATCHDOG_USEC": "1s"}, None),
         ({"WATCHDOG_PID": "42"}, None),
     ],
