@@ -317,6 +317,25 @@ def test_a_directory_that_a_removal_has_deleted_is_protected_again(packages: Pac
     assert fresh.run("stat", "--format", "%a %U %G", f"/etc/{NAME}") == f"750 root {NAME}\n"
 
 
+def test_debian_package_uses_a_group_that_exists_where_systemd_is_not_installed(
+    packages: Packages, fresh: Machine
+) -> None:
+    fresh.shell(f"groupadd --system {NAME}\nrm $(command -v systemd-sysusers)")
+    fresh.run("dpkg", "--install", packages.deb)
+    assert fresh.run("id", "--name", "--group", NAME) == f"{NAME}\n"
+    assert fresh.run("stat", "--format", "%G %a", f"/etc/{NAME}") == f"{NAME} 750\n"
+
+
+def test_purge_leaves_an_empty_mount_point_of_the_state(packages: Packages, fresh: Machine) -> None:
+    fresh.run("dpkg", "--install", packages.deb)
+    state = f"/var/lib/{NAME}"
+    fresh.shell(f"mount -t tmpfs tmpfs {state}\ntouch {state}/state.db")
+    purged = fresh.run("dpkg", "--purge", NAME)
+    assert f"{state} stays; if it is a mount point, unmount and remove it\n" in purged
+    assert fresh.run("ls", "-A", state) == ""
+    assert fresh.outcome("dpkg-query", "--show", NAME)[0] == 1
+
+
 def test_compiles_again_when_a_python_is_installed(packages: Packages, installed: Machine) -> None:
     assert "/usr/bin/python3.13" in tool("dpkg-deb", "--info", packages.deb, "triggers")
     installed.shell(f"rm -r {LIBRARY}/common/__pycache__ {LIBRARY}/common/exporter/__pycache__")

@@ -6,10 +6,13 @@ name=yunxiao-token-exporter
 create_account() {
     if command -v systemd-sysusers >/dev/null; then
         systemd-sysusers "$name.conf"
-    elif ! getent passwd "$name" >/dev/null; then
-        useradd --system --user-group --home-dir "/var/lib/$name" --no-create-home --shell /usr/sbin/nologin \
-            --comment "Yunxiao token exporter" "$name"
+        return
     fi
+    # Either may exist: a configuration management may have created the group, or an administrator the account.
+    getent group "$name" >/dev/null || groupadd --system "$name"
+    getent passwd "$name" >/dev/null ||
+        useradd --system --gid "$name" --home-dir "/var/lib/$name" --no-create-home --shell /usr/sbin/nologin \
+            --comment "Yunxiao token exporter" "$name"
 }
 
 case "$1" in

@@ -4,7 +4,9 @@ set -e
 
 case "$1" in
 purge)
-    rm -rf /etc/yunxiao-token-exporter /var/lib/yunxiao-token-exporter
+    for directory in /etc/yunxiao-token-exporter /var/lib/yunxiao-token-exporter; do
+        rm -rf "$directory" || echo "$directory stays; if it is a mount point, unmount and remove it" >&2
+    done
     ;;
 remove | upgrade | failed-upgrade | abort-install | abort-upgrade | disappear) ;;
 *)
