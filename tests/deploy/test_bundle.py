@@ -142,6 +142,23 @@ def answers(demo: Running, port: int) -> bool:
     return done.returncode == 0
 
 
+def test_a_virtual_environment_of_something_else_is_not_replaced(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "pyvenv.cfg").touch()
+    (tmp_path / "main.py").touch()
+    refused = subprocess.run([bundle / "install.sh", tmp_path], capture_output=True, text=True, check=False, timeout=60)
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        f"{bundle}/install.sh: {tmp_path} is a virtual environment of something else; name another directory\n"
+    )
+    assert (tmp_path / "main.py").exists()
+
+
+def test_an_interrupted_installation_is_repeated(bundle: Path, installed: Path) -> None:
+    (installed / "bin/yunxiao-token-exporter").unlink()
+    run(*NO_NETWORK, bundle / "install.sh", installed, env={"PYTHON": PYTHON})
+    assert (installed / "bin/yunxiao-token-exporter").exists()
+
+
 def test_a_second_installation_replaces_the_first(bundle: Path, installed: Path) -> None:
     (modules,) = installed.glob("lib/python3.*/site-packages")
     leftover = modules / "of_an_old_release.py"

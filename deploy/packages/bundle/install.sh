@@ -6,14 +6,22 @@ if [ $# -ne 1 ]; then
     echo "usage: [PYTHON=/path/to/python3.12] $0 DIRECTORY, such as /opt/yunxiao-token-exporter" >&2
     exit 2
 fi
+mark=.yunxiao-token-exporter
 case $1 in
 /*) target=$1 ;;
 *) target=$PWD/$1 ;;
 esac
-# What is there is replaced as a whole, so that nothing of an older release stays: only a virtual environment may be.
-if [ -e "$target" ] && [ ! -e "$target/pyvenv.cfg" ] && [ -n "$(ls -A "$target")" ]; then
-    echo "$0: $target exists and is no virtual environment; name another directory" >&2
-    exit 1
+# What is there is replaced as a whole, so that nothing of an older release stays: only an installation of the exporter
+# may be, or what is left of one that was interrupted.
+if [ -e "$target" ] && [ -n "$(ls -A "$target")" ]; then
+    if [ ! -e "$target/pyvenv.cfg" ]; then
+        echo "$0: $target exists and is no virtual environment; name another directory" >&2
+        exit 1
+    fi
+    if [ ! -e "$target/bin/yunxiao-token-exporter" ] && [ ! -e "$target/$mark" ]; then
+        echo "$0: $target is a virtual environment of something else; name another directory" >&2
+        exit 1
+    fi
 fi
 cd "$(dirname "$0")"
 
@@ -56,6 +64,7 @@ for variable in $(env | sed -n 's/^\(PIP_[A-Z_]*\)=.*/\1/p'); do
 done
 export PIP_CONFIG_FILE=/dev/null PIP_DISABLE_PIP_VERSION_CHECK=1
 "$python" -m venv --clear "$target"
+: >"$target/$mark"
 "$target/bin/python" -m pip install --quiet --no-index --find-links wheels --only-binary :all: --require-hashes \
     --requirement requirements.txt
 "$target/bin/yunxiao-token-exporter" --version
