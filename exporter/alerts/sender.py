@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 BATCH = 256
 """Notifications in one request, as in Prometheus 3."""
+_CAUTIOUS_BATCH = 64
+"""Size below which batches are not reduced because there was no answer, and not kept because larger ones failed."""
+_CAUTIOUS_FOR = 5 * 60.0
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 30.0
 _REFUSED_FOR = 15 * 60.0
@@ -100,7 +103,7 @@ class Sender:
         self._clock = clock
         self._pauses = _Pauses(longest_pause)
         self._refused = _Refused(capacity)
-        self._batch_size = BATCH
+        self._size = _BatchSize()
         # Guards _outbox, _in_flight and _paused.
         self._lock = threading.Lock()
         self._outbox = Outbox(capacity)
@@ -174,7 +177,7 @@ class Sender:
                 return None
             if (rest := self._pauses.until - at.monotonic) > 0:
                 return rest
-            taken = self._outbox.take(self._batch_size, whole=self._batch_size >= _WHOLE_UNITS)
+            taken = self._outbox.take(self._size.now, whole=self._size.now >= _WHOLE_UNITS)
             batch = self._refused.without([one for one in taken if not one.out_of_date(at)], at.monotonic)
             self._in_flight = batch
             length = len(self._outbox)
@@ -212,7 +215,7 @@ class Sender:
         with self._lock:
             self._outbox.delivered(batch)
         self._refused.forget(batch)
-        self._batch_size = min(BATCH, 2 * self._batch_size)
+        self._size.delivered(len(batch), self._clock.monotonic(), after_failures=self._pauses.failures > 0)
         if self._pauses.failures:
             self._pauses.over()
             _log.info("notifications are delivered again", alertmanager=self.name)
@@ -220,7 +223,7 @@ class Sender:
     def _divide(self, batch: list[Notification], detail: str) -> None:
         """Part of the batch is refused: halve it until the refused notification stands alone, then drop that one."""
         if len(batch) > 1:
-            self._batch_size = len(batch) // 2
+            self._size.now = len(batch) // 2
             self._put_back(batch)
             return
         (notification,) = batch
@@ -240,7 +243,10 @@ class Sender:
         self._pauses.failed(self._clock.monotonic(), answered=error.answered)
         try_others = self._pauses.answered > _SAME_BATCH_FIRST
         if try_others:
-            self._batch_size = max(1, len(batch) // 2)
+            self._size.now = max(1, len(batch) // 2)
+        elif not error.answered:
+            # It may have been too much for the link or for the time limit.
+            self._size.now = min(self._size.now, max(_CAUTIOUS_BATCH, len(batch) // 2))
         self._put_back(batch, behind=try_others)
 
     def _put_back(self, batch: list[Notification], *, behind: bool = False) -> None:
@@ -248,6 +254,22 @@ class Sender:
             dropped = self._outbox.put_back(batch, behind=behind)
             length = len(self._outbox)
         self._count(dropped, length)
+
+
+class _BatchSize:
+    """How many notifications to send in one request: fewer while the receiver takes no more."""
+
+    def __init__(self) -> None:
+        self.now = BATCH
+        self._most = BATCH
+        # Monotonic time until which no batch is larger than `_most`.
+        self._until = 0.0
+
+    def delivered(self, count: int, now: float, *, after_failures: bool) -> None:
+        """A batch was delivered. If larger ones failed before, those that follow are not larger for a while."""
+        if after_failures:
+            self._most, self._until = max(_CAUTIOUS_BATCH, count), now + _CAUTIOUS_FOR
+        self.now = min(2 * self.now, BATCH if now >= self._until else self._most)
 
 
 class _Pauses:

@@ -32,7 +32,7 @@ from exporter.common.secrets import SecretFile
 from exporter.common.worker import Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 
@@ -119,6 +119,24 @@ def test_transient_failures_are_retried_and_lasting_ones_counted() -> None:
         stub.behave = lambda _: 503
         sender.put(notifications(2))
         wait_until(lambda: counts.errors >= 2)
+
+
+@pytest.mark.parametrize(("too_large", "most"), [(lambda: 503, 64), (lambda: slowly(0.4), 64)])
+def test_a_receiver_that_takes_only_smaller_batches_gets_every_alert(too_large: Callable[[], int], most: int) -> None:
+    """It fails for larger ones by an error or by the time that they take: 0.3 s is the limit."""
+    batches: list[int] = []
+    with Alertmanager() as stub, a_sender(stub.url, capacity=3000, longest_pause=0.1, timeout=0.3) as (sender, counts):
+
+        def behave(batch: list[Any]) -> int:
+            batches.append(len(batch))
+            return too_large() if len(batch) > most else 200
+
+        stub.behave = behave
+        sender.put(notifications(2000))
+        wait_until(lambda: counts.ok == 2000)
+        first = next(place for place, size in enumerate(batches) if size <= most)
+        assert max(batches[first:]) <= most
+        assert counts.lost == 0
 
 
 def test_the_queue_is_bounded_and_dropped_notifications_are_counted() -> None:
