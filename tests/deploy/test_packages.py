@@ -317,6 +317,16 @@ def test_a_directory_that_a_removal_has_deleted_is_protected_again(packages: Pac
     assert fresh.run("stat", "--format", "%a %U %G", f"/etc/{NAME}") == f"750 root {NAME}\n"
 
 
+def test_an_upgrade_leaves_the_directory_behind_a_link_as_it_is(packages: Packages, fresh: Machine) -> None:
+    fresh.shell(f"mkdir /srv/tokens\nln -s /srv/tokens /etc/{NAME}")
+    fresh.run("dpkg", "--install", packages.deb)
+    shown = ("stat", "--format", "%a %U %G", "/srv/tokens")
+    assert fresh.run(*shown) == f"750 root {NAME}\n"
+    fresh.shell("chmod 2755 /srv/tokens")
+    fresh.run("dpkg", "--install", packages.deb)
+    assert fresh.run(*shown) == f"2755 root {NAME}\n"
+
+
 def test_debian_package_uses_a_group_that_exists_where_systemd_is_not_installed(
     packages: Packages, fresh: Machine
 ) -> None:

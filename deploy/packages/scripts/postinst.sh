@@ -19,7 +19,7 @@ case "$1" in
 configure)
     create_account
     # Only if the directory is new: an administrator may want other permissions.
-    if [ "$(stat -c %G "/etc/$name")" = root ]; then
+    if [ "$(stat -L -c %G "/etc/$name")" = root ]; then
         chown "root:$name" "/etc/$name"
         chmod 0750 "/etc/$name"
     fi

@@ -120,8 +120,8 @@ def test_rows_that_were_compressed_without_a_dictionary_are_read() -> None:
 @pytest.mark.parametrize("form", [b"\1", b"\2"])
 def test_a_short_row_that_stands_for_much_memory_is_not_read(form: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(user_row, "LONGEST", 2**20)
-    options = {"zdict": user_row.DICTIONARY} if form == b"\2" else {}
-    compressor = zlib.compressobj(9, zlib.DEFLATED, -12, **options)
+    dictionary = user_row.DICTIONARY if form == b"\2" else b""
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -12, zdict=dictionary)
     content = form + compressor.compress(bytes(2**26)) + compressor.flush()
     row = b"\xc1" + user_row._checksum("acme", "u1", content) + content
     assert len(row) < 2**17
