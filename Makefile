@@ -93,7 +93,7 @@ lock: $(VENV)/.dev ## update the pinned dependencies and their hashes
 	scripts/lock.sh $(BIN)/uv
 
 clean: ## remove what the other targets created
-	rm -rf $(VENV) $(TOOLS) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(TOOLS) dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	scripts/debian-packages.sh python

@@ -3,8 +3,8 @@
 # Needs the tools of requirements-packaging.lock on PATH.
 # usage: build-python.sh OUT
 set -euo pipefail
+out=$(realpath -m "$1")
 cd "$(dirname "$0")/.."
-out=$1
 mkdir -p "$out"
 # The same commit gives the same bytes.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)}

@@ -3,8 +3,8 @@
 # CycloneDX JSON into OUT. Needs the tools of requirements-packaging.lock on PATH.
 # usage: build-sbom.sh WHEEL OUT
 set -euo pipefail
+wheel=$(realpath "$1") out=$(realpath -m "$2")
 cd "$(dirname "$0")/.."
-wheel=$1 out=$2
 version=$(basename "$wheel" | cut -d- -f2)
 mkdir -p "$out"
 work=$(mktemp -d)

@@ -207,7 +207,7 @@ def main() -> None:
         root.add(file)
     for name, text in WRITTEN.items():
         root.write(name, text.encode())
-    # Where OpenSSL looks for authorities, unless it is told otherwise.
+    # Where OpenSSL looks for authorities, unless a variable names another file.
     root.link(ssl.get_default_verify_paths().openssl_cafile, f"/{AUTHORITIES}")
     # Time zones for the C library: those of the application's own package.
     packages = sysconfig.get_path("purelib", "venv", vars={"base": str(arguments.environment)})

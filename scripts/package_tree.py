@@ -54,7 +54,7 @@ def unpack(wheels: list[Path], library: Path) -> list[Message]:
 
 
 def license_of(metadata: Message) -> str:
-    """Tell a distribution's license in a line."""
+    """A distribution's license in a line."""
     classifiers = (text for text in metadata.get_all("Classifier", []) if text.startswith(CLASSIFIER))
     stated = metadata["License-Expression"] or metadata["License"] or next(classifiers, "").removeprefix(CLASSIFIER)
     if not stated:

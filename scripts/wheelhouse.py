@@ -72,12 +72,12 @@ def platforms(architecture: str) -> Iterator[str]:
 
 
 def needs(pin: Pin, target: dict[str, str]) -> bool:
-    """Tell whether a target needs a dependency."""
+    """Whether a target needs a dependency."""
     return pin.requirement.marker is None or pin.requirement.marker.evaluate(target)
 
 
 def served(pin: Pin, wheels: list[Path]) -> bool:
-    """Tell whether a wheel is there that suits every Python version."""
+    """Whether there is a wheel that suits every Python version."""
     for wheel in wheels:
         name, _, _, tags = parse_wheel_filename(wheel.name)
         if name == canonicalize_name(pin.requirement.name) and all(tag.abi in {"none", "abi3"} for tag in tags):

@@ -55,7 +55,7 @@ class _Tracked:
         sent: when it was last sent; None if it has not been sent in this run.
         urgent: whether it waits to be sent because it has started or ended, or is of an earlier run.
         unit: the alerts to send it with while it is urgent; None for none.
-        prepared: what its notifications share; another one once the annotations differ.
+        prepared: what its notifications share; replaced when the annotations change.
     """
 
     labels: Labels

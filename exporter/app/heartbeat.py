@@ -1,4 +1,4 @@
-"""Says to the service manager that the process is alive, and what it does."""
+"""Reports to the service manager that the process is alive, and its status."""
 
 from __future__ import annotations
 

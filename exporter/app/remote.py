@@ -14,7 +14,7 @@ from exporter.common.live_tls import LiveTls
 from exporter.common.text import explained
 from exporter.common.worker import Supervisor
 from exporter.http.session import GuardedSession, Watchdog
-from exporter.http.tls_problems import tls_problem
+from exporter.http.tls_problems import Advice, tls_problem
 
 if TYPE_CHECKING:
     from exporter.common.clock import Clock
@@ -34,6 +34,10 @@ _HINTS = {
     403: "the user may not read this; name the file of a user who may in --from-auth-file",
     _NOT_FOUND: "check that the address is that of the exporter, with its route prefix",
 }
+_TLS_ADVICE = Advice(
+    "the server requires a client certificate: set --from-cert-file and --from-key-file",
+    "the server has no certificate for this host name (SNI): check the URL",
+)
 
 
 class RemoteError(Exception):
@@ -163,8 +167,8 @@ class RemoteExporter:
 
 def _connection_problem(error: Exception) -> str:
     """What is wrong, without the text of the libraries, which repeats the request."""
-    if (problem := tls_problem(causes(error))) is not None:
-        return f"TLS: {problem.replace('tls.cert_file and tls.key_file', '--from-cert-file and --from-key-file')}"
+    if (problem := tls_problem(causes(error), _TLS_ADVICE)) is not None:
+        return f"TLS: {problem}"
     return f"no connection ({type(error).__name__})"
 
 

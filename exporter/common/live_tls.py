@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import ssl
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exporter.common.certificates import TlsError, load_authority, load_pair, load_public_authorities, read_pem
+from exporter.common.clock import SystemClock
 from exporter.common.text import utc
 from exporter.common.x509 import validity_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from exporter.common.clock import Clock
     from exporter.common.x509 import Validity
 
     Stamp = tuple[tuple[int, int, int, int], ...]
@@ -92,9 +93,9 @@ class _Failed:
     problem: str
     until: float
 
-    def holds(self, stamp: Stamp) -> bool:
-        """Whether there is no need to try again with files in this state."""
-        return stamp == self.stamp and time.monotonic() < self.until
+    def holds(self, stamp: Stamp, now: float) -> bool:
+        """Whether there is no need to try again with files in this state, at a monotonic time."""
+        return stamp == self.stamp and now < self.until
 
 
 class LiveTls:
@@ -108,13 +109,22 @@ class LiveTls:
         verify: whether to verify the server's certificate.
         system: whether to trust the system's authorities without `ca_file`, instead of the public ones of certifi,
             which are the same everywhere.
+        clock: the time.
     """
 
-    def __init__(self, files: TlsFiles | None = None, *, verify: bool = True, system: bool = False) -> None:
+    def __init__(
+        self,
+        files: TlsFiles | None = None,
+        *,
+        verify: bool = True,
+        system: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
         self.files = files or TlsFiles()
         self.verify = verify
         self._system = system
-        # Each new connection reads and may replace them, so there is no lock: each is only replaced as a whole.
+        self._clock = clock or SystemClock()
+        # Any connection may read and replace these two. That needs no lock, since each is replaced as a whole.
         self._loaded: _Loaded | None = None
         self._failed: _Failed | None = None
 
@@ -162,12 +172,12 @@ class LiveTls:
     def _current(self) -> _Loaded:
         stamp, loaded, failed = self._stamp(), self._loaded, self._failed
         if loaded is None or loaded.stamp != stamp:
-            if loaded is not None and failed is not None and failed.holds(stamp):
+            if loaded is not None and failed is not None and failed.holds(stamp, self._clock.monotonic()):
                 return loaded
             try:
                 loaded = self._loaded = self._load(stamp)
             except TlsError as error:
-                self._failed = _Failed(stamp, str(error), time.monotonic() + _RETRY)
+                self._failed = _Failed(stamp, str(error), self._clock.monotonic() + _RETRY)
                 if loaded is None:
                     raise
                 return loaded

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import requests
 
@@ -25,14 +26,33 @@ _CERTIFICATE_REFUSED = frozenset(
 )
 """Alerts of TLS that a server sends about the client's certificate."""
 _UNKNOWN_NAME = "UNRECOGNIZED_NAME"
-SET_CERTIFICATE = "the server requires a client certificate: set tls.cert_file and tls.key_file"
 
 
-def tls_problem(chain: Sequence[BaseException]) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """Problems whose sentences name settings, so they differ between the configuration and a command.
+
+    Attributes:
+        certificate: the server requires a client certificate.
+        name: the server has no certificate for the name in the URL.
+    """
+
+    certificate: str
+    name: str
+
+
+CONFIGURATION: Final = Advice(
+    "the server requires a client certificate: set tls.cert_file and tls.key_file",
+    "the server has no certificate for this host name (SNI): check the URL, or set tls.server_name",
+)
+
+
+def tls_problem(chain: Sequence[BaseException], advice: Advice = CONFIGURATION) -> str | None:
     """Why TLS failed; None if something else did.
 
     Args:
         chain: an exception of a library and its causes.
+        advice: the sentences that name settings.
     """
     errors = [one for one in chain if isinstance(one, ssl.SSLError)]
     if not errors and not any(isinstance(one, requests.exceptions.SSLError) for one in chain):
@@ -40,19 +60,19 @@ def tls_problem(chain: Sequence[BaseException]) -> str | None:
     for error in errors:
         if isinstance(error, ssl.SSLCertVerificationError):
             return error.verify_message
-        if (found := _alert(getattr(error, "reason", None) or "")) is not None:
+        if (found := _alert(getattr(error, "reason", None) or "", advice)) is not None:
             return found
     return "handshake failed"
 
 
-def _alert(reason: str) -> str | None:
+def _alert(reason: str, advice: Advice) -> str | None:
     """What an alert of the server means; OpenSSL's names for alerts begin with a version of TLS."""
     if _UNKNOWN_NAME in reason:
-        return "the server has no certificate for this host name (SNI): check the URL, or set tls.server_name"
+        return advice.name
     name = reason.partition(_ALERT)[2]
     words = name.replace("_", " ").lower()
     if name == _NO_CERTIFICATE:
-        return SET_CERTIFICATE
+        return advice.certificate
     if name in _CERTIFICATE_REFUSED:
         return f"the server refused the client certificate ({words})"
     if name:

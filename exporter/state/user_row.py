@@ -44,7 +44,7 @@ DICTIONARY = (
     b"\xbflingma_knowledgeBase_read_write\xb9lingma_knowledgeBase_read\xb6lingma_chat_read_write\xb0lingma_chat_read"
     b"\xb9base_orgmember_read_write\xb3base_orgmember_read\xb6base_organization_read\xaebase_user_read"
 )
-"""Names of permissions in msgpack. It is part of the format: to change it, add another one with a form of its own."""
+"""Names of permissions in msgpack. It is part of the format and never changes: a new dictionary needs a new form."""
 LONGEST = 64 * 1024 * 1024
 """Bytes of a row that is not compressed. The platform's answers, of 8 MiB at most, contain more than a row does."""
 _FASTEST = 1

@@ -37,7 +37,7 @@ _RULES = (
     "The file contains no secrets: it names the files or environment variables that contain them.",
     "SIGHUP, or `POST /-/reload` with `--web.enable-lifecycle`, reloads the file, all or nothing: if it has errors, "
     "the previous configuration stays in effect and `yunxiao_exporter_config_last_reload_successful` is 0. Token "
-    "files and user files need no reload: they are checked every few seconds, and if one becomes invalid, its last "
+    "files, user files and certificates need no reload: they are checked every few seconds, and if one becomes invalid, its last "
     "valid content stays in effect.",
     "With `serve --config.auto-reload`, it is also reloaded when its content has changed. It is checked every 30 seconds "
     "(`--config.auto-reload-interval`); a change counts when two checks in a row find it. Errors of one content are "

@@ -615,7 +615,7 @@ def answers(url: str) -> bool:
     """Whether a probe of the kubelet succeeds, which verifies no certificate."""
     try:
         return requests.get(url, timeout=5, verify=False).status_code == 200
-    except requests.ConnectionError:
+    except requests.RequestException:
         return False
 
 

@@ -44,40 +44,29 @@ class Built:
             return email.message_from_bytes(archive.read(name))
 
 
-def build(out: Path) -> str:
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": "1767225600"}
+def script(*command: str | Path, cwd: Path, **environ: str) -> str:
+    """Run a script of the repository that must succeed; what it printed."""
+    environment = {**os.environ, **environ}
     environment.pop("PYTHONPATH", None)
-    done = subprocess.run(
-        [ROOT / "scripts/build-python.sh", out],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=110,
-    )
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=110)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def build(out: Path) -> str:
+    # Paths are those of the caller, and may contain blanks.
+    return script(ROOT / "scripts/build-python.sh", out.name, cwd=out.parent, SOURCE_DATE_EPOCH="1767225600")
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     for command in ("twine", "check-wheel-contents", "cyclonedx-py", "pyproject-build"):
         needed(command)
-    out = tmp_path_factory.mktemp("python")
+    out = tmp_path_factory.mktemp("python") / "in this folder"
     printed = build(out)
     (wheel,) = out.glob("*.whl")
     (sdist,) = out.glob("*.tar.gz")
-    environment = {**os.environ, "PYTHON": sys.executable}
-    environment.pop("PYTHONPATH", None)
-    done = subprocess.run(
-        [ROOT / "scripts/build-sbom.sh", wheel, out],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=110,
-    )
-    assert done.returncode == 0, done.stderr
+    script(ROOT / "scripts/build-sbom.sh", wheel.name, ".", cwd=out, PYTHON=sys.executable)
     (sbom,) = out.glob("*.cdx.json")
     return Built(wheel, sdist, sbom, printed)
 

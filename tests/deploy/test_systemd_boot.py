@@ -7,6 +7,7 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,12 +23,12 @@ NOT_POSSIBLE = 77
 
 # The folder of the interpreter may be in a home folder, which the service cannot see.
 PREPARE = f"""
-cp {ROOT}/deploy/systemd/* "$units/"
+cp {quote(str(ROOT))}/deploy/systemd/* "$units/"
 mkdir -p "$root/opt/code" "$root/opt/base" "$root/opt/site"
-cp -r {ROOT}/exporter "$root/opt/code/"
+cp -r {quote(str(ROOT))}/exporter "$root/opt/code/"
 chmod -R a+rX "$root/opt/code"
-mount --bind {sys.base_prefix} "$root/opt/base"
-mount --bind {sysconfig.get_path("purelib")} "$root/opt/site"
+mount --bind {quote(sys.base_prefix)} "$root/opt/base"
+mount --bind {quote(sysconfig.get_path("purelib"))} "$root/opt/site"
 cat >"$root/usr/bin/{NAME}" <<'END'
 #!/bin/sh
 export PYTHONPATH=/opt/code:/opt/site LD_LIBRARY_PATH=/opt/base/lib

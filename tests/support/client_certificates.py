@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import datetime as dt
     from pathlib import Path
 
+    from exporter.common.clock import Clock
+
 
 class ClientFiles:
     """A folder with `ca.pem`, which has issued the servers' certificates, `cert.pem` and `key.pem`."""
@@ -36,8 +38,8 @@ class ClientFiles:
         (self.folder / "new").write_bytes(content)
         (self.folder / "new").rename(self.folder / name)
 
-    def tls(self) -> LiveTls:
-        return LiveTls(self.files)
+    def tls(self, clock: Clock | None = None) -> LiveTls:
+        return LiveTls(self.files, clock=clock)
 
     def server(self) -> ssl.SSLContext:
         """The settings of a server that requires a client certificate of the authority."""

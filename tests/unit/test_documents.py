@@ -11,6 +11,7 @@ from support.translations import anchors
 
 from exporter.platform.base import Operation
 from exporter.platform.yunxiao.permissions import needed_for
+from exporter.state.sqlite import SCHEMA
 from exporter.texts.catalogue import Language
 from exporter.web.documents import INDEX, PLATFORM, find_document
 
@@ -65,6 +66,11 @@ def test_the_documents_that_the_exporter_serves_are_in_the_wheel_and_the_image()
     for document in served:
         assert document is not None
         assert any(f"docs/{document.path}".startswith(source) for source in included)
+
+
+@pytest.mark.parametrize("document", ["CHANGELOG.md", "docs/upgrading.md", "docs/zh/upgrading.md"])
+def test_notes_on_upgrades_name_the_schema_of_the_state_file(document: str) -> None:
+    assert f"schema {SCHEMA}" in (ROOT / document).read_text(encoding="utf-8")
 
 
 def test_the_call_that_deletes_a_token_takes_the_secret_from_a_file() -> None:

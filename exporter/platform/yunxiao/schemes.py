@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import requests
 import urllib3
 
-from exporter.http.tls_problems import SET_CERTIFICATE
+from exporter.http.tls_problems import CONFIGURATION
 from exporter.model.state import Reason
 from exporter.platform.base import ApiError
 
@@ -66,7 +66,7 @@ def https_expected(status: int, body: bytes) -> ApiError | None:
     if status != _BAD_REQUEST:
         return None
     if (certificate := _CERTIFICATE_EXPECTED.search(body)) is not None:
-        why = SET_CERTIFICATE if certificate["none"] else "the server refused the client certificate"
+        why = CONFIGURATION.certificate if certificate["none"] else "the server refused the client certificate"
         return ApiError(Reason.TLS, f"HTTP {status}, TLS: {why}", status=status)
     if not _TLS_EXPECTED.search(body):
         return None

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
+from support.builders import ManualClock
 from support.client_certificates import ClientFiles, descriptors
 
 from exporter.common.certificates import Pem, TlsError
@@ -115,7 +116,8 @@ def test_a_file_that_cannot_be_used_leaves_the_last_one_in_use(made: ClientFiles
 def test_files_that_could_not_be_used_are_read_again_after_a_second(
     made: ClientFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tls = made.tls()
+    clock = ManualClock()
+    tls = made.tls(clock)
     tls.check()
     made.put("key.pem", b"")
     reads = []
@@ -125,9 +127,9 @@ def test_files_that_could_not_be_used_are_read_again_after_a_second(
         raise TlsError((key,), "cannot be read: Too many open files", "")
 
     monkeypatch.setattr("exporter.common.live_tls.read_pem", fail)
-    now = time.monotonic()
+    start = clock.ticks
     for seconds, expected in ((0.0, 1), (0.9, 1), (1.1, 2), (1.2, 2), (2.2, 3)):
-        monkeypatch.setattr("exporter.common.live_tls.time.monotonic", lambda seconds=seconds: now + seconds)
+        clock.ticks = start + seconds
         tls.check()
         assert len(reads) == expected
     made.renew()

@@ -5,7 +5,7 @@ import ssl
 import pytest
 import requests
 
-from exporter.http.tls_problems import SET_CERTIFICATE, tls_problem
+from exporter.http.tls_problems import Advice, tls_problem
 
 
 def tls_error(reason: str | None) -> ssl.SSLError:
@@ -17,7 +17,10 @@ def tls_error(reason: str | None) -> ssl.SSLError:
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
-        ("TLSV13_ALERT_CERTIFICATE_REQUIRED", SET_CERTIFICATE),
+        (
+            "TLSV13_ALERT_CERTIFICATE_REQUIRED",
+            "the server requires a client certificate: set tls.cert_file and tls.key_file",
+        ),
         ("TLSV1_ALERT_UNKNOWN_CA", "the server refused the client certificate (unknown ca)"),
         ("SSLV3_ALERT_CERTIFICATE_EXPIRED", "the server refused the client certificate (certificate expired)"),
         ("SSLV3_ALERT_BAD_CERTIFICATE", "the server refused the client certificate (bad certificate)"),
@@ -37,6 +40,15 @@ def tls_error(reason: str | None) -> ssl.SSLError:
 )
 def test_what_an_alert_of_the_server_means(reason: str | None, words: str) -> None:
     assert tls_problem([requests.exceptions.SSLError("url"), tls_error(reason)]) == words
+
+
+def test_a_command_names_its_own_flags() -> None:
+    advice = Advice("set --cert", "use another URL")
+    for reason, words in (
+        ("TLSV13_ALERT_CERTIFICATE_REQUIRED", "set --cert"),
+        ("TLSV1_UNRECOGNIZED_NAME", "use another URL"),
+    ):
+        assert tls_problem([tls_error(reason)], advice) == words
 
 
 def test_a_certificate_of_the_server_that_is_not_trusted_is_named() -> None:
