@@ -54,6 +54,18 @@ def require_config(config_file: Path) -> None:
         )
 
 
+def storage_warnings(path: Path | None) -> tuple[str, ...]:
+    """What would keep this user from writing the state file at ``path``, as sentences; None is no file."""
+    if path is None or os.access(path.parent, os.W_OK | os.X_OK):
+        return ()
+    # Not Path.is_dir, which raises an error if a folder above hides it.
+    if not os.path.isdir(path.parent):  # noqa: PTH112 - see above
+        return (f"storage.path: uid {os.geteuid()} finds no folder {path.parent}, so the state is not kept; create it",)
+    problem = f"uid {os.geteuid()} cannot create files in {path.parent}, so the state is not kept"
+    hint = "choose a folder that the exporter may write to, with the packages /var/lib/yunxiao-token-exporter"
+    return (f"storage.path: {problem}; {hint}",)
+
+
 def load_policies(terminal: Terminal, config_file: Path, code: int = REFUSED) -> Policies:
     """The policies of a configuration alone: nothing else of it is checked, and no file that it names is read."""
     from exporter.config.errors import ConfigError
