@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import needed
 from support import machine
+from support.documents import dead_links
 from support.machine import Machine
 from support.running import ADMIN_TOKEN, ROOT, a_simulator, free_port, get, wait_until
 
@@ -281,6 +282,17 @@ def test_a_missing_python_is_named(installed: Machine) -> None:
         2,
         f"{NAME}: no supported Python in /usr/bin; install one of: python3.11 python3.12 python3.13\n",
     )
+
+
+def test_its_documents_need_no_internet(packages: Packages, tmp_path: Path) -> None:
+    tool("dpkg-deb", "--extract", packages.deb, tmp_path)
+    share = tmp_path / "usr/share"
+    assert dead_links(share) == []
+    alerts = (share / f"doc/{NAME}/docs/zh/alerts.md").read_text("utf-8")
+    assert "](../runbooks/zh/YunxiaoTokenExpired.md)" in alerts
+    assert f"](../../../../{NAME}/alertmanager/README.zh.md)" in alerts
+    contributing = f"](https://github.com/{NAME}/{NAME}/blob/v{exporter.__version__}/CONTRIBUTING.md)"
+    assert contributing in (share / f"doc/{NAME}/README.md").read_text("utf-8")
 
 
 def test_debian_package_is_installed_upgraded_removed_and_purged(packages: Packages, fresh: Machine) -> None:
