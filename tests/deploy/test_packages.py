@@ -214,6 +214,9 @@ def test_shows_its_version_and_has_a_manual_page(installed: Machine) -> None:
     assert f'"{NAME} {exporter.__version__}"' in page
     assert r"\-\-web.listen\-address" in page
     assert r"\fB\-\-config.auto\-reload" in page
+    # Outside of examples, no word is longer than a line of 80 characters with its indentation.
+    text = re.sub(r"(?ms)^\.nf$.*?^\.fi$", "", page).replace(r"\-", "-")
+    assert max(len(word) for word in re.split(r"\s|\\:", text)) < 70
 
 
 def test_bash_completes_commands(installed: Machine) -> None:
