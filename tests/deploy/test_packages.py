@@ -287,6 +287,16 @@ def test_a_missing_python_is_named(installed: Machine) -> None:
     )
 
 
+def test_runs_without_being_installed(packages: Packages, tmp_path: Path) -> None:
+    # As docs/upgrading.md says, to check a configuration with a new release.
+    tool("dpkg-deb", "--extract", packages.deb, tmp_path)
+    launch = tmp_path / f"usr/lib/{NAME}/launch.py"
+    code = subprocess.run(
+        ["/usr/bin/env", "--ignore-environment", "/usr/bin/python3", launch, "--version"], check=False
+    )
+    assert code.returncode == 0
+
+
 def test_its_documents_need_no_internet(packages: Packages, tmp_path: Path) -> None:
     tool("dpkg-deb", "--extract", packages.deb, tmp_path)
     share = tmp_path / "usr/share"
