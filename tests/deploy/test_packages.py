@@ -219,6 +219,15 @@ def test_shows_its_version_and_has_a_manual_page(installed: Machine) -> None:
     assert max(len(word) for word in re.split(r"\s|\\:", text)) < 70
 
 
+def test_users_without_access_to_the_configuration_are_told_so(installed: Machine) -> None:
+    unreadable = f"/etc/{NAME}/config.yaml: cannot be read: Permission denied; check that uid 1 may read it\n"
+    for command in ("tokens", "check-config"):
+        code, said = installed.outcome(NAME, command, user="daemon")
+        assert (code in {1, 2}, said) == (True, unreadable)
+    code, said = installed.outcome(NAME, "tokens", "--from", "http://127.0.0.1:9", user="daemon")
+    assert (code, said.startswith("--from: http://127.0.0.1:9/")) == (2, True)
+
+
 def test_bash_completes_commands(installed: Machine) -> None:
     script = (
         f"source /usr/share/bash-completion/completions/{NAME}\n"

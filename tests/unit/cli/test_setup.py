@@ -6,7 +6,8 @@ import pytest
 import typer
 
 from exporter.cli.exit_codes import INCOMPLETE
-from exporter.cli.setup import load_settings, refuse, storage_warnings
+from exporter.cli.options import DEFAULT_CONFIGS
+from exporter.cli.setup import load_settings, optional_policies, refuse, storage_warnings
 from exporter.cli.terminal import Terminal
 from exporter.common.redaction import Redactor
 
@@ -51,3 +52,24 @@ def test_a_warning_about_a_storage_folder_of_another_user(tmp_path: Path, monkey
         f"storage.path: uid 995 cannot create files in {tmp_path}, so the state is not kept; choose a folder that the "
         "exporter may write to, with the packages /var/lib/yunxiao-token-exporter"
     )
+
+
+def test_a_report_of_another_exporter_needs_no_configuration(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (_, packaged) = DEFAULT_CONFIGS
+    monkeypatch.setattr("os.access", lambda *_: False)
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    for there, said in (
+        (False, ""),
+        (True, f"{packaged}: cannot be read, so no policy is checked; check that uid 1000 may read it\n"),
+    ):
+        monkeypatch.setattr("exporter.cli.setup.is_there", lambda _, there=there: there)
+        assert optional_policies(Terminal(Redactor()), packaged).configured == ()
+        assert capsys.readouterr().err == said
+
+
+def test_a_configuration_that_was_named_must_be_readable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit):
+        optional_policies(Terminal(Redactor()), tmp_path / "missing.yaml")
+    assert "missing.yaml: cannot be read" in capsys.readouterr().err
