@@ -25,16 +25,15 @@ for machine in "$@"; do
     name=yunxiao-token-exporter-bundle_${version}_$machine
     folder=$stage/$name
     python3 scripts/wheelhouse.py "$folder" --architecture "$machine"
-    cp deploy/packages/bundle/README*.md config.example*.yaml LICENSE CHANGELOG.md "$folder"
+    cp deploy/packages/bundle/README*.md LICENSE CHANGELOG.md "$folder"
     sed "s/@MACHINE@/$machine/g" deploy/packages/bundle/install.sh >"$folder/install.sh"
     chmod 755 "$folder/install.sh"
-    mkdir -p "$folder/systemd" "$folder/prometheus" "$folder/grafana" "$folder/docs"
+    mkdir -p "$folder/systemd" "$folder/prometheus" "$folder/grafana"
     cp deploy/systemd/* deploy/packages/environment "$folder/systemd"
     cp prometheus/rules.yaml "$folder/prometheus"
+    cp deploy/helm/yunxiao-token-exporter/files/rules.zh.yaml "$folder/prometheus"
     cp exporter/dashboards/*.json "$folder/grafana"
-    cp -r deploy/alertmanager "$folder"
-    cp docs/*.md "$folder/docs"
-    if [[ -d docs/zh ]]; then cp -r docs/zh "$folder/docs"; fi
+    python3 scripts/place_documents.py bundle "$folder"
     chart=$out/yunxiao-token-exporter-$version.tgz
     if [[ -f $chart ]]; then install -D -m 644 -t "$folder/chart" "$chart"; fi
     (cd "$folder" && find . -type f -printf '%P\n' | LC_ALL=C sort | xargs -d '\n' sha256sum) >"$stage/SHA256SUMS"

@@ -31,6 +31,7 @@ package_version=$(sed -E 's/\.?(a|b|rc|dev)([0-9]+)$/~\1\2/' <<<"$version")
 lay_out() { # lay_out MACHINE [--python VERSION]: the files of a package for an architecture
     python3 scripts/wheelhouse.py "$stage/$1" --architecture "$@"
     python3 scripts/package_tree.py "$stage/$1/wheels" "$stage/$1/tree"
+    python3 scripts/place_documents.py package "$stage/$1/tree/usr/share"
 }
 
 declare -A machines=()

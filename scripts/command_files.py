@@ -38,9 +38,10 @@ def roff(text: str) -> str:
 
 
 def entries(pairs: Iterator[tuple[str, str]]) -> Iterator[str]:
-    """Tagged paragraphs."""
+    """Tagged paragraphs. A line may end between the possible values of an option."""
     for name, text in pairs:
-        yield f".TP\n\\fB{roff(name)}\\fR\n{roff(' '.join(text.split()))}"
+        breakable = roff(name).replace("|", r"|\:")
+        yield f".TP\n\\fB{breakable}\\fR\n{roff(' '.join(text.split()))}"
 
 
 def section(name: str, command: Any, context: Any) -> Iterator[str]:

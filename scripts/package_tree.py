@@ -91,7 +91,7 @@ def copy(source: Path, target: Path, mode: int = 0o644) -> None:
 
 
 def copy_repository(tree: Path) -> None:
-    """Copy the command, the unit, examples, rules, dashboards and documents."""
+    """Copy the command, the unit, rules and dashboards; place_documents.py copies the documents."""
     share, documents = tree / "usr/share" / NAME, tree / "usr/share/doc" / NAME
     copy(PACKAGES / "launch.sh", tree / "usr/bin" / NAME, 0o755)
     copy(PACKAGES / "launch.py", tree / "usr/lib" / NAME / "launch.py")
@@ -100,17 +100,10 @@ def copy_repository(tree: Path) -> None:
     for unit in (ROOT / "deploy/systemd").glob(f"{NAME}.*"):
         copy(unit, tree / "usr/lib/systemd/system" / unit.name)
     copy(PACKAGES / "environment", tree / "etc/default" / NAME)
-    for example in ROOT.glob("config.example*.yaml"):
-        copy(example, share / example.name)
     copy(ROOT / "prometheus/rules.yaml", share / "prometheus/rules.yaml")
+    copy(ROOT / "deploy/helm" / NAME / "files/rules.zh.yaml", share / "prometheus/rules.zh.yaml")
     for dashboard in (ROOT / "exporter/dashboards").glob("*.json"):
         copy(dashboard, share / "grafana" / dashboard.name)
-    for file in (ROOT / "deploy/alertmanager").rglob("*"):
-        if file.is_file():
-            copy(file, share / "alertmanager" / file.relative_to(ROOT / "deploy/alertmanager"))
-    for page in (*ROOT.glob("README*.md"), *(ROOT / "docs").rglob("*.md")):
-        if "runbooks" not in page.parts:  # they are among the modules, because the exporter serves them
-            copy(page, documents / page.relative_to(ROOT))
     compress(ROOT / "CHANGELOG.md", documents / "changelog.gz")
 
 

@@ -7,7 +7,7 @@ import typer
 from exporter.cli.exit_codes import REFUSED
 from exporter.cli.help import examples
 from exporter.cli.options import ConfigFile, WebConfigFile, env
-from exporter.cli.setup import load_settings, set_up_logs, web_security
+from exporter.cli.setup import load_settings, set_up_logs, storage_warnings, web_security
 from exporter.cli.terminal import Terminal
 from exporter.common.log_options import Format, Level
 
@@ -50,7 +50,7 @@ def check_config(
     found = sum(one.config.users.discover is not None for one in settings.organizations)
     more = f", more to be discovered in {found}" if found else ""
     terminal.out(f"{config_file}: valid; {len(settings.organizations)} organization(s), {users} user(s){more}")
-    for warning in settings.warnings(SystemClock().now()):
+    for warning in (*settings.warnings(SystemClock().now()), *storage_warnings(settings.storage)):
         terminal.err(f"{config_file}: warning: {warning}")
     if web_config_file is not None:
         terminal.out(f"{web_config_file}: valid")

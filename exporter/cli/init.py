@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from exporter.cli.help import examples
-from exporter.cli.options import env
+from exporter.cli.options import env, is_there
 from exporter.cli.output import Destination
 from exporter.cli.setup import refuse, set_up_logs
 from exporter.cli.terminal import Terminal
@@ -110,14 +110,14 @@ def init(
 
     terminal = Terminal.of(context)
     to_stdout = output_file == Path("-")
-    if not to_stdout and output_file.exists() and not force:
+    if not to_stdout and os.path.exists(output_file) and not force:  # noqa: PTH110 - no error without access
         refuse(terminal, f"{output_file} exists; choose another --output-file, or replace it with --force")
     asks = sys.stdin is not None and sys.stdin.isatty()
     endpoint = endpoint or _asked("Address of the platform (https://...)", "--endpoint", asks=asks)
     token_file = token_file or Path(
         _asked("File with the administrator's token", "--token-file", asks=asks, default="token")
     )
-    if not token_file.exists():
+    if not is_there(token_file):
         _store_token(terminal, token_file, asks=asks)
     if name is None and asks:
         name = typer.prompt("Name of the organization", default=suggested_name(endpoint), err=True)

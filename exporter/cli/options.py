@@ -31,8 +31,17 @@ DEFAULT_CONFIGS: Final = (Path("config.yaml"), Path("/etc/yunxiao-token-exporter
 """Configuration files that are used if none is named: the first that exists."""
 
 
-def _default_config() -> Path:
-    return next((file for file in DEFAULT_CONFIGS if file.exists()), DEFAULT_CONFIGS[0])
+def is_there(file: Path) -> bool:
+    """Whether a file exists, or is in a folder without access: who reads it is then told so."""
+    try:
+        return file.exists()
+    except OSError:
+        return True
+
+
+def default_config() -> Path:
+    """The configuration that is used if none is named."""
+    return next((file for file in DEFAULT_CONFIGS if is_there(file)), DEFAULT_CONFIGS[0])
 
 
 ConfigFile = Annotated[
@@ -42,7 +51,7 @@ ConfigFile = Annotated[
         "-c",
         envvar=env("CONFIG_FILE"),
         metavar="FILE",
-        default_factory=_default_config,
+        default_factory=default_config,
         show_default=f"./{DEFAULT_CONFIGS[0]}, else {DEFAULT_CONFIGS[1]}",
         help="Configuration file; config.example.yaml explains each key.",
     ),

@@ -21,7 +21,7 @@ from exporter.cli.options import (
     output_file_option,
 )
 from exporter.cli.output import Destination, chosen_format
-from exporter.cli.setup import load_policies, load_settings, refuse, set_up_logs
+from exporter.cli.setup import load_settings, optional_policies, refuse, set_up_logs
 from exporter.cli.source import AuthFile, CaFile, CertFile, From, KeyFile, read_outcome, source_of, tls_of
 from exporter.cli.sweep import exit_code, report_failures, sweep_with_progress
 from exporter.cli.terminal import OutputError, Terminal
@@ -88,7 +88,6 @@ def report(
     no user could be polled, or the report could not be written. 3: some users could not be polled, as the report says.
     """
     from exporter.common.clock import SystemClock
-    from exporter.policies.schema import Policies
     from exporter.report.comparison import compare
     from exporter.report.filters import TokenFilter, users_only
     from exporter.report.render import report_document
@@ -109,7 +108,7 @@ def report(
     if settings is not None:
         policies = settings.config.policies
     else:
-        policies = load_policies(terminal, config_file, INCOMPLETE) if config_file.exists() else Policies()
+        policies = optional_policies(terminal, config_file, INCOMPLETE)
     old = None if compare_file is None else _earlier(terminal, compare_file)
     clock = SystemClock()
     if settings is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from exporter.cli.exit_codes import REFUSED
-from exporter.cli.options import DEFAULT_CONFIGS
+from exporter.cli.options import DEFAULT_CONFIGS, is_there
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,12 +46,37 @@ def require_config(config_file: Path) -> None:
     Raises:
         typer.BadParameter: there is none.
     """
-    if config_file == DEFAULT_CONFIGS[0] and not config_file.exists():
+    if config_file == DEFAULT_CONFIGS[0] and not is_there(config_file):
         raise typer.BadParameter(
             f"no configuration file: neither ./{DEFAULT_CONFIGS[0]} nor {DEFAULT_CONFIGS[1]} exists; name one with "
             "--config.file, or write one with the command init",
             param_hint="--config.file",
         )
+
+
+def storage_warnings(path: Path | None) -> tuple[str, ...]:
+    """What would keep this user from writing the state file at ``path``, as sentences; None is no file."""
+    if path is None or os.access(path.parent, os.W_OK | os.X_OK):
+        return ()
+    # Not Path.is_dir, which raises an error if a folder above hides it.
+    if not os.path.isdir(path.parent):  # noqa: PTH112 - see above
+        return (f"storage.path: uid {os.geteuid()} finds no folder {path.parent}, so the state is not kept; create it",)
+    problem = f"uid {os.geteuid()} cannot create files in {path.parent}, so the state is not kept"
+    hint = "choose a folder that the exporter may write to, with the packages /var/lib/yunxiao-token-exporter"
+    return (f"storage.path: {problem}; {hint}",)
+
+
+def optional_policies(terminal: Terminal, config_file: Path, code: int = REFUSED) -> Policies:
+    """The policies of a configuration that nothing else needs: none, if no one named it and it cannot be read."""
+    from exporter.policies.schema import Policies
+
+    if config_file in DEFAULT_CONFIGS and not os.access(config_file, os.R_OK):
+        if is_there(config_file):
+            terminal.err(
+                f"{config_file}: cannot be read, so no policy is checked; check that uid {os.geteuid()} may read it"
+            )
+        return Policies()
+    return load_policies(terminal, config_file, code)
 
 
 def load_policies(terminal: Terminal, config_file: Path, code: int = REFUSED) -> Policies:

@@ -71,8 +71,8 @@ alerting:
 #   max_lifetime: {{limit: 365d}}
 #   expired_not_removed: {{after: 30d}}
 
-# Keeps what is known over a restart; the folder must be writable.
-# storage: {{path: state.db}}
+# Keeps what is known over a restart, in a folder to which the exporter may write.
+# storage: {{path: state.db}}    # for the service of a package: /var/lib/yunxiao-token-exporter/state.db
 """
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import needed
+from support.documents import dead_links
 from support.running import ROOT, Running, free_port, get, wait_until
 
 import exporter
@@ -88,6 +89,15 @@ def test_has_what_its_readme_lists(bundle: Path) -> None:
     listed = re.findall(r"`([^`]+)`", "".join(line for line in text.splitlines() if line.startswith("| `")))
     assert len(listed) == 11
     assert [name for name in listed if not (bundle / name).exists()] == []
+
+
+def test_its_documents_need_no_internet(bundle: Path) -> None:
+    assert dead_links(bundle) == []
+    assert "](runbooks/YunxiaoTokenExpired.md)" in (bundle / "docs/alerts.md").read_text("utf-8")
+    assert "](../../alertmanager/README.zh.md)" in (bundle / "docs/zh/alerts.md").read_text("utf-8")
+    # Its own README is short: what the documents call README is the repository's.
+    assert "](README.md#a-real-organization)" in (bundle / "docs/installation.md").read_text("utf-8")
+    assert "## A real organization" in (bundle / "docs/README.md").read_text("utf-8")
 
 
 def test_has_the_chart_that_was_built_before(bundle: Path) -> None:

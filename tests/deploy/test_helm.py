@@ -692,11 +692,16 @@ def test_notes_say_what_to_do_next() -> None:
     assert "--set-file prometheusRule.rulesFile" not in notes(good("monitoring"))
     changed = notes(good("monitoring"), "--set", "config.alerting.labels.team=platform")
     assert "--set-file prometheusRule.rulesFile" in changed
+    assert "exec deployment/yte-yunxiao-token-exporter -- yunxiao-token-exporter rules > rules.yaml" in changed
     changed = notes(good("monitoring"), "--set", "organizations[0].users.discover.owner_labels[0]=email")
     assert "--set-file prometheusRule.rulesFile" in changed
     changed = notes(good("monitoring"), "--set", "organizations[0].users.static[0].id=u")
     assert "--set-file prometheusRule.rulesFile" not in changed
     assert "Warning: whoever reaches the Ingress" in notes(good("ingress"))
+    assert "shards" not in plain
+    sharded = notes(good("one-organization"), "--set", "shards=3")
+    assert "exec yte-yunxiao-token-exporter-0 -- yunxiao-token-exporter check-config" in sharded
+    assert "Each of the 3 shards shows its own users" in sharded
 
 
 # Documents

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import needed
 from support import machine
+from support.documents import dead_links
 from support.machine import Machine
 from support.running import ADMIN_TOKEN, ROOT, a_simulator, free_port, get, wait_until
 
@@ -213,6 +214,18 @@ def test_shows_its_version_and_has_a_manual_page(installed: Machine) -> None:
     assert f'"{NAME} {exporter.__version__}"' in page
     assert r"\-\-web.listen\-address" in page
     assert r"\fB\-\-config.auto\-reload" in page
+    # Outside of examples, no word is longer than a line of 80 characters with its indentation.
+    text = re.sub(r"(?ms)^\.nf$.*?^\.fi$", "", page).replace(r"\-", "-")
+    assert max(len(word) for word in re.split(r"\s|\\:", text)) < 70
+
+
+def test_users_without_access_to_the_configuration_are_told_so(installed: Machine) -> None:
+    unreadable = f"/etc/{NAME}/config.yaml: cannot be read: Permission denied; check that uid 1 may read it\n"
+    for command in ("tokens", "check-config"):
+        code, said = installed.outcome(NAME, command, user="daemon")
+        assert (code in {1, 2}, said) == (True, unreadable)
+    code, said = installed.outcome(NAME, "tokens", "--from", "http://127.0.0.1:9", user="daemon")
+    assert (code, said.startswith("--from: http://127.0.0.1:9/")) == (2, True)
 
 
 def test_bash_completes_commands(installed: Machine) -> None:
@@ -281,6 +294,25 @@ def test_a_missing_python_is_named(installed: Machine) -> None:
         2,
         f"{NAME}: no supported Python in /usr/bin; install one of: python3.11 python3.12 python3.13\n",
     )
+
+
+def test_runs_without_being_installed(packages: Packages, tmp_path: Path) -> None:
+    # As docs/upgrading.md says, to check a configuration with a new release.
+    tool("dpkg-deb", "--extract", packages.deb, tmp_path)
+    launch = tmp_path / f"usr/lib/{NAME}/launch.py"
+    said = tool("env", "--ignore-environment", "/usr/bin/python3", launch, "--version")
+    assert said == f"{NAME} {exporter.__version__}\n"
+
+
+def test_its_documents_need_no_internet(packages: Packages, tmp_path: Path) -> None:
+    tool("dpkg-deb", "--extract", packages.deb, tmp_path)
+    share = tmp_path / "usr/share"
+    assert dead_links(share) == []
+    alerts = (share / f"doc/{NAME}/docs/zh/alerts.md").read_text("utf-8")
+    assert "](../runbooks/zh/YunxiaoTokenExpired.md)" in alerts
+    assert f"](../../../../{NAME}/alertmanager/README.zh.md)" in alerts
+    contributing = f"](https://github.com/{NAME}/{NAME}/blob/v{exporter.__version__}/CONTRIBUTING.md)"
+    assert contributing in (share / f"doc/{NAME}/README.md").read_text("utf-8")
 
 
 def test_debian_package_is_installed_upgraded_removed_and_purged(packages: Packages, fresh: Machine) -> None:

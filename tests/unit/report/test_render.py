@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -16,7 +17,7 @@ from exporter.model.snapshot import View
 from exporter.model.token import NEVER, Token
 from exporter.model.user import User
 from exporter.policies.schema import Policies
-from exporter.report.formats import Form
+from exporter.report.formats import Form, Language
 from exporter.report.summary import summarize
 from exporter.state.ledger import Ledger
 
@@ -216,3 +217,11 @@ def test_ssh_keys_have_their_own_section_and_change_no_number_of_tokens() -> Non
         assert text.count("SHA256:0f1e2d") == 100
         assert "And 1 more" in text
     assert "SSH keys" not in text_of(summarize(View(()), Policies(), NOW), Form.HTML)
+
+
+@pytest.mark.parametrize("form", [Form.MARKDOWN, Form.HTML])
+def test_punctuation_after_chinese_words_is_chinese(form: Form) -> None:
+    text = text_of(a_summary(), form, language=Language.ZH)
+    assert re.findall(r"[\u4e00-\u9fff][,:;][^\n]{0,20}|：[ \n]", text) == []
+    assert "处理办法：" in text
+    assert form is Form.HTML or "截至 2026-06-01T00:00:00Z，由 yunxiao-token-exporter " in text

@@ -42,7 +42,7 @@ def test_expiries(expires_at: float | None, english: str, chinese_words: str) ->
 def test_what_to_do_about_a_policy() -> None:
     assert EN.action(NeverExpires) == "Replace it with one that expires."
     assert EN.action(MaxLifetime) == "Replace it with one that expires sooner."
-    assert ZH.action(NeverExpires) == "换成有有效期的令牌。"
+    assert ZH.action(NeverExpires) == "换成设有有效期的令牌。"
     assert all(EN.action(policy).endswith(".") and EN.action(policy)[0].isupper() for policy in POLICIES)
 
 
