@@ -90,7 +90,7 @@ class StateFile:
         except OSError as error:
             # The disk is full, the file system read-only, the lock another uid's: the state can be read nevertheless.
             self._unlocked = True
-            if self.path.exists():
+            if os.path.exists(self.path):  # noqa: PTH110 - no error if the folder hides it
                 self._report(
                     "the lock of the storage file cannot be opened; make sure that no other process uses the file",
                     lock=str(lock),

@@ -333,6 +333,26 @@ def test_a_folder_that_is_not_there_is_said_and_survived(tmp_path: Path) -> None
     assert errors == [1]
 
 
+def test_a_folder_without_access_is_said_and_survived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    # Root has access everywhere, so that a mode would not do.
+    monkeypatch.setattr("exporter.state.statefile.os.open", refuse)
+    monkeypatch.setattr(Path, "stat", refuse)
+    with structlog.testing.capture_logs() as logs:
+        storage, errors = a_storage(tmp_path / "s.db")
+        storage.claim()
+        assert storage.load() == ({}, ())
+    assert errors == [1]
+    assert [(line["event"], line["error"]) for line in logs] == [
+        (
+            "the storage file cannot be read; this run keeps its state in memory and reading is retried",
+            "Permission denied",
+        )
+    ]
+
+
 def test_a_disk_that_is_full_for_a_while_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "s.db"
     storage, errors = a_storage(path)
