@@ -44,7 +44,8 @@ def opened(browser: Browser, complaints: list[str], **options: Any) -> Page:
     page = browser.new_context(**options).new_page()
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("requestfailed", lambda request: complaints.append(request.url))
+    # The browser itself aborts what is not loaded yet when it leaves a page.
+    page.on("requestfailed", lambda it: complaints.append(it.url) if it.failure != "net::ERR_ABORTED" else None)
     return page
 
 
