@@ -87,11 +87,18 @@ class TopRows:
             at: the places of those to add.
             values: their values.
         """
-        pairs: list[tuple[Any, int]] = list(zip(values, at, strict=True))
         limit, edge, descending = self._limit, self.edge, self._descending
-        # Of equal rows the first ones are the first of the page; the last ones if it is reversed.
-        if edge is not None:
-            pairs = [pair for pair in pairs if (pair[0] >= edge if descending else pair[0] < edge)]
+        pairs: list[tuple[Any, int]]
+        # Of equal rows the first ones are the first of the page; the last ones if it is reversed. A loop for each case,
+        # since most rows are left out here.
+        if edge is None or limit is None:
+            pairs = list(zip(values, at, strict=True))
+        elif descending:
+            equal = [place for value, place in zip(values, at, strict=True) if value == edge]
+            pairs = [(edge, place) for place in equal[-limit:]]
+            pairs += [(value, place) for value, place in zip(values, at, strict=True) if value > edge]
+        else:
+            pairs = [(value, place) for value, place in zip(values, at, strict=True) if value < edge]
         if limit is not None and len(pairs) > limit:
             pairs = (heapq.nlargest if descending else heapq.nsmallest)(limit, pairs)
         seen = self._seen

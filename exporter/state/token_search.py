@@ -112,7 +112,9 @@ class TokenSearch:
         if sort is not TokenSort.USER or edge is None:
             return at
         name, names = str(edge).partition("\0")[0], columns.user_names
-        return [i for i in at if (names[i] >= name if wanted.descending else names[i] <= name)]
+        if wanted.descending:
+            return [i for i in at if names[i] >= name]
+        return [i for i in at if names[i] <= name]
 
     def _following(self, chunk: Chunk[Entry], at: Sequence[int], values: list[Any], wanted: Wanted) -> Sequence[int]:
         """The places after the last page."""
