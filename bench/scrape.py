@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 _OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 _GO_SOURCE = Path(__file__).parent / "client_golang" / "main.go"
+_GO_PATH = Path("/usr/share/gocode")
+_GO_LIBRARY = _GO_PATH / "src/github.com/prometheus/client_golang"
+"""Debian's package golang-github-prometheus-client-golang-dev."""
 _FIRST_PORT = 18_100
 _SCRAPES = 6
 
@@ -102,7 +105,7 @@ def scraping(users: int) -> str:
             stack.enter_context(running(command))
         for port in ports.values():
             wait_for(port)
-        if (go := shutil.which("go")) is not None:
+        if (go := shutil.which("go")) is not None and _GO_LIBRARY.is_dir():
             ports["client_golang"] = _FIRST_PORT + len(ports)
             stack.enter_context(_golang(go, folder, ports["ours"], ports["client_golang"]))
             wait_for(ports["client_golang"])
@@ -156,7 +159,7 @@ def _golang(go: str, folder: Path, source: int, port: int) -> Iterator[None]:
     text = requests.get(f"http://127.0.0.1:{source}/metrics", timeout=60).text
     lines = [line for line in text.splitlines(keepends=True) if "yunxiao_user" in line or "yunxiao_token" in line]
     (folder / "samples.txt").write_text("".join(lines), encoding="utf-8")
-    environment = {**os.environ, "GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOCACHE": str(folder / "cache")}
+    environment = {**os.environ, "GO111MODULE": "off", "GOPATH": str(_GO_PATH), "GOCACHE": str(folder / "cache")}
     binary = folder / "peer"
     subprocess.run([go, "build", "-o", str(binary), str(_GO_SOURCE)], env=environment, check=True)
     with running([str(binary), str(folder / "samples.txt"), f"127.0.0.1:{port}"]):
