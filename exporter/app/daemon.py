@@ -12,6 +12,7 @@ from exporter.app.daemon_parts import build_parts
 from exporter.app.options import Options
 from exporter.app.restore import forget_unconfigured, restore
 from exporter.app.teardown import Teardown
+from exporter.common.allocator import return_memory
 from exporter.common.cancellation import StoppedError
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ _TLS_FILES_EVERY = 2.0
 _GARBAGE_EVERY = 10.0
 _INDEX_EVERY = 10.0
 """Seconds between two updates of the index, so that a page finds little to do. Without a change they cost nothing."""
+_MEMORY_EVERY = 60.0
+"""Seconds; takes some milliseconds for 100,000 users."""
 _SCRAPE_PATIENCE = 5.0
 """Seconds for which alerts, jobs and polls are held back at a start, while a scrape that has come early is answered."""
 _START_PATIENCE = 1.5
@@ -108,6 +111,7 @@ class Daemon:
         self._add_job("tls files", parts.tls_files.check, _TLS_FILES_EVERY)
         self._add_job("index", self._prepare_index, _INDEX_EVERY)
         self._add_job("garbage", parts.garbage.check, _GARBAGE_EVERY)
+        self._add_job("memory", return_memory, _MEMORY_EVERY)
         if parts.storage is not None:
             parts.storage.start()
         if parts.member is not None:

@@ -8,9 +8,10 @@ take at most the memory of `PLACES` bodies of `BODY_LIMIT` and of the objects of
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import threading
 from typing import TYPE_CHECKING
+
+from exporter.common.allocator import return_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,7 +46,7 @@ class LargeAnswers:
             if self._thread.holds:
                 self._thread.holds = False
                 self._places.release()
-                _return_memory()
+                return_memory()
 
     def take_place(self, remaining: Callable[[], float]) -> bool:
         """Wait for a place for this thread's answer, which is large.
@@ -81,9 +82,3 @@ class LargeAnswers:
             yield
         finally:
             self._parsing.release()
-
-
-def _return_memory() -> None:
-    """Have the C library give freed memory back to the system: glibc keeps what a large answer took for good."""
-    with contextlib.suppress(AttributeError, OSError):  # another C library
-        ctypes.CDLL(None).malloc_trim(0)
