@@ -64,7 +64,7 @@ class AutoReload:
         """Check once, and reload if it is time to.
 
         Returns:
-            Seconds until the next check; None if there is no file to check.
+            Seconds until the next check; None without a configuration file.
         """
         value = self._current.value
         loaded = value.settings.content

@@ -55,7 +55,7 @@ def require_config(config_file: Path) -> None:
 
 
 def storage_warnings(path: Path | None) -> tuple[str, ...]:
-    """What would keep this user from writing the state file at ``path``, as sentences; None is no file."""
+    """What would keep this user from writing the state file at ``path``, as sentences; none if ``path`` is None."""
     if path is None or os.access(path.parent, os.W_OK | os.X_OK):
         return ()
     # Not Path.is_dir, which raises an error if a folder above hides it.
