@@ -18,7 +18,7 @@ export SOURCE_DATE_EPOCH
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
 umask 022
-version=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' exporter/__init__.py)
+version=$(scripts/version.sh)
 
 mkdir -p "$out"
 for machine in "$@"; do

@@ -9,7 +9,7 @@ if ! command -v helm >/dev/null && [[ "$(uname -m)" != x86_64 ]]; then
     exit 0
 fi
 chart=deploy/helm/yunxiao-token-exporter
-version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' exporter/__init__.py)
+version=$(scripts/version.sh)
 grep -qx "version: $version" "$chart/Chart.yaml" || {
     echo "$chart is not of version $version; run: make docs" >&2
     exit 1

@@ -14,7 +14,7 @@ works() {
     esac >/dev/null 2>&1
 }
 
-version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' exporter/__init__.py)
+version=$(scripts/version.sh)
 tag=${1:-yunxiao-token-exporter:$version}
 shift $(($# > 0))
 

@@ -24,7 +24,7 @@ export SOURCE_DATE_EPOCH
 umask 022
 
 name=yunxiao-token-exporter
-version=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' exporter/__init__.py)
+version=$(scripts/version.sh)
 # In Debian and RPM, ~ comes before the release: 1.0.0rc1 is 1.0.0~rc1.
 package_version=$(sed -E 's/\.?(a|b|rc|dev)([0-9]+)$/~\1\2/' <<<"$version")
 

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 wanted=${1#v}
-code=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' exporter/__init__.py)
+code=$(scripts/version.sh)
 if [[ "$code" != "$wanted" ]]; then
     echo "tag $1, but exporter/__init__.py has version $code" >&2
     exit 1

@@ -64,7 +64,7 @@ def test_scripts_of_workflows_exist(path: Path) -> None:
 @pytest.fixture
 def tagged(tmp_path: Path) -> Path:
     """A copy of what the scripts of a release read, in version 1.2.3."""
-    for name in ("release-version.sh", "release-notes.sh"):
+    for name in ("release-version.sh", "release-notes.sh", "version.sh"):
         (tmp_path / "scripts").mkdir(exist_ok=True)
         shutil.copy(ROOT / "scripts" / name, tmp_path / "scripts" / name)
     (tmp_path / "exporter").mkdir()
