@@ -190,7 +190,7 @@ class Contents:
         matching = [slot for slot in candidates if (state := states[slot]) is not None and criteria.matches_user(state)]
         return flags(matching, len(states))
 
-    def with_text(self, text: str) -> bytearray:
+    def with_text(self, text: bytes) -> bytearray:
         """Flags by slot of users with a field that contains a text, as `searchable` returns it."""
         return flags(slots_with_text(self.users, self.table, text), len(self.table.states))
 

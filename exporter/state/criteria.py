@@ -192,7 +192,7 @@ def _violating(masks: Sequence[Mask | None], bits: int) -> Filter:
     return reduced
 
 
-def _with_text(text: str, users: bytearray | None) -> Filter:
+def _with_text(text: bytes, users: bytearray | None) -> Filter:
     def reduced(columns: TokenColumns, at: Sequence[int]) -> Sequence[int]:
         slots = columns.slots
         if text not in columns.text:

@@ -101,20 +101,10 @@ class TokenSearch:
         top = TopRows(wanted)
         for chunk, columns, at in self._matching():
             total += len(at)
-            left = self._near(columns, at, sort, top.edge, wanted)
+            left = _possible(columns, at, sort, top.edge, wanted)
             left = left if wanted.after is None else self._following(chunk, left, values(columns, left), wanted)
             top.add(chunk, left, values(columns, left))
         return total, top.page()
-
-    @staticmethod
-    def _near(columns: TokenColumns, at: Sequence[int], sort: TokenSort, edge: Any, wanted: Wanted) -> Sequence[int]:
-        """The places that can be on the page, judged by the names of users: whole values take longer to make."""
-        if sort is not TokenSort.USER or edge is None:
-            return at
-        name, names = str(edge).partition("\0")[0], columns.user_names
-        if wanted.descending:
-            return [i for i in at if names[i] >= name]
-        return [i for i in at if names[i] <= name]
 
     def _following(self, chunk: Chunk[Entry], at: Sequence[int], values: list[Any], wanted: Wanted) -> Sequence[int]:
         """The places after the last page."""
@@ -170,6 +160,22 @@ class TokenSearch:
                 at = [i for i in at if chunk[i].token.token_id == criteria.token_id]
             if at:
                 yield chunk, columns, at
+
+
+def _possible(columns: TokenColumns, at: Sequence[int], sort: TokenSort, edge: Any, wanted: Wanted) -> Sequence[int]:
+    """The places that can be on the page: those after the last page, and not after the last row found so far."""
+    begin: Any = None if wanted.after is None else wanted.after[0]
+    low, high = (edge, begin) if wanted.descending else (begin, edge)
+    match sort:
+        case TokenSort.USER:
+            # A value is the name of the user, a zero, and more: it is greater than the name.
+            return columns.by_user_name.within(at, None if low is None else low.partition("\0")[0], high)
+        case TokenSort.TOKEN:
+            return columns.by_name.within(at, low, high)
+        case TokenSort.DEPARTMENT:
+            return columns.by_department.within(at, low, high)
+        case _:
+            return at
 
 
 def _sizes(columns: TokenColumns, at: Sequence[int]) -> list[Value]:

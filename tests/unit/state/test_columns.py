@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import replace
 
 from support.builders import NOW, a_token
@@ -39,7 +40,7 @@ def test_columns_are_beside_each_other() -> None:
     chunk = Chunk([Entry(LI, first, 3), Entry(WANG, a_token("pt-2", name="x\ny", permissions=write, age=None), 0),
                    Entry(LI, a_token("pt-3", permissions=read), 1)])  # fmt: skip
     columns = token_columns(chunk, a_table())
-    assert lines(columns.text) == ["ci\0pt-1\0nightly", "x y\0pt-2\0", "ci\0pt-3\0"]
+    assert lines(columns.text) == [b"ci\0pt-1\0nightly", b"x y\0pt-2\0", b"ci\0pt-3\0"]
     assert [*columns.created] == [NOW - 86400, math.inf, NOW - 86400]
     assert (columns.combinations, [*columns.combination], columns.sizes) == ((read, write), [0, 1, 0], [1.0, 2.0])
     assert ([*columns.slots], [*columns.positions]) == ([1, 0, 1], [3, 0, 1])
@@ -70,6 +71,23 @@ def test_users_are_found_by_any_text_about_them() -> None:
 def test_a_text_does_not_match_across_fields_or_lines() -> None:
     order: SortedChunks[User] = SortedChunks(lambda user: (user.name,), [LI, WANG])
     assert slots_with_text(order, a_table(), searchable("li\0u1")) == []
+
+
+def test_half_of_a_surrogate_pair_is_text_like_any_other() -> None:
+    user = User("U3", "a\ud83d")
+    order: SortedChunks[User] = SortedChunks(lambda one: (one.name,), [user])
+    table = UserTable()
+    table.put(UserState(user))
+    assert slots_with_text(order, table, searchable("A\ud83d")) == [0]
+    chunk = Chunk([Entry(user, a_token("1", name="\ud83d"), 0)])
+    assert searchable("\ud83d") in token_columns(chunk, table).text
+
+
+def test_a_chinese_name_does_not_double_the_memory_of_other_text() -> None:
+    table = a_table()
+    ascii_only = token_columns(Chunk([Entry(LI, a_token("1", name="x" * 1000), 0)]), table)
+    mixed = token_columns(Chunk([Entry(LI, a_token("1", name="x" * 999 + "王"), 0)]), table)
+    assert sys.getsizeof(mixed.text) == sys.getsizeof(ascii_only.text) + 2
 
 
 def test_flags_and_departments() -> None:

@@ -57,6 +57,22 @@ def test_pages_across_many_chunks(index: TokenIndex, sort: TokenSort, *, descend
             after = part.rows[-1].key
 
 
+def test_names_with_zeros_are_sorted_like_any_other() -> None:
+    names = ["a", "a\0", "a\0b", "a\0\0", "ab", "\0", ""]
+    users = [UserState(User(f"u{at}\0{one}", one)).succeeded((a_token(),), NOW) for at in "12" for one in names]
+    view = View((OrganizationView("acme", tuple(users), None, NOW),))
+    index = TokenIndex(lambda: view)
+    expected = sorted(f"{one.user.name}\0{one.user.user_id}" for one in users)
+    for descending in (False, True):
+        found, after = list[str](), None
+        for _ in users:
+            wanted = Wanted(descending, after, 1)
+            part = index.read(lambda snap: snap.contents[0].tokens(Criteria(), TokenSort.USER, wanted, NOW), NOW)  # noqa: B023
+            after = part.rows[0].key
+            found.append(str(after[0]))
+        assert found == (expected[::-1] if descending else expected)
+
+
 def test_the_users_of_what_matches(index: TokenIndex) -> None:
     criteria = Criteria(token_id="pt-7-1")
     slots = index.read(
