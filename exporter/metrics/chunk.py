@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, chain, pairwise
 from operator import is_
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from exporter.metrics.countdown import Countdown, countdown
 from exporter.metrics.deflate import Segment, compressed
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from exporter.metrics.families.base import UserFamily
-    from exporter.metrics.policy_summary import Offenders, PolicySummary
+    from exporter.metrics.policy_summary import Offences, PolicySummary
     from exporter.metrics.rendering import Plan, RenderedUser
     from exporter.model.state import UserState
     from exporter.policies.base import Policy
 
+Value = TypeVar("Value")
 _NEW = -1
 """In place of a position: the user has no text yet."""
 
@@ -41,6 +42,12 @@ class Failures(Protocol):
             same_state: whether that was the same state.
         """
         ...
+
+
+def smallest_array(numbers: Sequence[int]) -> array[int]:
+    """An array of numbers that are not negative, with as few bytes for each as all fit into."""
+    largest = max(numbers, default=0)
+    return array("B" if largest < 1 << 8 else "H" if largest < 1 << 16 else "I", numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +77,12 @@ class Column:
             family: their family.
             relative: the relative family that belongs to it, if it is enabled.
         """
-        counts = array("I", [text.count(b"\n") for text in texts])
+        counts = [text.count(b"\n") for text in texts]
         text = b"".join(texts)
         return cls(
             compressed(text),
-            array("I", [len(text) for text in texts]),
-            counts,
+            smallest_array([len(text) for text in texts]),
+            smallest_array(counts),
             sum(counts),
             None if relative is None or not text else countdown(text, family.name, relative.name),
         )
@@ -116,7 +123,7 @@ class Chunk:
     polls_until: array[float] = field(default_factory=lambda: array("d"))
     broken: tuple[tuple[type[Policy], ...], ...] = ()
     violations: Counter[type[Policy]] = field(default_factory=Counter)
-    offences: tuple[Offenders, ...] = ()
+    offences: tuple[Offences, ...] = ()
     summaries: Mapping[type[Policy] | None, PolicySummary] = field(default_factory=dict)
     failed: frozenset[str] = frozenset()
     label_names: frozenset[str] = frozenset()
@@ -190,9 +197,9 @@ class Chunk:
             rendered_at=array("d", rendered),
             valid_until=array("d", until),
             polls_until=array("d", [polls_until[position] for position in range(len(states))]),
-            offences=tuple(offences),
-            summaries=summarized(offences),
-            broken=tuple(broken),
+            offences=_shared(offences),
+            summaries=summarized((state.user, some) for state, some in zip(states, offences, strict=True)),
+            broken=_shared(broken),
             violations=Counter(chain.from_iterable(broken)),
             failed=frozenset(failed),
             label_names=frozenset([name for state in states if state.user.labels for name in label_names(state)]),
@@ -282,3 +289,9 @@ class Chunk:
                 texts = [hidden.get(at, text) for at, text in enumerate(columns[number].texts())]
                 columns[number] = Column.of(texts, family, relatives.get(family.samples))
         return replace(self, columns=tuple(columns))
+
+
+def _shared(values: Sequence[Value]) -> tuple[Value, ...]:
+    """The values; of equal ones, of which there are many, the first one."""
+    first: dict[Value, Value] = {}
+    return tuple([first.setdefault(one, one) for one in values])

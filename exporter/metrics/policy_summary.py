@@ -29,47 +29,60 @@ _WORST = 5
 _LONGEST_NAME = 60
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Offender:
-    """A user that violates a policy, or has not removed tokens. The worst come first.
+@dataclass(frozen=True, slots=True)
+class Offence:
+    """How often a user violates a policy, or how many tokens of a user are not removed. Many users have equal ones.
 
     Attributes:
         rank: minus the number of tokens that make one user worse than another; when the first token expired if tokens
             are not removed.
-        name: the user's name.
-        user_id: the user's id.
         violations: how many tokens violate the policy or are not removed; 1 if the user violates the policy.
         shown: what a list of the worst says of the user.
     """
 
     rank: float
-    name: str
-    user_id: str
     violations: int
     shown: str
 
 
-Offenders = tuple[tuple["type[Policy] | None", Offender], ...]
+Offences = tuple[tuple["type[Policy] | None", Offence], ...]
 """The policies that a user violates; None for tokens that are not removed."""
 
 
-def offender_not_removed(user: User, found: NotRemoved, zone: ZoneInfo) -> Offender:
-    """A user whose tokens are not removed; the time zone is that of the organization."""
-    return Offender(found.expired_at, user.name[:_LONGEST_NAME], user.user_id, found.count, found.words(zone))
+@dataclass(frozen=True, slots=True, order=True)
+class Offender:
+    """A user that violates a policy, or has not removed tokens. The worst come first.
+
+    Attributes:
+        rank: as in `Offence`.
+        name: the user's name.
+        user_id: the user's id.
+        shown: as in `Offence`.
+    """
+
+    rank: float
+    name: str
+    user_id: str
+    shown: str
 
 
-def offenders(state: UserState, violations: Iterable[Violation], policies: Policies, now: float) -> Offenders:
+def offence_not_removed(found: NotRemoved, zone: ZoneInfo) -> Offence:
+    """The tokens of a user that are not removed; the time zone is that of the organization."""
+    return Offence(found.expired_at, found.count, found.words(zone))
+
+
+def offences(state: UserState, violations: Iterable[Violation], policies: Policies, now: float) -> Offences:
     """The policies that a user violates, from the violations that count."""
     found: dict[type[Policy], int] = {}
     for one in violations:
         found[one.policy] = found.get(one.policy, 0) + 1
     user = state.user
-    result: list[tuple[type[Policy] | None, Offender]] = []
+    result: list[tuple[type[Policy] | None, Offence]] = []
     for policy, count in found.items():
         amount = count
         if issubclass(policy, UserPolicy):
             amount = len(counted(user, state.tokens, policies, now)) + state.unexpired_left_out
-        result.append((policy, Offender(-amount, user.name[:_LONGEST_NAME], user.user_id, count, str(amount))))
+        result.append((policy, Offence(-amount, count, str(amount))))
     return tuple(result)
 
 
@@ -92,16 +105,24 @@ class PolicySummary:
         return comma.join([f"{printable(one.name)} ({one.shown})" for one in self.worst])
 
 
-def summarized(users: Iterable[Offenders]) -> dict[type[Policy] | None, PolicySummary]:
+def summarized(users: Iterable[tuple[User, Offences]]) -> dict[type[Policy] | None, PolicySummary]:
     """The violations of some users, by policy; None for tokens that are not removed."""
-    found: dict[type[Policy] | None, list[Offender]] = {}
-    for user in users:
-        for policy, one in user:
-            found.setdefault(policy, []).append(one)
+    found: dict[type[Policy] | None, list[tuple[User, Offence]]] = {}
+    for user, some in users:
+        for policy, one in some:
+            found.setdefault(policy, []).append((user, one))
     return {
-        policy: PolicySummary(sum(one.violations for one in some), len(some), heapq.nsmallest(_WORST, some))
+        policy: PolicySummary(
+            sum(one.violations for _, one in some),
+            len(some),
+            heapq.nsmallest(_WORST, [_offender(user, one) for user, one in some]),
+        )
         for policy, some in found.items()
     }
+
+
+def _offender(user: User, one: Offence) -> Offender:
+    return Offender(one.rank, user.name[:_LONGEST_NAME], user.user_id, one.shown)
 
 
 def merged(parts: Iterable[PolicySummary]) -> PolicySummary:

@@ -15,7 +15,7 @@ from exporter.metrics.families.alerts import (
 from exporter.metrics.families.base import AlertScope, Scope
 from exporter.metrics.families.users import USER_FAMILIES, USER_LABELS, user_labels
 from exporter.metrics.lines import lines
-from exporter.metrics.policy_summary import offender_not_removed, offenders
+from exporter.metrics.policy_summary import offence_not_removed, offences
 from exporter.model.labels import user_values
 from exporter.model.token import NEVER
 from exporter.policies.evaluate import next_change
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from exporter.config.schema import Config, Metrics
     from exporter.metrics.families.base import Sample, UserFamily
-    from exporter.metrics.policy_summary import Offenders
+    from exporter.metrics.policy_summary import Offences
     from exporter.model.state import UserState
     from exporter.policies.base import Policy
     from exporter.policies.schema import Policies
@@ -99,7 +99,7 @@ class RenderedUser:
     valid_until: float
     polls_until: float
     broken: tuple[type[Policy], ...]
-    offences: Offenders
+    offences: Offences
 
 
 def render_user(organization: str, state: UserState, plan: Plan, now: float) -> RenderedUser:
@@ -114,10 +114,10 @@ def render_user(organization: str, state: UserState, plan: Plan, now: float) -> 
     text = tuple([_lines(family, state, family.samples(organization, state, scope)) for family in plan.columns])
     broken = tuple([one.policy for one in scope.violations(state)])
     _check_labels(organization, state)
-    offences = offenders(state, alerted_violations(state, scope), plan.policies, now) if broken else ()
+    found = offences(state, alerted_violations(state, scope), plan.policies, now) if broken else ()
     if (some := counted_not_removed(state, scope, PolicyAlerts.PER_POLICY)) is not None:
-        offences += ((None, offender_not_removed(state.user, some, plan.alerts.zone(organization))),)
-    return RenderedUser(text, valid_until, next_poll_change(state, scope), broken, offences)
+        found += ((None, offence_not_removed(some, plan.alerts.zone(organization))),)
+    return RenderedUser(text, valid_until, next_poll_change(state, scope), broken, found)
 
 
 def _check_labels(organization: str, state: UserState) -> None:

@@ -23,7 +23,7 @@ from exporter.metrics.families.organizations import (
     users_left_out,
 )
 from exporter.metrics.families.users import USER_FAMILIES, USER_LABELS, user_labels
-from exporter.metrics.policy_summary import offender_not_removed, offenders, summarized
+from exporter.metrics.policy_summary import offence_not_removed, offences, summarized
 from exporter.metrics.series_limit import left_out
 from exporter.policies.evaluate import violations
 from support.permission_oracle import permission_samples
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from exporter.common.clock import Clock
     from exporter.config.schema import Config
     from exporter.metrics.families.base import Family, Sample, UserFamily
-    from exporter.metrics.policy_summary import Offenders
+    from exporter.metrics.policy_summary import Offences
     from exporter.model.snapshot import OrganizationView
     from exporter.model.state import UserState
     from exporter.state.store import Store
@@ -147,8 +147,11 @@ class StateCollector(Collector):
         summaries = {
             one.name: summarized(
                 (
-                    *offenders(state, alerted_violations(state, scope), config.policies, scope.now),
-                    *_not_removed(state, scope, alerts.zone(one.name)),
+                    state.user,
+                    (
+                        *offences(state, alerted_violations(state, scope), config.policies, scope.now),
+                        *_not_removed(state, scope, alerts.zone(one.name)),
+                    ),
                 )
                 for state in one.users
             )
@@ -173,9 +176,9 @@ class StateCollector(Collector):
         yield _metric(ENDED_ENTRIES, ((("kept",), len(self._ended)), (("dropped",), 0)))
 
 
-def _not_removed(state: UserState, scope: Scope, zone: ZoneInfo) -> Offenders:
+def _not_removed(state: UserState, scope: Scope, zone: ZoneInfo) -> Offences:
     found = counted_not_removed(state, scope, PolicyAlerts.PER_POLICY)
-    return () if found is None else ((None, offender_not_removed(state.user, found, zone)),)
+    return () if found is None else ((None, offence_not_removed(found, zone)),)
 
 
 def _samples(family: UserFamily, organization: str, state: UserState, scope: Scope) -> Iterable[Sample]:

@@ -1,23 +1,21 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.builders import DAY, NOW, a_failure, a_key, a_state, a_token
+from support.builders import DAY, NOW, a_failure, a_key, a_state, a_token, a_user
 from support.scrapes import STRICT, a_config
 
 from exporter.config.schema import Metrics
 from exporter.metrics import chunk as module
-from exporter.metrics.chunk import Chunk, Column
+from exporter.metrics.chunk import Chunk, Column, smallest_array
 from exporter.metrics.deflate import EMPTY
 from exporter.metrics.rendering import Plan
 from exporter.model.state import UserState
 from exporter.model.token import NEVER
 from exporter.model.user import User
-
-if TYPE_CHECKING:
-    import pytest
 
 LI, FANG = User("3001", "li.wei"), User("3002", "wang.fang", (("team", "platform"),))
 PLAN = Plan.of(a_config(Metrics(), STRICT), "s")
@@ -121,6 +119,23 @@ def test_users_keep_their_text_in_another_order() -> None:
     lines = text(after, EXPIRY).splitlines()
     assert [line.split("token_id=")[1][:7] for line in lines] == ['"pt-3",', '"pt-9",', '"pt-0",']
     assert [*after.rendered_at] == [NOW, NOW + 5, NOW]
+
+
+def test_equal_violations_of_many_users_are_kept_once() -> None:
+    states = [a_state(a_token("a", expires_in=NEVER), a_token("b"), user=a_user(f"u{one}")) for one in range(3)]
+    chunk = a_chunk(*states)
+    for each in (chunk.broken, chunk.offences):
+        assert len(each[0]) == 2
+        assert each[0] is each[1] is each[2]
+    chunk = chunk.updated([*states[1:], a_state(*states[0].tokens, user=a_user("new"))], NOW, Reports())
+    assert chunk.offences[0] is chunk.offences[2]
+    assert {one.users for one in chunk.summaries.values()} == {3}
+
+
+@pytest.mark.parametrize(("numbers", "size"), [((), 1), ((0, 255), 1), ((256, 1), 2), ((65_535,), 2), ((65_536, 0), 4)])
+def test_numbers_take_as_few_bytes_as_possible(numbers: tuple[int, ...], size: int) -> None:
+    found = smallest_array(numbers)
+    assert ([*found], found.itemsize) == ([*numbers], size)
 
 
 def test_violations_are_counted_and_follow_the_users() -> None:

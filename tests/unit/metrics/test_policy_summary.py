@@ -1,22 +1,27 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from support.builders import NOW, a_state, a_token, a_user
 
-from exporter.metrics.policy_summary import Offenders, merged, offenders, summarized
+from exporter.metrics.policy_summary import Offences, merged, offences, summarized
 from exporter.model.token import NEVER
 from exporter.policies.builtin import NeverExpires
 from exporter.policies.evaluate import violations
 from exporter.policies.schema import Policies
 
+if TYPE_CHECKING:
+    from exporter.model.user import User
+
 POLICIES = Policies.model_validate({"never_expires": "forbid", "max_tokens_per_user": {"limit": 1}})
 
 
-def of(number: int, tokens: int) -> Offenders:
+def of(number: int, tokens: int) -> tuple[User, Offences]:
     """What a user violates with this many tokens that never expire."""
     some = [a_token(f"pt-{one}", expires_in=NEVER) for one in range(tokens)]
     state = a_state(*some, user=a_user(f"u{number}", f"n{number}"))
     found = violations(state.user, state.tokens, POLICIES, NOW, state.unexpired_left_out)
-    return offenders(state, found, POLICIES, NOW)
+    return state.user, offences(state, found, POLICIES, NOW)
 
 
 def test_a_policy_counts_tokens_and_users_and_names_those_with_most_tokens() -> None:

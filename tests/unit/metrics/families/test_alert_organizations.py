@@ -55,8 +55,8 @@ def test_alerts_about_single_users_are_held_back_for_two_intervals_after_an_outa
 
 def test_violated_policies_and_tokens_not_removed_have_an_entry() -> None:
     summaries: dict[type[Policy] | None, PolicySummary] = {
-        NeverExpires: PolicySummary(3, 2, [Offender(-2, "li.wei", "u1", 2, "2")]),
-        None: PolicySummary(7, 4, [Offender(NOW, "li.wei", "u1", 5, "ci, 2026-06-01")]),
+        NeverExpires: PolicySummary(3, 2, [Offender(-2, "li.wei", "u1", "2")]),
+        None: PolicySummary(7, 4, [Offender(NOW, "li.wei", "u1", "ci, 2026-06-01")]),
     }
     policies = Policies.model_validate({"never_expires": "forbid", "max_age": {"limit": "1d"}})
     assert [*policy_alerts(VIEW, ALERTS, policies, summaries)] == [
@@ -65,7 +65,7 @@ def test_violated_policies_and_tokens_not_removed_have_an_entry() -> None:
     ]
     chinese = replace(ALERTS, alerting=Alerting.model_validate({"language": "zh"}, strict=False))
     two: dict[type[Policy] | None, PolicySummary] = {
-        None: PolicySummary(2, 2, [Offender(1, "li", "u1", 1, "ci, x"), Offender(2, "wang", "u2", 1, "cd, y")])
+        None: PolicySummary(2, 2, [Offender(1, "li", "u1", "ci, x"), Offender(2, "wang", "u2", "cd, y")])
     }
     assert [values[-1] for values, _ in policy_alerts(VIEW, chinese, policies, two)] == ["li (ci, x)\u3001wang (cd, y)"]
     alone = replace(ALERTS, alerting=Alerting.model_validate({"policy_violations": "per_user"}))
