@@ -125,7 +125,8 @@ class Ledger:
         if known is not None:
             self._states = {state.user.user_id: state for state in known.users}
             self._about = replace(self._about, since=known.since, sweep=known.sweep, own_expiry=known.own_expiry)
-        self._watch(users)
+        # This replaces equal users of an earlier run: otherwise both would stay in memory.
+        self._watch(users, keep_equal=False)
 
     def close(self) -> None:
         """Ignore everything from now on."""
@@ -167,14 +168,16 @@ class Ledger:
             self._watch(users)
         self.publish_pending()
 
-    def _watch(self, users: Iterable[User]) -> None:
+    def _watch(self, users: Iterable[User], *, keep_equal: bool = True) -> None:
+        """Watch these users; with ``keep_equal``, states of users that are equal are not touched. Requires the lock."""
         states = {}
         for user in users:
             old = self._states.get(user.user_id) or self._unwatched.pop(user.user_id, None)
             if old is None:
                 states[user.user_id] = UserState(user)
             else:
-                states[user.user_id] = old if old.user == user else old.about(user)
+                unchanged = old.user is user or (keep_equal and old.user == user)
+                states[user.user_id] = old if unchanged else old.about(user)
         removed = tuple(user_id for user_id in self._states if user_id not in states)
         self._states = states
         self._reachability.restart(states.values())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -54,8 +55,8 @@ class Storage:
         # Guards the fields below up to _known: pollers record while the thread takes batches.
         self._lock = threading.Lock()
         self._pending = Pending()
-        # Users that have a row or are about to get one; others need no removal.
-        self._known: set[UserKey] = set()
+        # Ids of users that have a row or are about to get one, by organization; others need no removal.
+        self._known: defaultdict[str, set[str]] = defaultdict(set)
         self._troubled = False
         self._shrunk = False
         self._patience = _STOP_TIMEOUT
@@ -124,14 +125,14 @@ class Storage:
             for user_id in user_ids:
                 key = (organization, user_id)
                 self._pending.users.pop(key, None)
-                if key in self._known:
+                if user_id in self._known.get(organization, ()):
                     self._pending.users[key] = None
 
     def organization_removed(self, organization: str) -> None:
         """Remove everything about an organization: users, sweep, own token, events."""
         with self._lock:
             self._pending.remove_organization(organization)
-            self._known = {key for key in self._known if key[0] != organization}
+            self._known.pop(organization, None)
 
     def keep_alerts(self, changes: KeptChanges) -> None:
         """Write what has changed of the alerts to keep."""
@@ -143,11 +144,13 @@ class Storage:
         self._restored = replace(restored, organizations={}, alerts=())
         with self._lock:
             for name, view in restored.organizations.items():
-                states = {(name, state.user.user_id): state for state in view.users}
-                self._known.update(states)
+                self._known[name].update(state.user.user_id for state in view.users)
                 if restored.outdated:
                     # All rows are written again, so that the file becomes small at once.
-                    self._pending.users = {**states, **self._pending.users}
+                    states: dict[UserKey, UserState | None] = {
+                        (name, state.user.user_id): state for state in view.users
+                    }
+                    self._pending.users = states | self._pending.users
 
     def _step(self) -> float:
         self._flush()
@@ -191,14 +194,19 @@ class Storage:
         with self._lock:
             batch, self._pending = self._pending, Pending()
             # Updated before the rows are written: a removal that arrives meanwhile must not be missed.
-            self._known.update(key for key, state in batch.users.items() if state is not None)
-            self._known.difference_update(key for key, state in batch.users.items() if state is None)
+            for (organization, user_id), state in batch.users.items():
+                if state is None:
+                    self._known[organization].discard(user_id)
+                else:
+                    self._known[organization].add(user_id)
         return batch
 
     def _put_back(self, batch: Pending, error: Exception) -> None:
         """Keep a batch that could not be written for the next attempt, unless newer changes have arrived."""
         with self._lock:
-            self._known.update(key for key, state in batch.users.items() if state is None)
+            for (organization, user_id), state in batch.users.items():
+                if state is None:
+                    self._known[organization].add(user_id)
             self._pending.put_back(batch)
         self._failed()
         if not self._troubled:

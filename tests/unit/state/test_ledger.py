@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -176,6 +177,19 @@ def test_unwatched_users_of_an_earlier_run_are_published_as_removed() -> None:
     assert published.taken() == []
     ledger.publish_pending()
     assert published.taken() == [UsersRemoved("acme", ("1",))]
+
+
+def test_the_users_of_an_earlier_run_are_not_kept_beside_equal_ones() -> None:
+    earlier = Ledger("acme", [LI, WANG])
+    earlier.succeeded(LI.user_id, (a_token(),), NOW)
+    users = [replace(LI), replace(WANG, name="other")]
+    ledger = Ledger("acme", users, earlier.view())
+    assert all(one.user is user for one, user in zip(ledger.view().users, users, strict=True))
+    assert ledger.view().users[0] == earlier.view().users[0]
+    # Later lists of the same users change no state, which would have to be rendered again.
+    before = ledger.view().users
+    ledger.watch([replace(user) for user in users])
+    assert all(one is other for one, other in zip(ledger.view().users, before, strict=True))
 
 
 def test_the_removal_of_the_organization_is_the_last_update() -> None:
