@@ -29,7 +29,8 @@ class Stop:
         self._event = threading.Event()
         # Guards _children, and that a child added while the event is set is stopped too.
         self._lock = threading.Lock()
-        self._children: list[Stoppable] = []
+        # In the order in which they were added. A dictionary, since there may be one for each request in flight.
+        self._children: dict[Stoppable, None] = {}
         self._parent = parent
         if parent is not None:
             parent.add(self)
@@ -37,7 +38,7 @@ class Stop:
     def add(self, child: Stoppable) -> None:
         """Pass this stop on to a child until `remove`; at once if it was requested already."""
         with self._lock:
-            self._children.append(child)
+            self._children[child] = None
             if self._event.is_set():
                 child.set()
 
@@ -57,8 +58,7 @@ class Stop:
     def remove(self, child: Stoppable) -> None:
         """Pass this stop on to a child no longer."""
         with self._lock:
-            if child in self._children:
-                self._children.remove(child)
+            self._children.pop(child, None)
 
     def is_set(self) -> bool:
         """Whether the stop was requested."""
@@ -66,7 +66,9 @@ class Stop:
 
     def wait(self, seconds: float | None) -> bool:
         """Wait until the stop, at most for this number of seconds; None for no limit. True if it was requested."""
-        return self._event.wait(None if seconds is None else max(0.0, seconds))
+        if seconds is not None and seconds <= 0:
+            return self._event.is_set()
+        return self._event.wait(seconds)
 
     def check(self) -> None:
         """Raise `StoppedError` if the stop was requested."""

@@ -19,8 +19,6 @@ from exporter.http.interim import FinalResponse
 from exporter.http.reuse import ReusePolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from urllib3 import HTTPResponse
 
     from exporter.common.clock import Clock
@@ -64,14 +62,13 @@ class Context:
         call: Call = self._thread.call
         return call
 
-    @contextlib.contextmanager
-    def calling(self, call: Call) -> Iterator[None]:
-        """Make a call the current one of this thread, inside the context."""
+    @call.setter
+    def call(self, call: Call) -> None:
         self._thread.call = call
-        try:
-            yield
-        finally:
-            del self._thread.call
+
+    @call.deleter
+    def call(self) -> None:
+        del self._thread.call
 
 
 class GuardedConnection(HTTPConnection):

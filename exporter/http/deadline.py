@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Protocol
 from exporter.http.large_answers import LargeAnswers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from exporter.common.clock import Clock
     from exporter.common.worker import Supervisor
 
@@ -144,9 +142,8 @@ class Watchdog:
                 call.end()
         self._worker.stop()
 
-    @contextlib.contextmanager
-    def call(self, limit: float, owner: Owner) -> Iterator[Call]:
-        """Make a call with this time limit, in seconds."""
+    def begin(self, limit: float, owner: Owner) -> Call:
+        """A new call with this time limit, in seconds. It must be followed by `end`."""
         call = Call(self.clock, limit, owner)
         with self._lock:
             self._calls.add(call)
@@ -154,13 +151,14 @@ class Watchdog:
                 call.end()
             elif call.deadline < self._wakes_at:
                 self._worker.wake()
-        try:
-            yield call
-        finally:
-            call.detach()
-            with self._lock:
-                self._calls.discard(call)
-                self._owners.add(owner)
+        return call
+
+    def end(self, call: Call) -> None:
+        """A call is complete: its socket may be used by others."""
+        call.detach()
+        with self._lock:
+            self._calls.discard(call)
+            self._owners.add(call.owner)
 
     def end_calls_of(self, owner: Owner) -> None:
         """End all calls of one owner."""

@@ -15,6 +15,7 @@ from exporter.common.allocator import return_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from exporter.common.cancellation import Stop
 
@@ -24,29 +25,31 @@ of a list of users has at most 100 entries."""
 SMALL = 256 * 1024
 """Bytes up to which an answer counts as small: about 500 tokens."""
 PLACES = 8
+_NOTHING_TO_WAIT_FOR = contextlib.nullcontext()
 _RECHECK = 0.2
 """Seconds after which a wait checks whether it was cancelled."""
 
 
 class LargeAnswers:
-    """Gives places to large answers. Each thread has one answer at a time."""
+    """Gives places to large answers.
+
+    It is a context manager: inside the context a thread fetches one answer and parses it; a place that it took for the
+    answer is free afterwards.
+    """
 
     def __init__(self, places: int = PLACES) -> None:
         self._places = threading.Semaphore(places)
         self._parsing = threading.Lock()
         self._thread = threading.local()
 
-    @contextlib.contextmanager
-    def answer(self) -> Iterator[None]:
-        """Inside the context this thread fetches an answer and parses it; a place that it took is free afterwards."""
+    def __enter__(self) -> None:
         self._thread.holds = False
-        try:
-            yield
-        finally:
-            if self._thread.holds:
-                self._thread.holds = False
-                self._places.release()
-                return_memory()
+
+    def __exit__(self, *_: object) -> None:
+        if self._thread.holds:
+            self._thread.holds = False
+            self._places.release()
+            return_memory()
 
     def take_place(self, remaining: Callable[[], float]) -> bool:
         """Wait for a place for this thread's answer, which is large.
@@ -62,8 +65,7 @@ class LargeAnswers:
                 self._thread.holds = self._places.acquire(timeout=min(left, _RECHECK))
         return bool(self._thread.holds)
 
-    @contextlib.contextmanager
-    def turn(self, size: int, stop: Stop) -> Iterator[None]:
+    def turn(self, size: int, stop: Stop) -> AbstractContextManager[None]:
         """Parse an answer inside the context: a small one at once, a large one when no other large one is parsed.
 
         Args:
@@ -71,11 +73,12 @@ class LargeAnswers:
             stop: cancels the wait.
 
         Raises:
-            StoppedError: the wait was cancelled.
+            StoppedError: when the context is entered: the wait was cancelled.
         """
-        if size <= SMALL:
-            yield
-            return
+        return _NOTHING_TO_WAIT_FOR if size <= SMALL else self._only_turn(stop)
+
+    @contextlib.contextmanager
+    def _only_turn(self, stop: Stop) -> Iterator[None]:
         while not self._parsing.acquire(timeout=_RECHECK):
             stop.check()
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,8 +17,6 @@ from exporter.http.connections import POOLS, Context
 from exporter.http.deadline import Call, Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from urllib3 import PoolManager
 
     from exporter.http.connections import GuardedPool
@@ -108,6 +105,34 @@ class GuardedAdapter(HTTPAdapter):
         super().close()
 
 
+class LimitedCall:
+    """The context of one request. A class, which costs less than a generator: there is one for each request.
+
+    Args:
+        watchdog: ends the call at its deadline.
+        context: shows the call to the connections.
+        limit: seconds.
+        owner: the session.
+    """
+
+    __slots__ = ("_call", "_context", "_limit", "_owner", "_watchdog")
+    _call: Call
+
+    def __init__(self, watchdog: Watchdog, context: Context, limit: float, owner: GuardedSession) -> None:
+        self._watchdog = watchdog
+        self._context = context
+        self._limit = limit
+        self._owner = owner
+
+    def __enter__(self) -> Call:
+        self._call = self._context.call = self._watchdog.begin(self._limit, self._owner)
+        return self._call
+
+    def __exit__(self, *_: object) -> None:
+        del self._context.call
+        self._watchdog.end(self._call)
+
+
 class GuardedSession(requests.Session):
     """A session whose requests have a limit on their total time, and that ignores the environment.
 
@@ -141,11 +166,9 @@ class GuardedSession(requests.Session):
         self.mount("http://", self._adapter)
         self.mount("https://", self._adapter)
 
-    @contextlib.contextmanager
-    def call(self, limit: float) -> Iterator[Call]:
-        """Limit the time of the one request that this thread makes inside the context, in seconds."""
-        with self._watchdog.call(limit, self) as call, self._context.calling(call):
-            yield call
+    def call(self, limit: float) -> LimitedCall:
+        """A context that limits the time of the one request that this thread makes inside it, in seconds."""
+        return LimitedCall(self._watchdog, self._context, limit, self)
 
     def send_as_is(self, request: requests.PreparedRequest, timeout: float) -> requests.Response:
         """Send a prepared request with the adapter alone; the body of the answer is still to be read.

@@ -5,7 +5,6 @@ A request waits for both before its time limit starts, so that it never times ou
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from exporter.common.cancellation import Stop, StoppedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 W = TypeVar("W")
 
@@ -93,6 +92,27 @@ class AdmissionQueue(Generic[W]):
         return self._waiting.popleft()
 
 
+class Admission:
+    """The context of a request in flight. A class, which costs less than a generator: there is one for each request.
+
+    Args:
+        limits: the limits of the request.
+        stop: ends the wait.
+    """
+
+    __slots__ = ("_limits", "_stop")
+
+    def __init__(self, limits: RequestLimits, stop: Stop) -> None:
+        self._limits = limits
+        self._stop = stop
+
+    def __enter__(self) -> None:
+        self._limits.start(self._stop)
+
+    def __exit__(self, *_: object) -> None:
+        self._limits.end()
+
+
 class RequestLimits:
     """The limits of one organization's requests: rate and concurrency. Threads share it.
 
@@ -108,13 +128,16 @@ class RequestLimits:
         # A waiter is a child of the request's stop, so that admission and the stop both end its wait.
         self._queue: AdmissionQueue[Stop] = AdmissionQueue(concurrency)
 
-    @contextlib.contextmanager
-    def admit(self, stop: Stop) -> Iterator[None]:
-        """Wait until a request may start; inside the context it is in flight.
+    def admit(self, stop: Stop) -> Admission:
+        """A context in which a request is in flight; entering it waits until the request may start.
 
         Raises:
-            StoppedError: the stop ended the wait.
+            StoppedError: when it is entered: the stop ended the wait.
         """
+        return Admission(self, stop)
+
+    def start(self, stop: Stop) -> None:
+        """Wait until a request may start; raises `StoppedError`. Each start must be followed by `end`."""
         self._wait_for_place(stop)
         try:
             self._pace.acquire(stop)
@@ -122,10 +145,10 @@ class RequestLimits:
             self._admit_next(self._queue.gave_up)
             raise
         self._admit_next(self._queue.started)
-        try:
-            yield
-        finally:
-            self._admit_next(self._queue.ended)
+
+    def end(self) -> None:
+        """A request has ended."""
+        self._admit_next(self._queue.ended)
 
     def throttled(self, retry_after: float | None) -> None:
         """The platform asked to slow down, for this many seconds if it named a time."""

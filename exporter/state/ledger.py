@@ -384,12 +384,16 @@ def _with_known_objects(state: UserState, known: UserState) -> UserState:
     tokens, keys = _known(state.tokens, known.tokens), state.ssh_keys
     if keys is not None and known.ssh_keys is not None:
         keys = _known(keys, known.ssh_keys)
+    if tokens is state.tokens and keys is state.ssh_keys:
+        return state
     return replace(state, tokens=tokens, ssh_keys=keys)
 
 
 def _known(found: tuple[Credential, ...], known: tuple[Credential, ...]) -> tuple[Credential, ...]:
     if found == known:
         return known
+    if not known:
+        return found
     objects = {one: one for one in known}
     return tuple([objects.get(one, one) for one in found])
 

@@ -126,7 +126,7 @@ class YunxiaoClient:
             ApiError: the call failed, after retries if a retry made sense.
             StoppedError: the call was cancelled.
         """
-        with self._large_answers.answer():
+        with self._large_answers:
             body, _ = self._get(token_question(user_id), stop)
             with self._large_answers.turn(len(body), stop):
                 parsed = self.read(
@@ -154,7 +154,7 @@ class YunxiaoClient:
             ApiError: the call failed, after retries if a retry made sense.
             StoppedError: the call was cancelled.
         """
-        with self._large_answers.answer():
+        with self._large_answers:
             return self._get(Question(operation, path, query), stop)
 
     def caller(self, stop: Stop) -> Caller:

@@ -74,6 +74,9 @@ class _Score:
 
 def _is_utf8(body: bytes) -> bool:
     try:
+        if len(body) <= _PIECE:
+            body.decode(_UTF_8)
+            return True
         for _ in _pieces(body, _UTF_8, "strict"):
             pass
     except UnicodeDecodeError:

@@ -129,7 +129,7 @@ class Endpoint:
     def send(self, question: Question, token: Secret, stop: Stop) -> Answer:
         """Send one request, within its time limit, and read the complete answer.
 
-        The calling thread must be inside `LargeAnswers.answer`, and parse the answer there.
+        The calling thread must be inside the context of `LargeAnswers`, and parse the answer there.
 
         Args:
             question: the request.

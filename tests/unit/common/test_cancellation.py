@@ -59,3 +59,10 @@ def test_anything_can_be_stopped_with_a_stop_until_it_is_removed() -> None:
     stop.set()
     stop.add(late)
     assert (kept.times, removed.times, late.times) == (1, 0, 1)
+
+
+def test_a_wait_for_no_time_only_looks() -> None:
+    stop = Stop()
+    assert [stop.wait(seconds) for seconds in (0.0, -1.0)] == [False, False]
+    stop.set()
+    assert [stop.wait(seconds) for seconds in (0.0, -1.0, None)] == [True, True, True]

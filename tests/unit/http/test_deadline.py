@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import contextlib
 import socket
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from support.builders import ManualClock, a_watchdog
 
 from exporter.http.deadline import Call
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exporter.http.deadline import Watchdog
 
 
 class Switch(socket.socket):
@@ -33,6 +40,15 @@ class Session:
     def close_idle(self) -> bool:
         self.checks += 1
         return self.idle
+
+
+@contextlib.contextmanager
+def calling(watchdog: Watchdog, limit: float, owner: Session) -> Iterator[Call]:
+    call = watchdog.begin(limit, owner)
+    try:
+        yield call
+    finally:
+        watchdog.end(call)
 
 
 def a_call(limit: float = 10.0) -> tuple[Call, ManualClock]:
@@ -87,7 +103,7 @@ def test_the_watchdog_ends_overdue_calls_and_wakes_for_the_next_deadline() -> No
     watchdog = a_watchdog(clock)
     session = Session()
     assert watchdog._check() is None
-    with watchdog.call(1.0, session) as short, watchdog.call(3.0, session) as long:
+    with calling(watchdog, 1.0, session) as short, calling(watchdog, 3.0, session) as long:
         assert watchdog._check() == 1.0
         clock.advance(1)
         assert watchdog._check() == 2.0
@@ -100,13 +116,13 @@ def test_the_watchdog_ends_overdue_calls_and_wakes_for_the_next_deadline() -> No
 def test_the_watchdog_wakes_early_only_for_a_nearer_deadline() -> None:
     watchdog = a_watchdog(ManualClock())
     woken = watchdog._worker._woken
-    with watchdog.call(3.0, Session()):
+    with calling(watchdog, 3.0, Session()):
         assert woken.is_set()
         woken.clear()
         watchdog._check()
-        with watchdog.call(3.5, Session()):
+        with calling(watchdog, 3.5, Session()):
             assert not woken.is_set()
-            with watchdog.call(1.0, Session()):
+            with calling(watchdog, 1.0, Session()):
                 assert woken.is_set()
 
 
@@ -114,7 +130,7 @@ def test_idle_connections_are_checked_every_five_seconds_until_there_are_none() 
     clock = ManualClock()
     watchdog = a_watchdog(clock)
     session = Session(idle=True)
-    with watchdog.call(60.0, session):
+    with calling(watchdog, 60.0, session):
         assert watchdog._check() == 5.0
         assert session.checks == 0
     assert watchdog._check() == 5.0
@@ -127,15 +143,15 @@ def test_idle_connections_are_checked_every_five_seconds_until_there_are_none() 
 
 def test_a_stopped_watchdog_ends_every_call() -> None:
     watchdog = a_watchdog(ManualClock())
-    with watchdog.call(3.0, Session()) as before:
+    with calling(watchdog, 3.0, Session()) as before:
         watchdog.stop()
-        with watchdog.call(3.0, Session()) as after:
+        with calling(watchdog, 3.0, Session()) as after:
             assert (before.over, after.over) == (True, True)
 
 
 def test_calls_of_one_owner_are_ended_without_the_others() -> None:
     watchdog = a_watchdog(ManualClock())
     one, other = Session(), Session()
-    with watchdog.call(3.0, one) as first, watchdog.call(3.0, other) as second:
+    with calling(watchdog, 3.0, one) as first, calling(watchdog, 3.0, other) as second:
         watchdog.end_calls_of(one)
         assert (first.over, second.over) == (True, False)

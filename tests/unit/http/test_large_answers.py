@@ -17,18 +17,18 @@ def in_thread(work: object) -> threading.Thread:
 def test_a_place_is_taken_once_by_an_answer_and_free_after_it() -> None:
     answers = LargeAnswers(places=1)
     for _ in range(3):
-        with answers.answer():
+        with answers:
             assert answers.take_place(lambda: 1.0)
             assert answers.take_place(lambda: 0.0)
 
     def fail() -> None:
-        with answers.answer():
+        with answers:
             answers.take_place(lambda: 1.0)
             raise KeyError
 
     with pytest.raises(KeyError):
         fail()
-    with answers.answer():
+    with answers:
         assert answers.take_place(lambda: 1.0)
 
 
@@ -38,10 +38,10 @@ def test_without_a_free_place_an_answer_waits_no_longer_than_its_time() -> None:
     left = iter([0.001, 0.001, 0.0])
 
     def other() -> None:
-        with answers.answer():
+        with answers:
             found.append(answers.take_place(lambda: next(left)))
 
-    with answers.answer():
+    with answers:
         answers.take_place(lambda: 1.0)
         in_thread(other).join(5)
     assert found == [False]
@@ -56,10 +56,10 @@ def test_an_answer_that_waits_gets_the_place_that_becomes_free() -> None:
         return 5.0
 
     def other() -> None:
-        with answers.answer():
+        with answers:
             found.append(answers.take_place(remaining))
 
-    with answers.answer():
+    with answers:
         answers.take_place(lambda: 1.0)
         thread = in_thread(other)
         assert waiting.wait(5)

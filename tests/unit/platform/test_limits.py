@@ -193,7 +193,7 @@ def test_a_stop_wakes_every_waiter_and_leaves_the_others_their_places() -> None:
         assert sorted(done) == [f"{number} stopped" for number in range(5)]
     with limits.admit(Stop()):
         pass
-    assert stop._children == []
+    assert not stop._children
 
 
 def test_a_request_that_gets_no_turn_gives_its_place_back() -> None:
