@@ -187,7 +187,7 @@ class Reloader:
             if self._current.value.generation == 0:
                 return "the exporter is still starting; try again"
         try:
-            settings = self._load()
+            settings = self._load().with_users_of(self._current.value.settings)
             new = self._targets.organizations.prepare(settings, {})
         except ConfigError as error:
             _log.error("reload refused, the previous configuration stays in effect", faults=str(error))

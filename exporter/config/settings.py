@@ -10,6 +10,7 @@ from exporter.common.secrets import SecretFile, SecretFiles
 from exporter.config.advice import organization_warnings
 from exporter.config.client import Tls
 from exporter.model.labels import KIND
+from exporter.model.user import with_known_objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,6 +131,15 @@ class Settings:
             return self
         web = self.config.web.model_copy(update={"external_url": url})
         return replace(self, config=self.config.model_copy(update={"web": web}))
+
+    def with_users_of(self, before: Settings) -> Settings:
+        """The same settings; users that are equal to those of earlier settings are these objects."""
+        known = {one.config.name: one.users for one in before.organizations}
+        organizations = [
+            replace(one, users=with_known_objects(one.users, known.get(one.config.name, ())))
+            for one in self.organizations
+        ]
+        return replace(self, organizations=tuple(organizations))
 
     @property
     def label_names(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from array import array
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -197,9 +198,9 @@ class Chunk:
             rendered_at=array("d", rendered),
             valid_until=array("d", until),
             polls_until=array("d", [polls_until[position] for position in range(len(states))]),
-            offences=_shared(offences),
+            offences=tuple(map(_once, offences)),
             summaries=summarized((state.user, some) for state, some in zip(states, offences, strict=True)),
-            broken=_shared(broken),
+            broken=tuple(map(_once, broken)),
             violations=Counter(chain.from_iterable(broken)),
             failed=frozenset(failed),
             label_names=frozenset([name for state in states if state.user.labels for name in label_names(state)]),
@@ -291,7 +292,7 @@ class Chunk:
         return replace(self, columns=tuple(columns))
 
 
-def _shared(values: Sequence[Value]) -> tuple[Value, ...]:
-    """The values; of equal ones, of which there are many, the first one."""
-    first: dict[Value, Value] = {}
-    return tuple([first.setdefault(one, one) for one in values])
+@functools.lru_cache(maxsize=4096)
+def _once(value: Value) -> Value:
+    """The value, or an equal one from before: what users violate takes a few hundred different values."""
+    return value

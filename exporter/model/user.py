@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 UserKey = tuple[str, str]
 """The name of an organization and the id of a user in it."""
@@ -45,3 +49,13 @@ class User:
     labels: tuple[tuple[str, str], ...] = ()
     thresholds: OwnThresholds | None = None
     owner: Owner | None = None
+
+
+def with_known_objects(users: Iterable[User], known: Iterable[User]) -> tuple[User, ...]:
+    """The same users, each as the known object if there is an equal one.
+
+    Lists are read again and again, and states refer to the users of earlier ones: without this, every user would be in
+    memory twice.
+    """
+    objects = {one.user_id: one for one in known}
+    return tuple([old if (old := objects.get(one.user_id)) == one else one for one in users])

@@ -11,6 +11,7 @@ import structlog
 from exporter.common.cancellation import Stop, StoppedError
 from exporter.model.snapshot import Discovery
 from exporter.model.state import Failure, Reason
+from exporter.model.user import with_known_objects
 from exporter.platform.base import ApiError, Refusal
 from exporter.polling.failures import INTERNAL_FAILURE, log_details
 from exporter.polling.removals import Confirmed, confirmed
@@ -216,9 +217,10 @@ class Refresher:
         before = self._known
         # An empty list is accepted only where it is allowed; then it counts.
         now = confirmed(before.users or (), before.missing, found) if found.users else Confirmed(())
-        state = Discovery(up=True, last_success=self._clock.now(), users=len(now.users))
-        self._known = KnownUsers(now.users, state, missing=now.missing)
-        self._listener.found(now.users)
+        users = with_known_objects(now.users, before.users or ())
+        state = Discovery(up=True, last_success=self._clock.now(), users=len(users))
+        self._known = KnownUsers(users, state, missing=now.missing)
+        self._listener.found(users)
         self._log_change(before, now)
 
     def _log_change(self, before: KnownUsers, now: Confirmed) -> None:

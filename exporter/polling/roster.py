@@ -10,6 +10,7 @@ import structlog
 
 from exporter.config.errors import ConfigError
 from exporter.config.user_files import first_wins, joined
+from exporter.model.user import with_known_objects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -117,7 +118,8 @@ class Roster:
             return False
         users, problem = None, ""
         try:
-            users = joined(settings.config.users.static, settings.user_files.read())
+            read = joined(settings.config.users.static, settings.user_files.read())
+            users = with_known_objects(read, self._listed)
         except ConfigError as error:
             problem = str(error)
         with self._lock:

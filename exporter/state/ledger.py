@@ -10,8 +10,9 @@ import structlog
 
 from exporter.model.snapshot import Discovery, OrganizationView, Sweep, SweepResult
 from exporter.model.state import Failure, UserState
-from exporter.model.token import MOST_TOKENS, Credential, Token
+from exporter.model.token import MOST_TOKENS, Token
 from exporter.state.delivery import Changed, Delivery, OrganizationRemoved, OwnExpiryChanged, Swept, UsersRemoved
+from exporter.state.known_objects import with_known_objects
 from exporter.state.reachability import Reachability
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ class Ledger:
             if self._refuses(by) or (before := self._states.get(user_id)) is None:
                 return True
             state = before.succeeded(tokens, at, self._most_tokens, unreadable=unreadable, ssh_keys=ssh_keys)
-            state = _with_known_objects(state, before)
+            state = with_known_objects(state, before)
             receipt = self._replace(before, state)
         if state.left_out and not before.left_out:
             _log.warning(
@@ -296,7 +297,7 @@ class Ledger:
                 return
             if state.about(mine.user) == mine:
                 return
-            state = _with_known_objects(state.about(mine.user), mine)
+            state = with_known_objects(state.about(mine.user), mine)
             # The same object twice: the events have been published by the replica that polled.
             self._replace(state, state)
         self.publish_pending()
@@ -374,28 +375,6 @@ class Ledger:
 def _is_full(state: UserState, most: int) -> bool:
     """Whether as many SSH keys as possible were kept already."""
     return state.ssh_keys is not None and len(state.ssh_keys) >= most
-
-
-def _with_known_objects(state: UserState, known: UserState) -> UserState:
-    """The state with the tokens and keys that are known already, where they are equal.
-
-    Polls without changes then leave no work for the garbage collector, and identity shows what has not changed.
-    """
-    tokens, keys = _known(state.tokens, known.tokens), state.ssh_keys
-    if keys is not None and known.ssh_keys is not None:
-        keys = _known(keys, known.ssh_keys)
-    if tokens is state.tokens and keys is state.ssh_keys:
-        return state
-    return replace(state, tokens=tokens, ssh_keys=keys)
-
-
-def _known(found: tuple[Credential, ...], known: tuple[Credential, ...]) -> tuple[Credential, ...]:
-    if found == known:
-        return known
-    if not known:
-        return found
-    objects = {one: one for one in known}
-    return tuple([objects.get(one, one) for one in found])
 
 
 class Recorder:

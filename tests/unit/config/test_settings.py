@@ -63,3 +63,13 @@ def test_the_external_url_of_the_command_line_overrides_that_of_the_file() -> No
     settings = settled("web: {external_url: https://file.example.com}\n" + with_organization(""))
     assert settings.with_external_url(None).config.web.external_url == "https://file.example.com"
     assert settings.with_external_url("https://flag.example.com").config.web.external_url == "https://flag.example.com"
+
+
+def test_users_that_have_not_changed_are_those_of_the_settings_before() -> None:
+    text = with_organization("").replace("name: li.wei}", 'name: li.wei}, {id: "3002", name: wang}')
+    before, after = settled(text), settled(text.replace("wang", "fang"))
+    shared = after.with_users_of(before)
+    assert shared.organizations[0].users == after.organizations[0].users
+    assert shared.organizations[0].users[0] is before.organizations[0].users[0]
+    other = replace(before, organizations=())
+    assert after.with_users_of(other) == after

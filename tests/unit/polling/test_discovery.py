@@ -80,6 +80,16 @@ def test_a_list_is_reported_and_kept_while_refreshes_fail() -> None:
     assert setup.refresher.failure == DOWN.failure
 
 
+def test_discovered_users_that_have_not_changed_stay_the_same_objects() -> None:
+    setup = Setup((User("A", "a"), User("B", "b")), (User("B", "b"), User("A", "other")))
+    setup.refresher.refresh()
+    _, known = setup.refresher.users or ()
+    setup.refresher.refresh()
+    assert setup.refresher.users == (known, User("A", "other"))
+    assert setup.refresher.users[0] is known
+    assert setup.found[1] is setup.refresher.users
+
+
 def test_without_any_list_the_next_refresh_comes_within_a_minute() -> None:
     assert Setup(DOWN).refresher.refresh() == 60
     assert Setup(DOWN, interval=10).refresher.refresh() == 10

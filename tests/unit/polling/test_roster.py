@@ -77,6 +77,16 @@ def test_users_listed_by_hand_come_first_and_other_shards_are_left_out() -> None
     assert [(user.user_id, user.name) for user in watched] == [("a", "by hand"), ("b", "b"), ("d", "d")]
 
 
+def test_users_of_a_changed_file_that_are_known_stay_the_same_objects() -> None:
+    scene = Scene("a", FakeFiles("b"))
+    before = scene.roster.listed
+    scene.files.set(("c", "b"))
+    scene.roster.check_files()
+    first, other, last = scene.roster.listed
+    assert first is before[0]
+    assert (other, last is before[1]) == (User("c", "c"), True)
+
+
 def test_a_new_roster_decides_only_once_it_takes_over() -> None:
     scene = Scene("a", FakeFiles("b"), discovered="c")
     assert scene.since() == []
