@@ -144,13 +144,6 @@ class SortedChunks(Generic[Item]):
         at, position = self._boundary(before)
         return sum(map(len, self._chunks[:at])) + position
 
-    def following(self, before: Callable[[Item], bool]) -> Iterator[Item]:
-        """The other items, in order; ``before`` as for `leading`. The items must not change meanwhile."""
-        at, position = self._boundary(before)
-        for number in range(at, len(self._chunks)):
-            yield from islice(self._chunks[number], position, None)
-            position = 0
-
     @property
     def chunks(self) -> list[Chunk[Item]]:
         """The chunks in order. They must not be changed."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from exporter.policies.base import Policy
     from exporter.policies.schema import Policies
     from exporter.state.columns import TokenColumns
-    from exporter.state.credential_orders import CredentialOrders
+    from exporter.state.credential_order import CredentialOrder
     from exporter.state.criteria import Criteria
     from exporter.state.cut import Value, Wanted
     from exporter.state.user_table import UserTable
@@ -85,7 +85,7 @@ class Contents:
     name: str
     table: UserTable
     users: SortedChunks[User]
-    orders: Mapping[CredentialKind, CredentialOrders]
+    orders: Mapping[CredentialKind, CredentialOrder]
     masks: Sequence[Mask | None]
     policies: Policies
     evaluated: bool

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from exporter.state.credential_orders import Change
+    from exporter.state.credential_order import Change
 
 Name = TypeVar("Name")
 MOST = 200

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, zip_longest
+from itertools import zip_longest
 from typing import TYPE_CHECKING, TypeVar
 
 from exporter.common.sorted_chunks import SortedChunks
@@ -14,24 +13,22 @@ from exporter.model.token import CredentialKind, TokenState
 from exporter.model.user import User
 from exporter.state.columns import token_columns
 from exporter.state.contents import Contents
-from exporter.state.credential_orders import CredentialOrders
+from exporter.state.credential_order import CredentialOrder
 from exporter.state.facets import Facets
-from exporter.state.token_order import Entry, Found, Order, by_user, entries, key, user_key
+from exporter.state.token_order import user_key
 from exporter.state.user_table import UserTable
 from exporter.state.violation_index import ViolationIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from exporter.model.snapshot import OrganizationView
     from exporter.model.state import UserState
     from exporter.policies.schema import Policies
-    from exporter.state.credential_orders import Change
-    from exporter.state.token_order import Query
+    from exporter.state.credential_order import Change
+    from exporter.state.token_order import Entry
 
 Item = TypeVar("Item")
-_RARE = 32
-"""If at most one token in so many is in a state, these tokens are sorted instead of searched for in the order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +67,11 @@ class OrganizationIndex:
         self._view: OrganizationView | None = None
         self._states = UserTable()
         self._users = SortedChunks[User](partial(user_key, name))
-        self._failing = SortedChunks[User](partial(user_key, name))
         self._successes = SortedChunks[float](lambda at: (at,))
-        self._orders = {kind: CredentialOrders(name, kind) for kind in CredentialKind}
+        self._orders = {kind: CredentialOrder(name, kind) for kind in CredentialKind}
         self._violations = ViolationIndex(self._states, defect)
         self.facets = Facets()
-        self._pending = self._cut = 0
+        self._pending = self._failing = self._cut = 0
         self._left_out: Counter[TokenState] = Counter()
 
     def update(self, view: OrganizationView) -> None:
@@ -99,9 +95,8 @@ class OrganizationIndex:
                 self._states.remove(before.user.user_id)
         _change(self._successes, every, view.users, lambda state: state.last_success)
         _change(self._users, changes, view.users, lambda state: state.user)
-        _change(self._failing, changes, view.users, lambda state: None if state.failure is None else state.user)
-        for orders in self._orders.values():
-            orders.change(changes, view.users)
+        for order in self._orders.values():
+            order.change(changes, view.users)
         self.facets.change(changes)
         self._view = view
 
@@ -119,6 +114,8 @@ class OrganizationIndex:
     def _count(self, state: UserState, sign: int) -> None:
         if not state.polled:
             self._pending += sign
+        if state.failure is not None:
+            self._failing += sign
         if state.left_out:
             self._cut += sign
             for token_state, count in state.left_out:
@@ -135,7 +132,7 @@ class OrganizationIndex:
         return Counts(
             users=len(self._users),
             pending=self._pending,
-            failing=len(self._failing),
+            failing=self._failing,
             stale=self._successes.leading(lambda at: now - at > stale_after),
             cut=self._cut,
             tokens={state: tokens.count(state, now) + self._left_out[state] for state in TokenState},
@@ -161,8 +158,8 @@ class OrganizationIndex:
             most: the number of chunks at most.
         """
         left = most
-        for orders in self._orders.values():
-            for chunk in orders.chunks:
+        for order in self._orders.values():
+            for chunk in order.chunks:
                 if chunk.derived is None:
                     if not left:
                         return False
@@ -193,47 +190,9 @@ class OrganizationIndex:
         """The number of active credentials of a kind that expire within so many seconds."""
         return self._orders[kind].expiring(within, now)
 
-    def failing(self) -> Iterator[UserState]:
-        """The users whose last poll failed, by name."""
-        return (self._states[user.user_id] for user in self._failing)
-
     def all_by_expiry(self) -> list[list[Entry]]:
         """All credentials, one list for each kind, as lists of their own."""
-        return [orders.all_by_expiry() for orders in self._orders.values()]
-
-    def page(self, query: Query, now: float) -> Iterator[Found]:
-        """What a query finds here, in its order."""
-        for entry in self._entries(query, now):
-            place = key(query.order, self._name, entry)
-            yield Found(place, self._name, self._states[entry.user.user_id], entry.token)
-
-    def _entries(self, query: Query, now: float) -> Iterator[Entry]:
-        state, after = query.state, query.after
-        place = partial(key, query.order, self._name)
-        orders = [self._orders[kind] for kind in query.kinds]
-        if query.order is Order.EXPIRY:
-            return heapq.merge(*(one.by_expiry(state, now, after) for one in orders), key=place)
-        if state is not None and sum(one.count(state, now) for one in orders) * _RARE < sum(map(len, orders)):
-            found = chain.from_iterable(one.by_expiry(state, now, None) for one in orders)
-            later = found if after is None else (entry for entry in found if place(entry) > after)
-            return iter(heapq.nsmallest(query.limit, later, key=place))
-        if query.order is Order.NAME:
-            return heapq.merge(*(one.by_name(state, now, after) for one in orders), key=place)
-        return self._by_user(query, now)
-
-    def _by_user(self, query: Query, now: float) -> Iterator[Entry]:
-        place, after, state = partial(by_user, self._name), query.after, query.state
-        for user in self._users.following(lambda user: after is not None and user_key(self._name, user) < after[:3]):
-            shown = self._states[user.user_id]
-            if state is not None and all(token.state(now) is not state for token in shown.credentials):
-                continue
-            found = [
-                entry
-                for kind in query.kinds
-                for entry in entries(shown, kind)
-                if state is None or entry.token.state(now) is state
-            ]
-            yield from sorted((one for one in found if after is None or place(one) > after), key=place)
+        return [order.copy() for order in self._orders.values()]
 
 
 def _same(before: UserState, after: UserState) -> bool:

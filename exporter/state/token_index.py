@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice, repeat
+from itertools import repeat
 from typing import TYPE_CHECKING, TypeVar
 
-from exporter.model.token import TokenState
 from exporter.policies.schema import Policies
 from exporter.state.facets import Facets
 from exporter.state.organization_index import Counts, OrganizationIndex
-from exporter.state.token_order import Query, by_expiry
+from exporter.state.token_order import by_expiry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from exporter.model.snapshot import OrganizationView, View
-    from exporter.model.state import UserState
     from exporter.model.token import CredentialKind
     from exporter.state.contents import Contents
-    from exporter.state.token_order import Entry, Found
+    from exporter.state.token_order import Entry
 
 Answer = TypeVar("Answer")
 _EVALUATED = 500
@@ -30,25 +27,18 @@ _EVALUATED = 500
 _CHUNKS = 8
 """Chunks whose columns are made at a time, for the same reason."""
 
-Without = Callable[[str, "UserState"], bool]
-"""Whether to leave out a user of an organization."""
-
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Numbers and the first rows of all organizations, from one snapshot.
+    """Numbers of all organizations, from one snapshot.
 
     Attributes:
         view: the snapshot.
         counts: the numbers of each of its organizations.
-        soonest: the next tokens and SSH keys to expire.
-        failing: the first users whose last poll failed, by name, with their organizations.
     """
 
     view: View
     counts: tuple[Counts, ...]
-    soonest: tuple[Found, ...]
-    failing: tuple[tuple[str, UserState], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,43 +159,16 @@ class TokenIndex:
             index.update(one)
             self._organizations[one.name] = index
 
-    def page(self, query: Query, now: float) -> tuple[Found, ...]:
-        """The first rows that a query finds.
-
-        Args:
-            query: which tokens, in which order.
-            now: epoch seconds; decides on the states of tokens.
-        """
-        with self._lock:
-            self._current()
-            return tuple(islice(self._found(query, now), query.limit))
-
-    def _found(self, query: Query, now: float) -> Iterator[Found]:
-        wanted = [one for name, one in self._organizations.items() if query.organization in {None, name}]
-        return heapq.merge(*(one.page(query, now) for one in wanted), key=lambda found: found.key)
-
-    def overview(
-        self, now: float, stale_after: float, *, soonest: int, failing: int, without: Without = lambda *_: False
-    ) -> Overview:
-        """The numbers and first rows of all organizations.
+    def overview(self, now: float, stale_after: float) -> Overview:
+        """The numbers of all organizations.
 
         Args:
             now: epoch seconds.
             stale_after: seconds from which the last successful poll of a user is too long ago.
-            soonest: how many of the next credentials to expire.
-            failing: how many of the failing users.
-            without: whether to leave a user of an organization out of the rows; the user is counted.
         """
         with self._lock:
             view = self._current()
-            active = self._found(Query(state=TokenState.ACTIVE, limit=soonest), now)
-            failed = ((name, state) for name, one in self._organizations.items() for state in one.failing())
-            return Overview(
-                view,
-                tuple([one.counts(now, stale_after) for one in self._organizations.values()]),
-                tuple(islice((row for row in active if not without(row.organization, row.state)), soonest)),
-                tuple(islice((pair for pair in failed if not without(*pair)), failing)),
-            )
+            return Overview(view, tuple([one.counts(now, stale_after) for one in self._organizations.values()]))
 
     def expiring(self, kind: CredentialKind, within: float, now: float) -> dict[str, int]:
         """The number of active credentials of a kind that expire within so many seconds, by organization."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from exporter.model.state import UserState
     from exporter.policies.base import Policy
-    from exporter.state.credential_orders import Change
+    from exporter.state.credential_order import Change
     from exporter.state.user_table import UserTable
 
 _log = structlog.get_logger(__name__)

@@ -148,7 +148,7 @@ def state_at(index: TokenIndex, config: Config, zone: ZoneInfo, now: float) -> S
         zone: the time zone of days.
         now: epoch seconds.
     """
-    overview = index.overview(now, config.poll.stale_after, soonest=0, failing=0)
+    overview = index.overview(now, config.poll.stale_after)
     expiring = {days: index.expiring(CredentialKind.TOKEN, days * _DAY, now) for days in DAYS}
     today = datetime.fromtimestamp(now, tz=zone).replace(hour=0, minute=0, second=0, microsecond=0)
     days = [today + timedelta(days=number) for number in range(31)]

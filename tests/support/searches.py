@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from exporter.model.permission import granted
-from exporter.model.token import CredentialKind
+from exporter.model.token import NEVER, CredentialKind
 from exporter.policies.evaluate import violations
 from exporter.state.criteria import Criteria, PollStatus
-from exporter.state.token_order import Entry, by_expiry
 from exporter.state.token_search import TokenSort
 from exporter.state.user_search import UserSort
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from exporter.common.sorted_chunks import Key
     from exporter.model.state import UserState
     from exporter.model.token import Token
     from exporter.policies.schema import Policies
 
 World = dict[str, "Sequence[UserState]"]
 """The states of users by organization."""
+Row = tuple[str, "UserState", "Token"]
+"""An organization, a user, and a token of the user."""
+_Key = tuple[Any, ...]
 _LAST = "\U0010ffff"
 _RANKS = {"critical": 0.0, "warning": 1.0, "info": 2.0}
 
@@ -34,12 +35,10 @@ def violated(state: UserState, token: Token | None, policies: Policies, now: flo
     return [policy.name for policy in policies.configured if policy.name in names]
 
 
-def tokens(
-    world: World, policies: Policies, criteria: Criteria, sort: TokenSort, now: float
-) -> list[tuple[str, Token]]:
-    """All tokens that match, in order, with the ids of their users."""
+def tokens(world: World, policies: Policies, criteria: Criteria, sort: TokenSort, now: float) -> list[Row]:
+    """All tokens that match, in order."""
     severities = {policy.name: _RANKS[policy.severity.value] for policy in policies.enabled}
-    found: list[tuple[Key, str, Token]] = []
+    found: list[tuple[_Key, Row]] = []
     for name, states in world.items():
         for state in states:
             if criteria.organization in {None, name} and _user_fits(state, criteria):
@@ -50,13 +49,20 @@ def tokens(
                         about = kind is CredentialKind.TOKEN and position == first
                         of_policies = violated(state, token, policies, now) if about else []
                         if _token_fits(state, token, criteria, of_policies, now):
-                            base = by_expiry(name, Entry(state.user, token, position))
+                            base = _by_expiry(name, state, token, position)
                             rank = min((severities[one] for one in of_policies), default=3.0)
-                            found.append((_token_key(name, state, token, sort, base, rank), state.user.user_id, token))
-    return [(user_id, token) for _, user_id, token in sorted(found, key=lambda row: row[0])]
+                            found.append((_token_key(name, state, token, sort, base, rank), (name, state, token)))
+    return [row for _, row in sorted(found, key=lambda pair: pair[0])]
 
 
-def _token_key(name: str, state: UserState, token: Token, sort: TokenSort, base: Key, rank: float) -> Key:
+def _by_expiry(organization: str, state: UserState, token: Token, position: int) -> _Key:
+    user = state.user
+    # Expired and active tokens by date, unreadable ones after them, then those without an end.
+    expiry = {None: (1, 0.0), NEVER: (2, 0.0)}.get(token.expires_at, (0, token.expires_at))
+    return (expiry, organization, user.name, token.token_id, user.user_id, token.kind.value, position)
+
+
+def _token_key(name: str, state: UserState, token: Token, sort: TokenSort, base: _Key, rank: float) -> _Key:
     owner = state.user.owner
     first: dict[TokenSort, float | str] = {
         TokenSort.CREATED: math.inf if token.created_at is None else token.created_at,
@@ -112,7 +118,7 @@ def _user_fits(state: UserState, criteria: Criteria) -> bool:
 
 def users(world: World, policies: Policies, criteria: Criteria, sort: UserSort, now: float) -> list[str]:
     """The ids of all users that match, in order."""
-    found: list[tuple[Key, str]] = []
+    found: list[tuple[_Key, str]] = []
     for name, states in world.items():
         for state in states:
             of_policies = {one for token in (*state.tokens, None) for one in violated(state, token, policies, now)}

@@ -14,7 +14,7 @@ from support.builders import DAY, NOW, a_failure, a_key, a_token
 from exporter.common import sorted_chunks
 from exporter.model.snapshot import OrganizationView, View
 from exporter.model.state import Reason, UserState
-from exporter.model.token import NEVER, CredentialKind, Token, TokenState
+from exporter.model.token import NEVER, CredentialKind, TokenState
 from exporter.model.user import Owner, User
 from exporter.policies.schema import Policies
 from exporter.state import cut
@@ -149,18 +149,18 @@ def test_pages_of_tokens_are_what_filtering_and_sorting_everything_finds(
     index = an_index(world)
     expected = searches.tokens(world, POLICIES, criteria, sort, NOW)
     expected = expected[::-1] if descending else expected
-    shown: list[tuple[str, Token]] = []
+    shown: list[searches.Row] = []
     wanted = Wanted(descending, None, limit)
     while True:
         total, rows = found_tokens(index, criteria, sort, wanted)
         assert total == len(expected)
-        shown += [(row.state.user.user_id, row.token) for row in rows if row.token is not None]
+        shown += [(row.organization, row.state, row.token) for row in rows if row.token is not None]
         if not rows or len(shown) >= len(expected):
             break
         wanted = replace(wanted, after=key_of(rows))
     assert shown == expected
     whole = found_tokens(index, criteria, sort, Wanted(descending, None, None))[1]
-    assert [(row.state.user.user_id, row.token) for row in whole] == expected
+    assert [(row.organization, row.state, row.token) for row in whole] == expected
 
 
 @settings(max_examples=100, deadline=None)
@@ -240,6 +240,29 @@ def test_rows_name_the_policies_that_they_violate(acme: Contents) -> None:
     of_tokens, of_user = acme.policies_of(li.state)[:3], acme.policies_of(li.state)[3]
     assert [[one.name for one in every] for every in of_tokens] == [["never_expires"], ["forbidden_permissions"], []]
     assert [one.name for one in of_user] == ["max_tokens_per_user"]
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [
+        (TokenSort.EXPIRES, ["soon", "late", "unknown", "endless"]),
+        (TokenSort.USER, ["late", "unknown", "endless", "soon"]),
+        (TokenSort.TOKEN, ["endless", "unknown", "late", "soon"]),
+    ],
+)
+def test_orders(sort: TokenSort, expected: list[str]) -> None:
+    of_li = (
+        a_token("late", expires_in=2 * DAY, name="y"),
+        a_token("unknown", expires_in=None, name="x"),
+        a_token("endless", expires_in=NEVER, name="w"),
+    )
+    li = UserState(User("2", "li")).succeeded(of_li, NOW)
+    wang = UserState(User("1", "wang")).succeeded((a_token("soon", expires_in=DAY, name="z"),), NOW)
+    index = an_index({"acme": [li, wang]})
+    for descending in (False, True):
+        _, rows = found_tokens(index, Criteria(), sort, Wanted(descending))
+        found = [row.token.token_id for row in rows if row.token is not None]
+        assert found == (expected[::-1] if descending else expected)
 
 
 def test_an_ssh_key_violates_nothing_whatever_the_token_at_its_place_does() -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
 from support.builders import DAY, NOW, a_failure, a_key, a_token
 
 from exporter.model.token import NEVER, CredentialKind, TokenState
 from exporter.model.user import User
 from exporter.policies.builtin import MaxTokensPerUser
 from exporter.policies.schema import Policies
-from exporter.state import organization_index
 from exporter.state.ledger import Ledger
 from exporter.state.organization_index import OrganizationIndex
-from exporter.state.token_order import Order, Query
 
 
 def a_ledger() -> Ledger:
@@ -37,22 +34,6 @@ def test_counts() -> None:
     assert index.counts(NOW, 10).stale == 0
     assert index.tokens_left_out == 1
     assert [index.expiring(kind, DAY, NOW) for kind in CredentialKind] == [1, 1]
-    assert [state.user.name for state in index.failing()] == ["wang"]
-
-
-@pytest.mark.parametrize("rare", [1, 1000])
-@pytest.mark.parametrize("order", Order)
-def test_a_rare_state_is_found_as_any_other(monkeypatch: pytest.MonkeyPatch, order: Order, rare: int) -> None:
-    monkeypatch.setattr(organization_index, "_RARE", rare)
-    ledger = Ledger("acme", [User(str(number), f"user{number:02}") for number in range(40)])
-    for number in range(40):
-        expires_in = -DAY if number in {5, 20, 30} else DAY
-        ledger.succeeded(str(number), (a_token(f"pt-{number}", expires_in=expires_in, name=f"name{number:02}"),), NOW)
-    index = OrganizationIndex("acme")
-    index.update(ledger.view())
-    query = Query(order, state=TokenState.EXPIRED, limit=2)
-    first = [*index.page(query, NOW)][:2]
-    assert [found.state.user.user_id for found in first] == ["5", "20"]
 
 
 def test_tokens_that_are_only_counted_count_for_policies_as_soon_as_there_are_more() -> None:

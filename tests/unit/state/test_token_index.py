@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,14 +16,14 @@ from exporter.model.snapshot import Sweep, SweepResult, View
 from exporter.model.token import NEVER, CredentialKind, Token, TokenState
 from exporter.model.user import User
 from exporter.policies.schema import Policies
-from exporter.state import credential_orders, organization_index
+from exporter.state import credential_order
 from exporter.state.contents import Match, merged
-from exporter.state.criteria import Criteria
+from exporter.state.criteria import Criteria, PollStatus
 from exporter.state.cut import Wanted
 from exporter.state.ledger import Ledger
 from exporter.state.store import Store
 from exporter.state.token_index import TokenIndex
-from exporter.state.token_order import Order, Query, by_expiry
+from exporter.state.token_order import by_expiry
 from exporter.state.token_search import TokenSort
 from exporter.state.user_search import UserSort
 
@@ -31,9 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from exporter.common.sorted_chunks import Key
-    from exporter.model.state import UserState
     from exporter.state.token_index import Snapshot
-    from exporter.state.token_order import Entry, Found
+    from exporter.state.token_order import Entry
 
 STALE_AFTER = 2 * DAY
 ORGANIZATIONS = ("acme", "globex")
@@ -47,14 +46,24 @@ def small_chunks() -> Iterator[None]:
         patch.setattr(sorted_chunks, "_LOAD", 3)
         patch.setattr(sorted_chunks, "_RUN", 5)
         patch.setattr(sorted_chunks, "_MANY", 1)
-        patch.setattr(organization_index, "_RARE", 3)
         yield
 
 
 POLICIES = Policies.model_validate(
     {"never_expires": "forbid", "expired_not_removed": {"after": "1d"}, "max_tokens_per_user": {"limit": 2}}
 )
-SEARCHES = (Criteria(), Criteria(text="li"), Criteria(user="1", policies=frozenset({"never_expires"})))
+EVERYTHING = Criteria()
+SEARCHES = (EVERYTHING, Criteria(text="li"), Criteria(user="1", policies=frozenset({"never_expires"})))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A list that is read page by page."""
+
+    criteria: Criteria = EVERYTHING
+    sort: TokenSort = TokenSort.EXPIRES
+    descending: bool = False
+    limit: int = 100
 
 
 class World:
@@ -86,58 +95,47 @@ class World:
             for position, token in enumerate(part)
         ]
 
-    def expected_page(self, query: Query) -> list[tuple[Any, ...]]:
-        """The rows of a query, from the definition of the orders."""
+    @property
+    def states(self) -> searches.World:
+        return {one.name: one.users for one in self.store.view().organizations}
 
-        def place(row: tuple[str, Any, Token, int]) -> tuple[Any, ...]:
-            organization, state, token, position = row
-            user = state.user
-            # Expired and active tokens by date, unreadable ones after them, then those without an end.
-            state_rank = {None: (1, 0.0), NEVER: (2, 0.0)}.get(token.expires_at, (0, token.expires_at))
-            last = (token.token_id, token.kind.value, position)
-            return {
-                Order.EXPIRY: (state_rank, organization, user.name, token.token_id, user.user_id, *last),
-                Order.USER: (user.name, organization, user.user_id, state_rank, *last),
-                Order.NAME: (token.name, organization, user.name, user.user_id, *last),
-            }[query.order]
+    def expected_rows(self, asked: Asked) -> list[searches.Row]:
+        """All rows of a list, without an index."""
+        found = searches.tokens(self.states, POLICIES, asked.criteria, asked.sort, self.now)
+        return found[::-1] if asked.descending else found
 
-        rows = sorted(self.expected(), key=place)
-        return [
-            (organization, state, token)
-            for organization, state, token, _ in rows
-            if query.organization in {None, organization}
-            and query.state in {None, token.state(self.now)}
-            and query.kind in {None, token.kind}
-        ]
-
-    def page(self, query: Query) -> list[tuple[Any, ...]]:
-        """All rows of a query, page by page."""
-        found: list[Found] = []
+    def rows(self, asked: Asked) -> list[searches.Row]:
+        """All rows of a list, page by page."""
+        found: list[Match] = []
+        wanted = Wanted(asked.descending, None, asked.limit)
         while True:
-            page = self.index.page(query, self.now)
-            assert len(page) <= query.limit
+            page = self.first(asked, wanted)
+            assert len(page) <= asked.limit
             found += page
-            if len(page) < query.limit:
-                return [(one.organization, one.state, one.token) for one in found]
-            query = replace(query, after=page[-1].key)
+            if len(page) < asked.limit:
+                return [(one.organization, one.state, one.token) for one in found if one.token is not None]
+            wanted = replace(wanted, after=page[-1].key)
+
+    def first(self, asked: Asked, wanted: Wanted) -> list[Match]:
+        return self.index.read(lambda found: searched(found, asked.criteria, asked.sort, self.now, wanted), self.now)
 
     def check_searches(self) -> None:
         """Searches find what a search without an index finds, whatever has changed before."""
         self.index.prepare(self.now)
-        view = self.store.view()
-        states: searches.World = {one.name: one.users for one in view.organizations}
         for criteria in SEARCHES:
             for sort in (TokenSort.EXPIRES, TokenSort.USER, TokenSort.SEVERITY, TokenSort.CREATED):
-                rows = self.index.read(lambda found: searched(found, criteria, sort, self.now), self.now)  # noqa: B023
-                expected = searches.tokens(states, POLICIES, criteria, sort, self.now)
-                assert [(row.state.user.user_id, row.token) for row in rows] == expected
-            users = self.index.read(lambda found: searched_users(found, criteria, self.now), self.now)  # noqa: B023
+                rows = self.first(Asked(criteria, sort), Wanted(limit=None))
+                expected = searches.tokens(self.states, POLICIES, criteria, sort, self.now)
+                assert [(row.organization, row.state, row.token) for row in rows] == expected
+        by_violations = [(criteria, UserSort.VIOLATIONS) for criteria in SEARCHES]
+        for criteria, of_users in (*by_violations, (Criteria(status=PollStatus.FAILING), UserSort.USER)):
+            users = self.index.read(lambda found: searched_users(found, criteria, of_users, self.now), self.now)  # noqa: B023
             assert [row.state.user.user_id for row in users] == searches.users(
-                states, POLICIES, criteria, UserSort.VIOLATIONS, self.now
+                self.states, POLICIES, criteria, of_users, self.now
             )
 
     def check_numbers(self) -> None:
-        overview = self.index.overview(self.now, STALE_AFTER, soonest=3, failing=2)
+        overview = self.index.overview(self.now, STALE_AFTER)
         view = self.store.view()
         assert overview.view == view
         for one, counts in zip(view.organizations, overview.counts, strict=True):
@@ -149,14 +147,9 @@ class World:
             assert counts.cut == sum(bool(user.left_out) for user in users)
             tokens = [user.counts(self.now) for user in users]
             assert counts.tokens == {state: sum(each[state] for each in tokens) for state in TokenState}
-        soonest = self.expected_page(Query(state=TokenState.ACTIVE))[:3]
-        assert [(one.organization, one.state, one.token) for one in overview.soonest] == soonest
-        failing = sorted(
-            ((one.name, state) for one in view.organizations for state in one.users if state.failure is not None),
-            key=lambda pair: (view.organizations.index(next(o for o in view.organizations if o.name == pair[0])),
-                              pair[1].user.name, pair[1].user.user_id),
-        )  # fmt: skip
-        assert list(overview.failing) == failing[:2]
+        active = Asked(Criteria(state=TokenState.ACTIVE))
+        soonest = [(one.organization, one.state, one.token) for one in self.first(active, Wanted(limit=3))]
+        assert soonest == self.expected_rows(active)[:3]
         for kind in CredentialKind:
             soon = [
                 name
@@ -168,17 +161,19 @@ class World:
         whole = self.index.whole_list()
         assert whole.left_out == sum(user.tokens_left_out for one in view.organizations for user in one.users)
         listed = [(name, entry.user, entry.token) for name, entry in whole.by_expiry()]
-        assert listed == [(name, state.user, token) for name, state, token in self.expected_page(Query())]
+        assert listed == [(name, state.user, token) for name, state, token in self.expected_rows(Asked())]
 
 
-def searched(found: Snapshot, criteria: Criteria, sort: TokenSort, now: float) -> list[Match]:
+def searched(found: Snapshot, criteria: Criteria, sort: TokenSort, now: float, wanted: Wanted) -> list[Match]:
+    parts = [
+        one.tokens(criteria, sort, wanted, now) for one in found.contents if criteria.organization in {None, one.name}
+    ]
+    return merged([row for one in parts for row in one.rows], wanted)
+
+
+def searched_users(found: Snapshot, criteria: Criteria, sort: UserSort, now: float) -> list[Match]:
     wanted = Wanted(limit=None)
-    return merged([row for one in found.contents for row in one.tokens(criteria, sort, wanted, now).rows], wanted)
-
-
-def searched_users(found: Snapshot, criteria: Criteria, now: float) -> list[Match]:
-    wanted = Wanted(limit=None)
-    parts = [one.users_of(criteria, UserSort.VIOLATIONS, wanted, now) for one in found.contents]
+    parts = [one.users_of(criteria, sort, wanted, now) for one in found.contents]
     return merged([row for one in parts for row in one.rows], wanted)
 
 
@@ -210,12 +205,16 @@ steps = st.one_of(
     st.tuples(st.just("refresh")),
     st.tuples(st.just("check")),
 )
-queries = st.builds(
-    Query,
-    st.sampled_from(Order),
-    st.none() | names,
-    st.none() | st.sampled_from(TokenState),
-    st.none() | st.sampled_from(CredentialKind),
+lists = st.builds(
+    Asked,
+    st.builds(
+        Criteria,
+        organization=st.none() | names,
+        state=st.none() | st.sampled_from(TokenState),
+        kind=st.none() | st.sampled_from(CredentialKind),
+    ),
+    st.sampled_from(TokenSort),
+    st.booleans(),
     st.integers(1, 4),
 )
 
@@ -257,20 +256,20 @@ MASKED_TWINS = (a_token("pt-1"), a_token("pt-1"), replace(a_token("pt-1"), descr
 
 
 @settings(max_examples=120)
-@given(st.lists(steps, min_size=5, max_size=40), st.lists(queries, min_size=3, max_size=6))
-@example([("succeeded", "acme", "1", MASKED_TWINS, None), ("refresh",), ("failed", "acme", "1")], [Query(limit=1)] * 3)
+@given(st.lists(steps, min_size=5, max_size=40), st.lists(lists, min_size=3, max_size=6))
+@example([("succeeded", "acme", "1", MASKED_TWINS, None), ("refresh",), ("failed", "acme", "1")], [Asked(limit=1)] * 3)
 @example(
     [("succeeded", "acme", "1", (a_token(),), None), ("refresh",), ("watch", "acme", [User("1", "a"), User("3", "b")])],
-    [Query(Order.USER, limit=2)] * 3,
+    [Asked(sort=TokenSort.USER, limit=2)] * 3,
 )
 @example(
     [
         ("succeeded", "acme", "1", (GONE,), None),
         ("succeeded", "acme", "1", (GONE, replace(GONE)), (a_key(expires_in=-DAY),)),
     ],
-    [Query()] * 3,
+    [Asked()] * 3,
 )
-def test_pages_and_numbers_are_those_of_a_plain_computation(history: list[Any], asked: list[Query]) -> None:
+def test_pages_and_numbers_are_those_of_a_plain_computation(history: list[Any], asked: list[Asked]) -> None:
     world = World()
     for step in history:
         take(world, step)
@@ -280,8 +279,8 @@ def test_pages_and_numbers_are_those_of_a_plain_computation(history: list[Any], 
             world.check_searches()
     world.check_numbers()
     world.check_searches()
-    for query in asked:
-        assert world.page(query) == world.expected_page(query)
+    for one in asked:
+        assert world.rows(one) == world.expected_rows(one)
 
 
 def test_a_refresh_leaves_organizations_for_later_until_they_have_been_swept() -> None:
@@ -302,26 +301,29 @@ def test_the_work_of_a_change_follows_the_change(monkeypatch: pytest.MonkeyPatch
         computed += 1
         return by_expiry(organization, entry)
 
-    monkeypatch.setattr(credential_orders, "by_expiry", counted)
+    def first_row(snapshot: Snapshot) -> list[Match]:
+        return searched(snapshot, Criteria(), TokenSort.EXPIRES, NOW, Wanted(limit=1))
+
+    monkeypatch.setattr(credential_order, "by_expiry", counted)
     monkeypatch.setattr(sorted_chunks, "_LOAD", 64)
     monkeypatch.setattr(sorted_chunks, "_MANY", 4)
     ledger = Ledger("acme", [User(str(number), "li") for number in range(2000)])
     for number in range(2000):
         ledger.succeeded(str(number), (a_token(f"pt-{number}", expires_in=DAY * number),), NOW)
     index = TokenIndex(lambda: View((ledger.view(),)))
-    index.page(Query(), NOW)
+    index.read(first_row, NOW)
     assert computed >= 2000
     computed = 0
     ledger.succeeded("1000", (a_token("pt-1000", expires_in=DAY),), NOW + 1)
-    index.page(Query(limit=1), NOW)
+    index.read(first_row, NOW)
     # Two bisections of 32 chunks and 64 entries, with a few more for the ends.
     assert 0 < computed < 40
     computed = 0
     for number in range(2000):
         ledger.succeeded(str(number), ledger.view().users[number].tokens, NOW + 2)
-    index.page(Query(limit=1), NOW)
+    index.read(first_row, NOW)
     # Polls without a change, and time that passes, need none.
-    index.page(Query(limit=1), NOW + 999 * DAY)
+    index.read(first_row, NOW + 999 * DAY)
     assert computed == 0
 
 
@@ -330,28 +332,15 @@ def test_after_a_defect_the_index_is_made_from_the_whole_snapshot() -> None:
     store = Store()
     store.replace([ledger])
     index = TokenIndex(store.view)
+
+    def found() -> list[str]:
+        return [entry.token.token_id for _, entry in index.whole_list().by_expiry()]
+
     ledger.succeeded("1", (a_token("pt-1", expires_in=DAY),), NOW)
-    assert [one.token.token_id for one in index.page(Query(), NOW)] == ["pt-1"]
-    # A name that cannot be compared with others.
-    ledger.succeeded("2", (replace(a_token("pt-1", expires_in=DAY), name=5),), NOW)  # type: ignore[arg-type]
+    assert found() == ["pt-1"]
+    # An expiry that cannot be compared with others.
+    ledger.succeeded("2", (replace(a_token("pt-1"), expires_at="soon"),), NOW)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
-        index.page(Query(), NOW)
+        found()
     ledger.succeeded("2", (a_token("pt-2", expires_in=2 * DAY),), NOW)
-    assert [one.token.token_id for one in index.page(Query(), NOW)] == ["pt-1", "pt-2"]
-
-
-def test_users_that_are_left_out_of_rows_make_room_for_others() -> None:
-    ledger = Ledger("acme", [User(str(number), f"user{number}") for number in range(4)])
-    store = Store()
-    store.replace([ledger])
-    for number in range(4):
-        ledger.succeeded(str(number), (a_token(f"pt-{number}", expires_in=DAY + number),), NOW)
-        ledger.failed(str(number), a_failure(), NOW)
-
-    def is_first(organization: str, state: UserState) -> bool:
-        return (organization, state.user.user_id) == ("acme", "0")
-
-    overview = TokenIndex(store.view).overview(NOW, DAY, soonest=2, failing=2, without=is_first)
-    assert [one.token.token_id for one in overview.soonest] == ["pt-1", "pt-2"]
-    assert [state.user.user_id for _, state in overview.failing] == ["1", "2"]
-    assert overview.counts[0].failing == 4
+    assert found() == ["pt-1", "pt-2"]

@@ -1,4 +1,4 @@
-"""The tokens of one organization, or its SSH keys, in the orders in which they are listed."""
+"""The tokens of one organization, or its SSH keys, by expiry."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from exporter.common.sorted_chunks import SortedChunks
 from exporter.model.token import TokenState
-from exporter.state.token_order import LAST_DATE, RANK, Entry, by_expiry, by_name, entries
+from exporter.state.token_order import LAST_DATE, RANK, Entry, by_expiry, entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from exporter.common.sorted_chunks import Chunk, Key
+    from exporter.common.sorted_chunks import Chunk
     from exporter.model.state import UserState
     from exporter.model.token import CredentialKind, Token
     from exporter.model.user import User
@@ -23,11 +23,11 @@ Change = tuple["UserState | None", "UserState | None"]
 """The state of a user before and after; None for a user that was not watched before, or is not any more."""
 
 
-class CredentialOrders:
-    """The credentials of one kind by expiry and by name.
+class CredentialOrder:
+    """The credentials of one kind by expiry.
 
-    The state of a credential follows from its expiry and the time of a query. All in one state are neighbours in the
-    order by expiry, so they are counted by bisection, and no work is due when time passes.
+    The state of a credential follows from its expiry and the time of a question. All in one state are neighbours, so
+    they are counted by bisection, and no work is due when time passes.
 
     Args:
         organization: whose they are.
@@ -36,14 +36,7 @@ class CredentialOrders:
 
     def __init__(self, organization: str, kind: CredentialKind) -> None:
         self._kind = kind
-        self._expiry_key = partial(by_expiry, organization)
-        self._name_key = partial(by_name, organization)
-        self._by_expiry = SortedChunks[Entry](self._expiry_key)
-        self._by_name = SortedChunks[Entry](self._name_key)
-
-    def __len__(self) -> int:
-        """The number of credentials."""
-        return len(self._by_expiry)
+        self._sorted = SortedChunks[Entry](partial(by_expiry, organization))
 
     def change(self, changes: Iterable[Change], users: Iterable[UserState]) -> None:
         """Replace the credentials of some users.
@@ -67,22 +60,20 @@ class CredentialOrders:
                 added += _entries(after.user, new, old if same else ())
         if not removed and not added:
             return
-        self._by_expiry.change(removed, added, (one for state in users for one in entries(state, self._kind)))
-        # Both orders share the entries, which saves memory.
-        self._by_name.change(removed, added, self._by_expiry)
+        self._sorted.change(removed, added, (one for state in users for one in entries(state, self._kind)))
 
     def count(self, state: TokenState, now: float) -> int:
         """The number of credentials in a state."""
-        first = self._by_expiry.leading(lambda entry: RANK[entry.token.state(now)] < RANK[state])
-        return self._by_expiry.leading(lambda entry: RANK[entry.token.state(now)] <= RANK[state]) - first
+        first = self._sorted.leading(lambda entry: RANK[entry.token.state(now)] < RANK[state])
+        return self._sorted.leading(lambda entry: RANK[entry.token.state(now)] <= RANK[state]) - first
 
     def expiring(self, within: float, now: float) -> int:
         """The number of active credentials that expire within so many seconds."""
         return max(0, self.count(TokenState.EXPIRED, now + within) - self.count(TokenState.EXPIRED, now))
 
-    def all_by_expiry(self) -> list[Entry]:
-        """All credentials by expiry, as a list of their own."""
-        return self._by_expiry.copy()
+    def copy(self) -> list[Entry]:
+        """All credentials in order, as a list of their own."""
+        return self._sorted.copy()
 
     def matching(self, state: TokenState | None, expires: Span, now: float) -> Iterator[tuple[Chunk[Entry], range]]:
         """The credentials in a state whose expiry is in a range, by expiry, as chunks with places in them.
@@ -106,36 +97,12 @@ class CredentialOrders:
                 return False
             return expires.everything or _sorted_expiry(one) < min(expires.end, LAST_DATE)
 
-        return self._by_expiry.between(before, until)
+        return self._sorted.between(before, until)
 
     @property
     def chunks(self) -> list[Chunk[Entry]]:
-        """All credentials by expiry, in chunks."""
-        return self._by_expiry.chunks
-
-    def by_expiry(self, state: TokenState | None, now: float, after: Key | None) -> Iterator[Entry]:
-        """The credentials by expiry.
-
-        Args:
-            state: only credentials in this state; None for all.
-            now: epoch seconds.
-            after: only credentials after this key; None for all.
-        """
-        rank = None if state is None else RANK[state]
-        for entry in self._by_expiry.following(
-            lambda entry: (
-                (rank is not None and RANK[entry.token.state(now)] < rank)
-                or (after is not None and self._expiry_key(entry) <= after)
-            )
-        ):
-            if state is not None and entry.token.state(now) is not state:
-                return
-            yield entry
-
-    def by_name(self, state: TokenState | None, now: float, after: Key | None) -> Iterator[Entry]:
-        """The credentials by name; the arguments are those of `by_expiry`."""
-        found = self._by_name.following(lambda entry: after is not None and self._name_key(entry) <= after)
-        return found if state is None else (entry for entry in found if entry.token.state(now) is state)
+        """All credentials in order, in chunks."""
+        return self._sorted.chunks
 
 
 def _sorted_expiry(one: Entry) -> float:
