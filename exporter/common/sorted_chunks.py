@@ -149,6 +149,10 @@ class SortedChunks(Generic[Item]):
         """The chunks in order. They must not be changed."""
         return self._chunks
 
+    def chunk_of(self, item: Item) -> Chunk[Item]:
+        """The chunk with an item of the collection."""
+        return self._chunks[self._chunk_of(self._key(item))]
+
     def between(
         self, before: Callable[[Item], bool], until: Callable[[Item], bool]
     ) -> Iterator[tuple[Chunk[Item], range]]:

@@ -10,15 +10,18 @@ from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from exporter.model.token import CredentialKind
+from exporter.state.distinct import Distinct
 from exporter.state.sorted_places import SortedPlaces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from exporter.common.sorted_chunks import Chunk, SortedChunks
     from exporter.model.user import User
     from exporter.state.token_order import Entry
     from exporter.state.user_table import UserTable
+    from exporter.state.violation_index import Mask
 
 _FIELD = "\0"
 _LINE = "\n"
@@ -27,7 +30,7 @@ LAST = "\U0010ffff"
 """Sorts after all text."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TokenColumns:
     """The columns of some tokens or SSH keys.
 
@@ -35,83 +38,99 @@ class TokenColumns:
         text: a line for each, with its name, id and description in lower case, in UTF-8: a string with one
             Chinese character takes two bytes for every character.
         created: epoch seconds; infinity if unknown.
-        combinations: the different combinations of permissions.
-        combination: the place of each one's combination among them.
+        permissions: their permissions.
+        sizes: the numbers of their permissions.
         slots: the slots of their users.
         positions: their places among the credentials of their users.
-        names: their names.
-        user_names: the names of their users.
-        departments: the departments of their users; `LAST` if not known.
         by_name: their places by name.
-        by_user_name: by the name of the user.
+        by_user: by `whose` of the user.
         by_department: by the department of the user.
+        by_created: by `created`.
+        violated: the policies that they violate, as bits; None if that is not known (`violated_by_tokens`).
     """
 
     text: bytes
     created: array[float]
-    combinations: tuple[tuple[str, ...], ...]
-    combination: array[int]
+    permissions: Distinct[tuple[str, ...]]
+    sizes: Distinct[int]
     slots: array[int]
     positions: array[int]
-    names: list[str]
-    user_names: list[str]
-    departments: list[str]
     by_name: SortedPlaces
-    by_user_name: SortedPlaces
+    by_user: SortedPlaces
     by_department: SortedPlaces
-
-    @property
-    def sizes(self) -> list[float]:
-        """The number of permissions in each combination."""
-        return [float(len(one)) for one in self.combinations]
+    by_created: SortedPlaces
+    violated: Distinct[int] | None = None
 
 
 def token_columns(chunk: Chunk[Entry], users: UserTable) -> TokenColumns:
     """The columns of a chunk of credentials of these users."""
     if isinstance(chunk.derived, TokenColumns):
         return chunk.derived
-    found: dict[tuple[str, ...], int] = {}
-    combination = array("H", [found.setdefault(one.token.permissions, len(found)) for one in chunk])
-    names, user_names = [one.token.name for one in chunk], [one.user.name for one in chunk]
-    departments = [department(one.user) for one in chunk]
+    created = array("d", [created_at(one) for one in chunk])
     columns = TokenColumns(
-        _joined([_line(one.token.name, one.token.token_id, one.token.description) for one in chunk]),
-        array("d", [math.inf if (at := one.token.created_at) is None else at for one in chunk]),
-        tuple(found),
-        combination,
-        array("I", [users.slot(one.user.user_id) for one in chunk]),
-        array("H", [one.position for one in chunk]),
-        names,
-        user_names,
-        departments,
-        SortedPlaces(names),
-        SortedPlaces(user_names),
-        SortedPlaces(departments),
+        text=_joined([_line(one.token.name, one.token.token_id, one.token.description) for one in chunk]),
+        created=created,
+        permissions=Distinct([one.token.permissions for one in chunk]),
+        sizes=Distinct([len(one.token.permissions) for one in chunk]),
+        slots=array("I", [users.slot(one.user.user_id) for one in chunk]),
+        positions=array("H", [one.position for one in chunk]),
+        by_name=SortedPlaces([one.token.name for one in chunk]),
+        by_user=SortedPlaces([whose(one.user) for one in chunk]),
+        by_department=SortedPlaces([department(one.user) for one in chunk]),
+        by_created=SortedPlaces(created),
+        # Policies are about tokens.
+        violated=None if chunk[0].token.kind is CredentialKind.TOKEN else Distinct([0] * len(chunk)),
     )
     chunk.derived = columns
     return columns
 
 
-@dataclass(frozen=True, slots=True)
-class _UserColumns:
+@dataclass(slots=True)
+class UserColumns:
     """The columns of some users.
 
     Attributes:
-        text: a line for each, with its name, id, e-mail address, account and departments in lower case, in UTF-8.
         slots: their slots.
+        by_user: their places by `whose`.
+        by_department: by department.
+        text: a line for each, with its name, id, e-mail address, account and departments in lower case, in UTF-8;
+            None if it was not asked for.
+        violated: the policies that they violate as a whole, as bits; None if that is not known (`violated_by_users`).
     """
 
-    text: bytes
     slots: array[int]
+    by_user: SortedPlaces
+    by_department: SortedPlaces
+    text: bytes | None = None
+    violated: Distinct[int] | None = None
 
 
-def _user_columns(chunk: Chunk[User], users: UserTable) -> _UserColumns:
-    if isinstance(chunk.derived, _UserColumns):
+def user_columns(chunk: Chunk[User], users: UserTable) -> UserColumns:
+    """The columns of a chunk of these users."""
+    if isinstance(chunk.derived, UserColumns):
         return chunk.derived
-    text = _joined([_user_line(user) for user in chunk])
-    columns = _UserColumns(text, array("I", [users.slot(user.user_id) for user in chunk]))
+    columns = UserColumns(
+        array("I", [users.slot(user.user_id) for user in chunk]),
+        SortedPlaces([whose(user) for user in chunk]),
+        SortedPlaces([department(user) for user in chunk]),
+    )
     chunk.derived = columns
     return columns
+
+
+def violated_by_tokens(columns: TokenColumns, masks: Sequence[Mask | None]) -> Distinct[int]:
+    """The policies that tokens violate, as bits; ``masks`` are the violations of users by slot."""
+    if columns.violated is None:
+        found = [(masks[slot], position) for slot, position in zip(columns.slots, columns.positions, strict=True)]
+        columns.violated = Distinct([0 if mask is None else mask[position] for mask, position in found])
+    return columns.violated
+
+
+def violated_by_users(columns: UserColumns, masks: Sequence[Mask | None]) -> Distinct[int]:
+    """The policies that users violate as a whole, as bits; ``masks`` are the violations of users by slot."""
+    if columns.violated is None:
+        columns.violated = Distinct([0 if (mask := masks[slot]) is None else mask[-1] for slot in columns.slots])
+    return columns.violated
 
 
 def _user_line(user: User) -> str:
@@ -134,10 +153,21 @@ def _utf8(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
+def created_at(entry: Entry) -> float:
+    """When a credential was created, as it is sorted by; infinity if it is not known."""
+    at = entry.token.created_at
+    return math.inf if at is None else at
+
+
 def department(user: User) -> str:
     """The department of a user, as it is sorted by; `LAST` if it is not known."""
     owner = user.owner
     return owner.department if owner is not None and owner.department else LAST
+
+
+def whose(user: User) -> str:
+    """What tokens are sorted by in the order by user: the id keeps apart the tokens of users with the same name."""
+    return f"{user.name}\0{user.user_id}"
 
 
 def searchable(text: str) -> bytes:
@@ -154,9 +184,12 @@ def slots_with_text(order: SortedChunks[User], users: UserTable, text: bytes) ->
     """The slots of users with a field that contains a text, as `searchable` returns it."""
     found: list[int] = []
     for chunk in order.chunks:
-        columns = _user_columns(chunk, users)
-        if text in columns.text:
-            found += [slot for slot, line in zip(columns.slots, lines(columns.text), strict=True) if text in line]
+        columns = user_columns(chunk, users)
+        every = columns.text
+        if every is None:
+            every = columns.text = _joined([_user_line(user) for user in chunk])
+        if text in every:
+            found += [slot for slot, line in zip(columns.slots, lines(every), strict=True) if text in line]
     return found
 
 

@@ -9,24 +9,34 @@ from typing import TYPE_CHECKING
 
 from exporter.model.severity import Severity
 from exporter.model.token import CredentialKind, Token, TokenState
-from exporter.state.columns import department, flags, searchable, slots_with_text
+from exporter.state.columns import (
+    department,
+    flags,
+    searchable,
+    slots_with_text,
+    user_columns,
+    violated_by_users,
+    whose,
+)
+from exporter.state.page_values import by_few, in_order, page_of, same
 from exporter.state.token_order import Entry, by_expiry
 from exporter.state.token_search import NO_RANK, TokenSearch, TokenSort
 from exporter.state.user_search import UserSearch, UserSort
 from exporter.state.violation_index import set_bits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from exporter.common.sorted_chunks import Key, SortedChunks
+    from exporter.common.sorted_chunks import Chunk, Key, SortedChunks
     from exporter.model.state import UserState
     from exporter.model.user import User
     from exporter.policies.base import Policy
     from exporter.policies.schema import Policies
-    from exporter.state.columns import TokenColumns
+    from exporter.state.columns import UserColumns
     from exporter.state.credential_order import CredentialOrder
     from exporter.state.criteria import Criteria
-    from exporter.state.cut import Value, Wanted
+    from exporter.state.cut import Wanted
+    from exporter.state.page_values import Find
     from exporter.state.user_table import UserTable
     from exporter.state.violation_index import Mask
 
@@ -107,37 +117,49 @@ class Contents:
         """
         if criteria.about_tokens or not criteria.kinds:
             return Part(0, [])
-        bits, text = self.bits(criteria.policies), searchable(criteria.text)
-        slots = [slot for slot, mask in enumerate(self.masks) if mask is not None and mask[-1] & bits]
-        for wanted_users in (self.chosen(criteria), self.with_text(text) if text else None):
-            if wanted_users is not None:
-                slots = [slot for slot in slots if wanted_users[slot]]
-        states = [state for slot in slots if (state := self.table.states[slot]) is not None]
-        page = wanted.sort([(self._whole_key(state, sort), state) for state in states], lambda pair: pair[0])
-        rows = [Match(key, self.name, state, None, self.policies_of(state)[-1]) for key, state in page]
-        return Part(len(states), rows)
+        portions = self._violating(criteria, descending=wanted.descending)
+        total, page = page_of(portions, self._find_users(sort), wanted, self._whole_key)
+        states = [(key, self.table[user.user_id]) for key, user in page]
+        return Part(total, [Match(key, self.name, one, None, self.policies_of(one)[-1]) for key, one in states])
 
-    def _whole_key(self, state: UserState, sort: TokenSort) -> Key:
-        user = state.user
-        base = by_expiry(self.name, Entry(user, _WHOLE_USER, 0))
+    def _violating(
+        self, criteria: Criteria, *, descending: bool
+    ) -> Iterator[tuple[Chunk[User], UserColumns, Sequence[int]]]:
+        """The chunks of users by name, or reversed, with the places of those that violate a policy as a whole."""
+        bits, text = self.bits(criteria.policies), searchable(criteria.text)
+        asked = [self.chosen(criteria), self.with_text(text) if text else None]
+        chunks = self.users.chunks
+        for chunk in reversed(chunks) if descending else chunks:
+            columns = user_columns(chunk, self.table)
+            violated = violated_by_users(columns, self.masks)
+            at = violated.where(range(len(chunk)), [bool(one & bits) for one in violated.values])
+            for flagged in asked:
+                if flagged is not None:
+                    at = [place for place in at if flagged[columns.slots[place]]]
+            yield chunk, columns, at
+
+    def _whole_key(self, user: User) -> Key:
+        return by_expiry(self.name, Entry(user, _WHOLE_USER, 0))
+
+    def _find_users(self, sort: TokenSort) -> Find[User, UserColumns] | None:
+        """What finds the users of a page of violations by their values, which a token would have."""
         match sort:
             case TokenSort.EXPIRES:
-                return base
-            case TokenSort.USER:
-                return (f"{user.name}\0{user.user_id}", *base)
-            case TokenSort.ORGANIZATION:
-                return (self.name, *base)
-            case TokenSort.DEPARTMENT:
-                return (department(user), *base)
-            case TokenSort.SEVERITY:
-                mask = self.masks[self.table.slot(user.user_id)]
-                return (self._ranks[mask[-1]] if mask else NO_RANK, *base)
+                return None
             case TokenSort.TOKEN:
-                return ("", *base)
+                return same("")
+            case TokenSort.ORGANIZATION:
+                return same(self.name)
             case TokenSort.PERMISSIONS:
-                return (0.0, *base)
+                return same(0.0)
             case TokenSort.CREATED:
-                return (math.inf, *base)
+                return same(math.inf)
+            case TokenSort.USER:
+                return in_order(lambda columns: columns.by_user, whose)
+            case TokenSort.DEPARTMENT:
+                return in_order(lambda columns: columns.by_department, department)
+            case TokenSort.SEVERITY:
+                return by_few(lambda columns: violated_by_users(columns, self.masks), self.rank)
 
     def expired_at(self, times: Sequence[float]) -> list[int]:
         """How many tokens and SSH keys will have expired at each of these times."""
@@ -169,11 +191,9 @@ class Contents:
         every = enumerate(self.policies.configured)
         return sum(1 << place for place, policy in every if names is None or policy.name in names)
 
-    def ranks(self, columns: TokenColumns, at: Sequence[int]) -> list[Value]:
-        """The ranks of the most severe policies that tokens violate; the most severe comes first."""
-        masks, slots, positions, ranks = self.masks, columns.slots, columns.positions, self._ranks
-        found = [(masks[slots[i]], positions[i]) for i in at]
-        return [NO_RANK if mask is None else ranks[mask[position]] for mask, position in found]
+    def rank(self, bits: int) -> float:
+        """The rank of the most severe of some policies; the most severe comes first."""
+        return self._ranks[bits]
 
     @functools.cached_property
     def _ranks(self) -> _Ranks:

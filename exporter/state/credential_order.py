@@ -11,7 +11,7 @@ from exporter.model.token import TokenState
 from exporter.state.token_order import LAST_DATE, RANK, Entry, by_expiry, entries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from exporter.common.sorted_chunks import Chunk
     from exporter.model.state import UserState
@@ -75,7 +75,7 @@ class CredentialOrder:
         """All credentials in order, as a list of their own."""
         return self._sorted.copy()
 
-    def matching(self, state: TokenState | None, expires: Span, now: float) -> Iterator[tuple[Chunk[Entry], range]]:
+    def matching(self, state: TokenState | None, expires: Span, now: float) -> list[tuple[Chunk[Entry], range]]:
         """The credentials in a state whose expiry is in a range, by expiry, as chunks with places in them.
 
         Those whose expiry is not known or never may be among them if the range has no end.
@@ -97,12 +97,16 @@ class CredentialOrder:
                 return False
             return expires.everything or _sorted_expiry(one) < min(expires.end, LAST_DATE)
 
-        return self._sorted.between(before, until)
+        return [*self._sorted.between(before, until)]
 
     @property
     def chunks(self) -> list[Chunk[Entry]]:
         """All credentials in order, in chunks."""
         return self._sorted.chunks
+
+    def chunk_of(self, entry: Entry) -> Chunk[Entry]:
+        """The chunk with a credential."""
+        return self._sorted.chunk_of(entry)
 
 
 def _sorted_expiry(one: Entry) -> float:

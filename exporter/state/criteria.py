@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from exporter.model.permission import granted
 from exporter.model.token import CredentialKind, TokenState
 from exporter.model.user import Owner
-from exporter.state.columns import lines, searchable
+from exporter.state.columns import lines, searchable, violated_by_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -151,6 +151,10 @@ def filters(
         masks: the violations of users by slot.
         bits: the policies of which one must be violated.
     """
+    if criteria.policies is not None:
+        yield _violating(masks, bits)
+    if criteria.permission is not None:
+        yield _granting(criteria.permission)
     if criteria.token_id is not None:
         yield _with_text(searchable(criteria.token_id), None)
     if users is not None:
@@ -158,24 +162,19 @@ def filters(
     if not criteria.created.everything:
         start, end = criteria.created.start, criteria.created.end
         yield lambda columns, at: [i for i in at if start <= columns.created[i] < end]
-    if criteria.permission is not None:
-        yield _granting(criteria.permission)
     if criteria.text:
         yield _with_text(searchable(criteria.text), text_users)
-    if criteria.policies is not None:
-        yield _violating(masks, bits)
 
 
 def _granting(permission: str) -> Filter:
     known: dict[tuple[str, ...], bool] = {}
 
     def reduced(columns: TokenColumns, at: Sequence[int]) -> Sequence[int]:
-        for one in columns.combinations:
+        every = columns.permissions.values
+        for one in every:
             if one not in known:
                 known[one] = permission in granted(one)
-        fits = [known[one] for one in columns.combinations]
-        combination = columns.combination
-        return [i for i in at if fits[combination[i]]] if any(fits) else ()
+        return columns.permissions.where(at, [known[one] for one in every])
 
     return reduced
 
@@ -186,8 +185,8 @@ def _of_users(slots: Sequence[int], at: Sequence[int], users: bytearray) -> list
 
 def _violating(masks: Sequence[Mask | None], bits: int) -> Filter:
     def reduced(columns: TokenColumns, at: Sequence[int]) -> Sequence[int]:
-        slots, positions = columns.slots, columns.positions
-        return [i for i in at if (mask := masks[slots[i]]) is not None and mask[positions[i]] & bits]
+        violated = violated_by_tokens(columns, masks)
+        return violated.where(at, [bool(one & bits) for one in violated.values])
 
     return reduced
 

@@ -11,17 +11,25 @@ from typing import TYPE_CHECKING, TypeVar
 from exporter.common.sorted_chunks import SortedChunks
 from exporter.model.token import CredentialKind, TokenState
 from exporter.model.user import User
-from exporter.state.columns import token_columns
+from exporter.state.columns import (
+    TokenColumns,
+    UserColumns,
+    token_columns,
+    user_columns,
+    violated_by_tokens,
+    violated_by_users,
+)
 from exporter.state.contents import Contents
 from exporter.state.credential_order import CredentialOrder
 from exporter.state.facets import Facets
-from exporter.state.token_order import user_key
+from exporter.state.token_order import entries, user_key
 from exporter.state.user_table import UserTable
 from exporter.state.violation_index import ViolationIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from exporter.common.sorted_chunks import Chunk
     from exporter.model.snapshot import OrganizationView
     from exporter.model.state import UserState
     from exporter.policies.schema import Policies
@@ -29,6 +37,8 @@ if TYPE_CHECKING:
     from exporter.state.token_order import Entry
 
 Item = TypeVar("Item")
+_FEW = 4
+"""If there are fewer chunks than so many for each changed user, the violations of all chunks are collected again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,18 +167,42 @@ class OrganizationIndex:
         Args:
             most: the number of chunks at most.
         """
-        left = most
+        self._forget_violations()
+        left, masks = most, self._violations.masks
         for order in self._orders.values():
-            for chunk in order.chunks:
-                if chunk.derived is None:
+            for tokens in order.chunks:
+                known = tokens.derived
+                if not isinstance(known, TokenColumns) or known.violated is None:
                     if not left:
                         return False
-                    token_columns(chunk, self._states)
+                    violated_by_tokens(token_columns(tokens, self._states), masks)
                     left -= 1
+        for users in self._users.chunks:
+            of_users = users.derived
+            if not isinstance(of_users, UserColumns) or of_users.violated is None:
+                if not left:
+                    return False
+                violated_by_users(user_columns(users, self._states), masks)
+                left -= 1
         return True
+
+    def _forget_violations(self) -> None:
+        """Drop the columns of violations that have changed."""
+        changed, tokens = self._violations.changed(), self._orders[CredentialKind.TOKEN]
+        chunks: list[Chunk[Entry] | Chunk[User]]
+        if changed is None or len(changed) * _FEW > len(tokens.chunks):
+            chunks = [*tokens.chunks, *self._users.chunks]
+        else:
+            states = [state for user_id in changed if (state := self._states.get(user_id)) is not None]
+            chunks = [self._users.chunk_of(state.user) for state in states]
+            chunks += [tokens.chunk_of(one) for state in states for one in entries(state, CredentialKind.TOKEN)]
+        for chunk in chunks:
+            if isinstance(columns := chunk.derived, (TokenColumns, UserColumns)):
+                columns.violated = None
 
     def contents(self) -> Contents:
         """All that can be searched. Valid until the next update."""
+        self._forget_violations()
         found = self._violations
         return Contents(
             self._name,

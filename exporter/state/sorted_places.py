@@ -1,4 +1,4 @@
-"""The places of a chunk in the order of a text, so that a page of a list is found without a look at every row."""
+"""The places of a chunk in the order of a value, so that a page of a list is found without a look at every row."""
 
 from __future__ import annotations
 
@@ -7,40 +7,49 @@ from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from exporter.state.cut import Bounds, Value
 
 _FEW = 16
 """A place is looked up among others, which takes longer than in a set, if there are so many times more others."""
 
 
 class SortedPlaces:
-    """Places in the order of a text that each has, those with the same text in ascending order.
+    """Places in the order of a value that each has.
 
     Args:
-        texts: the text of each place; must not change.
+        values: the value of each place. They are not kept: there are hundreds of thousands, which others keep already.
     """
 
-    __slots__ = ("_places", "_texts")
+    __slots__ = ("_places",)
 
-    def __init__(self, texts: Sequence[str]) -> None:
-        self._texts = texts
-        self._places = array("H", sorted(range(len(texts)), key=texts.__getitem__))
+    def __init__(self, values: Sequence[Value]) -> None:
+        every = range(len(values))
+        places = sorted(every, key=values.__getitem__)
+        # Often all have the same value, or are in order already.
+        self._places: Sequence[int] = every if places == [*every] else array("H", places)
 
-    def within(self, at: Sequence[int], low: str | None, high: str | None) -> Sequence[int]:
-        """The places whose text is in a range.
+    def within(self, at: Sequence[int], bounds: Bounds, value_of: Callable[[int], Value]) -> Sequence[int]:
+        """The places whose value is within bounds.
 
         Args:
             at: the places in question, in ascending order.
-            low: the first text of the range; None if it has no begin.
-            high: the last text of the range; None if it has no end.
+            bounds: the bounds.
+            value_of: the value of a place, the same as at first.
 
         Returns:
-            Those of ``at`` that are in the range, in ascending order.
+            Those of ``at`` that are within the bounds, in ascending order.
         """
-        places, text_of = self._places, self._texts.__getitem__
-        start = 0 if low is None else bisect_left(places, low, key=text_of)
-        end = len(places) if high is None else bisect_right(places, high, key=text_of)
-        if end - start >= len(places):
+        places, first, edge = self._places, bounds.first, bounds.edge
+        start, end = 0, len(places)
+        if bounds.descending:
+            end = end if first is None else bisect_right(places, first, key=value_of)
+            start = start if edge is None else bisect_right(places, edge, 0, end, key=value_of)
+        else:
+            start = start if first is None else bisect_left(places, first, key=value_of)
+            end = end if edge is None else bisect_left(places, edge, start, key=value_of)
+        if end - start == len(places):
             return at
         found = sorted(places[start:end])
         return found if len(at) == len(places) else _common(found, at)

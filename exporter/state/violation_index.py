@@ -25,6 +25,8 @@ Mask = tuple[int, ...]
 """For each token of a user, and last for the user as a whole, a bit for each policy that is violated."""
 _MOST_SHARED = 4096
 """Masks that are shared among users; beyond that, they begin again."""
+_MOST_CHANGED = 1024
+"""Changed users that are remembered; beyond that, all count as changed."""
 _NO_POLICIES = Policies()
 
 
@@ -50,6 +52,8 @@ class ViolationIndex:
         # When users must be evaluated again. Entries of changed users stay, which only evaluates them too early.
         self._due: list[tuple[float, str]] = []
         self._evaluated_at = 0.0
+        # Users whose masks have changed; None for all.
+        self._changed: set[str] | None = None
 
     @property
     def policies(self) -> Policies:
@@ -109,7 +113,13 @@ class ViolationIndex:
             del self._pending[user_id]
             self._evaluate(self._users[user_id], now)
 
+    def changed(self) -> set[str] | None:
+        """The users whose masks may have changed since the last call; None for all users."""
+        found, self._changed = self._changed, set()
+        return found
+
     def _restart(self) -> None:
+        self._changed = None
         self._masks, self._shared, self._due = [], {}, []
         self._counts.clear()
         self._pending = dict.fromkeys(self._users) if self._policies.enabled else {}
@@ -140,7 +150,10 @@ class ViolationIndex:
 
     def _set(self, user_id: str, mask: Mask | None) -> None:
         masks, slot = self.masks, self._users.slot(user_id)
-        if (old := masks[slot]) is not None:
+        old = masks[slot]
+        if old != mask:
+            self._changed = _with(self._changed, user_id)
+        if old is not None:
             self._add(old, -1)
         if mask is not None:
             if len(self._shared) >= _MOST_SHARED:
@@ -153,6 +166,14 @@ class ViolationIndex:
         for bits in mask:
             for place in set_bits(bits):
                 self._counts[place] += sign
+
+
+def _with(changed: set[str] | None, user_id: str) -> set[str] | None:
+    """The changed users with one more; None for all if they are many."""
+    if changed is None or len(changed) == _MOST_CHANGED:
+        return None
+    changed.add(user_id)
+    return changed
 
 
 def set_bits(bits: int) -> list[int]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from exporter.model.permission import granted
-from exporter.model.token import NEVER, CredentialKind
+from exporter.model.token import NEVER, CredentialKind, Token
 from exporter.policies.evaluate import violations
 from exporter.state.criteria import Criteria, PollStatus
 from exporter.state.token_search import TokenSort
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from exporter.model.state import UserState
-    from exporter.model.token import Token
     from exporter.policies.schema import Policies
 
 World = dict[str, "Sequence[UserState]"]
@@ -37,6 +37,13 @@ def violated(state: UserState, token: Token | None, policies: Policies, now: flo
 
 def tokens(world: World, policies: Policies, criteria: Criteria, sort: TokenSort, now: float) -> list[Row]:
     """All tokens that match, in order."""
+    found = _tokens(world, policies, criteria, sort, now)
+    return [row for _, row in sorted(found, key=lambda pair: pair[0])]
+
+
+def _tokens(
+    world: World, policies: Policies, criteria: Criteria, sort: TokenSort, now: float
+) -> list[tuple[_Key, Row]]:
     severities = {policy.name: _RANKS[policy.severity.value] for policy in policies.enabled}
     found: list[tuple[_Key, Row]] = []
     for name, states in world.items():
@@ -52,6 +59,36 @@ def tokens(world: World, policies: Policies, criteria: Criteria, sort: TokenSort
                             base = _by_expiry(name, state, token, position)
                             rank = min((severities[one] for one in of_policies), default=3.0)
                             found.append((_token_key(name, state, token, sort, base, rank), (name, state, token)))
+    return found
+
+
+def all_violations(
+    world: World, policies: Policies, criteria: Criteria, sort: TokenSort, now: float
+) -> list[tuple[str, UserState, Token | None]]:
+    """All tokens that violate policies, and users that do as a whole, with None for the token, in order."""
+    severities = {policy.name: _RANKS[policy.severity.value] for policy in policies.enabled}
+    asked = frozenset(severities) if criteria.policies is None else criteria.policies
+    criteria = replace(criteria, policies=asked)
+    found: list[tuple[_Key, tuple[str, UserState, Token | None]]] = list(_tokens(world, policies, criteria, sort, now))
+    about_tokens = (criteria.state, criteria.token_id, criteria.permission)
+    spans = (criteria.expires, criteria.created)
+    for name, states in world.items():
+        for state in states:
+            of_policies = violated(state, None, policies, now)
+            if (
+                criteria.organization in {None, name}
+                and _user_fits(state, criteria)
+                and any(criteria.text.lower() in one.lower() for one in _known(state))
+                and {*of_policies} & asked
+                and about_tokens == (None, None, None)
+                and criteria.kind is not CredentialKind.SSH_KEY
+                and all((one.start, one.end) == (-math.inf, math.inf) for one in spans)
+            ):
+                # As if it were a token without name, id and permissions, whose times are not known.
+                token = Token("", "", expires_at=None)
+                base = _by_expiry(name, state, token, 0)
+                rank = min(severities[one] for one in of_policies)
+                found.append((_token_key(name, state, token, sort, base, rank), (name, state, None)))
     return [row for _, row in sorted(found, key=lambda pair: pair[0])]
 
 

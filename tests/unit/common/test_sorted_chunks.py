@@ -46,6 +46,7 @@ def test_it_holds_what_a_sorted_list_holds(first: list[int], steps: list[tuple[b
                 chunks.remove(value)
         assert [*chunks] == chunks.copy() == plain
         assert len(chunks) == len(plain)
+        assert all(item in chunks.chunk_of(item) for item in plain)
         assert chunks.leading(partial(gt, value)) == sum(item < value for item in plain)
 
 

@@ -6,7 +6,7 @@ import math
 import sys
 from dataclasses import replace
 
-from support.builders import NOW, a_token
+from support.builders import NOW, a_key, a_token
 
 from exporter.common.sorted_chunks import Chunk, SortedChunks
 from exporter.model.state import UserState
@@ -19,6 +19,9 @@ from exporter.state.columns import (
     searchable,
     slots_with_text,
     token_columns,
+    user_columns,
+    violated_by_tokens,
+    violated_by_users,
 )
 from exporter.state.token_order import Entry
 from exporter.state.user_table import UserTable
@@ -42,9 +45,34 @@ def test_columns_are_beside_each_other() -> None:
     columns = token_columns(chunk, a_table())
     assert lines(columns.text) == [b"ci\0pt-1\0nightly", b"x y\0pt-2\0", b"ci\0pt-3\0"]
     assert [*columns.created] == [NOW - 86400, math.inf, NOW - 86400]
-    assert (columns.combinations, [*columns.combination], columns.sizes) == ((read, write), [0, 1, 0], [1.0, 2.0])
+    assert columns.permissions.of(range(3), columns.permissions.values) == [read, write, read]
+    assert columns.sizes.of(range(3), columns.sizes.values) == [1, 2, 1]
     assert ([*columns.slots], [*columns.positions]) == ([1, 0, 1], [3, 0, 1])
-    assert (columns.names[0], columns.user_names[1], columns.departments) == ("CI", "王\n芳", ["Ops", LAST, "Ops"])
+    # By name CI, ci, x; by user Li, Li, 王; by department Ops, Ops, none; an unknown time of creation is the last one.
+    assert [*columns.by_name._places] == [0, 2, 1]
+    assert [*columns.by_user._places] == [*columns.by_department._places] == [*columns.by_created._places] == [0, 2, 1]
+
+
+def test_violations_are_collected_from_those_of_users() -> None:
+    table = a_table()
+    tokens = token_columns(Chunk([Entry(LI, a_token("1"), 1), Entry(WANG, a_token("2"), 0)]), table)
+    users = user_columns(Chunk([LI, WANG]), table)
+    # By slot: Wang violates nothing; Li's second token violates policy 2, and Li as a whole policy 4.
+    masks = [None, (0, 2, 4)]
+    of_tokens, of_users = violated_by_tokens(tokens, masks), violated_by_users(users, masks)
+    assert of_tokens.of(range(2), of_tokens.values) == [2, 0]
+    assert of_users.of(range(2), of_users.values) == [4, 0]
+    # They are kept until they are dropped.
+    assert violated_by_tokens(tokens, []) is of_tokens
+    assert violated_by_users(users, []) is of_users
+    tokens.violated = users.violated = None
+    for found in (violated_by_tokens(tokens, [None, None]), violated_by_users(users, [None, None])):
+        assert found.of(range(2), found.values) == [0, 0]
+
+
+def test_ssh_keys_violate_nothing() -> None:
+    columns = token_columns(Chunk([Entry(LI, a_key("501"), 0)]), a_table())
+    assert violated_by_tokens(columns, [None, (1, 1)]).values == (0,)
 
 
 def test_columns_are_made_once_until_the_chunk_changes() -> None:

@@ -14,7 +14,7 @@ from support.builders import DAY, NOW, a_failure, a_key, a_token
 from exporter.common import sorted_chunks
 from exporter.model.snapshot import OrganizationView, View
 from exporter.model.state import Reason, UserState
-from exporter.model.token import NEVER, CredentialKind, TokenState
+from exporter.model.token import NEVER, CredentialKind, Token, TokenState
 from exporter.model.user import Owner, User
 from exporter.policies.schema import Policies
 from exporter.state import cut
@@ -41,6 +41,7 @@ POLICIES = Policies.model_validate(
         "expired_not_removed": {"after": "1d"},
     }
 )
+EVERY_POLICY = frozenset(policy.name for policy in POLICIES.enabled)
 TEXTS = st.sampled_from(["", "ci", "CI", "li", "@x", "ops", "pt-1", "zz"])
 NAMES = st.sampled_from(["ci", "CI-nightly", "deploy", "ops"])
 PERMISSIONS = st.sampled_from(
@@ -122,6 +123,18 @@ def found_tokens(index: TokenIndex, criteria: Criteria, sort: TokenSort, wanted:
     return index.read(question, NOW)
 
 
+def found_violations(index: TokenIndex, criteria: Criteria, sort: TokenSort, wanted: Wanted) -> tuple[int, list[Match]]:
+    criteria = replace(criteria, policies=EVERY_POLICY if criteria.policies is None else criteria.policies)
+
+    def question(snapshot: Snapshot) -> tuple[int, list[Match]]:
+        asked = [one for one in snapshot.contents if criteria.organization in {None, one.name}]
+        parts = [one.tokens(criteria, sort, wanted, NOW) for one in asked]
+        parts += [one.violating_users(criteria, sort, wanted) for one in asked]
+        return sum(one.total for one in parts), merged([row for one in parts for row in one.rows], wanted)
+
+    return index.read(question, NOW)
+
+
 def found_users(index: TokenIndex, criteria: Criteria, sort: UserSort, wanted: Wanted) -> tuple[int, list[Match]]:
     def question(snapshot: Snapshot) -> tuple[int, list[Match]]:
         asked = [one for one in snapshot.contents if criteria.organization in {None, one.name}]
@@ -161,6 +174,32 @@ def test_pages_of_tokens_are_what_filtering_and_sorting_everything_finds(
     assert shown == expected
     whole = found_tokens(index, criteria, sort, Wanted(descending, None, None))[1]
     assert [(row.organization, row.state, row.token) for row in whole] == expected
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    world=worlds(),
+    criteria=CRITERIA,
+    sort=st.sampled_from(TokenSort),
+    limit=st.integers(1, 4),
+    descending=st.booleans(),
+)
+def test_pages_of_violations_are_what_filtering_and_sorting_everything_finds(
+    world: searches.World, criteria: Criteria, sort: TokenSort, limit: int, *, descending: bool
+) -> None:
+    index = an_index(world)
+    expected = searches.all_violations(world, POLICIES, criteria, sort, NOW)
+    expected = expected[::-1] if descending else expected
+    shown: list[tuple[str, UserState, Token | None]] = []
+    wanted = Wanted(descending, None, limit)
+    while True:
+        total, rows = found_violations(index, criteria, sort, wanted)
+        assert total == len(expected)
+        shown += [(row.organization, row.state, row.token) for row in rows]
+        if not rows or len(shown) >= len(expected):
+            break
+        wanted = replace(wanted, after=key_of(rows))
+    assert shown == expected
 
 
 @settings(max_examples=100, deadline=None)

@@ -16,7 +16,7 @@ from exporter.model.snapshot import Sweep, SweepResult, View
 from exporter.model.token import NEVER, CredentialKind, Token, TokenState
 from exporter.model.user import User
 from exporter.policies.schema import Policies
-from exporter.state import credential_order
+from exporter.state import credential_order, organization_index
 from exporter.state.contents import Match, merged
 from exporter.state.criteria import Criteria, PollStatus
 from exporter.state.cut import Wanted
@@ -46,6 +46,7 @@ def small_chunks() -> Iterator[None]:
         patch.setattr(sorted_chunks, "_LOAD", 3)
         patch.setattr(sorted_chunks, "_RUN", 5)
         patch.setattr(sorted_chunks, "_MANY", 1)
+        patch.setattr(organization_index, "_FEW", 1)
         yield
 
 
@@ -127,6 +128,11 @@ class World:
                 rows = self.first(Asked(criteria, sort), Wanted(limit=None))
                 expected = searches.tokens(self.states, POLICIES, criteria, sort, self.now)
                 assert [(row.organization, row.state, row.token) for row in rows] == expected
+        for sort in (TokenSort.SEVERITY, TokenSort.USER):
+            rows = self.index.read(lambda found: violating(found, sort, self.now), self.now)  # noqa: B023
+            assert [(row.organization, row.state, row.token) for row in rows] == searches.all_violations(
+                self.states, POLICIES, EVERYTHING, sort, self.now
+            )
         by_violations = [(criteria, UserSort.VIOLATIONS) for criteria in SEARCHES]
         for criteria, of_users in (*by_violations, (Criteria(status=PollStatus.FAILING), UserSort.USER)):
             users = self.index.read(lambda found: searched_users(found, criteria, of_users, self.now), self.now)  # noqa: B023
@@ -169,6 +175,14 @@ def searched(found: Snapshot, criteria: Criteria, sort: TokenSort, now: float, w
         one.tokens(criteria, sort, wanted, now) for one in found.contents if criteria.organization in {None, one.name}
     ]
     return merged([row for one in parts for row in one.rows], wanted)
+
+
+def violating(found: Snapshot, sort: TokenSort, now: float) -> list[Match]:
+    wanted = Wanted(limit=None)
+    criteria = Criteria(policies=frozenset(policy.name for policy in POLICIES.enabled))
+    rows = searched(found, criteria, sort, now, wanted)
+    rows += [row for one in found.contents for row in one.violating_users(criteria, sort, wanted).rows]
+    return merged(rows, wanted)
 
 
 def searched_users(found: Snapshot, criteria: Criteria, sort: UserSort, now: float) -> list[Match]:

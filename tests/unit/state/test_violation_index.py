@@ -130,6 +130,35 @@ def test_points_in_time_of_changed_users_do_not_pile_up(world: World) -> None:
     assert len(world.index._due) <= 4096 + 2 * 1 + 1
 
 
+def test_it_says_of_which_users_the_violations_have_changed(world: World) -> None:
+    world.index.advance(NOW, 10)
+    # Before the first answer, nothing is known about anyone.
+    assert (world.index.changed(), world.index.changed()) == (None, set())
+    for user_id, expires_in in (("a", NEVER), ("b", DAY), ("c", 9 * DAY)):
+        world.set(user_id, a_token(expires_in=expires_in))
+    world.index.advance(NOW, 10)
+    assert world.index.changed() == {"a"}
+    # b's token stays for longer than a day after its expiry.
+    world.index.advance(NOW + 3 * DAY, 10)
+    assert world.index.changed() == {"b"}
+    world.set("a", a_token(expires_in=NEVER))
+    assert world.index.changed() == {"a"}
+    world.index.use(Policies())
+    assert world.index.changed() is None
+
+
+def test_many_changed_users_count_as_all(world: World) -> None:
+    world.index.changed()
+    for number in range(1024):
+        world.set(str(number), a_token(expires_in=NEVER))
+    world.index.advance(NOW, 2000)
+    assert world.index.changed() == {str(number) for number in range(1024)}
+    for number in range(1025):
+        world.set(str(number), a_token(expires_in=NEVER), a_token("2"))
+    world.index.advance(NOW, 2000)
+    assert world.index.changed() is None
+
+
 def test_bits_and_counts() -> None:
     assert (set_bits(0), set_bits(0b1101)) == ([], [0, 2, 3])
     assert (violation_count(None), violation_count((0b101, 0, 0b1))) == (0, 3)
