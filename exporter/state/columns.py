@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _FIELD = "\0"
 _LINE = "\n"
-_LINE_BYTE = b"\n"
 LAST = "\U0010ffff"
 """Sorts after all text."""
 
@@ -35,9 +34,9 @@ class TokenColumns:
     """The columns of some tokens or SSH keys.
 
     Attributes:
-        text: a line for each, with its name, id and description in lower case, in UTF-8: a string with one
-            Chinese character takes two bytes for every character.
-        created: epoch seconds; infinity if unknown.
+        text: a line for each, with its name, id and description in lower case, as `searchable` returns it.
+        expires: when they expire, in epoch seconds; infinity if never, and if that is not known.
+        created: when they were created, in epoch seconds; infinity if that is not known.
         permissions: their permissions.
         sizes: the numbers of their permissions.
         slots: the slots of their users.
@@ -49,7 +48,8 @@ class TokenColumns:
         violated: the policies that they violate, as bits; None if that is not known (`violated_by_tokens`).
     """
 
-    text: bytes
+    text: str
+    expires: array[float]
     created: array[float]
     permissions: Distinct[tuple[str, ...]]
     sizes: Distinct[int]
@@ -69,6 +69,7 @@ def token_columns(chunk: Chunk[Entry], users: UserTable) -> TokenColumns:
     created = array("d", [created_at(one) for one in chunk])
     columns = TokenColumns(
         text=_joined([_line(one.token.name, one.token.token_id, one.token.description) for one in chunk]),
+        expires=array("d", [math.inf if (at := one.token.expires_at) is None else at for one in chunk]),
         created=created,
         permissions=Distinct([one.token.permissions for one in chunk]),
         sizes=Distinct([len(one.token.permissions) for one in chunk]),
@@ -93,15 +94,15 @@ class UserColumns:
         slots: their slots.
         by_user: their places by `whose`.
         by_department: by department.
-        text: a line for each, with its name, id, e-mail address, account and departments in lower case, in UTF-8;
-            None if it was not asked for.
+        text: a line for each, with its name, id, e-mail address, account and departments in lower case, as `searchable`
+            returns it; None if it was not asked for.
         violated: the policies that they violate as a whole, as bits; None if that is not known (`violated_by_users`).
     """
 
     slots: array[int]
     by_user: SortedPlaces
     by_department: SortedPlaces
-    text: bytes | None = None
+    text: str | None = None
     violated: Distinct[int] | None = None
 
 
@@ -144,13 +145,18 @@ def _line(*fields: str) -> str:
     return text.replace(_LINE, " ") if _LINE in text else text
 
 
-def _joined(found: list[str]) -> bytes:
-    return _utf8(_LINE.join(found))
+def _joined(found: list[str]) -> str:
+    return _bytewise(_LINE.join(found))
 
 
-def _utf8(text: str) -> bytes:
+def _bytewise(text: str) -> str:
+    """The text with a character for each byte of its UTF-8.
+
+    One Chinese character in a string makes all others take two bytes. Bytes would be as small, but finding text in them
+    takes twice as long.
+    """
     # Text from JSON may contain halves of surrogate pairs.
-    return text.encode("utf-8", "surrogatepass")
+    return text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("latin-1")
 
 
 def created_at(entry: Entry) -> float:
@@ -170,17 +176,20 @@ def whose(user: User) -> str:
     return f"{user.name}\0{user.user_id}"
 
 
-def searchable(text: str) -> bytes:
+def searchable(text: str) -> str:
     """A text as it occurs in lines."""
-    return _utf8(text.lower().replace(_LINE, " ").replace(_FIELD, " "))
+    text = text.lower()
+    if _LINE in text or _FIELD in text:
+        text = text.replace(_LINE, " ").replace(_FIELD, " ")
+    return _bytewise(text)
 
 
-def lines(text: bytes) -> list[bytes]:
+def lines(text: str) -> list[str]:
     """The lines of a column."""
-    return text.split(_LINE_BYTE)
+    return text.split(_LINE)
 
 
-def slots_with_text(order: SortedChunks[User], users: UserTable, text: bytes) -> list[int]:
+def slots_with_text(order: SortedChunks[User], users: UserTable, text: str) -> list[int]:
     """The slots of users with a field that contains a text, as `searchable` returns it."""
     found: list[int] = []
     for chunk in order.chunks:

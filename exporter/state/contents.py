@@ -25,7 +25,7 @@ from exporter.state.user_search import UserSearch, UserSort
 from exporter.state.violation_index import set_bits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from exporter.common.sorted_chunks import Chunk, Key, SortedChunks
     from exporter.model.state import UserState
@@ -203,16 +203,34 @@ class Contents:
         """Flags by slot of the users that match everything about users but the text; None if everyone does."""
         if not criteria.about_users:
             return None
+        if criteria not in self._chosen:
+            self._chosen[criteria] = flags(self._slots_of(criteria), len(self.table.states))
+        return self._chosen[criteria]
+
+    def _slots_of(self, criteria: Criteria) -> Iterable[int]:
         states = self.table.states
         # Names contain the text; only those that do are compared exactly.
         text = searchable(criteria.owner or criteria.department or criteria.user or "")
-        candidates = slots_with_text(self.users, self.table, text) if text else range(len(states))
-        matching = [slot for slot in candidates if (state := states[slot]) is not None and criteria.matches_user(state)]
-        return flags(matching, len(states))
+        slots: Iterable[int] = slots_with_text(self.users, self.table, text) if text else range(len(states))
+        for check in criteria.user_checks():
+            slots = [slot for slot in slots if (state := states[slot]) is not None and check(state)]
+        return slots
 
-    def with_text(self, text: bytes) -> bytearray:
+    def with_text(self, text: str) -> bytearray:
         """Flags by slot of users with a field that contains a text, as `searchable` returns it."""
-        return flags(slots_with_text(self.users, self.table, text), len(self.table.states))
+        if text not in self._with_text:
+            self._with_text[text] = flags(slots_with_text(self.users, self.table, text), len(self.table.states))
+        return self._with_text[text]
+
+    # One question searches tokens, SSH keys and users.
+
+    @functools.cached_property
+    def _chosen(self) -> dict[Criteria, bytearray]:
+        return {}
+
+    @functools.cached_property
+    def _with_text(self) -> dict[str, bytearray]:
+        return {}
 
     def _match(self, key: Key, one: Entry) -> Match:
         mask = self._mask(one.user.user_id) if one.token.kind is CredentialKind.TOKEN else None

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import compress
 from typing import TYPE_CHECKING
 
 from exporter.model.permission import granted
 from exporter.model.token import CredentialKind, TokenState
-from exporter.model.user import Owner
 from exporter.state.columns import lines, searchable, violated_by_tokens
 
 if TYPE_CHECKING:
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from exporter.state.columns import TokenColumns
     from exporter.state.violation_index import Mask
 
+    Check = Callable[[UserState], bool]
     Filter = Callable[[TokenColumns, Sequence[int]], Sequence[int]]
-
-_NO_OWNER = Owner()
 
 
 class PollStatus(StrEnum):
@@ -116,25 +115,40 @@ class Criteria:
         """Whether users must match something, apart from the text."""
         return bool(self.user is not None or self.owner or self.department or self.status or self.reason)
 
-    def matches_user(self, state: UserState) -> bool:
-        """Whether a user matches everything about users, apart from the text."""
-        user = state.user
-        owner = user.owner
-        if self.user is not None and self.user not in {user.user_id, user.name}:
-            return False
-        known = _NO_OWNER if owner is None else owner
-        if self.owner and not _in(self.owner, user.name, known.email, known.username):
-            return False
-        if self.department and not _in(self.department, known.department):
-            return False
-        if self.reason is not None and (state.failure is None or state.failure.reason is not self.reason):
-            return False
-        return self.status is None or PollStatus.of(state) is self.status
+    def user_checks(self) -> Iterator[Check]:
+        """Checks that a user must all pass to match everything about users, apart from the text.
+
+        They are made once, since they may be asked about all users.
+        """
+        name_or_id, status, reason = self.user, self.status, self.reason
+        if name_or_id is not None:
+            yield lambda state: name_or_id in {state.user.user_id, state.user.name}
+        if status is not None:
+            yield lambda state: PollStatus.of(state) is status
+        if reason is not None:
+            yield lambda state: state.failure is not None and state.failure.reason is reason
+        if self.owner:
+            yield _names_contact(searchable(self.owner))
+        if self.department:
+            yield _in_department(searchable(self.department))
 
 
-def _in(text: str, *fields: str | None) -> bool:
-    part = searchable(text)
-    return any(field is not None and part in searchable(field) for field in fields)
+def _names_contact(text: str) -> Check:
+    def check(state: UserState) -> bool:
+        owner = state.user.owner
+        if text in searchable(state.user.name):
+            return True
+        return owner is not None and any(text in searchable(one) for one in (owner.email, owner.username) if one)
+
+    return check
+
+
+def _in_department(text: str) -> Check:
+    def check(state: UserState) -> bool:
+        owner = state.user.owner
+        return owner is not None and bool(owner.department) and text in searchable(owner.department or "")
+
+    return check
 
 
 def filters(
@@ -180,6 +194,8 @@ def _granting(permission: str) -> Filter:
 
 
 def _of_users(slots: Sequence[int], at: Sequence[int], users: bytearray) -> list[int]:
+    if len(at) == len(slots):
+        return [*compress(at, map(users.__getitem__, slots))]
     return [i for i in at if users[slots[i]]]
 
 
@@ -191,7 +207,7 @@ def _violating(masks: Sequence[Mask | None], bits: int) -> Filter:
     return reduced
 
 
-def _with_text(text: bytes, users: bytearray | None) -> Filter:
+def _with_text(text: str, users: bytearray | None) -> Filter:
     def reduced(columns: TokenColumns, at: Sequence[int]) -> Sequence[int]:
         slots = columns.slots
         if text not in columns.text:

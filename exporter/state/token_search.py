@@ -104,7 +104,8 @@ class TokenSearch:
             columns = token_columns(chunk, contents.table)
             at: Sequence[int] = places
             for reduced in every:
-                at = reduced(columns, at)
+                if at:
+                    at = reduced(columns, at)
             if criteria.token_id is not None:
                 # The filter finds those that contain it in any case.
                 at = [i for i in at if chunk[i].token.token_id == criteria.token_id]

@@ -8,9 +8,9 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from exporter.model.token import CredentialKind
-from exporter.state.columns import department, searchable
-from exporter.state.criteria import Criteria
+from exporter.model.token import CredentialKind, TokenState
+from exporter.state.columns import department, searchable, token_columns
+from exporter.state.criteria import Criteria, Span
 from exporter.state.token_search import TokenSearch
 from exporter.state.violation_index import violation_count
 
@@ -53,12 +53,14 @@ class UserSearch:
 
     def page(self, sort: UserSort, wanted: Wanted) -> tuple[int, list[tuple[Key, UserState]]]:
         """The number of all that match, and those of the page with their keys."""
-        found = self._matched()
+        slots = self._matched()
+        states = self._contents.table.states
+        found = [state for slot in slots if (state := states[slot]) is not None]
 
         def key(pair: tuple[Any, UserState]) -> Key:
             return (pair[0], pair[1].user.name, self._contents.name, pair[1].user.user_id)
 
-        values: Sequence[Any] = self._values(sort, found)
+        values: Sequence[Any] = self._values(sort, slots, found)
         rows: Sequence[UserState] = found
         limit, after, descending = wanted.limit, wanted.after, wanted.descending
         if after is not None:
@@ -85,11 +87,13 @@ class UserSearch:
     ) -> list[tuple[Key, UserState]]:
         return [(key(pair), pair[1]) for pair in replace(wanted, after=None).sort(pairs, key)]
 
-    def _matched(self) -> list[UserState]:
+    def _matched(self) -> Sequence[int]:
+        """The slots of the users that match."""
         criteria, contents = self._criteria, self._contents
         states = contents.table.states
         if not (criteria.about_users or criteria.text or criteria.policies is not None or criteria.about_tokens):
-            return [state for state in states if state is not None]
+            every = range(len(states))
+            return every if len(contents.table) == len(states) else [slot for slot in every if states[slot] is not None]
         slots: Sequence[int] = range(len(states))
         named = contents.with_text(searchable(criteria.text)) if criteria.text else None
         for flags in (contents.chosen(criteria), named):
@@ -104,9 +108,9 @@ class UserSearch:
             )
             found = TokenSearch(contents, CredentialKind.TOKEN, of_tokens, self._now).slots()
             slots = [slot for slot in slots if slot in found]
-        return [state for slot in slots if (state := states[slot]) is not None]
+        return [slot for slot in slots if states[slot] is not None]
 
-    def _values(self, sort: UserSort, found: Sequence[UserState]) -> Sequence[Value]:
+    def _values(self, sort: UserSort, slots: Sequence[int], found: Sequence[UserState]) -> Sequence[Value]:
         match sort:
             case UserSort.STATUS:
                 return [
@@ -122,13 +126,26 @@ class UserSearch:
             case UserSort.TOKENS:
                 return [float(len(one.tokens) + (one.tokens_left_out if one.left_out else 0)) for one in found]
             case UserSort.EXPIRES:
-                now = self._now
-                return [next_expiry(state, now) for state in found]
+                return self._next_expiries(slots)
             case UserSort.POLLED:
                 return [-math.inf if (at := state.last_success) is None else at for state in found]
             case UserSort.VIOLATIONS:
-                masks, slot = self._contents.masks, self._contents.table.slot
-                return [float(violation_count(masks[slot(state.user.user_id)])) for state in found]
+                # Most users have one of a few masks.
+                masks, counts = self._contents.masks, _Counts()
+                return [counts[masks[slot]] for slot in slots]
+
+    def _next_expiries(self, slots: Sequence[int]) -> Sequence[Value]:
+        """When the next token of each of these users expires; infinity if none does."""
+        contents = self._contents
+        soonest = [math.inf] * len(contents.table.states)
+        active = contents.orders[CredentialKind.TOKEN].matching(TokenState.ACTIVE, Span(), self._now)
+        # The columns are read, since a look at the tokens of every user takes several times as long. The earliest
+        # comes last.
+        for chunk, places in reversed(active):
+            columns, part = token_columns(chunk, contents.table), slice(places.start, places.stop)
+            for slot, at in zip(reversed(columns.slots[part]), reversed(columns.expires[part]), strict=True):
+                soonest[slot] = at
+        return [soonest[slot] for slot in slots]
 
 
 def next_expiry(state: UserState, now: float) -> float:
@@ -138,6 +155,14 @@ def next_expiry(state: UserState, now: float) -> float:
         if (at := token.expires_at) is not None and now < at < soonest:
             soonest = at
     return soonest
+
+
+class _Counts(dict["Mask | None", float]):
+    """The numbers of violations of masks, computed when needed."""
+
+    def __missing__(self, mask: Mask | None) -> float:
+        self[mask] = found = float(violation_count(mask))
+        return found
 
 
 def _any_bits(mask: Mask | None) -> int:

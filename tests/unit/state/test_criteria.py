@@ -55,7 +55,7 @@ def test_what_criteria_are_about(criteria: Criteria, *, tokens: bool, users: boo
     ],
 )
 def test_which_users_fit(criteria: Criteria, *, fits: bool) -> None:
-    assert criteria.matches_user(LI) is fits
+    assert all(check(LI) for check in criteria.user_checks()) is fits
 
 
 def test_a_failing_user_is_failing_whatever_came_before() -> None:
