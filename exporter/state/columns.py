@@ -34,7 +34,9 @@ class TokenColumns:
     """The columns of some tokens or SSH keys.
 
     Attributes:
-        text: a line for each, with its name, id and description in lower case, as `searchable` returns it.
+        ids: a line for each, with its id in lower case, as `searchable` returns it.
+        names: their names in lower case. Many are the same, such as those that a tool has made.
+        descriptions: their descriptions in lower case.
         expires: when they expire, in epoch seconds; infinity if never, and if that is not known.
         created: when they were created, in epoch seconds; infinity if that is not known.
         permissions: their permissions.
@@ -48,7 +50,9 @@ class TokenColumns:
         violated: the policies that they violate, as bits; None if that is not known (`violated_by_tokens`).
     """
 
-    text: str
+    ids: str
+    names: Distinct[str]
+    descriptions: Distinct[str]
     expires: array[float]
     created: array[float]
     permissions: Distinct[tuple[str, ...]]
@@ -68,7 +72,9 @@ def token_columns(chunk: Chunk[Entry], users: UserTable) -> TokenColumns:
         return chunk.derived
     created = array("d", [created_at(one) for one in chunk])
     columns = TokenColumns(
-        text=_joined([_line(one.token.name, one.token.token_id, one.token.description) for one in chunk]),
+        ids=_joined([_line(one.token.token_id) for one in chunk]),
+        names=Distinct([searchable(one.token.name) for one in chunk]),
+        descriptions=Distinct([searchable(one.token.description) for one in chunk]),
         expires=array("d", [math.inf if (at := one.token.expires_at) is None else at for one in chunk]),
         created=created,
         permissions=Distinct([one.token.permissions for one in chunk]),

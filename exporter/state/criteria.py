@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import compress
+from itertools import compress, repeat
+from operator import contains
 from typing import TYPE_CHECKING
 
 from exporter.model.permission import granted
@@ -170,7 +171,7 @@ def filters(
     if criteria.permission is not None:
         yield _granting(criteria.permission)
     if criteria.token_id is not None:
-        yield _with_text(searchable(criteria.token_id), None)
+        yield _with_id(searchable(criteria.token_id))
     if users is not None:
         yield lambda columns, at: _of_users(columns.slots, at, users)
     if not criteria.created.everything:
@@ -207,14 +208,32 @@ def _violating(masks: Sequence[Mask | None], bits: int) -> Filter:
     return reduced
 
 
+def _with_id(text: str) -> Filter:
+    def reduced(columns: TokenColumns, at: Sequence[int]) -> Sequence[int]:
+        if text not in columns.ids:
+            return ()
+        every = lines(columns.ids)
+        return [i for i in at if text in every[i]]
+
+    return reduced
+
+
 def _with_text(text: str, users: bytearray | None) -> Filter:
     def reduced(columns: TokenColumns, at: Sequence[int]) -> Sequence[int]:
-        slots = columns.slots
-        if text not in columns.text:
-            return () if users is None else _of_users(slots, at, users)
-        every = lines(columns.text)
+        size = len(columns.slots)
+        # A byte for each place and each way to match, as numbers, so that all are combined at once.
+        found = 0
+        for column in (columns.names, columns.descriptions):
+            fits = [text in one for one in column.values]
+            if any(fits):
+                found |= int.from_bytes(column.marks(fits))
+        if text in columns.ids:
+            found |= int.from_bytes(bytes(map(contains, lines(columns.ids), repeat(text))))
         if users is not None:
-            return [i for i in at if users[slots[i]] or text in every[i]]
-        return [i for i in at if text in every[i]]
+            found |= int.from_bytes(bytes(map(users.__getitem__, columns.slots)))
+        if not found:
+            return ()
+        marks = found.to_bytes(size)
+        return [*compress(at, marks)] if len(at) == size else [i for i in at if marks[i]]
 
     return reduced

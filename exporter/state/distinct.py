@@ -45,11 +45,15 @@ class Distinct(Generic[V]):
             return at
         if not any(fits):
             return ()
-        numbers = self._numbers
-        if not isinstance(numbers, bytes):
-            return [place for place in at if fits[numbers[place]]]
-        marks = numbers.translate(bytes(fits).ljust(_BYTE, b"\0"))
+        marks = self.marks(fits)
         return [*compress(at, marks)] if len(at) == len(marks) else [place for place in at if marks[place]]
+
+    def marks(self, fits: Sequence[bool]) -> bytes:
+        """A byte for each place: 1 if its value fits, else 0; ``fits`` as for `where`."""
+        numbers = self._numbers
+        if isinstance(numbers, bytes):
+            return numbers.translate(bytes(fits).ljust(_BYTE, b"\0"))
+        return bytes(map(fits.__getitem__, numbers))
 
     def of(self, at: Iterable[int], meanings: Sequence[Other]) -> list[Other]:
         """What the values of places mean.

@@ -97,6 +97,8 @@ class TokenSearch:
         criteria, contents = self._criteria, self._contents
         text = searchable(criteria.text)
         named = contents.with_text(text) if text else None
+        if named is not None and not any(named):
+            named = None
         bits = contents.bits(criteria.policies)
         every = tuple(filters(criteria, contents.chosen(criteria), named, contents.masks, bits))
         chunks = self._order.matching(criteria.state, criteria.expires, self._now)

@@ -45,7 +45,9 @@ def test_columns_are_beside_each_other() -> None:
     third = a_token("pt-3", permissions=read, expires_in=NEVER)
     chunk = Chunk([Entry(LI, first, 3), Entry(WANG, second, 0), Entry(LI, third, 1)])
     columns = token_columns(chunk, a_table())
-    assert lines(columns.text) == ["ci\0pt-1\0nightly", "x y\0pt-2\0", "ci\0pt-3\0"]
+    assert lines(columns.ids) == ["pt-1", "pt-2", "pt-3"]
+    assert columns.names.of(range(3), columns.names.values) == ["ci", "x y", "ci"]
+    assert columns.descriptions.of(range(3), columns.descriptions.values) == ["nightly", "", ""]
     assert [*columns.expires] == [NOW + DAY, math.inf, math.inf]
     assert [*columns.created] == [NOW - 86400, math.inf, NOW - 86400]
     assert columns.permissions.of(range(3), columns.permissions.values) == [read, write, read]
@@ -111,14 +113,15 @@ def test_half_of_a_surrogate_pair_is_text_like_any_other() -> None:
     table.put(UserState(user))
     assert slots_with_text(order, table, searchable("A\ud83d")) == [0]
     chunk = Chunk([Entry(user, a_token("1", name="\ud83d"), 0)])
-    assert searchable("\ud83d") in token_columns(chunk, table).text
+    assert token_columns(chunk, table).names.values == (searchable("\ud83d"),)
 
 
 def test_a_chinese_name_does_not_double_the_memory_of_other_text() -> None:
     table = a_table()
-    ascii_only = token_columns(Chunk([Entry(LI, a_token("1", name="x" * 1000), 0)]), table)
-    mixed = token_columns(Chunk([Entry(LI, a_token("1", name="x" * 999 + "王"), 0)]), table)
-    assert sys.getsizeof(mixed.text) < sys.getsizeof(ascii_only.text) + 50
+    names = ("x" * 1000, "x" * 999 + "王")
+    tokens = [a_token("1", name=name) for name in names]
+    ascii_only, mixed = (token_columns(Chunk([Entry(LI, one, 0)]), table).names.values[0] for one in tokens)
+    assert sys.getsizeof(mixed) < sys.getsizeof(ascii_only) + 50
 
 
 def test_flags_and_departments() -> None:

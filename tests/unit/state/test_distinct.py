@@ -24,6 +24,7 @@ def test_places_are_found_by_what_their_values_mean(
         column = Distinct(values)
         patch.undo()
         found = column.where(at, [one in wanted for one in column.values])
+    assert [*column.marks([one in wanted for one in column.values])] == [one in wanted for one in values]
     assert [*found] == [place for place in at if values[place] in wanted]
     assert column.of(found, [one * 10 for one in column.values]) == [values[place] * 10 for place in found]
 
