@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from array import array
 from dataclasses import dataclass
+from itertools import repeat
+from operator import contains
 from typing import TYPE_CHECKING
 
 from exporter.model.token import CredentialKind
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 _FIELD = "\0"
 _LINE = "\n"
+_PART, _RARE = 8, 8
+"""A text is rare if it occurs in an eighth of a column less than once for eight lines."""
 LAST = "\U0010ffff"
 """Sorts after all text."""
 
@@ -193,6 +197,22 @@ def searchable(text: str) -> str:
 def lines(text: str) -> list[str]:
     """The lines of a column."""
     return text.split(_LINE)
+
+
+def line_marks(column: str, text: str, size: int) -> bytes | bytearray:
+    """A byte for each of a column's lines: 1 if it contains a text, else 0."""
+    if column.count(text, 0, len(column) // _PART) * _PART * _RARE > size:
+        return bytes(map(contains, lines(column), repeat(text)))
+    # A few lines are found faster than all are split.
+    marks = bytearray(size)
+    line = begin = 0
+    while (at := column.find(text, begin)) >= 0:
+        line += column.count(_LINE, begin, at)
+        marks[line] = 1
+        line, begin = line + 1, column.find(_LINE, at) + 1
+        if not begin:
+            break
+    return marks
 
 
 def slots_with_text(order: SortedChunks[User], users: UserTable, text: str) -> list[int]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import compress, repeat
-from operator import contains
+from itertools import compress
 from typing import TYPE_CHECKING
 
 from exporter.model.permission import granted
 from exporter.model.token import CredentialKind, TokenState
-from exporter.state.columns import lines, searchable, violated_by_tokens
+from exporter.state.columns import line_marks, lines, searchable, violated_by_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -228,7 +227,7 @@ def _with_text(text: str, users: bytearray | None) -> Filter:
             if any(fits):
                 found |= int.from_bytes(column.marks(fits))
         if text in columns.ids:
-            found |= int.from_bytes(bytes(map(contains, lines(columns.ids), repeat(text))))
+            found |= int.from_bytes(line_marks(columns.ids, text, size))
         if users is not None:
             found |= int.from_bytes(bytes(map(users.__getitem__, columns.slots)))
         if not found:

@@ -6,6 +6,8 @@ import math
 import sys
 from dataclasses import replace
 
+from hypothesis import given
+from hypothesis import strategies as st
 from support.builders import DAY, NOW, a_key, a_token
 
 from exporter.common.sorted_chunks import Chunk, SortedChunks
@@ -16,6 +18,7 @@ from exporter.state.columns import (
     LAST,
     department,
     flags,
+    line_marks,
     lines,
     searchable,
     slots_with_text,
@@ -122,6 +125,11 @@ def test_a_chinese_name_does_not_double_the_memory_of_other_text() -> None:
     tokens = [a_token("1", name=name) for name in names]
     ascii_only, mixed = (token_columns(Chunk([Entry(LI, one, 0)]), table).names.values[0] for one in tokens)
     assert sys.getsizeof(mixed) < sys.getsizeof(ascii_only) + 50
+
+
+@given(words=st.lists(st.text("ab", max_size=4), min_size=1, max_size=40), text=st.text("ab", min_size=1, max_size=3))
+def test_lines_with_a_text_are_marked_whether_they_are_few_or_many(words: list[str], text: str) -> None:
+    assert [*line_marks("\n".join(words), text, len(words))] == [text in word for word in words]
 
 
 def test_flags_and_departments() -> None:
