@@ -27,6 +27,8 @@ _MOST_SHARED = 4096
 """Masks that are shared among users; beyond that, they begin again."""
 _MOST_CHANGED = 1024
 """Changed users that are remembered; beyond that, all count as changed."""
+_LATE = 30.0
+"""Seconds that a question may wait for others. One of an earlier time is no sign that the clock was set back."""
 _NO_POLICIES = Policies()
 
 
@@ -101,6 +103,8 @@ class ViolationIndex:
             now: epoch seconds.
             most: the number of users to evaluate at most.
         """
+        if 0 < self._evaluated_at - now <= _LATE:
+            now = self._evaluated_at
         if now < self._evaluated_at or len(self._due) > 2 * len(self._users) + _MOST_SHARED:
             # The clock was set back, or entries of changed users have piled up.
             self._restart()

@@ -16,7 +16,7 @@ from exporter.model.snapshot import Sweep, SweepResult, View
 from exporter.model.token import NEVER, CredentialKind, Token, TokenState
 from exporter.model.user import User
 from exporter.policies.schema import Policies
-from exporter.state import credential_order, organization_index
+from exporter.state import credential_order, organization_index, violation_index
 from exporter.state.contents import Match, merged
 from exporter.state.criteria import Criteria, PollStatus
 from exporter.state.cut import Wanted
@@ -47,6 +47,7 @@ def small_chunks() -> Iterator[None]:
         patch.setattr(sorted_chunks, "_RUN", 5)
         patch.setattr(sorted_chunks, "_MANY", 1)
         patch.setattr(organization_index, "_FEW", 1)
+        patch.setattr(violation_index, "_LATE", 0.0)
         yield
 
 

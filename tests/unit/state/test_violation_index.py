@@ -162,3 +162,12 @@ def test_many_changed_users_count_as_all(world: World) -> None:
 def test_bits_and_counts() -> None:
     assert (set_bits(0), set_bits(0b1101)) == ([], [0, 2, 3])
     assert (violation_count(None), violation_count((0b101, 0, 0b1))) == (0, 3)
+
+
+def test_questions_of_several_threads_need_not_come_in_the_order_of_their_times(world: World) -> None:
+    world.set("a", a_token(expires_in=-2 * DAY))
+    world.set("b", a_token(expires_in=-2 * DAY))
+    world.index.advance(NOW, 10)
+    # A thread took its time before another one, and waited for it.
+    world.index.advance(NOW - 0.5, 1)
+    assert (world.index.complete, world.mask("a"), world.mask("b")) == (True, (4, 0), (4, 0))
