@@ -144,6 +144,9 @@ class Storage:
         self._restored = replace(restored, organizations={}, alerts=())
         with self._lock:
             for name, view in restored.organizations.items():
+                if name in self._pending.removed:
+                    # It was removed while the file was busy: its rows are about to be deleted.
+                    continue
                 self._known[name].update(state.user.user_id for state in view.users)
                 if restored.outdated:
                     # All rows are written again, so that the file becomes small at once.

@@ -244,6 +244,36 @@ def test_a_file_that_was_busy_at_the_start_is_used_later(tmp_path: Path, monkeyp
     assert views["acme"].users == (later,)
 
 
+def test_an_organization_that_is_removed_while_a_file_of_schema_3_is_busy_stays_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exporter.state.statefile._BUSY_TIMEOUT", 0.05)
+    path = tmp_path / "s.db"
+    before, _ = a_storage(path)
+    before.load()
+    before.start()
+    before.record("acme", STATE)
+    before.record("globex", STATE)
+    before.stop()
+    holder = sqlite3.connect(path)
+    holder.execute("PRAGMA user_version = 3")
+    holder.commit()
+    holder.execute("PRAGMA locking_mode = EXCLUSIVE")
+    holder.execute("BEGIN EXCLUSIVE")
+    storage, _ = a_storage(path)
+    storage.load()
+    storage.organization_removed("acme")
+    # The organization is added again, with another user.
+    storage.record("acme", replace(STATE, user=User("2", "李四")))
+    holder.rollback()
+    holder.close()
+    storage._flush()
+    with sqlite3.connect(path) as connection:
+        rows = set(connection.execute("SELECT organization, user_id FROM users"))
+    connection.close()
+    assert rows == {("acme", "2"), ("globex", "1")}
+
+
 def test_events_that_could_not_be_written_wait(tmp_path: Path) -> None:
     (tmp_path / "s.db").touch()
     storage, _ = a_storage(tmp_path / "s.db")
