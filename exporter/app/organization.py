@@ -95,6 +95,11 @@ class Organization:
         """Keeps the list of discovered users; None if none are discovered."""
         return self.parts.refresher
 
+    @property
+    def users(self) -> tuple[User, ...]:
+        """The users listed by hand, of all shards, then those watched; of equal users the last one stays in memory."""
+        return *self.parts.roster.listed, *self.ledger.users()
+
     def take_over(self) -> None:
         """Decide from now on which users are watched, in place of the previous organization. Must not fail."""
         previous, self._previous = self._previous, None

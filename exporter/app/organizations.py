@@ -58,6 +58,7 @@ class Organizations:
 
     def prepare(self, settings: Settings, restored: Mapping[str, OrganizationView]) -> Replacement:
         """Build everything that other settings need. If that raises, nothing has changed."""
+        settings = settings.with_known_users({name: one.users for name, one in self._organizations.items()})
         poll = settings.config.poll
         organizations: dict[str, Organization] = {}
         built: dict[str, Organization] = {}

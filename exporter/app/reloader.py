@@ -187,8 +187,8 @@ class Reloader:
             if self._current.value.generation == 0:
                 return "the exporter is still starting; try again"
         try:
-            settings = self._load().with_users_of(self._current.value.settings)
-            new = self._targets.organizations.prepare(settings, {})
+            new = self._targets.organizations.prepare(self._load(), {})
+            settings = new.settings
         except ConfigError as error:
             _log.error("reload refused, the previous configuration stays in effect", faults=str(error))
             return self._refuse(str(error))

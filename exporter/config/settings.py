@@ -13,7 +13,7 @@ from exporter.model.labels import KIND
 from exporter.model.user import with_known_objects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from exporter.common.redaction import Redactor
@@ -54,6 +54,10 @@ class OrganizationSettings:
     users_stamp: Stamp
     tls: LiveTls
     proxies: Proxies
+
+    def with_known_users(self, known: Iterable[User]) -> OrganizationSettings:
+        """The same settings; users that are equal to known ones are these objects."""
+        return replace(self, users=with_known_objects(self.users, known))
 
     def same_client(self, other: OrganizationSettings) -> bool:
         """Whether requests would be made in the same way. The lists of users may differ."""
@@ -132,11 +136,14 @@ class Settings:
         web = self.config.web.model_copy(update={"external_url": url})
         return replace(self, config=self.config.model_copy(update={"web": web}))
 
-    def with_users_of(self, before: Settings) -> Settings:
-        """The same settings; users that are equal to those of earlier settings are these objects."""
-        known = {one.config.name: one.users for one in before.organizations}
+    def with_known_users(self, known: Mapping[str, Iterable[User]]) -> Settings:
+        """The same settings; users that are equal to known ones are these objects.
+
+        Args:
+            known: users by organization.
+        """
         organizations = [
-            replace(one, users=with_known_objects(one.users, known.get(one.config.name, ())))
+            one if (users := known.get(one.config.name)) is None else one.with_known_users(users)
             for one in self.organizations
         ]
         return replace(self, organizations=tuple(organizations))

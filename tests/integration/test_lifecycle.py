@@ -283,6 +283,26 @@ def test_the_ledger_of_an_organization_outlives_its_client(platform: Simulator, 
         daemon.stop()
 
 
+def test_a_reload_after_a_change_of_a_user_file_keeps_each_user_once(platform: Simulator, tmp_path: Path) -> None:
+    config = configure(tmp_path, platform, acme="A")
+    data = yaml.safe_load(config.read_text())
+    data["organizations"][0]["users"] = {"files": ["users.yaml"]}
+    config.write_text(yaml.safe_dump(data))
+    (tmp_path / "users.yaml").write_text("[{id: A, name: before}]")
+    daemon, _ = a_daemon(tmp_path)
+    daemon.start()
+    try:
+        (organization,) = daemon._parts.organizations._organizations.values()
+        (tmp_path / "users.yaml").write_text("[{id: A, name: after the change}]")
+        organization.check_files()
+        daemon._parts.reloader.reload()
+        (listed,) = daemon._parts.base.current.value.settings.organizations[0].users
+        assert listed.name == "after the change"
+        assert organization.ledger.users()[0] is listed
+    finally:
+        daemon.stop()
+
+
 def test_concurrent_reloads_over_http_share_a_few_loads(platform: Simulator, tmp_path: Path) -> None:
     config = configure(tmp_path, platform, acme="A")
     loads: list[float] = []

@@ -11,7 +11,7 @@ from exporter.state.ledger import Ledger
 from exporter.state.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from exporter.app.organization import Organization
     from exporter.config.settings import OrganizationSettings, Settings
@@ -24,6 +24,10 @@ class FakeOrganization:
     def __init__(self, scene: Scene, name: str, client: str, before: FakeOrganization | None) -> None:
         self.scene, self.name, self.client = scene, name, client
         self.ledger: Ledger = Ledger(name, [User("1", "x")], publish=scene.publish) if before is None else before.ledger
+
+    @property
+    def users(self) -> tuple[User, ...]:
+        return self.ledger.users()
 
     def _did(self, what: str) -> None:
         self.scene.did.append(f"{what} {self.name} {self.client}")
@@ -64,11 +68,18 @@ def settings(*names: str) -> Settings:
         SimpleNamespace(config=SimpleNamespace(name=one.partition(":")[0]), client=one.partition(":")[2])
         for one in names
     ]
-    made = SimpleNamespace(
+    made = FakeSettings(
         organizations=organizations,
         config=SimpleNamespace(poll=None, metrics=SimpleNamespace(max_tokens_per_user=1000)),
     )
     return cast("Settings", made)
+
+
+class FakeSettings(SimpleNamespace):
+    """Stands for settings; records the users that it shares."""
+
+    def with_known_users(self, known: Mapping[str, Iterable[User]]) -> FakeSettings:
+        return FakeSettings(**vars(self) | {"shares": {name: [*users] for name, users in known.items()}})
 
 
 class Scene:
@@ -115,6 +126,18 @@ def test_organizations_are_built_then_put_in_force_then_started() -> None:
         *("start a 1", "start b 1"),
     ]
     assert scene.names == ["a", "b"]
+
+
+def test_a_reload_shares_the_users_that_are_watched_now() -> None:
+    scene = Scene()
+    scene.apply("a:1", "b:1")
+    # As after a change of a user file, or a discovery: no settings have these users.
+    watched = User("2", "y")
+    scene.store._ledgers[0].watch([watched])
+    new = scene.organizations.prepare(settings("a:1", "c:1"), {})
+    shares = cast("FakeSettings", new.settings).shares
+    assert {name: [one.user_id for one in users] for name, users in shares.items()} == {"a": ["2"], "b": ["1"]}
+    assert shares["a"][0] is watched
 
 
 def test_a_reload_keeps_what_it_can_replaces_the_rest_and_removes_last() -> None:

@@ -22,19 +22,9 @@ if TYPE_CHECKING:
     from exporter.config.settings import Settings
 
 
-class FakeSettings(SimpleNamespace):
-    """Stands for settings; knows whose users it has."""
-
-    shares = ""
-
-    def with_users_of(self, before: FakeSettings) -> FakeSettings:
-        self.shares = before.name
-        return self
-
-
 def settings(name: str) -> Settings:
     config = SimpleNamespace(**dict.fromkeys(Config.model_fields))
-    return cast("Settings", FakeSettings(name=name, config=config, organizations=(), alertmanagers=()))
+    return cast("Settings", SimpleNamespace(name=name, config=config, organizations=(), alertmanagers=()))
 
 
 class Part:
@@ -122,12 +112,6 @@ def test_everything_is_built_before_anything_is_put_in_force() -> None:
     assert scene.since() == [*RELOADED, "garbage.reloaded"]
     assert scene.in_force == ("new", 2, None)
     assert scene.announced == ["begins", "ends"]
-
-
-def test_users_that_have_not_changed_are_those_of_the_configuration_before() -> None:
-    scene = Scene().begun()
-    scene.reloader.reload()
-    assert cast("FakeSettings", scene.current.value.settings).shares == "first"
 
 
 def test_a_refused_configuration_changes_only_the_time_of_the_refusal() -> None:

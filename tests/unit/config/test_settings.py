@@ -65,11 +65,10 @@ def test_the_external_url_of_the_command_line_overrides_that_of_the_file() -> No
     assert settings.with_external_url("https://flag.example.com").config.web.external_url == "https://flag.example.com"
 
 
-def test_users_that_have_not_changed_are_those_of_the_settings_before() -> None:
+def test_users_that_have_not_changed_are_the_known_objects() -> None:
     text = with_organization("").replace("name: li.wei}", 'name: li.wei}, {id: "3002", name: wang}')
-    before, after = settled(text), settled(text.replace("wang", "fang"))
-    shared = after.with_users_of(before)
-    assert shared.organizations[0].users == after.organizations[0].users
-    assert shared.organizations[0].users[0] is before.organizations[0].users[0]
-    other = replace(before, organizations=())
-    assert after.with_users_of(other) == after
+    (before,), after = settled(text).organizations, settled(text.replace("wang", "fang"))
+    (shared,) = after.with_known_users({before.config.name: before.users}).organizations
+    assert shared.users == after.organizations[0].users
+    assert shared.users[0] is before.users[0]
+    assert after.with_known_users({"other": before.users}).organizations[0] is after.organizations[0]
