@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from exporter.app.in_force import Current
     from exporter.common.clock import Clock
+    from exporter.config.redis import Redis
     from exporter.config.settings import Settings
 
 _log = structlog.get_logger(__name__)
@@ -24,16 +27,17 @@ class ConfigWarnings:
 
     def __init__(self, current: Current, clock: Clock) -> None:
         self._current = current
-        self._at_start = current.value.settings
+        # Only this, since the settings have every user of the start.
+        self._storage_at_start, self._redis_at_start = _fixed(current.value.settings)
         self._clock = clock
         self._logged: frozenset[str] = frozenset()
 
     def report(self, settings: Settings) -> None:
         """Warn of what a reload could not put in force, then as `check`."""
-        start = self._at_start
-        if settings.storage != start.storage:
+        storage, redis = _fixed(settings)
+        if storage != self._storage_at_start:
             _log.warning("storage.path has changed; it takes effect at the next start")
-        if (settings.redis and settings.redis.config) != (start.redis and start.redis.config):
+        if redis != self._redis_at_start:
             _log.warning("redis has changed; it takes effect at the next start")
         self.check()
 
@@ -43,3 +47,8 @@ class ConfigWarnings:
         for warning in sorted(warnings - self._logged):
             _log.warning("configuration warning", note=warning)
         self._logged = warnings
+
+
+def _fixed(settings: Settings) -> tuple[Path | None, Redis | None]:
+    """What takes effect at the next start only."""
+    return settings.storage, None if settings.redis is None else settings.redis.config

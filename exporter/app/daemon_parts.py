@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from exporter.common.clock import Clock
     from exporter.common.live_tls import LiveTls
     from exporter.common.worker import Worker
-    from exporter.config.settings import OrganizationSettings, Settings
+    from exporter.config.settings import OrganizationSettings, RedisSettings, Settings
     from exporter.model.snapshot import OrganizationView
     from exporter.web.security import WebSecurity
 
@@ -221,7 +221,7 @@ def build_parts(
         garbage,
         reloader,
         warnings,
-        TlsFilesMonitor(partial(_tls_files, current, settings), telemetry.instruments),
+        TlsFilesMonitor(partial(_tls_files, current, settings.redis), telemetry.instruments),
         index,
         _auto_reload(base, load, reloader, options),
         _heartbeat(base, options),
@@ -229,9 +229,9 @@ def build_parts(
     )
 
 
-def _tls_files(current: Current, start: Settings) -> Iterator[tuple[str, LiveTls]]:
+def _tls_files(current: Current, redis: RedisSettings | None) -> Iterator[tuple[str, LiveTls]]:
     """What follows files of certificates: that of the configuration in force, but the Redis of the start."""
-    return replace(current.value.settings, redis=start.redis).tls_files()
+    return replace(current.value.settings, redis=redis).tls_files()
 
 
 def _storage(base: Base, settings: Settings, shard: Shard) -> Storage | None:

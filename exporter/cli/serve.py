@@ -151,7 +151,10 @@ def serve(
         auto_reload=auto_reload_interval if auto_reload else None,
         manager=service_manager(os.getpid(), clock),
     )
-    run(Daemon(settings, load_again, sockets, security, clock, options), signals)
+    daemon = Daemon(settings, load_again, sockets, security, clock, options)
+    # Or its users would stay in memory after a reload has replaced them.
+    del settings
+    run(daemon, signals)
 
 
 def demo(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
 import sqlite3
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -299,6 +301,21 @@ def test_a_reload_after_a_change_of_a_user_file_keeps_each_user_once(platform: S
         (listed,) = daemon._parts.base.current.value.settings.organizations[0].users
         assert listed.name == "after the change"
         assert organization.ledger.users()[0] is listed
+    finally:
+        daemon.stop()
+
+
+def test_a_reload_frees_the_configuration_of_the_start(platform: Simulator, tmp_path: Path) -> None:
+    configure(tmp_path, platform, acme="A")
+    daemon, _ = a_daemon(tmp_path)
+    daemon.start()
+    try:
+        current = daemon._parts.base.current
+        kept = weakref.ref(current.value.settings.organizations[0].config)
+        configure(tmp_path, platform, acme="B")
+        daemon._parts.reloader.reload()
+        gc.collect()
+        assert kept() is None
     finally:
         daemon.stop()
 
