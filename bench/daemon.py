@@ -42,8 +42,8 @@ _POLICIES = {
     "max_tokens_per_user": {"limit": 4},
 }
 _LISTS = ("tokens", "tokens?state=expired", "tokens?sort=user", "tokens?sort=token", "api/v1/tokens?limit=100")
-_AT_REST = 60
-"""Seconds: all firing alerts are sent again once."""
+_AT_REST = 180
+"""Seconds: all firing alerts are sent again three times. In one minute it could be once or twice."""
 _LONGEST_SWEEP = 1200
 """Seconds."""
 _QUIET = 9
