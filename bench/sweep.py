@@ -1,4 +1,7 @@
-"""The cost of a sweep, compared with a loop with requests and one with curl and jq, on the same simulated platform."""
+"""The cost of a sweep, compared with a loop with requests and one with curl and jq, on the same simulated platform.
+
+usage: python -m bench.sweep USERS
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,9 @@ import yaml
 
 from bench.table import Row, markdown
 from exporter.app.once import sweep_once
+from exporter.common import logs
 from exporter.common.clock import SystemClock
+from exporter.common.log_options import Format, Level
 from exporter.config.load import load
 
 if TYPE_CHECKING:
@@ -34,7 +39,15 @@ _FEW = 100
 
 
 def sweeping(users: int) -> str:
-    """A table of time and CPU per user."""
+    """A table of time and CPU per user.
+
+    It is measured in a process of its own, since the garbage collector would scan what other benchmarks left.
+    """
+    command = [sys.executable, "-m", "bench.sweep", str(users)]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def _sweeping(users: int) -> str:
     with platform(users) as folder:
         settings = load(folder / "config.yaml", os.environ)
         rows = [_ours(settings, users), _plain(settings), _urllib3(settings)]
@@ -122,3 +135,8 @@ def _shell(settings: Settings, folder: Path) -> Row:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     took, cpu = time.perf_counter() - started, _cpu(resource.RUSAGE_CHILDREN) - cpu
     return Row("a loop with curl and jq", took / len(wanted), f"{cpu / len(wanted) * 1000:.1f} ms CPU each")
+
+
+if __name__ == "__main__":
+    logs.configure(Level.ERROR, Format.LOGFMT)
+    print(_sweeping(int(sys.argv[1])), end="")
