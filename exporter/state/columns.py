@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from array import array
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import compress, repeat
 from operator import contains
 from typing import TYPE_CHECKING
 
@@ -224,7 +224,7 @@ def slots_with_text(order: SortedChunks[User], users: UserTable, text: str) -> l
         if every is None:
             every = columns.text = _joined([_user_line(user) for user in chunk])
         if text in every:
-            found += [slot for slot, line in zip(columns.slots, lines(every), strict=True) if text in line]
+            found += compress(columns.slots, line_marks(every, text, len(columns.slots)))
     return found
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from exporter.model.permission import granted
 from exporter.model.token import CredentialKind, TokenState
-from exporter.state.columns import line_marks, lines, searchable, violated_by_tokens
+from exporter.state.columns import line_marks, searchable, violated_by_tokens
+from exporter.state.distinct import marked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -211,8 +212,7 @@ def _with_id(text: str) -> Filter:
     def reduced(columns: TokenColumns, at: Sequence[int]) -> Sequence[int]:
         if text not in columns.ids:
             return ()
-        every = lines(columns.ids)
-        return [i for i in at if text in every[i]]
+        return marked(at, line_marks(columns.ids, text, len(columns.slots)))
 
     return reduced
 
@@ -232,7 +232,6 @@ def _with_text(text: str, users: bytearray | None) -> Filter:
             found |= int.from_bytes(bytes(map(users.__getitem__, columns.slots)))
         if not found:
             return ()
-        marks = found.to_bytes(size)
-        return [*compress(at, marks)] if len(at) == size else [i for i in at if marks[i]]
+        return marked(at, found.to_bytes(size))
 
     return reduced

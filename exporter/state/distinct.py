@@ -15,6 +15,11 @@ _BYTE = 256
 """Up to so many different values, a place takes one byte."""
 
 
+def marked(at: Sequence[int], marks: bytes | bytearray) -> list[int]:
+    """Those of some places that are marked; ``marks`` has a byte for every place, not 0 if it is marked."""
+    return [*compress(at, marks)] if len(at) == len(marks) else [place for place in at if marks[place]]
+
+
 class Distinct(Generic[V]):
     """The values of places.
 
@@ -45,8 +50,7 @@ class Distinct(Generic[V]):
             return at
         if not any(fits):
             return ()
-        marks = self.marks(fits)
-        return [*compress(at, marks)] if len(at) == len(marks) else [place for place in at if marks[place]]
+        return marked(at, self.marks(fits))
 
     def marks(self, fits: Sequence[bool]) -> bytes:
         """A byte for each place: 1 if its value fits, else 0; ``fits`` as for `where`."""
