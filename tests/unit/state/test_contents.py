@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,7 @@ from support.builders import DAY, NOW, a_failure, a_key, a_token
 from exporter.common import sorted_chunks
 from exporter.model.snapshot import OrganizationView, View
 from exporter.model.state import Reason, UserState
-from exporter.model.token import NEVER, CredentialKind, Token, TokenState
+from exporter.model.token import NEVER, CredentialKind, TokenState
 from exporter.model.user import Owner, User
 from exporter.policies.schema import Policies
 from exporter.state import cut
@@ -26,9 +27,8 @@ from exporter.state.token_search import TokenSort
 from exporter.state.user_search import UserSort
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from exporter.common.sorted_chunks import Key
     from exporter.state.contents import Contents
     from exporter.state.token_index import Snapshot
 
@@ -144,8 +144,19 @@ def found_users(index: TokenIndex, criteria: Criteria, sort: UserSort, wanted: W
     return index.read(question, NOW)
 
 
-def key_of(rows: list[Match]) -> Key:
-    return rows[-1].key
+def every_page(
+    find: Callable[[Wanted], tuple[int, list[Match]]], limit: int, total: int, *, descending: bool
+) -> list[Match]:
+    """The rows of all pages, each of which must name this total."""
+    shown: list[Match] = []
+    wanted = Wanted(descending, None, limit)
+    while True:
+        counted, rows = find(wanted)
+        assert counted == total
+        shown += rows
+        if not rows or len(shown) >= total:
+            return shown
+        wanted = replace(wanted, after=rows[-1].key)
 
 
 @settings(max_examples=150, deadline=None)
@@ -162,16 +173,8 @@ def test_pages_of_tokens_are_what_filtering_and_sorting_everything_finds(
     index = an_index(world)
     expected = searches.tokens(world, POLICIES, criteria, sort, NOW)
     expected = expected[::-1] if descending else expected
-    shown: list[searches.Row] = []
-    wanted = Wanted(descending, None, limit)
-    while True:
-        total, rows = found_tokens(index, criteria, sort, wanted)
-        assert total == len(expected)
-        shown += [(row.organization, row.state, row.token) for row in rows if row.token is not None]
-        if not rows or len(shown) >= len(expected):
-            break
-        wanted = replace(wanted, after=key_of(rows))
-    assert shown == expected
+    shown = every_page(partial(found_tokens, index, criteria, sort), limit, len(expected), descending=descending)
+    assert [(row.organization, row.state, row.token) for row in shown] == expected
     whole = found_tokens(index, criteria, sort, Wanted(descending, None, None))[1]
     assert [(row.organization, row.state, row.token) for row in whole] == expected
 
@@ -190,16 +193,8 @@ def test_pages_of_violations_are_what_filtering_and_sorting_everything_finds(
     index = an_index(world)
     expected = searches.all_violations(world, POLICIES, criteria, sort, NOW)
     expected = expected[::-1] if descending else expected
-    shown: list[tuple[str, UserState, Token | None]] = []
-    wanted = Wanted(descending, None, limit)
-    while True:
-        total, rows = found_violations(index, criteria, sort, wanted)
-        assert total == len(expected)
-        shown += [(row.organization, row.state, row.token) for row in rows]
-        if not rows or len(shown) >= len(expected):
-            break
-        wanted = replace(wanted, after=key_of(rows))
-    assert shown == expected
+    shown = every_page(partial(found_violations, index, criteria, sort), limit, len(expected), descending=descending)
+    assert [(row.organization, row.state, row.token) for row in shown] == expected
 
 
 @settings(max_examples=100, deadline=None)
@@ -213,16 +208,8 @@ def test_pages_of_users_are_what_filtering_and_sorting_everything_finds(
     index = an_index(world)
     expected = searches.users(world, POLICIES, criteria, sort, NOW)
     expected = expected[::-1] if descending else expected
-    shown: list[str] = []
-    wanted = Wanted(descending, None, limit)
-    while True:
-        total, rows = found_users(index, criteria, sort, wanted)
-        assert total == len(expected)
-        shown += [row.state.user.user_id for row in rows]
-        if not rows or len(shown) >= len(expected):
-            break
-        wanted = replace(wanted, after=key_of(rows))
-    assert shown == expected
+    shown = every_page(partial(found_users, index, criteria, sort), limit, len(expected), descending=descending)
+    assert [row.state.user.user_id for row in shown] == expected
 
 
 @pytest.fixture
