@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -33,8 +34,9 @@ class Outbox:
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
         self._waiting: dict[Labels, Notification] = {}
-        # The alerts that were delivered, by the time of the last delivery.
-        self._delivered: dict[Labels, None] = {}
+        # The alerts of the last deliveries, oldest first. An alert may be in several.
+        self._deliveries: deque[list[Labels]] = deque()
+        self._delivered = 0
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -48,12 +50,12 @@ class Outbox:
         """Append notifications; returns how many were dropped because the queue was full."""
         joined: dict[int, int] = {}
         for one in notifications:
-            notification, queued = one, self._waiting.get(one.labels)
-            if notification.unit:
-                self._waiting.pop(notification.labels, None)
-            if queued is not None:
-                notification = _successor(queued, notification, joined)
-            self._waiting[notification.labels] = notification
+            queued = self._waiting.setdefault(one.labels, one)
+            if queued is one:
+                continue
+            if one.unit:
+                del self._waiting[one.labels]
+            self._waiting[one.labels] = _successor(queued, one, joined)
         self._join(joined)
         return self._make_room()
 
@@ -95,12 +97,11 @@ class Outbox:
 
     def delivered(self, batch: Iterable[Notification]) -> None:
         """Record that these were delivered."""
-        for notification in batch:
-            self._delivered.pop(notification.labels, None)
-            self._delivered[notification.labels] = None
-        surplus = max(0, len(self._delivered) - 2 * self._capacity)
-        for labels in list(itertools.islice(self._delivered, surplus)):
-            del self._delivered[labels]
+        labels = [one.labels for one in batch]
+        self._deliveries.append(labels)
+        self._delivered += len(labels)
+        while self._delivered - len(self._deliveries[0]) >= 2 * self._capacity:
+            self._delivered -= len(self._deliveries.popleft())
 
     def _join(self, joined: Mapping[int, int]) -> None:
         """Bring the notifications of units that have become one together, at the place of the first.
@@ -129,7 +130,8 @@ class Outbox:
     def _make_room(self) -> int:
         surplus = max(0, len(self._waiting) - self._capacity)
         if surplus:
-            newest_first = itertools.chain(reversed(self._delivered), reversed(self._waiting))
+            delivered = (labels for batch in reversed(self._deliveries) for labels in reversed(batch))
+            newest_first = itertools.chain(delivered, reversed(self._waiting))
             chosen = dict.fromkeys(labels for labels in newest_first if labels in self._waiting)
             for labels in list(itertools.islice(chosen, surplus)):
                 del self._waiting[labels]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 from hypothesis import given
 from hypothesis import strategies as st
 from support.builders import NOW
@@ -71,6 +73,42 @@ def test_a_full_queue_drops_the_most_recently_delivered_alerts_then_the_newest()
     outbox.put([a_notification("h"), a_notification("i")])
     assert outbox.put_back(taken) == 2
     assert names(outbox.take(9)) == ["f", "g"]
+
+
+def test_an_alert_that_was_delivered_twice_counts_by_the_last_time() -> None:
+    outbox = Outbox(capacity=1)
+    for name in "aba":
+        outbox.delivered([a_notification(name)])
+    assert outbox.put([a_notification("a"), a_notification("b")]) == 1
+    assert names(outbox.take(9)) == ["b"]
+
+
+def test_deliveries_are_forgotten_after_twice_the_capacity() -> None:
+    outbox = Outbox(capacity=2)
+    outbox.delivered([a_notification("a")])
+    for name in "bcd":
+        outbox.delivered([a_notification(name)])
+    # a is the fourth from the end, so it is dropped before x, which was never delivered
+    assert outbox.put([a_notification("a"), a_notification("x"), a_notification("y")]) == 1
+    assert names(outbox.take(9)) == ["x", "y"]
+    outbox.delivered([a_notification("e")])
+    assert outbox.put([a_notification("a"), a_notification("x"), a_notification("y")]) == 1
+    assert names(outbox.take(9)) == ["a", "x"]
+
+
+def test_ten_thousand_deliveries_need_no_more_memory_than_the_first_thousand() -> None:
+    def deliver(batches: int) -> int:
+        for number in range(batches):
+            outbox.delivered([a_notification(f"{number}-{member}") for member in range(10)])
+        return tracemalloc.get_traced_memory()[0]
+
+    outbox = Outbox(capacity=500)
+    tracemalloc.start()
+    try:
+        first = deliver(100)
+        assert deliver(1_000) < 1.5 * first
+    finally:
+        tracemalloc.stop()
 
 
 @given(
