@@ -32,6 +32,7 @@ ALL_USERS = ""
 ALERT_NAME = "alertname"
 SEVERITY = "severity"
 POLICY = "policy"
+DESCRIPTION = "description"
 PAGE_URL = "page_url"
 """The annotation with the exporter's page about what the alert is about, and the source of the alert for receivers."""
 _FEW_VALUES = frozenset({ALERT_NAME, SEVERITY, POLICY, ORGANIZATION})
@@ -72,6 +73,16 @@ class Alert:
     annotations: Labels
     since: float
     words: Words | None = field(default=None, compare=False, repr=False)
+
+    def only_reworded(self, before: Labels) -> bool:
+        """Whether these annotations differ from its own in nothing but how much time is left or has passed."""
+        if self.words is None or len(before) != len(self.annotations):
+            return False
+        begin = self.words.begin
+        return all(
+            old == new or (old[0] == new[0] == DESCRIPTION and old[1][:begin] == new[1][:begin])
+            for old, new in zip(before, self.annotations, strict=True)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +174,7 @@ class AlertMaker:
         summary, description = self._wording.texts(
             definition, labels, self._now, user, token, facts, link=link, permissions=permissions
         )
-        annotations = [("summary", summary), ("description", description), self._runbook(definition.name)]
+        annotations = [("summary", summary), (DESCRIPTION, description), self._runbook(definition.name)]
         if token is not None and token.description:
             annotations.append(("token_description", printable(token.description)))
         if user is not None and user.owner is not None:
@@ -192,7 +203,7 @@ class AlertMaker:
         """
         texts = dict(alert.annotations)
         end = self._wording.time_left(words.definition, words.expires_at, now, texts.get(PAGE_URL, ""))
-        texts["description"] = texts["description"][: words.begin] + end
+        texts[DESCRIPTION] = texts[DESCRIPTION][: words.begin] + end
         return Alert(alert.labels, tuple(texts.items()), alert.since, replace(words, until=until))
 
     def listed(self, names: Sequence[str]) -> str:

@@ -232,7 +232,9 @@ class Tracker:
             return self._add(_Tracked(alert.labels, alert.annotations, starts_at))
         if one.annotations is not alert.annotations:
             if one.annotations != alert.annotations:
-                self._kept.texts_changed(one.labels)
+                # A restart evaluates it again before it is sent, so how much time is left needs no storing.
+                if not alert.only_reworded(one.annotations):
+                    self._kept.texts_changed(one.labels)
                 one.prepared = Prepared()
             one.annotations = alert.annotations
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from support.builders import DAY, NOW, a_token, a_user
 
@@ -17,6 +17,9 @@ from exporter.alerts.definitions import (
 )
 from exporter.config.schema import Config
 from exporter.model.state import Reason
+
+if TYPE_CHECKING:
+    from exporter.alerts.alert import Labels
 
 
 def test_labels_and_texts_that_alerts_have_in_common_are_the_same_objects() -> None:
@@ -40,6 +43,27 @@ def test_labels_and_texts_that_alerts_have_in_common_are_the_same_objects() -> N
     ]
     shared = [one for one, two in zip(expired.annotations, other.annotations, strict=True) if one is two]
     assert [name for name, _ in shared] == ["runbook_url"]
+
+
+def test_an_alert_that_differs_in_the_time_that_is_left_only_is_told_from_other_changes() -> None:
+    maker = AlertMaker.of(a_config())
+    labels = {"organization": "acme", "user_id": "1", "user": "li.wei", "token": "ci", "token_id": "pt-1"}
+
+    def annotations(now: float, permissions: str = "") -> Labels:
+        maker.begin(now)
+        token = a_token(expires_in=-DAY)
+        return maker.make(TOKEN_EXPIRED, dict(labels), NOW, a_user(), token, permissions=permissions).annotations
+
+    maker.begin(NOW)
+    alert = maker.make(TOKEN_EXPIRED, dict(labels), NOW, a_user(), a_token(expires_in=-DAY), words_until=NOW + DAY)
+    assert "Expired for: 1d." in dict(alert.annotations)["description"]
+    assert "Expired for: 3d." in dict(annotations(NOW + 2 * DAY))["description"]
+    assert alert.only_reworded(annotations(NOW + 2 * DAY))
+    assert not alert.only_reworded(annotations(NOW + 2 * DAY, "read"))
+    assert not alert.only_reworded(annotations(NOW)[:-1])
+    assert not alert.only_reworded((("summary", "other"), *annotations(NOW)[1:]))
+    without = maker.make(TOKEN_EXPIRED, dict(labels), NOW, a_user(), a_token(expires_in=-DAY))
+    assert not without.only_reworded(annotations(NOW + 2 * DAY))
 
 
 def a_config(external_url: str | None = None, **alerting: Any) -> Config:

@@ -8,10 +8,11 @@ from itertools import pairwise
 from support.alert_oracle import due
 from support.builders import NOW
 
-from exporter.alerts.alert import ALL_USERS, Alert, Evaluation
+from exporter.alerts.alert import ALL_USERS, Alert, Evaluation, Words
+from exporter.alerts.definitions import TOKEN_EXPIRED
 from exporter.alerts.notification import Moment, Notification
 from exporter.alerts.tracker import Tracker, subject_of
-from exporter.model.kept_alert import KeptAlert
+from exporter.model.kept_alert import KeptAlert, KeptChanges
 
 RESEND = 60.0
 LEASE = 240.0
@@ -280,6 +281,20 @@ def test_alerts_that_start_and_end_all_the_time_leave_nothing_behind() -> None:
         # there is never room for what is due again
         tracker.due(at(second), RESEND, 1)
     assert sum(len(members) for _, _, members in tracker._batches) <= 2 * 101 + 1000
+
+
+def test_texts_are_stored_again_unless_only_the_time_that_is_left_has_changed() -> None:
+    tracker = Tracker()
+
+    def stored(text: str, seconds: float) -> KeptChanges | None:
+        alert = Alert(LABELS, (("description", text),), NOW - 100, Words(TOKEN_EXPIRED, len("expires "), NOW, NOW + 60))
+        tracker.update(Evaluation((alert,)), at(seconds), RESEND)
+        return tracker.kept_changes(at(seconds))
+
+    assert stored("expires in 5m", 0) is not None
+    assert stored("expires in 4m", 300) is None
+    kept = KeptAlert(LABELS, (("description", "removed in 4m"),), NOW - 100)
+    assert stored("removed in 4m", 600) == KeptChanges((kept,))
 
 
 def test_a_longer_resend_interval_lets_no_lease_run_out() -> None:
