@@ -75,7 +75,7 @@ class Alert:
     words: Words | None = field(default=None, compare=False, repr=False)
 
     def only_reworded(self, before: Labels) -> bool:
-        """Whether these annotations differ from its own in nothing but how much time is left or has passed."""
+        """Whether its annotations were these before, but for how much time is left or has passed."""
         if self.words is None or len(before) != len(self.annotations):
             return False
         begin = self.words.begin
