@@ -32,7 +32,8 @@ _SMALL = 64 << 10
 """Bytes up to which a body is not counted: it fits into the buffers of a connection."""
 _GRACE = 1.0
 """Seconds that a client may read a body before its connection can be closed for others."""
-_CHUNKS_PER_TURN = 8
+_TURN = 0.002
+"""Seconds after which other clients have a turn. A chunk takes 0.1 ms, and several while other threads compute."""
 _RETRY_AFTER = "1"
 
 
@@ -83,7 +84,7 @@ class Deliveries:
     """
 
     def __init__(self, clock: MonotonicClock, refusals: Refusals) -> None:
-        self._clock = clock
+        self.clock = clock
         self._refusals = refusals
         # By the identity of the content, oldest first.
         self._sending: dict[int, _Sending] = {}
@@ -106,7 +107,7 @@ class Deliveries:
                 address = "" if connection is None else connection.address
                 self._refusals.refused(Refusal.TOO_MANY_BODIES, address)
                 return False
-            one = self._sending[id(content)] = _Sending(content, held, self._clock.monotonic())
+            one = self._sending[id(content)] = _Sending(content, held, self.clock.monotonic())
         one.readers.append(connection)
         return True
 
@@ -121,7 +122,7 @@ class Deliveries:
 
     def _make_room(self, size: int) -> bool:
         limit = max(MAX_BYTES, MIN_BODIES * size)
-        now, total = self._clock.monotonic(), self.bytes_being_sent
+        now, total = self.clock.monotonic(), self.bytes_being_sent
         for key, one in list(self._sending.items()):
             if total + size <= limit:
                 break
@@ -156,19 +157,23 @@ class _Delivery(Response):
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             # Only the headers answer HEAD: the server would drop what is decompressed for it.
             parts = () if scope["method"] == "HEAD" else _parts(self._content)
-            await _send_parts(parts, send, connection)
+            await _send_parts(parts, send, connection, self._deliveries.clock)
         finally:
             self._deliveries.end(self._content, connection)
 
 
-async def _send_parts(parts: Iterable[bytes | memoryview], send: Send, connection: Connection | None) -> None:
-    for number, part in enumerate(parts):
+async def _send_parts(
+    parts: Iterable[bytes | memoryview], send: Send, connection: Connection | None, clock: MonotonicClock
+) -> None:
+    turn = clock.monotonic()
+    for part in parts:
         if connection is not None and connection.fileno() < 0:
             # The client has disconnected.
             return
-        if number % _CHUNKS_PER_TURN == _CHUNKS_PER_TURN - 1:
+        if clock.monotonic() >= turn + _TURN:
             # With a fast client `send` never waits; let other clients have a turn.
             await asyncio.sleep(0)
+            turn = clock.monotonic()
         await send({"type": "http.response.body", "body": part, "more_body": True})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 

@@ -133,3 +133,32 @@ def test_what_counts_of_a_body_is_what_it_keeps_in_memory(scene: Scene) -> None:
     assert scene.deliveries.bytes_being_sent == 10 * MIB
     scene.deliveries.end(body, None)
     assert scene.deliveries.bytes_being_sent == 0
+
+
+@pytest.mark.parametrize(("seconds_each", "turns"), [(0.0, 0), (0.0009, 13), (0.003, 39)])
+def test_other_clients_have_a_turn_after_two_milliseconds(scene: Scene, seconds_each: float, turns: int) -> None:
+    """While other threads compute, a chunk takes longer: forty of them with one turn would delay a probe."""
+    seen: list[int] = []
+    chunks = 0
+
+    async def send(message: Any) -> None:
+        nonlocal chunks
+        if message.get("body"):
+            chunks += 1
+            scene.clock.advance(seconds_each)
+
+    async def other() -> None:
+        while chunks < 40:
+            if chunks:
+                seen.append(chunks)
+            await asyncio.sleep(0)
+
+    async def both() -> None:
+        response = scene.deliveries.response(bytes(40 * CHUNK), {}, "text/plain")
+        waiting = asyncio.create_task(other())
+        await asyncio.sleep(0)
+        await response({"type": "http", "method": "GET"}, None, send)  # type: ignore[arg-type]
+        await waiting
+
+    asyncio.run(both())
+    assert len(seen) == turns
