@@ -31,8 +31,10 @@ _INDEX_EVERY = 10.0
 """Seconds between two updates of the index, so that a page finds little to do. Without a change they cost nothing."""
 _MEMORY_EVERY = 60.0
 """Seconds; takes some milliseconds for 100,000 users."""
+_MEMORY_AFTER = 15.0
+"""Seconds until the first time: right after a start it takes longer, and delays the answer to a scrape that waited."""
 _SCRAPE_PATIENCE = 5.0
-"""Seconds for which alerts, jobs and polls are held back at a start, while a scrape that has come early is answered."""
+"""Seconds for which alerts, jobs and polls are held back at a start, while a scrape that came early is sent."""
 _START_PATIENCE = 1.5
 """Seconds for which a stop waits for a start that it has cancelled."""
 _JOBS_PATIENCE = 0.5
@@ -111,7 +113,7 @@ class Daemon:
         self._add_job("tls files", parts.tls_files.check, _TLS_FILES_EVERY)
         self._add_job("index", self._prepare_index, _INDEX_EVERY)
         self._add_job("garbage", parts.garbage.check, _GARBAGE_EVERY)
-        self._add_job("memory", return_memory, _MEMORY_EVERY)
+        self._add_job("memory", return_memory, _MEMORY_EVERY, after=_MEMORY_AFTER)
         if parts.storage is not None:
             parts.storage.start()
         if parts.member is not None:
@@ -163,9 +165,9 @@ class Daemon:
         """Whether the end of the process loses nothing that `storage.path` should keep."""
         return self._saved
 
-    def _add_job(self, name: str, job: Callable[[], None], interval: float) -> None:
+    def _add_job(self, name: str, job: Callable[[], None], interval: float, after: float = 0.0) -> None:
         base = self._parts.base
-        base.scheduler.add(name, job, interval, skipped=lambda: None, crashed=base.count("watch"))
+        base.scheduler.add(name, job, interval, after=after, skipped=lambda: None, crashed=base.count("watch"))
 
     def _prepare_index(self) -> None:
         self._parts.index.prepare(self._parts.base.clock.now())

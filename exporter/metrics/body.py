@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from exporter.metrics.deflate import gzip_pieces, gzip_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from exporter.metrics.deflate import Segment
 
@@ -24,6 +24,7 @@ class Body:
         segments: the text. Bodies share segments that have not changed between them.
         content_type: the `Content-Type` header.
         packed: whether it is compressed with gzip.
+        taken: called when a reader has taken all pieces, or wants no more. Any thread may call it.
         held: the bytes that it keeps in memory.
         size: the bytes to send.
     """
@@ -31,6 +32,7 @@ class Body:
     segments: tuple[Segment, ...]
     content_type: str
     packed: bool = field(kw_only=True)
+    taken: Callable[[], None] = field(default=lambda: None, kw_only=True)
     held: int = field(init=False)
     size: int = field(init=False)
 
@@ -52,8 +54,11 @@ class Body:
 
     def pieces(self) -> Iterator[bytes]:
         """The body in pieces, in order."""
-        if self.packed:
-            yield from gzip_pieces(self.segments)
-        else:
-            for one in self.segments:
-                yield from one.pieces(_PIECE)
+        try:
+            if self.packed:
+                yield from gzip_pieces(self.segments)
+            else:
+                for one in self.segments:
+                    yield from one.pieces(_PIECE)
+        finally:
+            self.taken()

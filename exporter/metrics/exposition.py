@@ -93,7 +93,7 @@ class _Gate:
     def __init__(self) -> None:
         self._opened = threading.Event()
         self._waited = False
-        self._answered = threading.Event()
+        self._taken = threading.Event()
 
     def wait(self) -> None:
         """Wait until it is open."""
@@ -101,15 +101,15 @@ class _Gate:
             self._waited = True
             self._opened.wait()
 
-    def answered(self) -> None:
-        """A scrape has its body."""
-        self._answered.set()
+    def taken(self) -> None:
+        """A client has taken the body of a scrape."""
+        self._taken.set()
 
     def open(self, patience: float) -> None:
         """Let scrapes through. If one waits, give it this many seconds before the caller goes on with other work."""
         self._opened.set()
         if self._waited:
-            self._answered.wait(patience)
+            self._taken.wait(patience)
 
 
 class Exposition:
@@ -155,8 +155,8 @@ class Exposition:
         """Answer scrapes from now on: before, they wait, so that none sees an incomplete state after a start.
 
         Args:
-            patience: seconds to wait for the answer to a scrape that is waiting, so that it need not compete for the
-                processor with what the caller does next.
+            patience: seconds to wait until a scrape that is waiting has been answered and sent, so that it need not
+                compete for the processor with what the caller does next.
         """
         self._gate.open(patience)
 
@@ -208,8 +208,8 @@ class Exposition:
                 rendered = self._rendered = _Rendered(basis)
             if (body := rendered.bodies.get((form, packed))) is None:
                 segments = self._segments(rendered, form.syntax, now)
-                body = rendered.bodies[form, packed] = Body(segments, form.content_type, packed=packed)
-            self._gate.answered()
+                taken = self._gate.taken
+                body = rendered.bodies[form, packed] = Body(segments, form.content_type, packed=packed, taken=taken)
             return body
 
     def _segments(self, rendered: _Rendered, syntax: Format, now: float) -> tuple[Segment, ...]:

@@ -87,21 +87,23 @@ class Scheduler:
         job: Callable[[], Any],
         interval: float,
         *,
+        after: float = 0.0,
         skipped: Callable[[], None],
         crashed: Callable[[], None],
     ) -> None:
-        """Run a job now, and then at its interval.
+        """Run a job now, or after some seconds, and then at its interval.
 
         Args:
             name: the job's name, unique.
             job: what to run.
             interval: seconds from start to start.
+            after: seconds until the first run.
             skipped: called when a run was skipped because the previous one still runs.
             crashed: called when a run raised; must count it. The schedule continues.
         """
         with self._lock:
             self._jobs[name] = _Job(job, skipped, crashed)
-            self._timetable.add(name, interval, self._clock.monotonic())
+            self._timetable.add(name, interval, self._clock.monotonic() + after)
         self._worker.wake()
 
     def run_soon(self, name: str, after: float = 0.0) -> None:

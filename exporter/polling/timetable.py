@@ -20,9 +20,9 @@ class Timetable:
     def __init__(self) -> None:
         self._entries: dict[str, _Entry] = {}
 
-    def add(self, name: str, interval: float, now: float) -> None:
-        """Make a job due now, and at its interval from then on."""
-        self._entries[name] = _Entry(now, interval)
+    def add(self, name: str, interval: float, due: float) -> None:
+        """Add a job that is due at a time, and at its interval from then on."""
+        self._entries[name] = _Entry(due, interval)
 
     def remove(self, name: str) -> None:
         """Remove a job; an unknown one is ignored."""

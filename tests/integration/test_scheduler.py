@@ -132,6 +132,22 @@ def test_a_job_can_be_run_ahead_of_its_time() -> None:
         scheduler.stop()
 
 
+def test_the_first_run_can_be_later() -> None:
+    began = time.monotonic()
+    runs: list[float] = []
+    scheduler = a_scheduler()
+    scheduler.start()
+    try:
+        scheduler.add(
+            *("job", lambda: runs.append(time.monotonic() - began), 0.1),
+            after=0.3, skipped=_nothing, crashed=_nothing,
+        )  # fmt: skip
+        wait_until(lambda: len(runs) >= 2)
+    finally:
+        scheduler.stop()
+    assert runs[0] >= 0.3
+
+
 def test_runs_under_way_are_waited_for_but_not_for_long() -> None:
     began, go = threading.Event(), threading.Event()
 

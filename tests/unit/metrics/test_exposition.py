@@ -188,14 +188,33 @@ def test_what_follows_the_opening_waits_for_a_scrape_that_came_early() -> None:
         telemetry.registry, store, config, ManualClock(), telemetry.families_left_out, lambda: telemetry.reloads,
         telemetry.internal_error,
     )  # fmt: skip
-    scraper = threading.Thread(target=lambda: exposition.scrape("", ""), daemon=True)
+
+    def scrape() -> None:
+        order.extend("sent" for _ in exposition.scrape("", "").pieces())
+
+    scraper = threading.Thread(target=scrape, daemon=True)
     scraper.start()
     while not exposition._gate._waited:
         scraper.join(0.001)
     exposition.open(5)
     order.append("opened")
-    assert order == ["rendered", "opened"]
     scraper.join(5)
+    assert (order[0], set(order[1:-1]), order[-1]) == ("rendered", {"sent"}, "opened")
+
+
+def test_the_opening_waits_for_no_client_that_has_disconnected() -> None:
+    telemetry = Telemetry()
+    exposition = Exposition(
+        telemetry.registry, Store(), a_config, ManualClock(), telemetry.families_left_out, lambda: telemetry.reloads,
+        telemetry.internal_error,
+    )  # fmt: skip
+    pieces: list[bytes] = []
+    scraper = threading.Thread(target=lambda: pieces.append(next(exposition.scrape("", "").pieces())), daemon=True)
+    scraper.start()
+    while not exposition._gate._waited:
+        scraper.join(0.001)
+    exposition.open(1e6)
+    assert len(pieces) == 1
 
 
 def test_the_opening_waits_for_no_scrape_if_none_came_early() -> None:

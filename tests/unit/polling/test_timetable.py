@@ -8,7 +8,7 @@ from exporter.polling.timetable import Timetable
 
 def test_a_job_is_due_when_added_and_then_on_its_grid() -> None:
     timetable = Timetable()
-    timetable.add("sweep", 60.0, now=1000.0)
+    timetable.add("sweep", 60.0, due=1000.0)
     assert timetable.take_due(1000.0) == ["sweep"]
     assert timetable.take_due(1059.9) == []
     # Late by 5 s: the next one is still due at 1120, not at 1125.
@@ -18,7 +18,7 @@ def test_a_job_is_due_when_added_and_then_on_its_grid() -> None:
 
 def test_many_missed_runs_count_as_one() -> None:
     timetable = Timetable()
-    timetable.add("sweep", 60.0, now=0.0)
+    timetable.add("sweep", 60.0, due=0.0)
     timetable.take_due(0.0)
     # Suspended over the due times 60, 120, ... 600; the next on the grid is 660.
     assert timetable.take_due(605.0) == ["sweep"]
@@ -28,7 +28,7 @@ def test_many_missed_runs_count_as_one() -> None:
 
 def test_a_job_that_is_run_soon_keeps_its_interval_from_then_on() -> None:
     timetable = Timetable()
-    timetable.add("sweep", 60.0, now=0.0)
+    timetable.add("sweep", 60.0, due=0.0)
     timetable.take_due(0.0)
     timetable.run_at("sweep", 10.0)
     assert timetable.take_due(10.0) == ["sweep"]
@@ -37,8 +37,8 @@ def test_a_job_that_is_run_soon_keeps_its_interval_from_then_on() -> None:
 
 def test_jobs_come_soonest_first_and_unknown_ones_are_ignored() -> None:
     timetable = Timetable()
-    timetable.add("b", 60.0, now=5.0)
-    timetable.add("a", 60.0, now=6.0)
+    timetable.add("b", 60.0, due=5.0)
+    timetable.add("a", 60.0, due=6.0)
     timetable.remove("c")
     timetable.run_at("c", 0.0)
     assert timetable.take_due(6.0) == ["b", "a"]
@@ -53,7 +53,7 @@ def test_jobs_come_soonest_first_and_unknown_ones_are_ignored() -> None:
 )
 def test_a_job_runs_once_an_interval_whenever_the_clock_is_read(interval: float, steps: list[float]) -> None:
     timetable = Timetable()
-    timetable.add("sweep", interval, now=0.0)
+    timetable.add("sweep", interval, due=0.0)
     now, runs = 0.0, len(timetable.take_due(0.0))
     for step in steps:
         now += step
