@@ -105,6 +105,7 @@ class Daemon:
             stop.check()
             parts.exposition.prepare_all()
         parts.exposition.open(_SCRAPE_PATIENCE)
+        stop.check()
         parts.alerting.begin()
         stop.check()
         parts.base.scheduler.start()

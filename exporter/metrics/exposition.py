@@ -106,9 +106,14 @@ class _Gate:
         self._taken.set()
 
     def open(self, patience: float) -> None:
-        """Let scrapes through. If one waits, give it this many seconds before the caller goes on with other work."""
+        """Let scrapes through. If one waits, give it this many seconds before the caller goes on with other work.
+
+        Without patience, no earlier caller waits any longer either.
+        """
         self._opened.set()
-        if self._waited:
+        if patience <= 0:
+            self._taken.set()
+        elif self._waited:
             self._taken.wait(patience)
 
 
@@ -156,7 +161,7 @@ class Exposition:
 
         Args:
             patience: seconds to wait until a scrape that is waiting has been answered and sent, so that it need not
-                compete for the processor with what the caller does next.
+                compete for the processor with what the caller does next. 0 also ends the wait of an earlier call.
         """
         self._gate.open(patience)
 

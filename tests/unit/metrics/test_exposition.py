@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from exporter.config.schema import Config
+    from exporter.metrics.body import Body
 
 
 def test_a_change_during_a_scrape_is_in_the_next_scrape(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,6 +176,15 @@ def test_a_scrape_waits_until_the_exposition_is_opened() -> None:
     assert b"yunxiao_token_expiry_timestamp_seconds{" in bodies[0]
 
 
+def not_open() -> Exposition:
+    """An exposition of an empty store; scrapes wait."""
+    telemetry = Telemetry()
+    return Exposition(
+        telemetry.registry, Store(), a_config, ManualClock(), telemetry.families_left_out, lambda: telemetry.reloads,
+        telemetry.internal_error,
+    )  # fmt: skip
+
+
 def test_what_follows_the_opening_waits_for_a_scrape_that_came_early() -> None:
     order: list[str] = []
     store, telemetry = Store(), Telemetry()
@@ -202,12 +212,25 @@ def test_what_follows_the_opening_waits_for_a_scrape_that_came_early() -> None:
     assert (order[0], set(order[1:-1]), order[-1]) == ("rendered", {"sent"}, "opened")
 
 
+def test_a_stop_ends_the_wait_for_a_slow_client() -> None:
+    exposition = not_open()
+    bodies: list[Body] = []
+    scraper = threading.Thread(target=lambda: bodies.append(exposition.scrape("", "")), daemon=True)
+    scraper.start()
+    while not exposition._gate._waited:
+        scraper.join(0.001)
+    opener = threading.Thread(target=exposition.open, args=(1e6,), daemon=True)
+    opener.start()
+    scraper.join(5)
+    # Nobody reads the body.
+    assert (len(bodies), opener.is_alive()) == (1, True)
+    exposition.open()
+    opener.join(5)
+    assert not opener.is_alive()
+
+
 def test_the_opening_waits_for_no_client_that_has_disconnected() -> None:
-    telemetry = Telemetry()
-    exposition = Exposition(
-        telemetry.registry, Store(), a_config, ManualClock(), telemetry.families_left_out, lambda: telemetry.reloads,
-        telemetry.internal_error,
-    )  # fmt: skip
+    exposition = not_open()
     pieces: list[bytes] = []
     scraper = threading.Thread(target=lambda: pieces.append(next(exposition.scrape("", "").pieces())), daemon=True)
     scraper.start()
@@ -218,11 +241,7 @@ def test_the_opening_waits_for_no_client_that_has_disconnected() -> None:
 
 
 def test_the_opening_waits_for_no_scrape_if_none_came_early() -> None:
-    telemetry = Telemetry()
-    exposition = Exposition(
-        telemetry.registry, Store(), a_config, ManualClock(), telemetry.families_left_out, lambda: telemetry.reloads,
-        telemetry.internal_error,
-    )  # fmt: skip
+    exposition = not_open()
     exposition.open(1e6)
     assert exposition.scrape("", "").content.endswith(b"\n")
 
