@@ -176,36 +176,34 @@ def test_a_scrape_waits_until_the_exposition_is_opened() -> None:
     assert b"yunxiao_token_expiry_timestamp_seconds{" in bodies[0]
 
 
-def not_open() -> Exposition:
-    """An exposition of an empty store; scrapes wait."""
-    telemetry = Telemetry()
+def not_open(config: Callable[[], Config] = a_config) -> Exposition:
+    """An exposition of a user without data; scrapes wait."""
+    store, telemetry = Store(), Telemetry()
+    store.replace([Ledger("acme", [LI])])
     return Exposition(
-        telemetry.registry, Store(), a_config, ManualClock(), telemetry.families_left_out, lambda: telemetry.reloads,
+        telemetry.registry, store, config, ManualClock(), telemetry.families_left_out, lambda: telemetry.reloads,
         telemetry.internal_error,
     )  # fmt: skip
 
 
+def early(exposition: Exposition, scrape: Callable[[], object]) -> threading.Thread:
+    """A scrape that waits for the exposition to be opened."""
+    scraper = threading.Thread(target=scrape, daemon=True)
+    scraper.start()
+    while not exposition._gate._waited:
+        scraper.join(0.001)
+    return scraper
+
+
 def test_what_follows_the_opening_waits_for_a_scrape_that_came_early() -> None:
     order: list[str] = []
-    store, telemetry = Store(), Telemetry()
-    store.replace([Ledger("acme", [LI])])
 
     def config() -> Config:
         order.append("rendered")
         return a_config()
 
-    exposition = Exposition(
-        telemetry.registry, store, config, ManualClock(), telemetry.families_left_out, lambda: telemetry.reloads,
-        telemetry.internal_error,
-    )  # fmt: skip
-
-    def scrape() -> None:
-        order.extend("sent" for _ in exposition.scrape("", "").pieces())
-
-    scraper = threading.Thread(target=scrape, daemon=True)
-    scraper.start()
-    while not exposition._gate._waited:
-        scraper.join(0.001)
+    exposition = not_open(config)
+    scraper = early(exposition, lambda: order.extend("sent" for _ in exposition.scrape("", "").pieces()))
     exposition.open(5)
     order.append("opened")
     scraper.join(5)
@@ -215,10 +213,7 @@ def test_what_follows_the_opening_waits_for_a_scrape_that_came_early() -> None:
 def test_a_stop_ends_the_wait_for_a_slow_client() -> None:
     exposition = not_open()
     bodies: list[Body] = []
-    scraper = threading.Thread(target=lambda: bodies.append(exposition.scrape("", "")), daemon=True)
-    scraper.start()
-    while not exposition._gate._waited:
-        scraper.join(0.001)
+    scraper = early(exposition, lambda: bodies.append(exposition.scrape("", "")))
     opener = threading.Thread(target=exposition.open, args=(1e6,), daemon=True)
     opener.start()
     scraper.join(5)
@@ -232,10 +227,7 @@ def test_a_stop_ends_the_wait_for_a_slow_client() -> None:
 def test_the_opening_waits_for_no_client_that_has_disconnected() -> None:
     exposition = not_open()
     pieces: list[bytes] = []
-    scraper = threading.Thread(target=lambda: pieces.append(next(exposition.scrape("", "").pieces())), daemon=True)
-    scraper.start()
-    while not exposition._gate._waited:
-        scraper.join(0.001)
+    early(exposition, lambda: pieces.append(next(exposition.scrape("", "").pieces())))
     exposition.open(1e6)
     assert len(pieces) == 1
 
