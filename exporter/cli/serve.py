@@ -129,6 +129,7 @@ def serve(
     # Before the rest is imported, so that no signal is lost.
     signals = Signals()
     from exporter.app.daemon import Daemon
+    from exporter.app.garbage import freeze_loaded
     from exporter.app.options import Options
     from exporter.app.service_manager import service_manager
     from exporter.common.clock import SystemClock
@@ -143,6 +144,7 @@ def serve(
         return load(config_file, os.environ, terminal.redactor).with_external_url(external_url)
 
     security = web_security(terminal, web_config_file, open_health=open_health)
+    freeze_loaded()
     sockets = _listening(context, terminal, listen_addresses, systemd=systemd_socket)
     clock = SystemClock()
     options = Options(
