@@ -33,6 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--users", type=int, default=10_000, help="number of users in scrapes and evaluations")
     parser.add_argument("--sweep-users", type=int, default=5_000, help="users in the sweep")
+    parser.add_argument("--daemon-users", type=int, default=100_000, help="users of a whole daemon; takes 20 minutes")
     parser.add_argument("--write", type=Path, help="file to which the tables are also written")
     arguments = parser.parse_args()
     logs.configure(Level.ERROR, Format.LOGFMT)
@@ -46,7 +47,7 @@ def main() -> None:
         (ruling, arguments.users),
         (restarting, arguments.users),
         (sweeping, arguments.sweep_users),
-        (daemons, arguments.users),
+        (daemons, arguments.daemon_users),
     ):
         parts.append(one(users))
         print(parts[-1], flush=True)
