@@ -7,8 +7,10 @@ import json
 import threading
 import time
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
+
+from support.serving import LoopbackServer
 
 
 def slowly(seconds: float) -> int:
@@ -53,8 +55,7 @@ class Alertmanager:
             def date_time_string(self, timestamp: float | None = None) -> str:
                 return formatdate((timestamp or time.time()) + stub.ahead, usegmt=True)
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self.server.daemon_threads = True
+        self.server = LoopbackServer(("127.0.0.1", port), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
 
