@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -248,3 +249,31 @@ def test_an_answer_to_no_request_has_the_headers_too(platform: Simulator, tmp_pa
         answer = ask(path, headers="broken\r\n")
         assert answer.startswith(b"HTTP/1.1 400")
         assert b"x-content-type-options: nosniff" in answer
+
+
+# What a start does before it listens
+
+_PRINTS_THE_ORDER = """
+import gc
+import exporter.web.listen as listen
+from exporter.cli import main
+
+def frozen(freeze=gc.freeze):
+    print("frozen")
+    freeze()
+
+def refused(*_, **__):
+    print("listens")
+    raise listen.ListenError("not in this test")
+
+gc.freeze, listen.open_listeners = frozen, refused
+main()
+"""
+
+
+def test_the_configuration_is_scanned_before_a_connection_can_wait_for_it(platform: Simulator, tmp_path: Path) -> None:
+    config = write_config(tmp_path, platform.url, ["A"])
+    arguments = [sys.executable, "-c", _PRINTS_THE_ORDER, "serve", "--config.file", str(config)]
+    result = subprocess.run(arguments, capture_output=True, encoding="utf-8", timeout=60, check=False)
+    assert result.returncode != 0
+    assert result.stdout.splitlines() == ["frozen", "listens"]
