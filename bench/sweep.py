@@ -9,11 +9,11 @@ import contextlib
 import os
 import resource
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,9 +52,7 @@ def sweeping(users: int) -> str:
 def _sweeping(users: int) -> str:
     with platform(users) as folder:
         settings = load(folder / "config.yaml", os.environ)
-        # Its CPU time varies by a tenth from one sweep to the next.
-        ours = sorted((_ours(settings, users) for _ in range(_SWEEPS)), key=lambda one: one.cpu)[_SWEEPS // 2]
-        rows = [ours.row, _plain(settings), _urllib3(settings)]
+        rows = [_ours(settings, users), _plain(settings), _urllib3(settings)]
         if shutil.which("curl") and shutil.which("jq"):
             rows.append(_shell(settings, folder))
     title = f"A sweep at {LATENCY * 1000:.0f} ms latency, {users:,} users with {WORKERS} workers"
@@ -88,26 +86,20 @@ def _cpu(who: int) -> float:
     return used.ru_utime + used.ru_stime
 
 
-@dataclass(frozen=True, slots=True)
-class _Sweep:
-    """A sweep of some users: how many seconds it took and how many of CPU, each per user."""
-
-    took: float
-    cpu: float
-
-    @property
-    def row(self) -> Row:
-        """Its line of the table."""
-        cost = f"{self.cpu * 1000:.2f} ms CPU each, median of {_SWEEPS} sweeps"
-        return Row("ours", self.took, f"{1 / self.took:,.0f} requests per second, {cost}")
+def _ours(settings: Settings, users: int) -> Row:
+    # The CPU time varies by a tenth from one sweep to the next.
+    cpu, took = statistics.median_low(_sweep(settings, users) for _ in range(_SWEEPS))
+    note = f"{1 / took:,.0f} requests per second, {cpu * 1000:.2f} ms CPU each, median of {_SWEEPS} sweeps"
+    return Row("ours", took, note)
 
 
-def _ours(settings: Settings, users: int) -> _Sweep:
+def _sweep(settings: Settings, users: int) -> tuple[float, float]:
+    """Seconds of CPU and of time that a sweep takes, each per user."""
     cpu, started = _cpu(resource.RUSAGE_SELF), time.perf_counter()
     outcome = sweep_once(settings, SystemClock(), lambda _: None, lambda _: None)
     took, cpu = time.perf_counter() - started, _cpu(resource.RUSAGE_SELF) - cpu
     assert not outcome.failures, outcome.failures
-    return _Sweep(took / users, cpu / users)
+    return cpu / users, took / users
 
 
 def _requests_of(settings: Settings) -> list[tuple[str, str]]:
