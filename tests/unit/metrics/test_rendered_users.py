@@ -80,7 +80,10 @@ def about_state(text: str) -> Samples:
 def state_lines(text: str) -> list[str]:
     """The lines about state, sorted: chunks decide about the order of users."""
     return sorted(
-        line for line in text.splitlines() if line.startswith("yunxiao_") and not line.startswith("yunxiao_exporter_")
+        # A carriage return is part of a name, and ends no line of the format.
+        line
+        for line in text.split("\n")
+        if line.startswith("yunxiao_") and not line.startswith("yunxiao_exporter_")
     )
 
 
